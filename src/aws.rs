@@ -1,0 +1,56 @@
+//! The AWS clients and their common ground: TLS, connections, time limits, retries.
+
+use crate::config::AwsSettings;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_secretsmanager as secretsmanager;
+use aws_sdk_sqs as sqs;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use sqs::config::retry::RetryConfig;
+use sqs::config::timeout::TimeoutConfig;
+use std::time::Duration;
+
+/// Together these keep the slowest answer under 10 s: fetching the secret, then sending the message.
+const SECRETS_TIME_LIMIT: Duration = Duration::from_secs(3);
+const QUEUE_TIME_LIMIT: Duration = Duration::from_secs(5);
+const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(2);
+const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// A client for SQS and one for Secrets Manager, sharing their connections.
+pub fn clients(settings: &AwsSettings) -> (sqs::Client, secretsmanager::Client) {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let shared = SdkConfig::builder()
+        .behavior_version(sqs::config::BehaviorVersion::latest())
+        .region(Region::new(settings.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(settings.credentials.clone()))
+        .http_client(http)
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(FIRST_BACKOFF),
+        )
+        .build();
+    let mut queue = sqs::config::Builder::from(&shared);
+    queue.set_timeout_config(Some(time_limits(QUEUE_TIME_LIMIT)));
+    queue.set_endpoint_url(settings.sqs_endpoint.clone());
+    let mut secrets = secretsmanager::config::Builder::from(&shared);
+    secrets.set_timeout_config(Some(time_limits(SECRETS_TIME_LIMIT)));
+    secrets.set_endpoint_url(settings.secrets_manager_endpoint.clone());
+    (
+        sqs::Client::from_conf(queue.build()),
+        secretsmanager::Client::from_conf(secrets.build()),
+    )
+}
+
+fn time_limits(operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIME_LIMIT)
+        .operation_attempt_timeout(ATTEMPT_TIME_LIMIT)
+        .operation_timeout(operation)
+        .build()
+}

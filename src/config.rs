@@ -1,0 +1,200 @@
+//! Settings as one typed value, read through a lookup function; what is wrong with them is said all at once.
+
+mod variables;
+
+use aws_credential_types::Credentials;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::time::Duration;
+use tracing::Level;
+use variables::Variables;
+
+/// The largest message that SQS takes, attributes included. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
+const MAX_INLINE_KIB: usize = 1024;
+const MAX_SECRET_TTL_SECONDS: u64 = 86_400;
+
+/// Everything that the relay can be told.
+#[derive(Debug)]
+pub struct Config {
+    /// Name or ARN of the secret in Secrets Manager.
+    pub secret_id: String,
+    /// How old a fetched secret may be.
+    pub secret_ttl: Duration,
+    /// The kind of all queues.
+    pub queue_type: QueueType,
+    /// Where each entity's events go.
+    pub queue_urls: QueueUrls,
+    /// Which addresses may send.
+    pub sources: Sources,
+    /// The names that `GET /training/models` answers.
+    pub training_models: Vec<String>,
+    /// The largest message that goes inline, in bytes, attributes included.
+    pub inline_limit: usize,
+    /// The least important level that is logged.
+    pub log_level: Level,
+    /// Region, credentials, endpoints.
+    pub aws: AwsSettings,
+}
+
+/// The kinds of SQS queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueType {
+    /// First in, first out within a group; duplicates within five minutes are dropped.
+    Fifo,
+    /// No order, no deduplication.
+    Standard,
+}
+
+/// The URL of each entity's queue.
+#[derive(Debug, Clone)]
+pub struct QueueUrls {
+    /// Labels.
+    pub label: String,
+    /// Workflow events.
+    pub workflow: String,
+    /// Reviews.
+    pub review: String,
+    /// Training runs.
+    pub model_run: String,
+    /// Everything else.
+    pub unrouted: String,
+}
+
+/// Which source addresses may send.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Networks that may; an empty list means any.
+    pub allowed: Vec<IpNet>,
+    /// Whether others are turned away, or only counted.
+    pub enforced: bool,
+}
+
+impl Sources {
+    /// Whether `address` is in the list. An address that is not known is only in the empty list.
+    pub fn allow(&self, address: Option<IpAddr>) -> bool {
+        let contains = |address: IpAddr| {
+            self.allowed
+                .iter()
+                .any(|network| network.contains(&address.to_canonical()))
+        };
+        self.allowed.is_empty() || address.is_some_and(contains)
+    }
+}
+
+/// Who we are to AWS, and where AWS is: straight from the variables that Lambda sets. The SDK's own chain would look in
+/// places that a function does not have.
+///
+/// Source of the names: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> and
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
+pub struct AwsSettings {
+    /// The region of function, queues and secret.
+    pub region: String,
+    /// The execution role's credentials.
+    pub credentials: Credentials,
+    /// An address for SQS other than AWS's own.
+    pub sqs_endpoint: Option<String>,
+    /// An address for Secrets Manager other than AWS's own.
+    pub secrets_manager_endpoint: Option<String>,
+}
+
+impl std::fmt::Debug for AwsSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AwsSettings")
+            .field("region", &self.region)
+            .field("sqs_endpoint", &self.sqs_endpoint)
+            .field("secrets_manager_endpoint", &self.secrets_manager_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AwsSettings {
+    fn read(settings: &mut Variables<'_>) -> Self {
+        let (key_id, key) = (
+            settings.required("AWS_ACCESS_KEY_ID"),
+            settings.required("AWS_SECRET_ACCESS_KEY"),
+        );
+        let endpoint = settings.optional("AWS_ENDPOINT_URL");
+        Self {
+            region: settings.required("AWS_REGION"),
+            credentials: Credentials::new(
+                key_id,
+                key,
+                settings.optional("AWS_SESSION_TOKEN"),
+                None,
+                "Environment",
+            ),
+            sqs_endpoint: settings
+                .optional("AWS_ENDPOINT_URL_SQS")
+                .or_else(|| endpoint.clone()),
+            secrets_manager_endpoint: settings
+                .optional("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+                .or(endpoint),
+        }
+    }
+}
+
+/// What is wrong with the settings: every variable by name, in one message.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the settings are wrong: {}", .0.join("; "))]
+pub struct ConfigError(Vec<String>);
+
+impl Config {
+    /// Reads the settings, each from the variable that `lookup` is asked for.
+    ///
+    /// # Errors
+    /// When a variable is missing or malformed; the message names all of them.
+    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut settings = Variables::new(&lookup);
+        let queue_type = settings.one_of(
+            "QUEUE_TYPE",
+            QueueType::Fifo,
+            &[("fifo", QueueType::Fifo), ("standard", QueueType::Standard)],
+        );
+        let config = Self {
+            secret_id: settings.required("SECRET_ARN"),
+            secret_ttl: Duration::from_secs(settings.number(
+                "SECRET_TTL_SECONDS",
+                300,
+                1,
+                MAX_SECRET_TTL_SECONDS,
+            )),
+            queue_type,
+            queue_urls: QueueUrls {
+                label: settings.queue_url("LABEL_QUEUE_URL", queue_type),
+                workflow: settings.queue_url("WORKFLOW_QUEUE_URL", queue_type),
+                review: settings.queue_url("REVIEW_QUEUE_URL", queue_type),
+                model_run: settings.queue_url("MODEL_RUN_QUEUE_URL", queue_type),
+                unrouted: settings.queue_url("UNROUTED_QUEUE_URL", queue_type),
+            },
+            sources: Sources {
+                allowed: settings.networks("ALLOWED_SOURCE_CIDRS"),
+                enforced: settings.one_of(
+                    "SOURCE_CHECK",
+                    true,
+                    &[("enforce", true), ("observe", false)],
+                ),
+            },
+            training_models: settings.list("TRAINING_MODELS"),
+            inline_limit: 1024
+                * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
+            log_level: settings.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
+            aws: AwsSettings::read(&mut settings),
+        };
+        match settings.into_problems() {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(ConfigError(problems)),
+        }
+    }
+}
+
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+#[cfg(test)]
+mod tests;

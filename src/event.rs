@@ -1,0 +1,201 @@
+//! What a verified body says: which entity it is about, and its ids and time. Nothing else is read.
+
+mod body;
+mod lenient;
+
+use crate::signature::Verified;
+use body::Body;
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+/// The topic of a training run; Labelbox sends no topic header with it.
+pub const MODEL_RUN_CREATED: &str = "MODEL_RUN_CREATED";
+
+/// What an event is about, and so the queue that it goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entity {
+    /// A label was made, changed or deleted.
+    Label,
+    /// A data row moved in a workflow.
+    Workflow,
+    /// A review was made, changed or deleted (old webhooks only).
+    Review,
+    /// A training run was asked for.
+    ModelRun,
+    /// Nobody knows yet: a home for everything that the others do not take.
+    Unrouted(Reason),
+}
+
+/// Why an event is unrouted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The topic is none that we know.
+    UnknownTopic,
+    /// There is no usable topic.
+    NoTopic,
+    /// The body is not a JSON object.
+    Unreadable,
+}
+
+impl Entity {
+    /// The name in messages, answers and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Workflow => "workflow",
+            Self::Review => "review",
+            Self::ModelRun => "model_run",
+            Self::Unrouted(_) => "unrouted",
+        }
+    }
+
+    /// Topics as Labelbox names them, upper case. Source: <https://docs.labelbox.com/reference/webhook>.
+    fn of_topic(topic: Option<&str>) -> Self {
+        match topic {
+            None => Self::Unrouted(Reason::NoTopic),
+            Some("MOVE") => Self::Workflow,
+            Some(topic) if topic.starts_with("LABEL_") => Self::Label,
+            Some(topic) if topic.starts_with("WORKFLOW_") => Self::Workflow,
+            Some(topic) if topic.starts_with("REVIEW_") => Self::Review,
+            Some(_) => Self::Unrouted(Reason::UnknownTopic),
+        }
+    }
+}
+
+impl Reason {
+    /// The name in messages and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownTopic => "unknown_topic",
+            Self::NoTopic => "no_topic",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What the relay knows of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What it is about.
+    pub entity: Entity,
+    /// The topic, upper case.
+    pub topic: Option<String>,
+    /// The id of the label, review, data row or model run, as Labelbox wrote it.
+    pub entity_id: Option<String>,
+    /// The id of the only project that it belongs to.
+    pub project_id: Option<String>,
+    /// When it happened, by the body: RFC 3339, UTC, milliseconds, so that texts sort as times do.
+    pub occurred_at: Option<String>,
+}
+
+impl Event {
+    /// Reads the body of a webhook delivery. Never fails: what the body does not say is `None`, and an event that no
+    /// queue is for is [`Entity::Unrouted`].
+    pub fn of_webhook(verified: &Verified, topic: Option<&str>) -> Self {
+        let topic = topic.map(str::to_ascii_uppercase);
+        Self::read(verified, Entity::of_topic(topic.as_deref()), topic)
+    }
+
+    /// Reads the body of a request for a training run; never fails either.
+    pub fn of_model_run(verified: &Verified) -> Self {
+        Self::read(
+            verified,
+            Entity::ModelRun,
+            Some(MODEL_RUN_CREATED.to_owned()),
+        )
+    }
+
+    fn read(verified: &Verified, entity: Entity, topic: Option<String>) -> Self {
+        let Some(body) = Body::read(verified.body()) else {
+            let reason = if let Entity::Unrouted(reason) = entity {
+                reason
+            } else {
+                Reason::Unreadable
+            };
+            return Self {
+                entity: Entity::Unrouted(reason),
+                topic,
+                entity_id: None,
+                project_id: None,
+                occurred_at: None,
+            };
+        };
+        let (entity_id, project_id, occurred_at) = (
+            entity_id(entity, &body),
+            project_id(&body),
+            occurred_at(&body),
+        );
+        Self {
+            entity,
+            topic,
+            entity_id,
+            project_id,
+            occurred_at,
+        }
+    }
+}
+
+/// The body's own id comes first; only what Labelbox calls v2 has none, and there the shape decides.
+fn entity_id(entity: Entity, body: &Body) -> Option<String> {
+    let label = body
+        .only_label()
+        .map_or(&body.data_row_v2.id, |label| &label.id);
+    let id = match entity {
+        Entity::Label => body.id.as_ref().or(label.as_ref()),
+        Entity::Review => body
+            .id
+            .as_ref()
+            .or(body.label_id.as_ref())
+            .or(label.as_ref()),
+        Entity::Workflow => body
+            .id
+            .as_ref()
+            .or(body.data_row.id.as_ref())
+            .or(body.data_row_v2.id.as_ref()),
+        Entity::ModelRun => body.model_run_id.as_ref(),
+        Entity::Unrouted(_) => None,
+    };
+    id.cloned()
+}
+
+fn project_id(body: &Body) -> Option<String> {
+    body.project
+        .id
+        .clone()
+        .or_else(|| body.projects.only_id().map(str::to_owned))
+}
+
+fn occurred_at(body: &Body) -> Option<String> {
+    let label = body
+        .only_label()
+        .and_then(|label| label.label_details.updated_at.as_deref());
+    [
+        body.updated_at.as_deref(),
+        body.created_at.as_deref(),
+        label,
+        body.data_row_v2.details.updated_at.as_deref(),
+    ]
+    .into_iter()
+    .flatten()
+    .find_map(normalise)
+}
+
+/// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
+/// milliseconds; as texts those would not sort.
+fn normalise(time: &str) -> Option<String> {
+    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
+    Some(timestamp(time.to_offset(UtcOffset::UTC)))
+}
+
+/// A time as messages carry it: RFC 3339, UTC, milliseconds.
+pub fn timestamp(time: OffsetDateTime) -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    // The format has no part that a UTC time lacks, so this never falls back.
+    time.format(FORMAT).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

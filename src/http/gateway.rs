@@ -1,0 +1,144 @@
+//! The gateway's event as a request, and an answer as the gateway wants it: HTTP API, REST API and function URL.
+//!
+//! `lambda_http` reads these events, too, but it copies a body four times, refuses the event for one odd header value,
+//! and panics on an odd host, query or base64. Each of those would be an answer that is not ours.
+
+use super::{RawBody, Request};
+use lambda_http::Context;
+use lambda_http::http::Response;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+
+/// A proxy event: format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by which fields are there.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayEvent {
+    raw_path: Option<String>,
+    path: Option<String>,
+    http_method: Option<String>,
+    headers: Option<HashMap<String, Option<String>>>,
+    multi_value_headers: Option<HashMap<String, Option<Vec<String>>>>,
+    request_context: Option<RequestContext>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RequestContext {
+    stage: Option<String>,
+    http: Option<HttpContext>,
+    identity: Option<Identity>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct HttpContext {
+    method: Option<String>,
+    source_ip: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    source_ip: Option<String>,
+}
+
+impl GatewayEvent {
+    /// The request in the event. What the event lacks is empty, so that the door finds no route for it.
+    pub fn into_request(self, context: &Context) -> Request {
+        let RequestContext {
+            stage,
+            http,
+            identity,
+        } = self.request_context.unwrap_or_default();
+        let HttpContext { method, source_ip } = http.unwrap_or_default();
+        let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
+        let path = match self.raw_path {
+            // Format 2.0 puts a named stage in front of the path; format 1.0 does not.
+            Some(path) => without_stage(path, stage.as_deref()),
+            None => self.path.unwrap_or_default(),
+        };
+        Request {
+            method: method.or(self.http_method).unwrap_or_default(),
+            path,
+            headers: headers(
+                self.headers.unwrap_or_default(),
+                self.multi_value_headers.unwrap_or_default(),
+            ),
+            source: source_ip.and_then(|address| address.parse().ok()),
+            body: RawBody {
+                text: self.body.unwrap_or_default(),
+                is_base64: self.is_base64_encoded.unwrap_or_default(),
+            },
+            trace: context.xray_trace_id.clone(),
+            request_id: context.request_id.clone(),
+        }
+    }
+}
+
+/// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value
+/// that only one of them has still counts, so that what is doubled stays doubled.
+fn headers(
+    single: HashMap<String, Option<String>>,
+    multi: HashMap<String, Option<Vec<String>>>,
+) -> Vec<(String, String)> {
+    let mut headers: Vec<_> = multi
+        .into_iter()
+        .flat_map(|(name, values)| {
+            values
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |value| (name.clone(), value))
+        })
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    let from_multi = headers.len();
+    for (name, value) in single {
+        let header = (name.to_ascii_lowercase(), value.unwrap_or_default());
+        if !headers
+            .iter()
+            .take(from_multi)
+            .any(|known| *known == header)
+        {
+            headers.push(header);
+        }
+    }
+    headers
+}
+
+fn without_stage(path: String, stage: Option<&str>) -> String {
+    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    match rest.filter(|rest| rest.starts_with('/')) {
+        Some(rest) => rest.to_owned(),
+        None => path,
+    }
+}
+
+/// An answer in the form that all three gateways take.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayAnswer {
+    status_code: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+impl From<Response<String>> for GatewayAnswer {
+    fn from(answer: Response<String>) -> Self {
+        let (parts, body) = answer.into_parts();
+        let header = |(name, value): (&_, &lambda_http::http::HeaderValue)| {
+            let name: &lambda_http::http::HeaderName = name;
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        Self {
+            status_code: parts.status.as_u16(),
+            headers: parts.headers.iter().filter_map(header).collect(),
+            body,
+            is_base64_encoded: false,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The MD5 checksums that SQS returns for a stored message, computed from what was sent.
+
+use super::Message;
+use md5::{Digest, Md5};
+
+/// Type byte of a String value in the attributes' checksum.
+const STRING_VALUE: u8 = 1;
+
+/// The checksums of one message, lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checksums {
+    /// `MD5OfMessageBody`.
+    pub body: String,
+    /// `MD5OfMessageAttributes`.
+    pub attributes: String,
+}
+
+impl Checksums {
+    /// Computes what SQS must confirm for `message`.
+    ///
+    /// Source of the attributes' form:
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
+    pub fn of(message: &Message) -> Self {
+        let mut attributes: Vec<_> = message.attributes.iter().collect();
+        attributes.sort_unstable_by_key(|(name, _)| *name);
+        let mut hash = Md5::new();
+        for (name, value) in attributes {
+            update_with_length(&mut hash, name);
+            update_with_length(&mut hash, "String");
+            hash.update([STRING_VALUE]);
+            update_with_length(&mut hash, value);
+        }
+        Self {
+            body: hex::encode(Md5::digest(&message.body)),
+            attributes: hex::encode(hash.finalize()),
+        }
+    }
+}
+
+fn update_with_length(hash: &mut Md5, text: &str) {
+    // An attribute is far shorter than 4 GiB: Message holds none of over 256 bytes.
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    hash.update(length.to_be_bytes());
+    hash.update(text);
+}

@@ -1,0 +1,113 @@
+//! What a secret is: its text, the webhooks that it belongs to, and how it hides.
+
+use serde::Deserialize;
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+/// Webhook name of the secret that signs the training routes.
+pub const TRAINING: &str = "training";
+
+/// One shared secret. It is never printed, and its memory is zeroed on drop.
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a secret's text; one trailing newline is not part of it.
+    pub fn new(mut text: String) -> Self {
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether there is nothing to sign with. An empty secret never verifies anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The HMAC key: the text as UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Every secret that Secrets Manager gave us in one value.
+#[derive(Debug)]
+pub enum Secrets {
+    /// Plain text: one secret for every route.
+    ForAll(Vec<Secret>),
+    /// A JSON object: each webhook name has its own, several of them while rotating.
+    ByWebhook(HashMap<String, Vec<Secret>>),
+}
+
+/// The value looks like a JSON object but is not one of names with secrets.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list of \
+     secrets (line {line}, column {column})"
+)]
+pub struct MalformedSecret {
+    line: usize,
+    column: usize,
+}
+
+impl Secrets {
+    /// Reads the string of the Secrets Manager secret; see README.md, "Secrets and rotation", for its two forms.
+    ///
+    /// # Errors
+    /// When the text starts with `{` and is no object from names to a secret or a list of secrets: a typing mistake
+    /// in the object must not turn the object's own text into a secret.
+    pub fn parse(text: String) -> Result<Self, MalformedSecret> {
+        let text = Zeroizing::new(text);
+        if !text.trim_start().starts_with('{') {
+            return Ok(Self::ForAll(vec![Secret::new(text.to_string())]));
+        }
+        // serde_json's message could quote a part of the value, so only the place is kept.
+        let by_webhook: HashMap<String, OneOrMore> =
+            serde_json::from_str(&text).map_err(|error| MalformedSecret {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        Ok(Self::ByWebhook(
+            by_webhook
+                .into_iter()
+                .map(|(webhook, secrets)| (webhook, secrets.into()))
+                .collect(),
+        ))
+    }
+
+    /// The secrets of a webhook (or of [`TRAINING`]), any of which may match; `None` when the name is not known.
+    pub fn of(&self, webhook: &str) -> Option<&[Secret]> {
+        match self {
+            Self::ForAll(secrets) => Some(secrets),
+            Self::ByWebhook(by_webhook) => by_webhook.get(webhook).map(Vec::as_slice),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<Secret> {
+    fn from(secrets: OneOrMore) -> Self {
+        match secrets {
+            OneOrMore::One(text) => vec![Secret::new(text)],
+            OneOrMore::More(texts) => texts.into_iter().map(Secret::new).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Where secrets come from: the need as a trait, and AWS Secrets Manager, which fills it.
+
+mod cache;
+
+pub use cache::SecretCache;
+
+use crate::secret::{MalformedSecret, Secrets};
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use std::error::Error;
+use std::future::Future;
+
+/// A place that holds the secrets.
+pub trait SecretStore {
+    /// Fetches the current secrets.
+    fn fetch(&self) -> impl Future<Output = Result<Secrets, FetchError>> + Send;
+}
+
+/// Why the secrets could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No usable answer: network, time limit, throttling, a fault of the service. The last value stays good.
+    #[error("the secret store could not be reached")]
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    /// A clear no: access is refused, or the secret is gone. The last value must not outlive its age limit.
+    #[error("the secret store refused")]
+    Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// The store answered with something that cannot be used. A typing mistake must not stop events that the last
+    /// value verifies, so it stays good.
+    #[error("the secret cannot be used")]
+    Unusable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<MalformedSecret> for FetchError {
+    fn from(error: MalformedSecret) -> Self {
+        Self::Unusable(error.into())
+    }
+}
+
+/// One secret in AWS Secrets Manager, always its current version.
+pub struct SecretsManager {
+    client: Client,
+    secret_id: String,
+}
+
+impl SecretsManager {
+    /// Reads the secret with this name or ARN.
+    pub fn new(client: Client, secret_id: String) -> Self {
+        Self { client, secret_id }
+    }
+}
+
+impl SecretStore for SecretsManager {
+    async fn fetch(&self) -> Result<Secrets, FetchError> {
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.secret_id)
+            .send()
+            .await;
+        let value = answer.map_err(|error| {
+            if error.code().is_some_and(is_refusal) {
+                FetchError::Refused(error.into())
+            } else {
+                FetchError::Unreachable(error.into())
+            }
+        })?;
+        let text = value
+            .secret_string
+            .ok_or_else(|| FetchError::Unusable("it is binary, not a string".into()))?;
+        Ok(Secrets::parse(text)?)
+    }
+}
+
+/// The error codes that are a verdict on this secret, not a mishap on the way to it.
+///
+/// `InvalidRequestException` is what a secret that is scheduled for deletion answers. Source:
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
+fn is_refusal(code: &str) -> bool {
+    matches!(
+        code,
+        "AccessDeniedException"
+            | "AccessDenied"
+            | "DecryptionFailure"
+            | "InvalidRequestException"
+            | "ResourceNotFoundException"
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often a stranger can cause one.
+
+use super::{FetchError, SecretStore};
+use crate::secret::Secrets;
+use crate::telemetry;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// A signature or a name that does not match causes at most one fetch in this time.
+const RECHECK_PAUSE: Duration = Duration::from_secs(30);
+/// While a stale value serves, the store is asked at most once in this time (or in the age limit, if that is shorter).
+const STALE_PAUSE: Duration = Duration::from_secs(30);
+
+/// A [`SecretStore`] whose answer is kept for a while.
+pub struct SecretCache<S> {
+    store: S,
+    age_limit: Duration,
+    state: Mutex<State>,
+    /// Held by whoever is fetching, so that others wait for that answer and do not ask again.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    secrets: Option<Arc<Secrets>>,
+    fetched_at: Option<SystemTime>,
+    asked_at: Option<SystemTime>,
+    /// When a value past its age limit was last asked for in vain.
+    stale_at: Option<SystemTime>,
+    /// When a signature or a name last caused a fetch.
+    rechecked_at: Option<SystemTime>,
+}
+
+impl<S: SecretStore> SecretCache<S> {
+    /// Keeps what `store` answers for `age_limit`.
+    pub fn new(store: S, age_limit: Duration) -> Self {
+        Self {
+            store,
+            age_limit,
+            state: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The secrets: from memory while young enough, else from the store; while the store cannot be reached, the last
+    /// ones.
+    ///
+    /// # Errors
+    /// When there are none: the store never answered, or it said no and the age limit has passed.
+    pub async fn current(&self, now: SystemTime) -> Result<Arc<Secrets>, FetchError> {
+        if let Some(secrets) = self.usable(now) {
+            return Ok(secrets);
+        }
+        let _turn = self.fetching.lock().await;
+        // Somebody else may have fetched while we waited for our turn.
+        if let Some(secrets) = self.usable(now) {
+            return Ok(secrets);
+        }
+        self.fetch(now).await
+    }
+
+    /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: somebody may just have
+    /// rotated them. `None` when there is nothing newer, or when it is too early to ask again.
+    pub async fn newer(&self, seen: &Arc<Secrets>, now: SystemTime) -> Option<Arc<Secrets>> {
+        let _turn = self.fetching.lock().await;
+        {
+            let mut state = self.state();
+            if let Some(secrets) = state
+                .secrets
+                .as_ref()
+                .filter(|secrets| !Arc::ptr_eq(secrets, seen))
+            {
+                return Some(Arc::clone(secrets));
+            }
+            let asked_for_this_request = state.asked_at.is_some_and(|asked_at| asked_at >= now);
+            if asked_for_this_request || is_within(RECHECK_PAUSE, state.rechecked_at, now) {
+                return None;
+            }
+            state.rechecked_at = Some(now);
+        }
+        // A refusal does not count here: the value that we have is good until its age limit.
+        self.fetch(now)
+            .await
+            .ok()
+            .filter(|secrets| !Arc::ptr_eq(secrets, seen))
+    }
+
+    /// What may be used without asking: a young value, or a stale one if the store was asked in vain a moment ago.
+    fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
+        let state = self.state();
+        let is_young = is_within(self.age_limit, state.fetched_at, now);
+        let is_resting = is_within(STALE_PAUSE.min(self.age_limit), state.stale_at, now);
+        state.secrets.clone().filter(|_| is_young || is_resting)
+    }
+
+    async fn fetch(&self, now: SystemTime) -> Result<Arc<Secrets>, FetchError> {
+        self.state().asked_at = Some(now);
+        let answer = self.store.fetch().await;
+        let mut state = self.state();
+        let error = match answer {
+            Ok(secrets) => {
+                let secrets = Arc::new(secrets);
+                state.secrets = Some(Arc::clone(&secrets));
+                state.fetched_at = Some(now);
+                return Ok(secrets);
+            }
+            Err(error) => error,
+        };
+        if !is_within(self.age_limit, state.fetched_at, now) {
+            state.stale_at = Some(now);
+            if matches!(error, FetchError::Refused(_)) {
+                state.secrets = None;
+            }
+        }
+        let Some(last) = state.secrets.clone() else {
+            return Err(error);
+        };
+        telemetry::secret_stale(&error);
+        Ok(last)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // The state is whole after every statement, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether `since` lies less than `limit` before `now`. A clock that was set back makes everything old.
+fn is_within(limit: Duration, since: Option<SystemTime>, now: SystemTime) -> bool {
+    since
+        .and_then(|since| now.duration_since(since).ok())
+        .is_some_and(|age| age < limit)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! What is logged and counted, under which names. Never a body, a secret, a signature or another header's value.
+
+use crate::event::Entity;
+use crate::http::{Refusal, Request, Route, Served};
+use std::error::Error;
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, error, info, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Starts logging: JSON lines on standard output, from `level` up.
+///
+/// Only our own lines: at their talkative levels, the runtime writes whole events and the SDK writes secrets.
+pub fn init(level: Level) {
+    let ours = Targets::new()
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_default(LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false);
+    tracing_subscriber::registry().with(lines).with(ours).init();
+}
+
+/// What the one log line of a request is made of.
+pub struct Line<'a> {
+    /// The request; of its headers, none is logged before its signature was verified.
+    pub request: &'a Request,
+    /// Where it went.
+    pub route: Option<&'a Route>,
+    /// Whether its source address is one that may send.
+    pub is_allowed_source: bool,
+    /// Size of its body.
+    pub body_bytes: usize,
+    /// What became of it.
+    pub outcome: &'a Result<Served, Refusal>,
+    /// The status that it was answered with.
+    pub status: u16,
+    /// From its arrival to its answer.
+    pub duration: Duration,
+}
+
+/// Writes the log line of a request: an error when the fault is ours, a warning when the sender was turned away.
+pub fn answered(line: &Line<'_>) {
+    let (route, webhook) = match line.route {
+        Some(Route::Webhook(webhook)) => ("webhook", Some(webhook.as_str())),
+        Some(Route::Models) => ("models", None),
+        Some(Route::ModelRun) => ("model_run", None),
+        Some(Route::Health) => ("health", None),
+        None => ("none", None),
+    };
+    let receipt = match line.outcome {
+        Ok(Served::Received(receipt)) => Some(receipt),
+        _ => None,
+    };
+    let attribute = |name| receipt.and_then(|receipt| receipt.message.attribute(name));
+    let cause = line.outcome.as_ref().err().map(|refusal| chain(refusal));
+    macro_rules! write_line {
+        ($write:ident, $message:literal) => {
+            $write!(
+                request_id = line.request.request_id,
+                route,
+                webhook,
+                status = line.status,
+                cause,
+                source_ip = line.request.source.map(tracing::field::display),
+                source_allowed = line.is_allowed_source,
+                body_bytes = line.body_bytes,
+                duration_ms = line.duration.as_secs_f64() * 1000.0,
+                entity = receipt.map(|receipt| receipt.message.entity.name()),
+                event = attribute("event"),
+                reason = attribute("reason"),
+                entity_id = attribute("entity_id"),
+                project_id = attribute("project_id"),
+                delivery_id = attribute("delivery_id"),
+                dedup_id = attribute("dedup_id"),
+                message_id = receipt.map(|receipt| receipt.message_id.as_str()),
+                $message
+            )
+        };
+    }
+    match line.outcome {
+        Ok(Served::Received(receipt)) if matches!(receipt.message.entity, Entity::Unrouted(_)) => {
+            write_line!(warn, "event queued as unrouted");
+        }
+        Ok(Served::Received(_)) => write_line!(info, "event queued"),
+        Ok(Served::Healthy | Served::Models(_)) => write_line!(info, "request answered"),
+        Err(_) if line.status < 500 => write_line!(warn, "request refused"),
+        Err(_) => write_line!(error, "request failed"),
+    }
+}
+
+/// Says that the secret could not be fetched again and the last one stays in use.
+pub fn secret_stale(error: &dyn Error) {
+    warn!(cause = chain(error), "secret is stale");
+}
+
+/// Says that the function could not start.
+pub fn start_failed(error: &dyn Error) {
+    error!(cause = chain(error), "start failed");
+}
+
+/// An error with all its causes on one line: the SDK's own message is only "service error".
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
