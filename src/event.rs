@@ -185,8 +185,11 @@ fn occurred_at(body: &Body) -> Option<String> {
 /// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
 /// milliseconds; as texts those would not sort.
 fn normalise(time: &str) -> Option<String> {
-    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
-    Some(timestamp(time.to_offset(UtcOffset::UTC)))
+    let time = OffsetDateTime::parse(time, &Rfc3339)
+        .ok()?
+        .to_offset(UtcOffset::UTC);
+    // RFC 3339 has four digits for the year, which the last and the first day can leave on the way to UTC.
+    (0..=9999).contains(&time.year()).then(|| timestamp(time))
 }
 
 /// A time as messages carry it: RFC 3339, UTC, milliseconds.

@@ -1,5 +1,8 @@
 //! Reading some fields of a JSON object in one pass, as forgivingly as JSON allows: a field of another type counts as
 //! not there, and what is passed over may be of any type, size and depth.
+//!
+//! One pass has its price: a string that is no text (a lone surrogate) or a number beyond a double, in the place of an
+//! object that is read, makes the whole text unreadable. Elsewhere it does not matter.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;

@@ -97,7 +97,8 @@ fn headers(
         .collect();
     let from_multi = headers.len();
     for (name, value) in single {
-        let header = (name.to_ascii_lowercase(), value.unwrap_or_default());
+        let Some(value) = value else { continue };
+        let header = (name.to_ascii_lowercase(), value);
         if !headers
             .iter()
             .take(from_multi)

@@ -1,1 +1,687 @@
+//! What a message is made of, against answers computed elsewhere (Python's hashlib, moto) and the rules of SQS.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::event::MODEL_RUN_CREATED;
+use crate::secret::Secret;
+use crate::signature::{Signatures, Unverified};
+use hmac::{Hmac, KeyInit, Mac};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use time::macros::datetime;
+
+const LABEL: &str = r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1","createdAt":"2021-03-17T13:51:59Z","updatedAt":"2021-03-17T13:52:07.250Z","project":{"id":"ckm1qkb1v0bqx0797dvjt4wjt"}}"#;
+const MOVE: &str =
+    r#"{"id":"ckrt4al1n0001pwz1x2y3z4a5","project":{"id":"ckm1qkb1v0bqx0797dvjt4wjt"}}"#;
+const RUN: &str =
+    r#"{"modelId":"ckm0","modelRunId":"1ff2ad0e-6b05-45d4-bc26-d22fd5a2f1b7","modelType":"ner"}"#;
+const DELIVERY: &str = "ckmdi74ew57lq063553kuzekq";
+const RECEIVED_AT: OffsetDateTime = datetime!(2026-02-03 04:05:06.007 UTC);
+/// 1 MiB, the limit of SQS.
+const LIMIT: usize = 1_048_576;
+
+/// A body with a real signature, as there is no other way to get it verified.
+fn verified(body: &[u8]) -> Verified {
+    let secret = "example_secret";
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let signatures =
+        Signatures::read(std::iter::empty(), std::iter::once(signature.as_str())).unwrap();
+    Unverified::new(body.to_vec())
+        .verify(&signatures, &[Secret::new(secret.to_owned())])
+        .unwrap()
+}
+
+/// A delivery to `/webhooks/labelbox`, all of it optional but the body.
+#[derive(Clone, Copy)]
+struct Delivery<'a> {
+    body: &'a [u8],
+    topic: Option<&'a str>,
+    delivery_id: Option<&'a str>,
+    queue_type: QueueType,
+    limit: usize,
+}
+
+fn delivery(body: &str) -> Delivery<'_> {
+    Delivery {
+        body: body.as_bytes(),
+        topic: Some("LABEL_UPDATED"),
+        delivery_id: Some(DELIVERY),
+        queue_type: QueueType::Fifo,
+        limit: LIMIT,
+    }
+}
+
+impl Delivery<'_> {
+    fn compose(&self) -> Result<Message, NotCarriable> {
+        let verified = verified(self.body);
+        let event = Event::of_webhook(&verified, self.topic);
+        self.compose_event(verified, event, Some("labelbox"))
+    }
+
+    fn compose_event(
+        &self,
+        verified: Verified,
+        event: Event,
+        webhook: Option<&str>,
+    ) -> Result<Message, NotCarriable> {
+        let envelope = Envelope {
+            delivery_id: self.delivery_id.map(str::to_owned),
+            webhook: webhook.map(str::to_owned),
+            trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
+        };
+        Message::compose(
+            verified,
+            event,
+            envelope,
+            self.queue_type,
+            RECEIVED_AT,
+            self.limit,
+        )
+    }
+
+    #[track_caller]
+    fn message(&self) -> Message {
+        self.compose().unwrap()
+    }
+}
+
+fn model_run(body: &str) -> Message {
+    let verified = verified(body.as_bytes());
+    let event = Event::of_model_run(&verified);
+    let without_headers = Delivery {
+        delivery_id: None,
+        ..delivery(body)
+    };
+    without_headers
+        .compose_event(verified, event, None)
+        .unwrap()
+}
+
+/// Names and values, as SQS keeps them: in no order.
+fn attributes(message: &Message) -> BTreeMap<&str, &str> {
+    let attributes: BTreeMap<_, _> = message
+        .attributes
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    assert_eq!(
+        attributes.len(),
+        message.attributes.len(),
+        "a name twice: {message:?}"
+    );
+    attributes
+}
+
+#[test]
+fn a_label_has_every_attribute_of_the_contract() {
+    let message = delivery(LABEL).message();
+    assert_eq!(message.entity, Entity::Label);
+    assert_eq!(
+        attributes(&message),
+        BTreeMap::from([
+            ("event", "LABEL_UPDATED"),
+            ("entity", "label"),
+            ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1"),
+            ("project_id", "ckm1qkb1v0bqx0797dvjt4wjt"),
+            ("delivery_id", "ckmdi74ew57lq063553kuzekq"),
+            ("webhook", "labelbox"),
+            ("occurred_at", "2021-03-17T13:52:07.250Z"),
+            ("received_at", "2026-02-03T04:05:06.007Z"),
+            (
+                "dedup_id",
+                "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"
+            ),
+        ])
+    );
+}
+
+#[test]
+fn an_attribute_can_be_asked_for_by_its_name() {
+    let message = delivery(LABEL).message();
+    assert_eq!(message.attribute("entity"), Some("label"));
+    assert_eq!(message.attribute("reason"), None);
+    assert_eq!(message.attribute("Entity"), None);
+}
+
+/// The four attributes that every message has are added to `others`.
+#[track_caller]
+fn check_names(message: &Message, others: &[&str]) {
+    let expected: BTreeSet<_> = ["entity", "webhook", "received_at", "dedup_id"]
+        .iter()
+        .chain(others)
+        .copied()
+        .collect();
+    let names: BTreeSet<_> = attributes(message).into_keys().collect();
+    assert_eq!(names, expected, "{message:?}");
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let all = delivery(LABEL);
+    let no_ids = Delivery {
+        body: br#"{"updatedAt":"2021-03-17T13:51:59Z"}"#,
+        ..all
+    };
+    let nothing = Delivery {
+        body: b"{}",
+        topic: None,
+        delivery_id: None,
+        ..all
+    };
+    let no_time = delivery(MOVE);
+    check_names(
+        &no_time.message(),
+        &["event", "delivery_id", "entity_id", "project_id"],
+    );
+    check_names(&no_ids.message(), &["event", "delivery_id", "occurred_at"]);
+    let no_delivery_id = Delivery {
+        delivery_id: None,
+        ..all
+    };
+    check_names(
+        &no_delivery_id.message(),
+        &["event", "entity_id", "project_id", "occurred_at"],
+    );
+    check_names(&nothing.message(), &["reason"]);
+    let empty = Delivery {
+        body: br#"{"id":"","project":{"id":""}}"#,
+        ..all
+    };
+    check_names(&empty.message(), &["event", "delivery_id"]);
+}
+
+#[test]
+fn a_training_run_has_a_topic_but_no_webhook() {
+    assert_eq!(
+        attributes(&model_run(RUN)),
+        BTreeMap::from([
+            ("event", MODEL_RUN_CREATED),
+            ("entity", "model_run"),
+            ("entity_id", "1ff2ad0e-6b05-45d4-bc26-d22fd5a2f1b7"),
+            ("received_at", "2026-02-03T04:05:06.007Z"),
+            (
+                "dedup_id",
+                "d3f2a954dca91130a0f89accc39dd671fa2be2814dc445bba14ba87841545260"
+            ),
+        ])
+    );
+}
+
+#[test]
+fn only_unrouted_messages_have_a_reason() {
+    let cases = [
+        (LABEL, Some("LABEL_CREATED"), "label", None),
+        (MOVE, Some("MOVE"), "workflow", None),
+        (MOVE, Some("WORKFLOW_ACTION"), "workflow", None),
+        (LABEL, Some("REVIEW_DELETED"), "review", None),
+        (
+            LABEL,
+            Some("PROJECT_CREATED"),
+            "unrouted",
+            Some("unknown_topic"),
+        ),
+        (LABEL, None, "unrouted", Some("no_topic")),
+        ("[1]", Some("LABEL_CREATED"), "unrouted", Some("unreadable")),
+    ];
+    for (body, topic, entity, reason) in cases {
+        let message = Delivery {
+            topic,
+            ..delivery(body)
+        }
+        .message();
+        assert_eq!(message.attribute("entity"), Some(entity), "{topic:?}");
+        assert_eq!(message.attribute("reason"), reason, "{topic:?}");
+        assert_eq!(message.attribute("event"), topic);
+    }
+    assert_eq!(model_run(RUN).attribute("reason"), None);
+}
+
+#[test]
+fn the_fullest_messages_leave_room_for_a_tenth_attribute() {
+    let unrouted = Delivery {
+        topic: Some("PROJECT_CREATED"),
+        ..delivery(LABEL)
+    };
+    for fullest in [delivery(LABEL), unrouted] {
+        // SQS takes ten, and ExtendedPayloadSize is one of them.
+        assert!(fullest.message().attributes.len() < 10);
+    }
+}
+
+#[test]
+fn the_topic_goes_out_in_upper_case() {
+    let message = Delivery {
+        topic: Some("label_Updated"),
+        ..delivery(LABEL)
+    }
+    .message();
+    assert_eq!(message.attribute("event"), Some("LABEL_UPDATED"));
+}
+
+#[test]
+fn the_body_is_the_signed_bytes_unchanged() {
+    let bodies = [
+        LABEL,
+        " {\t\"id\" :\r\n1 , \"id\": \"\\u00e9\\/\" } \n",
+        "not JSON",
+        "\u{feff}{}",
+        "é\u{10ffff}\u{85}\u{2028}",
+        " ",
+    ];
+    for body in bodies {
+        assert_eq!(delivery(body).message().body, body);
+    }
+}
+
+#[test]
+fn the_trace_is_passed_through() {
+    assert_eq!(
+        delivery(LABEL).message().trace.as_deref(),
+        Some("Root=1-5759e988-bd862e3fe1be46a994272793")
+    );
+    let verified = verified(LABEL.as_bytes());
+    let event = Event::of_webhook(&verified, None);
+    let message = Message::compose(
+        verified,
+        event,
+        Envelope::default(),
+        QueueType::Fifo,
+        RECEIVED_AT,
+        LIMIT,
+    );
+    assert_eq!(message.unwrap().trace, None);
+}
+
+/// The expected ids are `hashlib.sha256` of what the contract says, in Python.
+#[test]
+fn the_dedup_id_is_what_the_contract_says() {
+    let other = "ckmdi74ew57lq063553kuzekr";
+    let time = r#"{"createdAt":"2021-03-17T13:51:59Z"}"#;
+    let no_time = r#"{"updatedAt":"yesterday"}"#;
+    #[rustfmt::skip]
+    let cases = [
+        // The body has its own time: the delivery makes no difference.
+        (LABEL, Some("LABEL_UPDATED"), Some(DELIVERY), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
+        (LABEL, Some("LABEL_UPDATED"), Some(other), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
+        (LABEL, Some("LABEL_UPDATED"), None, "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
+        (LABEL, Some("label_updated"), Some(DELIVERY), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
+        (LABEL, Some("LABEL_CREATED"), Some(DELIVERY), "ff74e0e98870d9cc3304dc59e4297f68fa78afa420ce0bcabb88191a932a7ae8"),
+        (LABEL, None, Some(DELIVERY), "97b1aa9a4d4ea9f262ad632cfa8ef3128c860570c92e2e391e00e87c5a9c4dd7"),
+        (time, Some("LABEL_CREATED"), Some(DELIVERY), "22c1fac02211884676814f7251835f83e224d0105e818c70ba1b485b1c86a3d9"),
+        // It has none: the delivery does.
+        (MOVE, Some("MOVE"), Some(DELIVERY), "b2a5bdd11e55d8caaffd68215449fcbc5ea93daa4af81df03437b98cd87d3e09"),
+        (MOVE, Some("move"), Some(DELIVERY), "b2a5bdd11e55d8caaffd68215449fcbc5ea93daa4af81df03437b98cd87d3e09"),
+        (MOVE, Some("MOVE"), Some(other), "85f7d19c5bdb37785bf2cec3f4e1580068ee1f2073561ed7eb0ae53c5bddc752"),
+        (MOVE, Some("MOVE"), None, "a7c570184a9eb091ed1da40cad8536a47c2cb653154e39fc34edf7af2eb91dc9"),
+        (MOVE, None, Some(DELIVERY), "c8102169be660196f21143c6dca5d4973c1c3fd3671405fecf2a9c4880c48d68"),
+        (MOVE, None, None, "8e273f9c984621f85fbcc380bd2a94262f70056524e4f3f7d88c1db658e986a6"),
+        (no_time, Some("LABEL_UPDATED"), Some(DELIVERY), "7cae59ac0a581d383c7ca12d3ebc0b4faea56a0f4fda2bc6d68c59d819df1d31"),
+        ("[1]", Some("LABEL_UPDATED"), Some(DELIVERY), "858a43592c4809240f85e45a7feb2c07991b3d35c8937b0fbfcfa8c2f63a0e6d"),
+    ];
+    for (body, topic, delivery_id, dedup_id) in cases {
+        let fifo = Delivery {
+            topic,
+            delivery_id,
+            ..delivery(body)
+        };
+        let standard = Delivery {
+            queue_type: QueueType::Standard,
+            ..fifo
+        };
+        for message in [fifo.message(), standard.message()] {
+            assert_eq!(
+                message.dedup_id, dedup_id,
+                "{topic:?} {delivery_id:?} {body}"
+            );
+            assert_eq!(message.attribute("dedup_id"), Some(dedup_id));
+        }
+    }
+}
+
+fn with_id(id: &str) -> String {
+    serde_json::json!({ "id": id }).to_string()
+}
+
+/// The hashes are `hashlib.sha256` of the id, in Python.
+#[test]
+fn the_group_is_the_entity_where_sqs_allows_its_id() {
+    let as_such = [
+        "cl0sjr9nb9tfi0zatagsq5zw1".to_owned(),
+        "1".to_owned(),
+        "a".repeat(128),
+        r##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##.to_owned(),
+    ];
+    for id in as_such {
+        let message = delivery(&with_id(&id)).message();
+        assert_eq!(message.group_id.as_deref(), Some(id.as_str()));
+    }
+    #[rustfmt::skip]
+    let hashed = [
+        ("a".repeat(129), "c12cb024a2e5551cca0e08fce8f1c5e314555cc3fef6329ee994a3db752166ae"),
+        ("two words".to_owned(), "a03f1d611645eb53ad16c1af546ca0792dc884505bab57ede80f4dad6b911d3a"),
+        ("caf\u{e9}".to_owned(), "850f7dc43910ff890f8879c0ed26fe697c93a067ad93a7d50f466a7028a9bf4e"),
+        ("\u{e9}".repeat(100), "f42ec48e1e4b487e590e0b3d4e58437c8327efa855d769709f4942a4f73a7eb6"),
+        ("a\nb".to_owned(), "7e18f737311b2dc3b2f269dd78396b0351f14fb66efa879f768cb23181883c78"),
+        ("a\u{7f}".to_owned(), "c5791af439fe7995107aba250c140cfd948cb08812c78ade269703c4b82c35fa"),
+        ("a\0b".to_owned(), "59b271ae1bbcb1d31d41929817f4b16fb439eb4f31520b5ad1d5ce98920a7138"),
+    ];
+    for (id, hash) in hashed {
+        let message = delivery(&with_id(&id)).message();
+        assert_eq!(message.group_id.as_deref(), Some(hash), "{id:?}");
+    }
+}
+
+#[test]
+fn an_event_of_no_entity_is_a_group_of_its_own() {
+    for (body, topic) in [
+        ("{}", Some("LABEL_UPDATED")),
+        (LABEL, Some("PROJECT_CREATED")),
+        ("[1]", None),
+    ] {
+        let message = Delivery {
+            topic,
+            ..delivery(body)
+        }
+        .message();
+        assert_eq!(message.group_id.as_deref(), Some(message.dedup_id.as_str()));
+    }
+}
+
+#[test]
+fn a_standard_queue_gets_no_group() {
+    let fifo = delivery(LABEL);
+    let standard = Delivery {
+        queue_type: QueueType::Standard,
+        ..fifo
+    };
+    let expected = Message {
+        group_id: None,
+        ..fifo.message()
+    };
+    assert_eq!(standard.message(), expected);
+}
+
+#[test]
+fn an_id_that_no_attribute_can_hold_is_left_out_and_still_groups() {
+    let cases = [
+        (
+            "b".repeat(300),
+            "dccc1450d6fc4232955fcc5cf81105d874c4c6f8c710a71b2763d2c3238e923f",
+        ),
+        (
+            "a\0b".to_owned(),
+            "59b271ae1bbcb1d31d41929817f4b16fb439eb4f31520b5ad1d5ce98920a7138",
+        ),
+    ];
+    for (id, group) in cases {
+        let message = delivery(&with_id(&id)).message();
+        check_names(&message, &["event", "delivery_id"]);
+        assert_eq!(message.group_id.as_deref(), Some(group), "{id:?}");
+    }
+}
+
+#[test]
+fn an_attribute_from_a_body_has_at_most_256_bytes() {
+    for (id, is_kept) in [
+        ("b".repeat(256), true),
+        ("b".repeat(257), false),
+        ("\u{e9}".repeat(128), true),
+        ("\u{e9}".repeat(129), false),
+    ] {
+        let body = serde_json::json!({"id": id, "project": {"id": id}}).to_string();
+        let message = delivery(&body).message();
+        let expected = is_kept.then_some(id.as_str());
+        assert_eq!(message.attribute("entity_id"), expected);
+        assert_eq!(message.attribute("project_id"), expected);
+    }
+}
+
+/// The attributes of [`LABEL`] have 345 bytes: for each, its name, `String` and its value (computed in Python).
+const ATTRIBUTES_BYTES: usize = 345;
+
+#[test]
+fn a_message_may_be_exactly_as_large_as_the_limit_and_not_a_byte_larger() {
+    let padded = |bytes: usize| format!("{LABEL}{}", " ".repeat(bytes - LABEL.len()));
+    let fits = padded(LIMIT - ATTRIBUTES_BYTES);
+    let too_large = padded(LIMIT - ATTRIBUTES_BYTES + 1);
+    for queue_type in [QueueType::Fifo, QueueType::Standard] {
+        let fits = Delivery {
+            queue_type,
+            ..delivery(&fits)
+        };
+        assert_eq!(fits.message().body.as_bytes(), fits.body);
+        let too_large = Delivery {
+            queue_type,
+            ..delivery(&too_large)
+        };
+        assert_eq!(
+            too_large.compose(),
+            Err(NotCarriable::TooLarge {
+                bytes: LIMIT + 1,
+                limit: LIMIT
+            })
+        );
+    }
+}
+
+#[test]
+fn the_limit_is_the_one_that_is_given() {
+    let at = |limit| Delivery {
+        limit,
+        ..delivery(LABEL)
+    };
+    let bytes = LABEL.len() + ATTRIBUTES_BYTES;
+    assert!(at(bytes).compose().is_ok());
+    let limit = bytes - 1;
+    assert_eq!(
+        at(limit).compose(),
+        Err(NotCarriable::TooLarge { bytes, limit })
+    );
+}
+
+#[test]
+fn a_body_is_counted_in_bytes_not_in_characters() {
+    let body = "\u{e9}".repeat(LIMIT / 2);
+    assert!(matches!(
+        delivery(&body).compose(),
+        Err(NotCarriable::TooLarge { bytes, .. }) if bytes > LIMIT
+    ));
+}
+
+#[test]
+fn an_empty_body_cannot_be_carried() {
+    assert_eq!(delivery("").compose(), Err(NotCarriable::Empty));
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_cannot_be_carried() {
+    let bodies: [&[u8]; 5] = [
+        b"\xff",
+        b"{\"id\":\"caf\xe9\"}",
+        b"\xc3",
+        // A lone surrogate, and a slash that is too long.
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
+    ];
+    for body in bodies {
+        let delivery = Delivery {
+            body,
+            ..delivery("")
+        };
+        assert_eq!(delivery.compose(), Err(NotCarriable::NotUtf8), "{body:?}");
+    }
+}
+
+#[test]
+fn only_characters_of_sqs_s_set_are_carried() {
+    #[rustfmt::skip]
+    let cases = [
+        ('\u{0}', false), ('\u{8}', false), ('\t', true), ('\n', true), ('\u{b}', false), ('\u{c}', false),
+        ('\r', true), ('\u{e}', false), ('\u{1f}', false), (' ', true), ('~', true), ('\u{7f}', true),
+        ('\u{80}', true), ('\u{d7ff}', true), ('\u{e000}', true), ('\u{fffd}', true), ('\u{fffe}', false),
+        ('\u{ffff}', false), ('\u{10000}', true), ('\u{1fffe}', true), ('\u{10ffff}', true),
+    ];
+    for (character, is_carried) in cases {
+        for body in [
+            format!("{character}"),
+            format!("a{character}"),
+            format!("{character}a"),
+        ] {
+            let expected = (!is_carried).then_some(NotCarriable::ForbiddenCharacter);
+            assert_eq!(delivery(&body).compose().err(), expected, "{character:?}");
+        }
+    }
+}
+
+/// `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF`, as SQS's page writes it.
+fn sqs_takes(text: &str) -> bool {
+    text.chars().all(|c| {
+        matches!(
+            u32::from(c),
+            0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF
+        )
+    })
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    proptest::collection::vec(any::<char>(), 1..200).prop_map(String::from_iter)
+}
+
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let label = (any_text(), any_text(), any_text()).prop_map(|(id, project, time)| {
+        serde_json::json!({"id": id, "project": {"id": project}, "updatedAt": time})
+            .to_string()
+            .into_bytes()
+    });
+    prop_oneof![
+        any::<Vec<u8>>(),
+        label,
+        any_text().prop_map(String::into_bytes)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_what_goes_out_keeps_the_rules_of_sqs(
+        body in any_body(),
+        topic in proptest::option::of("[!-~]{1,256}|LABEL_UPDATED|MOVE"),
+        delivery_id in proptest::option::of(any_text()),
+        limit in 200..2000_usize,
+    ) {
+        let delivery = Delivery {
+            body: &body,
+            topic: topic.as_deref(),
+            delivery_id: delivery_id.as_deref(),
+            queue_type: QueueType::Fifo,
+            limit,
+        };
+        let message = match delivery.compose() {
+            Ok(message) => message,
+            Err(NotCarriable::Empty) => {
+                prop_assert!(body.is_empty());
+                return Ok(());
+            }
+            Err(NotCarriable::TooLarge { bytes, .. }) => {
+                prop_assert!(bytes > limit);
+                return Ok(());
+            }
+            Err(NotCarriable::NotUtf8) => {
+                prop_assert!(std::str::from_utf8(&body).is_err());
+                return Ok(());
+            }
+            Err(NotCarriable::ForbiddenCharacter) => {
+                prop_assert!(!sqs_takes(std::str::from_utf8(&body).unwrap()));
+                return Ok(());
+            }
+        };
+        prop_assert_eq!(message.body.as_bytes(), &body);
+        prop_assert!(sqs_takes(&message.body));
+        let attributes = attributes(&message);
+        prop_assert!(attributes.len() < 10);
+        for (name, value) in &attributes {
+            prop_assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            prop_assert!(!value.is_empty() && value.len() <= 256 && sqs_takes(value));
+        }
+        let bytes: usize = attributes.iter().map(|(name, value)| name.len() + 6 + value.len()).sum();
+        prop_assert!(bytes + body.len() <= limit);
+        let group_id = message.group_id.unwrap();
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || r##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##.contains(c);
+        prop_assert!((1..=128).contains(&group_id.len()) && group_id.chars().all(is_allowed));
+        prop_assert!(message.dedup_id.len() == 64 && message.dedup_id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}
+
+/// The expected checksums are those that moto, an SQS made elsewhere, computes for the same message.
+#[track_caller]
+fn check_checksums(message: &Message, body: &str, attributes: &str) {
+    let expected = Checksums {
+        body: body.to_owned(),
+        attributes: attributes.to_owned(),
+    };
+    assert_eq!(Checksums::of(message), expected);
+}
+
+#[test]
+fn checksums_are_those_that_sqs_computes() {
+    check_checksums(
+        &delivery(LABEL).message(),
+        "201bbe8b25bb2d65d54a45d3b59667d9",
+        "01b3bdafd54976e5d2b5c11c41e11678",
+    );
+    let mut message = Message {
+        body: "\u{e9}".to_owned(),
+        attributes: vec![
+            ("entity", "caf\u{e9} \u{10ffff}".to_owned()),
+            ("reason", "no_topic".to_owned()),
+        ],
+        ..delivery(LABEL).message()
+    };
+    check_checksums(
+        &message,
+        "66ddcd97cfdeabb2f6fb8a999b4bc76f",
+        "5965c7bd37ca2aa1081943088ed5ab0f",
+    );
+    message.attributes = vec![("entity", "label".to_owned())];
+    message.body = "a".to_owned();
+    check_checksums(
+        &message,
+        "0cc175b9c0f1b6a831c399e269772661",
+        "7d9ed8c9a1c21e915e027f6bfeb07506",
+    );
+}
+
+#[test]
+fn checksums_do_not_depend_on_the_order_of_attributes() {
+    let message = delivery(LABEL).message();
+    for turn in 0..message.attributes.len() {
+        let mut turned = message.clone();
+        turned.attributes.rotate_left(turn);
+        assert_eq!(Checksums::of(&turned), Checksums::of(&message));
+        turned.attributes.reverse();
+        assert_eq!(Checksums::of(&turned), Checksums::of(&message));
+    }
+}
+
+#[test]
+fn any_change_of_an_attribute_changes_its_checksum() {
+    let message = delivery(LABEL).message();
+    let sent = Checksums::of(&message);
+    for place in 0..message.attributes.len() {
+        let mut changed = message.clone();
+        changed.attributes.remove(place);
+        assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
+        assert_eq!(Checksums::of(&changed).body, sent.body);
+        let mut changed = message.clone();
+        changed
+            .attributes
+            .iter_mut()
+            .nth(place)
+            .unwrap()
+            .1
+            .push('x');
+        assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
+    }
+}

@@ -1,1 +1,319 @@
+//! The SQS adapter at the wire: the request that goes out, and what becomes of each answer.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::event::Reason;
+use crate::telemetry::chain;
+use aws_credential_types::Credentials;
+use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{HttpClient, Region};
+use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const DEDUP_ID: &str = "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b";
+const GROUP_ID: &str = "cl0sjr9nb9tfi0zatagsq5zw1";
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
+/// Of [`message`], computed in Python by moto, an SQS made elsewhere.
+const BODY_MD5: &str = "21a1a6f17608384a8a7311aa76eb39a7";
+const ATTRIBUTES_MD5: &str = "7c25dfb7fe56d0aa5312091cd33f698b";
+
+fn message() -> Message {
+    Message {
+        entity: Entity::Label,
+        body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#.to_owned(),
+        attributes: vec![
+            ("event", "LABEL_UPDATED".to_owned()),
+            ("entity", "label".to_owned()),
+            ("entity_id", GROUP_ID.to_owned()),
+        ],
+        dedup_id: DEDUP_ID.to_owned(),
+        group_id: Some(GROUP_ID.to_owned()),
+        trace: Some(TRACE.to_owned()),
+    }
+}
+
+fn answer(status: u16, body: &str) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), body.into())
+}
+
+fn confirmation() -> Value {
+    json!({
+        "MD5OfMessageBody": BODY_MD5,
+        "MD5OfMessageAttributes": ATTRIBUTES_MD5,
+        "MessageId": "8a1b9c52-0b6b-4a1f-9d8f-6f1d1f1c2b3a",
+        "SequenceNumber": "18870266",
+    })
+}
+
+fn confirmed() -> HttpResponse {
+    answer(200, &confirmation().to_string())
+}
+
+fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
+    let exchange = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
+    StaticReplayClient::new(answers.into_iter().map(exchange).collect())
+}
+
+fn sqs_with(http: impl HttpClient + 'static, retries: RetryConfig) -> Sqs {
+    let config = aws_sdk_sqs::Config::builder()
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("AKID", "key", None, None, "test"))
+        .http_client(http)
+        .retry_config(retries)
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(5))
+                .build(),
+        )
+        .build();
+    let url = |name| format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{name}.fifo");
+    let urls = QueueUrls {
+        label: url("a-label"),
+        workflow: url("a-workflow"),
+        review: url("a-review"),
+        model_run: url("a-model-run"),
+        unrouted: url("an-unrouted"),
+    };
+    Sqs::new(Client::from_conf(config), urls)
+}
+
+fn sqs(http: impl HttpClient + 'static) -> Sqs {
+    sqs_with(http, RetryConfig::disabled())
+}
+
+fn body_of(request: &HttpRequest) -> Value {
+    serde_json::from_slice(request.body().bytes().unwrap()).unwrap()
+}
+
+/// The JSON of the only request that goes out for a message.
+async fn sent(message: &Message) -> Value {
+    let wire = wire([confirmed()]);
+    // Whether it is confirmed is another test's business.
+    let _ = sqs(wire.clone()).send(message).await;
+    let bodies: Vec<_> = wire.actual_requests().map(body_of).collect();
+    let [body] = bodies.try_into().unwrap();
+    body
+}
+
+async fn outcome_of(answer: HttpResponse) -> Result<String, QueueError> {
+    sqs(wire([answer])).send(&message()).await
+}
+
+#[tokio::test]
+async fn a_message_for_a_fifo_queue_goes_out_whole() {
+    let string = |value| json!({"DataType": "String", "StringValue": value});
+    let expected = json!({
+        "QueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/a-label.fifo",
+        "MessageBody": r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#,
+        "MessageAttributes": {
+            "event": string("LABEL_UPDATED"),
+            "entity": string("label"),
+            "entity_id": string(GROUP_ID),
+        },
+        "MessageSystemAttributes": {"AWSTraceHeader": string(TRACE)},
+        "MessageGroupId": GROUP_ID,
+        "MessageDeduplicationId": DEDUP_ID,
+    });
+    assert_eq!(sent(&message()).await, expected);
+}
+
+#[tokio::test]
+async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication_id() {
+    let standard = Message {
+        group_id: None,
+        ..message()
+    };
+    let mut expected = sent(&message()).await;
+    let fields = expected.as_object_mut().unwrap();
+    assert!(fields.remove("MessageGroupId").is_some());
+    assert!(fields.remove("MessageDeduplicationId").is_some());
+    assert_eq!(sent(&standard).await, expected);
+}
+
+#[tokio::test]
+async fn a_message_without_a_trace_goes_out_without_system_attributes() {
+    let untraced = Message {
+        trace: None,
+        ..message()
+    };
+    let mut expected = sent(&message()).await;
+    let fields = expected.as_object_mut().unwrap();
+    assert!(fields.remove("MessageSystemAttributes").is_some());
+    assert_eq!(sent(&untraced).await, expected);
+}
+
+#[tokio::test]
+async fn the_request_is_a_signed_send_message() {
+    let wire = wire([confirmed()]);
+    sqs(wire.clone()).send(&message()).await.unwrap();
+    let request = wire.actual_requests().next().unwrap();
+    let header = |name| request.headers().get(name).unwrap_or_default();
+    assert_eq!(request.method(), "POST");
+    assert_eq!(request.uri(), "https://sqs.eu-central-1.amazonaws.com/");
+    assert_eq!(header("x-amz-target"), "AmazonSQS.SendMessage");
+    assert_eq!(header("content-type"), "application/x-amz-json-1.0");
+    assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
+}
+
+#[tokio::test]
+async fn each_entity_has_its_queue() {
+    let cases = [
+        (Entity::Label, "a-label"),
+        (Entity::Workflow, "a-workflow"),
+        (Entity::Review, "a-review"),
+        (Entity::ModelRun, "a-model-run"),
+        (Entity::Unrouted(Reason::UnknownTopic), "an-unrouted"),
+        (Entity::Unrouted(Reason::NoTopic), "an-unrouted"),
+        (Entity::Unrouted(Reason::Unreadable), "an-unrouted"),
+    ];
+    for (entity, queue) in cases {
+        let request = sent(&Message {
+            entity,
+            ..message()
+        })
+        .await;
+        let url = format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{queue}.fifo");
+        assert_eq!(request["QueueUrl"], url, "{entity:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_body_arrives_byte_for_byte() {
+    let bodies = [
+        "\t\n\r \"\\/ \u{7f}\u{80}\u{e9}\u{2028}\u{fffd}\u{10ffff}\\u0000 ".to_owned(),
+        " ".to_owned(),
+        "x".repeat(1_000_000),
+    ];
+    for body in bodies {
+        let request = sent(&Message {
+            body: body.clone(),
+            ..message()
+        })
+        .await;
+        assert!(request["MessageBody"] == body, "{:.100?}", body);
+    }
+}
+
+#[tokio::test]
+async fn a_right_confirmation_gives_the_message_id() {
+    let message_id = outcome_of(confirmed()).await.unwrap();
+    assert_eq!(message_id, "8a1b9c52-0b6b-4a1f-9d8f-6f1d1f1c2b3a");
+}
+
+#[tokio::test]
+async fn a_confirmation_for_anything_else_does_not_count() {
+    let other_md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    #[rustfmt::skip]
+    let cases = [
+        ("MD5OfMessageBody", Value::Null, "MD5OfMessageBody differs"),
+        ("MD5OfMessageBody", json!(""), "MD5OfMessageBody differs"),
+        ("MD5OfMessageBody", json!(other_md5), "MD5OfMessageBody differs"),
+        ("MD5OfMessageBody", json!(ATTRIBUTES_MD5), "MD5OfMessageBody differs"),
+        ("MD5OfMessageAttributes", Value::Null, "MD5OfMessageAttributes differs"),
+        ("MD5OfMessageAttributes", json!(""), "MD5OfMessageAttributes differs"),
+        ("MD5OfMessageAttributes", json!(other_md5), "MD5OfMessageAttributes differs"),
+        ("MD5OfMessageAttributes", json!(BODY_MD5), "MD5OfMessageAttributes differs"),
+        ("MessageId", Value::Null, "MessageId is missing"),
+    ];
+    for (field, value, expected) in cases {
+        let mut confirmation = confirmation();
+        confirmation[field] = value;
+        let outcome = outcome_of(answer(200, &confirmation.to_string())).await;
+        let Err(QueueError::WrongConfirmation(reason)) = outcome else {
+            panic!("{field}: {outcome:?}");
+        };
+        assert_eq!(reason, expected);
+    }
+    let outcome = outcome_of(answer(200, "{}")).await;
+    assert!(
+        matches!(outcome, Err(QueueError::WrongConfirmation(_))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count() {
+    let changed_body = Message {
+        body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw2"}"#.to_owned(),
+        ..message()
+    };
+    let mut changed_attribute = message();
+    changed_attribute.attributes.pop();
+    for changed in [changed_body, changed_attribute] {
+        let outcome = sqs(wire([confirmed()])).send(&changed).await;
+        assert!(
+            matches!(outcome, Err(QueueError::WrongConfirmation(_))),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
+    let error = |code: &str, text: &str| json!({"__type": code, "message": text}).to_string();
+    #[rustfmt::skip]
+    let cases = [
+        (400, error("com.amazonaws.sqs#QueueDoesNotExist", "The specified queue does not exist."), "queue does not exist"),
+        (403, error("com.amazon.coral.service#AccessDeniedException", "not authorized to perform: sqs:sendmessage"), "AccessDenied"),
+        (400, error("com.amazonaws.sqs#InvalidMessageContents", "Invalid characters found."), "Invalid characters found"),
+        (400, error("com.amazonaws.sqs#KmsAccessDenied", "The ciphertext refers to a key"), "The ciphertext refers to a key"),
+        (400, error("com.amazonaws.sqs#RequestThrottled", "Rate exceeded"), "Rate exceeded"),
+        (400, error("com.amazon.coral.validate#InvalidParameterValue", "One or more parameters are invalid."), "InvalidParameterValue"),
+        (500, error("com.amazonaws.sqs#InternalFailure", "try later"), "InternalFailure"),
+        (503, error("com.amazonaws.sqs#ServiceUnavailable", "try later"), "ServiceUnavailable"),
+    ];
+    for (status, body, expected) in cases {
+        let error = outcome_of(answer(status, &body)).await.unwrap_err();
+        assert!(matches!(error, QueueError::NotSent(_)), "{body}: {error:?}");
+        let text = chain(&error);
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_not_sent() {
+    for (status, body) in [
+        (200, "<html>welcome</html>"),
+        (200, r#"{"MessageId": "#),
+        (502, "<html>bad gateway</html>"),
+        (503, ""),
+        (302, ""),
+    ] {
+        let outcome = outcome_of(answer(status, body)).await;
+        assert!(
+            matches!(outcome, Err(QueueError::NotSent(_))),
+            "{status} {body}: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failed_connection_is_not_sent() {
+    let outcome = sqs(wire([])).send(&message()).await;
+    assert!(
+        matches!(outcome, Err(QueueError::NotSent(_))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
+    let error = sqs(NeverClient::new()).send(&message()).await.unwrap_err();
+    assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
+    assert!(chain(&error).contains("timeout"), "{}", chain(&error));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_sends_the_same_message_again() {
+    let wire = wire([answer(503, ""), confirmed()]);
+    let sqs = sqs_with(wire.clone(), RetryConfig::standard().with_max_attempts(2));
+    sqs.send(&message()).await.unwrap();
+    let bodies: Vec<_> = wire.actual_requests().map(body_of).collect();
+    let [first, second] = bodies.try_into().unwrap();
+    assert_eq!(first, second);
+    assert_eq!(second["MessageDeduplicationId"], DEDUP_ID);
+}

@@ -1,1 +1,97 @@
+//! The two forms of the secret's string, and what becomes of typing mistakes.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+/// The texts of a webhook's secrets.
+fn of(value: &str, webhook: &str) -> Option<Vec<String>> {
+    let secrets = Secrets::parse(value.to_owned()).unwrap();
+    let text = |secret: &Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
+    secrets
+        .of(webhook)
+        .map(|secrets| secrets.iter().map(text).collect())
+}
+
+#[test]
+fn plain_text_is_the_secret_of_every_route() {
+    for plain in [
+        "current",
+        "12345",
+        "\"quoted\"",
+        "[\"a\", \"list\"]",
+        "with spaces",
+        " ",
+        "ключ",
+    ] {
+        assert_eq!(of(plain, "labelbox").unwrap(), [plain]);
+        assert_eq!(of(plain, TRAINING).unwrap(), [plain]);
+    }
+}
+
+#[test]
+fn an_object_gives_each_webhook_its_own() {
+    let value = r#" {"labelbox": "current", "project-x": ["new", "old"], "training": "another", "none": []}"#;
+    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of(value, "project-x").unwrap(), ["new", "old"]);
+    assert_eq!(of(value, TRAINING).unwrap(), ["another"]);
+    assert_eq!(of(value, "none").unwrap(), [""; 0]);
+    assert_eq!(of(value, "stranger"), None);
+    assert_eq!(of("{}", "labelbox"), None);
+}
+
+#[test]
+fn one_trailing_newline_is_not_part_of_a_secret() {
+    for (written, meant) in [
+        ("a\n", "a"),
+        ("a\r\n", "a"),
+        ("a\n\n", "a\n"),
+        ("\na", "\na"),
+        ("a ", "a "),
+        ("\n", ""),
+    ] {
+        assert_eq!(of(written, "labelbox").unwrap(), [meant], "{written:?}");
+        let object = serde_json::json!({"labelbox": [written]}).to_string();
+        assert_eq!(of(&object, "labelbox").unwrap(), [meant], "{written:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_nothing_is_empty() {
+    assert!(Secret::new(String::new()).is_empty());
+    assert!(Secret::new("\n".to_owned()).is_empty());
+    assert!(!Secret::new(" ".to_owned()).is_empty());
+}
+
+#[test]
+fn a_broken_object_is_no_secret_and_is_not_quoted() {
+    for broken in [
+        r#"{"labelbox": "hunter2""#,
+        r#"{"labelbox": hunter2}"#,
+        r#"{"labelbox": {"hunter2": "hunter2"}}"#,
+        r#"{"labelbox": ["hunter2", 5]}"#,
+        r#"{"labelbox": null, "other": "hunter2"}"#,
+        "{hunter2",
+    ] {
+        let error = Secrets::parse(broken.to_owned()).unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("hunter2"),
+            "{broken}: {error}"
+        );
+    }
+}
+
+#[test]
+fn debug_shows_nothing_of_a_secret() {
+    let secrets = Secrets::parse(r#"{"labelbox": ["hunter2"]}"#.to_owned()).unwrap();
+    assert!(!format!("{secrets:?}").contains("hunter2"), "{secrets:?}");
+    let secrets = Secrets::parse("hunter2".to_owned()).unwrap();
+    assert!(!format!("{secrets:?}").contains("hunter2"), "{secrets:?}");
+}
+
+#[test]
+fn a_secret_is_zeroed_on_drop() {
+    fn is_zeroed_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+    let Secret(text) = Secret::new("hunter2".to_owned());
+    is_zeroed_on_drop(&text);
+}

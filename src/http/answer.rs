@@ -1,0 +1,114 @@
+//! What a request comes to, and the status and body that say so.
+
+use super::MalformedBase64;
+use crate::error::Failure;
+use crate::receive::Receipt;
+use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::{HeaderName, HeaderValue, Response, StatusCode};
+
+/// What a sender should wait before it tries again, in seconds: long enough for a short outage to be over.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// A request that got what it asked for.
+#[derive(Debug)]
+pub enum Served {
+    /// The relay is up.
+    Healthy,
+    /// The model list, as JSON.
+    Models(String),
+    /// An event is durable.
+    Received(Box<Receipt>),
+}
+
+/// A request that did not.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No such path.
+    #[error("no such route")]
+    NoRoute,
+    /// The path has another method.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// The only method that the path takes.
+        allow: &'static str,
+    },
+    /// The source address is not in the list.
+    #[error("source address not allowed")]
+    SourceNotAllowed,
+    /// A webhook that is not JSON.
+    #[error("content type is not application/json")]
+    UnsupportedMediaType,
+    /// The gateway said base64, and it is not.
+    #[error(transparent)]
+    MalformedBase64(#[from] MalformedBase64),
+    /// The relay itself said no.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// What to answer, and so whether the sender should try again: for every 503 it should, for nothing else.
+pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
+    let refusal = match outcome {
+        Ok(Served::Healthy) => return json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
+        Ok(Served::Models(models)) => return json(StatusCode::OK, models.clone()),
+        Ok(Served::Received(receipt)) => return json(StatusCode::OK, receipt_json(receipt)),
+        Err(refusal) => refusal,
+    };
+    match refusal {
+        Refusal::NoRoute | Refusal::Failed(Failure::UnknownWebhook) => {
+            error(StatusCode::NOT_FOUND, "not_found")
+        }
+        Refusal::MethodNotAllowed { allow } => {
+            let answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+            with_header(answer, ALLOW, HeaderValue::from_static(allow))
+        }
+        Refusal::SourceNotAllowed => error(StatusCode::FORBIDDEN, "source_not_allowed"),
+        Refusal::UnsupportedMediaType => {
+            error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+        }
+        Refusal::MalformedBase64(_) => error(StatusCode::BAD_REQUEST, "malformed_base64"),
+        Refusal::Failed(Failure::Rejected(_)) => {
+            error(StatusCode::UNAUTHORIZED, "signature_rejected")
+        }
+        Refusal::Failed(
+            Failure::NoSecret(_)
+            | Failure::SecretTimeout
+            | Failure::NotCarriable(_)
+            | Failure::NotQueued(_),
+        ) => with_header(
+            error(StatusCode::SERVICE_UNAVAILABLE, "try_again"),
+            RETRY_AFTER,
+            RETRY_AFTER_SECONDS,
+        ),
+    }
+}
+
+fn receipt_json(receipt: &Receipt) -> String {
+    let (status, entity) = (receipt.status(), receipt.message.entity.name());
+    serde_json::json!({"status": status, "entity": entity, "message_id": receipt.message_id})
+        .to_string()
+}
+
+fn error(status: StatusCode, code: &str) -> Response<String> {
+    json(status, format!(r#"{{"error":"{code}"}}"#))
+}
+
+fn json(status: StatusCode, body: String) -> Response<String> {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    let answer = with_header(
+        answer,
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    with_header(answer, CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+fn with_header(
+    mut answer: Response<String>,
+    name: HeaderName,
+    value: HeaderValue,
+) -> Response<String> {
+    answer.headers_mut().insert(name, value);
+    answer
+}

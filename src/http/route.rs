@@ -1,0 +1,46 @@
+//! The four routes, by path.
+
+/// The longest webhook name, in bytes.
+const MAX_WEBHOOK_BYTES: usize = 64;
+/// The four routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `POST /webhooks/{webhook}`.
+    Webhook(String),
+    /// `GET /training/models`.
+    Models,
+    /// `POST /training/model_run`.
+    ModelRun,
+    /// `GET /health`.
+    Health,
+}
+
+impl Route {
+    /// The route of a path; `None` for any other path.
+    pub fn of_path(path: &str) -> Option<Self> {
+        match path {
+            "/health" => Some(Self::Health),
+            "/training/models" => Some(Self::Models),
+            "/training/model_run" => Some(Self::ModelRun),
+            _ => path
+                .strip_prefix("/webhooks/")
+                .filter(|name| is_webhook_name(name))
+                .map(|name| Self::Webhook(name.to_owned())),
+        }
+    }
+
+    /// The only method that it takes.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) | Self::ModelRun => "POST",
+            Self::Models | Self::Health => "GET",
+        }
+    }
+}
+
+fn is_webhook_name(name: &str) -> bool {
+    (1..=MAX_WEBHOOK_BYTES).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
