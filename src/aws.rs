@@ -7,6 +7,7 @@ use aws_sdk_sqs as sqs;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use sqs::config::SharedHttpClient;
 use sqs::config::retry::RetryConfig;
 use sqs::config::timeout::TimeoutConfig;
 use std::time::Duration;
@@ -21,9 +22,20 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A client for SQS and one for Secrets Manager, sharing their connections.
 pub fn clients(settings: &AwsSettings) -> (sqs::Client, secretsmanager::Client) {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+    let tls = Provider::Rustls(CryptoMode::Ring);
+    clients_over(
+        settings,
+        aws_smithy_http_client::Builder::new()
+            .tls_provider(tls)
+            .build_https(),
+    )
+}
+
+/// The same over any HTTP client, so that time limits and retries can be tested without a network.
+pub fn clients_over(
+    settings: &AwsSettings,
+    http: SharedHttpClient,
+) -> (sqs::Client, secretsmanager::Client) {
     let shared = SdkConfig::builder()
         .behavior_version(sqs::config::BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))

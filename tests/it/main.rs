@@ -14,4 +14,5 @@ mod rooms;
 mod samples;
 mod secrets;
 mod sources;
+mod time;
 mod training;

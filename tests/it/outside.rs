@@ -5,10 +5,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{Door, GatewayAnswer, GatewayEvent};
 use labelbox_relay::message::Message;
-use labelbox_relay::queue::{Queue, QueueError};
+use labelbox_relay::queue::{Queue, QueueError, Sqs};
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secret::Secrets;
-use labelbox_relay::secrets::{FetchError, SecretStore};
+use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
 use lambda_http::Context;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -26,14 +26,18 @@ pub(crate) enum Vault {
     Unreachable,
     Refuses,
     Hangs,
+    /// What the real client makes of a store that never answers.
+    TimesOut(Arc<SecretsManager>),
 }
 
 /// What the queue does.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone)]
 pub(crate) enum Mood {
     Takes,
     Refuses,
     ConfirmsWrongly,
+    /// What the real client makes of a queue that never answers.
+    TimesOut(Arc<Sqs>),
 }
 
 /// Everything outside of the relay, shared by its fakes and the test.
@@ -55,6 +59,7 @@ impl SecretStore for FakeStore {
             Vault::Unreachable => Err(FetchError::Unreachable("no route to host".into())),
             Vault::Refuses => Err(FetchError::Refused("access denied".into())),
             Vault::Hangs => std::future::pending().await,
+            Vault::TimesOut(store) => store.fetch().await,
         }
     }
 }
@@ -63,8 +68,10 @@ struct FakeQueue(Arc<World>);
 
 impl Queue for FakeQueue {
     async fn send(&self, message: &Message) -> Result<String, QueueError> {
-        match *self.0.mood.lock().unwrap() {
+        let mood = self.0.mood.lock().unwrap().clone();
+        match mood {
             Mood::Takes => {}
+            Mood::TimesOut(queue) => return queue.send(message).await,
             Mood::Refuses => return Err(QueueError::NotSent("queue does not exist".into())),
             Mood::ConfirmsWrongly => {
                 return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));
