@@ -114,7 +114,7 @@ impl AwsSettings {
             settings.required("AWS_ACCESS_KEY_ID"),
             settings.required("AWS_SECRET_ACCESS_KEY"),
         );
-        let endpoint = settings.optional("AWS_ENDPOINT_URL");
+        let endpoint = settings.endpoint("AWS_ENDPOINT_URL");
         Self {
             region: settings.required("AWS_REGION"),
             credentials: Credentials::new(
@@ -125,10 +125,10 @@ impl AwsSettings {
                 "Environment",
             ),
             sqs_endpoint: settings
-                .optional("AWS_ENDPOINT_URL_SQS")
+                .endpoint("AWS_ENDPOINT_URL_SQS")
                 .or_else(|| endpoint.clone()),
             secrets_manager_endpoint: settings
-                .optional("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+                .endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")
                 .or(endpoint),
         }
     }

@@ -187,7 +187,7 @@ fn occurred_at(body: &Body) -> Option<String> {
 fn normalise(time: &str) -> Option<String> {
     let time = OffsetDateTime::parse(time, &Rfc3339)
         .ok()?
-        .to_offset(UtcOffset::UTC);
+        .checked_to_offset(UtcOffset::UTC)?;
     // RFC 3339 has four digits for the year, which the last and the first day can leave on the way to UTC.
     (0..=9999).contains(&time.year()).then(|| timestamp(time))
 }

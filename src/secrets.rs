@@ -59,10 +59,15 @@ impl SecretStore for SecretsManager {
             .send()
             .await;
         let value = answer.map_err(|error| {
-            if error.code().is_some_and(is_refusal) {
-                FetchError::Refused(error.into())
+            let is_refusal = error.code().is_some_and(is_refusal);
+            // An SdkError keeps the whole answer, and so the secret, where it could not be read; its source does not.
+            let cause = error
+                .into_source()
+                .unwrap_or_else(|error| error.to_string().into());
+            if is_refusal {
+                FetchError::Refused(cause)
             } else {
-                FetchError::Unreachable(error.into())
+                FetchError::Unreachable(cause)
             }
         })?;
         let text = value

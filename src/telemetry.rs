@@ -5,8 +5,9 @@ use crate::http::{Refusal, Request, Route, Served};
 use std::error::Error;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, error, info, warn};
+use tracing::{Level, Subscriber, error, info, warn};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -14,6 +15,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 ///
 /// Only our own lines: at their talkative levels, the runtime writes whole events and the SDK writes secrets.
 pub fn init(level: Level) {
+    subscriber(level, std::io::stdout).init();
+}
+
+fn subscriber<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let ours = Targets::new()
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_default(LevelFilter::ERROR);
@@ -21,8 +29,9 @@ pub fn init(level: Level) {
         .json()
         .flatten_event(true)
         .with_current_span(false)
-        .with_span_list(false);
-    tracing_subscriber::registry().with(lines).with(ours).init();
+        .with_span_list(false)
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(ours)
 }
 
 /// What the one log line of a request is made of.
@@ -108,8 +117,12 @@ pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let cause_text = cause.to_string();
+        // Some errors of the SDK say the same as their source.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
         next = cause.source();
     }
     text

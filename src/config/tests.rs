@@ -1,1 +1,495 @@
+//! Every variable: what it is when it is not set, what it may be, and how a wrong value is reported.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+use super::*;
+use std::collections::HashMap;
+
+const REQUIRED: [(&str, &str); 9] = [
+    (
+        "SECRET_ARN",
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:relay-AbCdEf",
+    ),
+    (
+        "LABEL_QUEUE_URL",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/label.fifo",
+    ),
+    (
+        "WORKFLOW_QUEUE_URL",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/workflow.fifo",
+    ),
+    (
+        "REVIEW_QUEUE_URL",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/review.fifo",
+    ),
+    (
+        "MODEL_RUN_QUEUE_URL",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/model-run.fifo",
+    ),
+    (
+        "UNROUTED_QUEUE_URL",
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/unrouted.fifo",
+    ),
+    ("AWS_REGION", "eu-central-1"),
+    ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEYID"),
+    ("AWS_SECRET_ACCESS_KEY", "correct-horse"),
+];
+const QUEUES: [&str; 5] = [
+    "LABEL_QUEUE_URL",
+    "WORKFLOW_QUEUE_URL",
+    "REVIEW_QUEUE_URL",
+    "MODEL_RUN_QUEUE_URL",
+    "UNROUTED_QUEUE_URL",
+];
+
+/// What is required, and on top of it these variables.
+fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables: HashMap<_, _> = REQUIRED.iter().chain(variables).copied().collect();
+    Config::load(|name| variables.get(name).map(|value| (*value).to_owned()))
+}
+
+#[track_caller]
+fn good(variables: &[(&str, &str)]) -> Config {
+    load(variables).unwrap()
+}
+
+/// What the message says after its introduction.
+#[track_caller]
+fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+    let message = load(variables).unwrap_err().to_string();
+    let problems = message.strip_prefix("the settings are wrong: ").unwrap();
+    problems.split("; ").map(str::to_owned).collect()
+}
+
+/// The name of the variable that a problem is about.
+fn named(problem: &str) -> &str {
+    problem.split(' ').next().unwrap()
+}
+
+#[track_caller]
+fn check_only_problem(name: &str, value: &str, problem: &str) {
+    assert_eq!(
+        problems(&[(name, value)]),
+        [format!("{name} {problem}")],
+        "{value:?}"
+    );
+}
+
+#[test]
+fn what_is_not_set_has_its_default() {
+    let config = good(&[]);
+    assert_eq!(config.secret_ttl, Duration::from_secs(300));
+    assert_eq!(config.queue_type, QueueType::Fifo);
+    assert!(config.sources.allowed.is_empty());
+    assert!(config.sources.enforced);
+    assert!(config.training_models.is_empty());
+    assert_eq!(config.inline_limit, 1_048_576);
+    assert_eq!(config.log_level, Level::INFO);
+    assert_eq!(config.aws.credentials.session_token(), None);
+    assert_eq!(config.aws.sqs_endpoint, None);
+    assert_eq!(config.aws.secrets_manager_endpoint, None);
+}
+
+#[test]
+fn what_is_required_is_taken_as_it_is() {
+    let config = good(&[("AWS_SESSION_TOKEN", "a-token")]);
+    let required: HashMap<_, _> = REQUIRED.into();
+    assert_eq!(config.secret_id, required["SECRET_ARN"]);
+    assert_eq!(config.queue_urls.label, required["LABEL_QUEUE_URL"]);
+    assert_eq!(config.queue_urls.workflow, required["WORKFLOW_QUEUE_URL"]);
+    assert_eq!(config.queue_urls.review, required["REVIEW_QUEUE_URL"]);
+    assert_eq!(config.queue_urls.model_run, required["MODEL_RUN_QUEUE_URL"]);
+    assert_eq!(config.queue_urls.unrouted, required["UNROUTED_QUEUE_URL"]);
+    assert_eq!(config.aws.region, "eu-central-1");
+    assert_eq!(config.aws.credentials.access_key_id(), "ASIAEXAMPLEKEYID");
+    assert_eq!(config.aws.credentials.secret_access_key(), "correct-horse");
+    assert_eq!(config.aws.credentials.session_token(), Some("a-token"));
+}
+
+#[test]
+fn what_is_required_and_missing_is_named() {
+    for (name, _) in REQUIRED {
+        for blank in ["", " ", "\t\n"] {
+            check_only_problem(name, blank, "is missing");
+        }
+    }
+}
+
+#[test]
+fn a_blank_variable_is_like_one_that_is_not_set() {
+    let optional = [
+        "SECRET_TTL_SECONDS",
+        "QUEUE_TYPE",
+        "ALLOWED_SOURCE_CIDRS",
+        "SOURCE_CHECK",
+        "TRAINING_MODELS",
+        "INLINE_LIMIT_KIB",
+        "LOG_LEVEL",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    ];
+    for blank in ["", "  ", "\t\n"] {
+        let config = good(&optional.map(|name| (name, blank)));
+        assert_eq!(format!("{config:?}"), format!("{:?}", good(&[])));
+        assert_eq!(config.aws.credentials.session_token(), None);
+    }
+}
+
+#[test]
+fn everything_that_is_missing_is_named_in_one_message() {
+    let message = Config::load(|_| None).unwrap_err().to_string();
+    for (name, _) in REQUIRED {
+        assert!(
+            message.contains(&format!("{name} is missing")),
+            "{name}: {message}"
+        );
+    }
+    assert_eq!(message.lines().count(), 1);
+}
+
+#[test]
+fn everything_that_is_wrong_is_named_in_one_message() {
+    let problems = problems(&[
+        ("SECRET_ARN", ""),
+        ("SECRET_TTL_SECONDS", "soon"),
+        ("QUEUE_TYPE", "lifo"),
+        ("LABEL_QUEUE_URL", "label.fifo"),
+        ("ALLOWED_SOURCE_CIDRS", "everywhere"),
+        ("SOURCE_CHECK", "maybe"),
+        ("INLINE_LIMIT_KIB", "much"),
+        ("LOG_LEVEL", "loud"),
+        ("AWS_REGION", " "),
+    ]);
+    let mut names: Vec<_> = problems.iter().map(|problem| named(problem)).collect();
+    names.sort_unstable();
+    let expected = [
+        "ALLOWED_SOURCE_CIDRS",
+        "AWS_REGION",
+        "INLINE_LIMIT_KIB",
+        "LABEL_QUEUE_URL",
+        "LOG_LEVEL",
+        "QUEUE_TYPE",
+        "SECRET_ARN",
+        "SECRET_TTL_SECONDS",
+        "SOURCE_CHECK",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_number_is_whole_and_within_its_bounds() {
+    for (text, seconds) in [("1", 1), ("300", 300), (" 60 ", 60), ("86400", 86_400)] {
+        let config = good(&[("SECRET_TTL_SECONDS", text)]);
+        assert_eq!(config.secret_ttl, Duration::from_secs(seconds));
+    }
+    for (text, bytes) in [("1", 1024), ("256", 262_144), ("1024", 1_048_576)] {
+        assert_eq!(good(&[("INLINE_LIMIT_KIB", text)]).inline_limit, bytes);
+    }
+    for wrong in [
+        "0",
+        "-1",
+        "86401",
+        "1.5",
+        "1e2",
+        "300s",
+        "0x10",
+        "five",
+        "99999999999999999999",
+    ] {
+        check_only_problem(
+            "SECRET_TTL_SECONDS",
+            wrong,
+            "must be a whole number from 1 to 86400",
+        );
+    }
+    for wrong in ["0", "-1", "1025", "1 MiB"] {
+        check_only_problem(
+            "INLINE_LIMIT_KIB",
+            wrong,
+            "must be a whole number from 1 to 1024",
+        );
+    }
+}
+
+#[test]
+fn a_word_is_one_of_those_that_are_known_in_any_case() {
+    for (word, enforced) in [
+        ("enforce", true),
+        ("Enforce", true),
+        (" OBSERVE ", false),
+        ("observe", false),
+    ] {
+        assert_eq!(
+            good(&[("SOURCE_CHECK", word)]).sources.enforced,
+            enforced,
+            "{word}"
+        );
+    }
+    for (word, level) in [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+        ("INFO", Level::INFO),
+        ("Debug", Level::DEBUG),
+    ] {
+        assert_eq!(good(&[("LOG_LEVEL", word)]).log_level, level, "{word}");
+    }
+    for wrong in ["off", "true", "enforced", "enforce,observe"] {
+        check_only_problem("SOURCE_CHECK", wrong, "must be one of: enforce, observe");
+    }
+    for wrong in ["off", "warning", "3", "labelbox_relay=info"] {
+        check_only_problem(
+            "LOG_LEVEL",
+            wrong,
+            "must be one of: error, warn, info, debug, trace",
+        );
+    }
+}
+
+/// A queue of each entity, of this kind.
+fn queues_ending_in(end: &str) -> Vec<(&'static str, String)> {
+    QUEUES
+        .iter()
+        .map(|name| (*name, format!("http://127.0.0.1:4566/000000000000/a{end}")))
+        .collect()
+}
+
+fn load_with_queues(queue_type: &str, end: &str) -> Result<Config, ConfigError> {
+    let queues = queues_ending_in(end);
+    let mut variables: Vec<_> = queues
+        .iter()
+        .map(|(name, url)| (*name, url.as_str()))
+        .collect();
+    variables.push(("QUEUE_TYPE", queue_type));
+    load(&variables)
+}
+
+#[test]
+fn the_queues_are_of_the_kind_that_the_settings_say() {
+    for (word, end, queue_type) in [
+        ("fifo", ".fifo", QueueType::Fifo),
+        ("FIFO", ".fifo", QueueType::Fifo),
+        ("", ".fifo", QueueType::Fifo),
+        ("standard", "", QueueType::Standard),
+        ("Standard", "-fifo", QueueType::Standard),
+    ] {
+        let config = load_with_queues(word, end).unwrap();
+        assert_eq!(config.queue_type, queue_type, "{word}");
+    }
+    for (word, end) in [
+        ("fifo", ""),
+        ("", ""),
+        ("fifo", ".fifo/"),
+        ("standard", ".fifo"),
+    ] {
+        let message = load_with_queues(word, end).unwrap_err().to_string();
+        for name in QUEUES {
+            let problem = format!("{name} must be a queue of the kind that QUEUE_TYPE says");
+            assert!(message.contains(&problem), "{word} {end}: {message}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_queue_type_is_reported() {
+    for wrong in ["lifo", "fifo.fifo", "both"] {
+        check_only_problem("QUEUE_TYPE", wrong, "must be one of: fifo, standard");
+        // Nobody can say then which kind the queues should be.
+        let message = load_with_queues(wrong, "").unwrap_err().to_string();
+        assert!(!message.contains("_QUEUE_URL"), "{message}");
+    }
+}
+
+#[test]
+fn a_queue_is_given_by_its_url() {
+    for name in QUEUES {
+        for wrong in [
+            "label.fifo",
+            "arn:aws:sqs:eu-central-1:123456789012:label.fifo",
+            "ftp://example.com/label.fifo",
+            "//example.com/label.fifo",
+        ] {
+            check_only_problem(name, wrong, "must be the URL of a queue");
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_is_given_by_its_url() {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    ] {
+        for wrong in ["127.0.0.1:4566", "localhost", "http://", "ftp://127.0.0.1"] {
+            check_only_problem(name, wrong, "must be a URL");
+        }
+    }
+}
+
+#[test]
+fn model_names_are_separated_by_commas() {
+    for (text, names) in [
+        ("ner", vec!["ner"]),
+        (
+            " bounding_box , ner,,image classification,",
+            vec!["bounding_box", "ner", "image classification"],
+        ),
+        (",", vec![]),
+    ] {
+        assert_eq!(good(&[("TRAINING_MODELS", text)]).training_models, names);
+    }
+}
+
+/// Whether a delivery from `address` is let in where `networks` are allowed.
+#[track_caller]
+fn check_source(networks: &str, address: &str, is_allowed: bool) {
+    let sources = good(&[("ALLOWED_SOURCE_CIDRS", networks)]).sources;
+    let address: IpAddr = address.parse().unwrap();
+    assert_eq!(
+        sources.allow(Some(address)),
+        is_allowed,
+        "{address} in {networks:?}"
+    );
+}
+
+#[test]
+fn only_listed_addresses_are_allowed() {
+    let labelbox = "35.223.142.181/32, 34.135.127.45/32";
+    let cases = [
+        (labelbox, "35.223.142.181", true),
+        (labelbox, "34.135.127.45", true),
+        (labelbox, "34.135.127.46", false),
+        (labelbox, "::1", false),
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.0/24", "192.0.2.0", true),
+        ("192.0.2.0/24", "192.0.2.255", true),
+        ("192.0.2.0/24", "192.0.3.0", false),
+        ("192.0.2.0/24", "192.0.1.255", false),
+        ("192.0.2.77/24", "192.0.2.1", true),
+        ("192.0.2.0/25,198.51.100.0/24", "198.51.100.9", true),
+        ("0.0.0.0/0", "203.0.113.9", true),
+        ("0.0.0.0/0", "2001:db8::1", false),
+        ("::/0", "2001:db8::1", true),
+        ("2001:db8::/32", "2001:db8:ffff::1", true),
+        ("2001:db8::/32", "2001:db9::1", false),
+        ("2001:db8::1", "2001:db8::1", true),
+        ("2001:db8::1", "2001:db8::2", false),
+        // An IPv4 sender as a dual-stack listener sees it.
+        ("192.0.2.0/24", "::ffff:192.0.2.1", true),
+        ("192.0.2.0/24", "::ffff:192.0.3.1", false),
+        ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1", true),
+        (",192.0.2.1,,", "192.0.2.2", false),
+    ];
+    for (networks, address, is_allowed) in cases {
+        check_source(networks, address, is_allowed);
+    }
+}
+
+#[test]
+fn an_empty_list_allows_any_address() {
+    for address in ["203.0.113.9", "2001:db8::1"] {
+        check_source("", address, true);
+    }
+}
+
+#[test]
+fn an_address_that_is_not_known_is_in_no_list_but_the_empty_one() {
+    assert!(good(&[]).sources.allow(None));
+    let listed = good(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0,::/0")]);
+    assert!(!listed.sources.allow(None));
+}
+
+#[test]
+fn a_list_with_anything_but_networks_is_reported() {
+    for wrong in [
+        "everywhere",
+        "192.0.2.0/33",
+        "192.0.2.256",
+        "192.0.2/24",
+        "2001:db8::/129",
+        "192.0.2.0/24 198.51.100.0/24",
+        "192.0.2.0/24;198.51.100.0/24",
+        "192.0.2.0/24,example.com",
+        "192.0.2.0/255.255.255.0",
+        "192.0.2.1-192.0.2.9",
+        "*",
+        ",",
+        " , ,",
+    ] {
+        check_only_problem(
+            "ALLOWED_SOURCE_CIDRS",
+            wrong,
+            "must be a comma-separated list of networks such as 192.0.2.0/24",
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_of_one_service_comes_before_that_of_all() {
+    let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
+    let sqs = ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1");
+    let secrets = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:2");
+    let cases = [
+        (vec![all], Some(all.1), Some(all.1)),
+        (vec![sqs], Some(sqs.1), None),
+        (vec![secrets], None, Some(secrets.1)),
+        (vec![all, sqs], Some(sqs.1), Some(all.1)),
+        (vec![all, secrets], Some(all.1), Some(secrets.1)),
+        (vec![all, sqs, secrets], Some(sqs.1), Some(secrets.1)),
+    ];
+    for (variables, sqs, secrets_manager) in cases {
+        let aws = good(&variables).aws;
+        assert_eq!(aws.sqs_endpoint.as_deref(), sqs, "{variables:?}");
+        assert_eq!(
+            aws.secrets_manager_endpoint.as_deref(),
+            secrets_manager,
+            "{variables:?}"
+        );
+    }
+}
+
+#[test]
+fn no_credential_shows_in_debug_output_or_in_a_problem() {
+    let credentials = [
+        ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEYID"),
+        ("AWS_SECRET_ACCESS_KEY", "correct-horse"),
+        ("AWS_SESSION_TOKEN", "battery-staple"),
+    ];
+    let config = good(&credentials);
+    let texts = [
+        format!("{config:?}"),
+        format!("{config:#?}"),
+        format!("{:?}", config.aws),
+        problems(&[credentials.as_slice(), &[("LOG_LEVEL", "loud")]].concat()).concat(),
+    ];
+    for text in texts {
+        for (name, value) in credentials {
+            assert!(!text.contains(value), "{name}: {text}");
+        }
+    }
+    assert!(format!("{config:?}").contains("eu-central-1"));
+}
+
+#[test]
+fn a_problem_does_not_repeat_the_value() {
+    for (name, wrong) in [
+        ("LABEL_QUEUE_URL", "hunter2"),
+        ("LOG_LEVEL", "hunter2"),
+        ("SECRET_TTL_SECONDS", "hunter2"),
+        ("ALLOWED_SOURCE_CIDRS", "hunter2"),
+    ] {
+        let problems = problems(&[(name, wrong)]);
+        assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+    }
+}

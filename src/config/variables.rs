@@ -8,7 +8,8 @@ use std::net::IpAddr;
 /// sees, because loading then fails.
 pub(super) struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    problems: Vec<String>,
+    /// Each with its variable's name.
+    problems: Vec<(String, String)>,
 }
 
 impl<'a> Variables<'a> {
@@ -21,7 +22,10 @@ impl<'a> Variables<'a> {
 
     /// Everything that was wrong, each with its variable's name.
     pub(super) fn into_problems(self) -> Vec<String> {
-        self.problems
+        let problems = self.problems.into_iter();
+        problems
+            .map(|(name, problem)| format!("{name} {problem}"))
+            .collect()
     }
 
     /// A variable that is set and not blank; CloudFormation can only set an empty one, not leave it out.
@@ -79,9 +83,11 @@ impl<'a> Variables<'a> {
         if url.is_empty() {
             return url;
         }
-        if !url.starts_with("https://") && !url.starts_with("http://") {
+        if !is_http_url(&url) {
             self.problem(name, "must be the URL of a queue");
-        } else if url.ends_with(".fifo") != (queue_type == QueueType::Fifo) {
+        } else if !self.is_wrong("QUEUE_TYPE")
+            && url.ends_with(".fifo") != (queue_type == QueueType::Fifo)
+        {
             self.problem(name, "must be a queue of the kind that QUEUE_TYPE says");
         }
         url
@@ -90,7 +96,9 @@ impl<'a> Variables<'a> {
     pub(super) fn networks(&mut self, name: &str) -> Vec<IpNet> {
         let texts = self.list(name);
         let networks: Vec<_> = texts.iter().filter_map(|text| network(text)).collect();
-        if networks.len() < texts.len() {
+        // A list of nothing but commas is a mistake too, and must not let everybody in.
+        let is_empty = texts.is_empty() && self.optional(name).is_some();
+        if is_empty || networks.len() < texts.len() {
             self.problem(
                 name,
                 "must be a comma-separated list of networks such as 192.0.2.0/24",
@@ -108,14 +116,34 @@ impl<'a> Variables<'a> {
             .collect()
     }
 
-    fn problem(&mut self, name: &str, problem: &str) {
-        self.problems.push(format!("{name} {problem}"));
+    /// The address of a service other than AWS's own.
+    pub(super) fn endpoint(&mut self, name: &str) -> Option<String> {
+        let url = self.optional(name)?;
+        if !is_http_url(&url) {
+            self.problem(name, "must be a URL");
+        }
+        Some(url)
     }
+
+    fn is_wrong(&self, name: &str) -> bool {
+        self.problems.iter().any(|(known, _)| known == name)
+    }
+
+    fn problem(&mut self, name: &str, problem: &str) {
+        self.problems.push((name.to_owned(), problem.to_owned()));
+    }
+}
+
+fn is_http_url(text: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    })
 }
 
 /// A network, or a single address.
 fn network(text: &str) -> Option<IpNet> {
     text.parse()
         .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical())))
 }

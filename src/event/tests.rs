@@ -286,6 +286,7 @@ fn times_become_utc_with_milliseconds() {
         ("2021-03-17", None),
         ("2021-02-30T00:00:00Z", None),
         ("0000-01-01T00:00:00+23:59", None),
+        ("9999-12-31T23:59:59-01:00", None),
     ];
     for (written, expected) in table {
         assert_eq!(

@@ -6,15 +6,28 @@
 use super::{RawBody, Request};
 use lambda_http::Context;
 use lambda_http::http::Response;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// A proxy event: format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by which fields are there.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
+pub struct GatewayEvent(ProxyEvent);
+
+impl<'de> Deserialize<'de> for GatewayEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // serde's own message could quote a header's value, and the runtime logs it.
+        let no_proxy_event = |_| D::Error::custom("not the proxy event of a gateway");
+        ProxyEvent::deserialize(deserializer)
+            .map(Self)
+            .map_err(no_proxy_event)
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct GatewayEvent {
+struct ProxyEvent {
     raw_path: Option<String>,
     path: Option<String>,
     http_method: Option<String>,
@@ -49,29 +62,30 @@ struct Identity {
 impl GatewayEvent {
     /// The request in the event. What the event lacks is empty, so that the door finds no route for it.
     pub fn into_request(self, context: &Context) -> Request {
+        let Self(event) = self;
         let RequestContext {
             stage,
             http,
             identity,
-        } = self.request_context.unwrap_or_default();
+        } = event.request_context.unwrap_or_default();
         let HttpContext { method, source_ip } = http.unwrap_or_default();
         let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
-        let path = match self.raw_path {
+        let path = match event.raw_path {
             // Format 2.0 puts a named stage in front of the path; format 1.0 does not.
             Some(path) => without_stage(path, stage.as_deref()),
-            None => self.path.unwrap_or_default(),
+            None => event.path.unwrap_or_default(),
         };
         Request {
-            method: method.or(self.http_method).unwrap_or_default(),
+            method: method.or(event.http_method).unwrap_or_default(),
             path,
             headers: headers(
-                self.headers.unwrap_or_default(),
-                self.multi_value_headers.unwrap_or_default(),
+                event.headers.unwrap_or_default(),
+                event.multi_value_headers.unwrap_or_default(),
             ),
             source: source_ip.and_then(|address| address.parse().ok()),
             body: RawBody {
-                text: self.body.unwrap_or_default(),
-                is_base64: self.is_base64_encoded.unwrap_or_default(),
+                text: event.body.unwrap_or_default(),
+                is_base64: event.is_base64_encoded.unwrap_or_default(),
             },
             trace: context.xray_trace_id.clone(),
             request_id: context.request_id.clone(),

@@ -1,6 +1,10 @@
 //! The SQS adapter at the wire: the request that goes out, and what becomes of each answer.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 use super::*;
 use crate::event::Reason;

@@ -1,6 +1,10 @@
 //! Known answers computed elsewhere, and everything that must not get through.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
 use proptest::prelude::*;

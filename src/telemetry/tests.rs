@@ -1,1 +1,394 @@
+//! The log lines, read back: their level, their message and exactly their fields.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+use super::*;
+use crate::error::Failure;
+use crate::event::Reason;
+use crate::http::MalformedBase64;
+use crate::message::{Message, NotCarriable};
+use crate::queue::QueueError;
+use crate::receive::Receipt;
+use crate::secrets::FetchError;
+use crate::signature::Rejected;
+use serde_json::{Value, json};
+use std::io;
+use std::sync::{Arc, Mutex};
+use tracing::Dispatch;
+
+/// What is written, for reading it back.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines that `write` writes where [`init`] was told `level`, without their timestamps.
+fn lines_at(level: Level, write: impl FnOnce()) -> Vec<Value> {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let dispatch = Dispatch::new(subscriber(level, move || writer.clone()));
+    // While there is just one, tracing may ask a thread that has none whether a line is wanted, and remember its no.
+    let _second = Dispatch::new(tracing_subscriber::registry());
+    tracing::dispatcher::with_default(&dispatch, write);
+    let bytes = sink.0.lock().unwrap();
+    let line = |text: &str| {
+        let mut line: Value = serde_json::from_str(text).unwrap();
+        assert!(line.as_object_mut().unwrap().remove("timestamp").is_some());
+        line
+    };
+    std::str::from_utf8(&bytes)
+        .unwrap()
+        .lines()
+        .map(line)
+        .collect()
+}
+
+#[track_caller]
+fn only_line(write: impl FnOnce()) -> Value {
+    let lines = lines_at(Level::INFO, write);
+    let [line] = lines.try_into().unwrap();
+    line
+}
+
+/// A request whose every text but id and address must stay out of the log.
+fn request() -> Request {
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Request {
+        method: "PRIVATE-METHOD".to_owned(),
+        path: "/private-path".to_owned(),
+        headers: vec![
+            header("x-hub-signature", "sha1=private-signature"),
+            header("x-hub-signature-256", "sha256=private-signature"),
+            header("x-labelbox-event", "PRIVATE_TOPIC"),
+            header("x-labelbox-id", "private-delivery-id"),
+            header("authorization", "private-authorization"),
+            header("cookie", "private-cookie"),
+            header("user-agent", "private-agent"),
+            header("private-name", "1"),
+        ],
+        source: Some("192.0.2.1".parse().unwrap()),
+        trace: Some("Root=private-trace".to_owned()),
+        request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned(),
+        ..Request::default()
+    }
+}
+
+fn line_of(route: Option<&Route>, status: u16, outcome: &Result<Served, Refusal>) -> Value {
+    let request = request();
+    only_line(|| {
+        answered(&Line {
+            request: &request,
+            route,
+            is_allowed_source: true,
+            body_bytes: 498,
+            outcome,
+            status,
+            duration: Duration::from_micros(12_500),
+        });
+    })
+}
+
+fn message(entity: Entity) -> Message {
+    Message {
+        entity,
+        body: "private-body".to_owned(),
+        attributes: vec![
+            ("event", "LABEL_UPDATED".to_owned()),
+            ("entity", entity.name().to_owned()),
+            ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1".to_owned()),
+            ("project_id", "ckm1qkb1v0bqx0797dvjt4wjt".to_owned()),
+            ("delivery_id", "ckmdi74ew57lq063553kuzekq".to_owned()),
+            ("webhook", "labelbox".to_owned()),
+            ("dedup_id", "4d96d4de".to_owned()),
+        ],
+        dedup_id: "4d96d4de".to_owned(),
+        group_id: None,
+        trace: None,
+    }
+}
+
+fn received(message: Message) -> Result<Served, Refusal> {
+    Ok(Served::Received(Box::new(Receipt {
+        message,
+        message_id: "8a1b9c52".to_owned(),
+    })))
+}
+
+fn webhook() -> Route {
+    Route::Webhook("labelbox".to_owned())
+}
+
+fn private(what: &str) -> Box<dyn Error + Send + Sync> {
+    what.into()
+}
+
+#[test]
+fn a_queued_event_is_told_with_its_ids() {
+    let line = line_of(Some(&webhook()), 200, &received(message(Entity::Label)));
+    let expected = json!({
+        "level": "INFO",
+        "message": "event queued",
+        "target": "labelbox_relay::telemetry",
+        "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        "route": "webhook",
+        "webhook": "labelbox",
+        "status": 200,
+        "source_ip": "192.0.2.1",
+        "source_allowed": true,
+        "body_bytes": 498,
+        "duration_ms": 12.5,
+        "entity": "label",
+        "event": "LABEL_UPDATED",
+        "entity_id": "cl0sjr9nb9tfi0zatagsq5zw1",
+        "project_id": "ckm1qkb1v0bqx0797dvjt4wjt",
+        "delivery_id": "ckmdi74ew57lq063553kuzekq",
+        "dedup_id": "4d96d4de",
+        "message_id": "8a1b9c52",
+    });
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn an_unrouted_event_is_a_warning_with_its_reason() {
+    let mut message = message(Entity::Unrouted(Reason::UnknownTopic));
+    message
+        .attributes
+        .push(("reason", "unknown_topic".to_owned()));
+    let line = line_of(Some(&webhook()), 200, &received(message));
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "event queued as unrouted");
+    assert_eq!(line["entity"], "unrouted");
+    assert_eq!(line["reason"], "unknown_topic");
+    assert_eq!(line["message_id"], "8a1b9c52");
+}
+
+#[test]
+fn an_event_that_says_little_has_no_empty_fields() {
+    let bare = Message {
+        attributes: vec![("entity", "model_run".to_owned())],
+        ..message(Entity::ModelRun)
+    };
+    let line = line_of(Some(&Route::ModelRun), 200, &received(bare));
+    let fields = line.as_object().unwrap();
+    assert_eq!(line["route"], "model_run");
+    assert_eq!(line["entity"], "model_run");
+    for absent in ["webhook", "event", "reason", "entity_id", "project_id"] {
+        assert!(!fields.contains_key(absent), "{absent}: {line}");
+    }
+}
+
+/// The line of a request that queued nothing has these fields and no other.
+#[track_caller]
+fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
+    assert_eq!(line["level"], level, "{line}");
+    assert_eq!(line["message"], message, "{line}");
+    let mut names: Vec<_> = line
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    names.sort_unstable();
+    let always = [
+        "level",
+        "message",
+        "target",
+        "request_id",
+        "route",
+        "status",
+        "source_ip",
+        "source_allowed",
+        "body_bytes",
+        "duration_ms",
+    ];
+    let mut expected = [always.as_slice(), optional].concat();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert!(
+        !line.to_string().to_lowercase().contains("private"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_request_that_is_no_event_is_told_in_few_words() {
+    for (route, name, served) in [
+        (Route::Health, "health", Served::Healthy),
+        (
+            Route::Models,
+            "models",
+            Served::Models("private-models".to_owned()),
+        ),
+    ] {
+        let line = line_of(Some(&route), 200, &Ok(served));
+        check_bare(&line, "INFO", "request answered", &[]);
+        assert_eq!(line["route"], name);
+    }
+}
+
+#[test]
+fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
+    let cases = [
+        (404, Refusal::NoRoute, "no such route"),
+        (
+            405,
+            Refusal::MethodNotAllowed { allow: "POST" },
+            "method not allowed",
+        ),
+        (403, Refusal::SourceNotAllowed, "source address not allowed"),
+        (
+            415,
+            Refusal::UnsupportedMediaType,
+            "content type is not application/json",
+        ),
+        (
+            400,
+            MalformedBase64.into(),
+            "body is not the base64 that it is said to be",
+        ),
+        (
+            401,
+            Failure::Rejected(Rejected).into(),
+            "signature rejected",
+        ),
+        (404, Failure::UnknownWebhook.into(), "unknown webhook"),
+    ];
+    for (status, refusal, cause) in cases {
+        let line = line_of(Some(&webhook()), status, &Err(refusal));
+        check_bare(&line, "WARN", "request refused", &["cause", "webhook"]);
+        assert_eq!(line["cause"], cause);
+        assert_eq!(line["status"], status);
+    }
+    let line = line_of(None, 404, &Err(Refusal::NoRoute));
+    check_bare(&line, "WARN", "request refused", &["cause"]);
+    assert_eq!(line["route"], "none");
+}
+
+#[test]
+fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
+    let cases = [
+        (
+            Failure::NoSecret(FetchError::Refused(private("access denied"))),
+            "no secret to verify with: the secret store refused: access denied",
+        ),
+        (
+            Failure::NoSecret(FetchError::Unreachable(private("timeout"))),
+            "no secret to verify with: the secret store could not be reached: timeout",
+        ),
+        (Failure::SecretTimeout, "no secret to verify with in time"),
+        (
+            NotCarriable::TooLarge { bytes: 2, limit: 1 }.into(),
+            "the queue cannot carry the event: the message has 2 bytes with its attributes, the limit is 1",
+        ),
+        (
+            Failure::NotQueued(QueueError::NotSent(private("no such queue"))),
+            "the event is not durable: the queue did not take the message: no such queue",
+        ),
+        (
+            Failure::NotQueued(QueueError::WrongConfirmation("MessageId is missing")),
+            "the event is not durable: the queue confirmed another message than the one sent: MessageId is missing",
+        ),
+    ];
+    for (failure, cause) in cases {
+        let line = line_of(Some(&webhook()), 503, &Err(failure.into()));
+        check_bare(&line, "ERROR", "request failed", &["cause", "webhook"]);
+        assert_eq!(line["cause"], cause);
+    }
+}
+
+#[test]
+fn an_address_that_would_be_refused_is_marked_even_where_it_is_let_in() {
+    let request = Request {
+        source: None,
+        ..request()
+    };
+    let line = only_line(|| {
+        answered(&Line {
+            request: &request,
+            route: Some(&webhook()),
+            is_allowed_source: false,
+            body_bytes: 0,
+            outcome: &received(message(Entity::Label)),
+            status: 200,
+            duration: Duration::ZERO,
+        });
+    });
+    assert_eq!(line["source_allowed"], false);
+    assert_eq!(line.get("source_ip"), None);
+    assert_eq!(line["message"], "event queued");
+}
+
+#[test]
+fn a_stale_secret_is_a_warning_and_a_failed_start_an_error() {
+    let error = FetchError::Unreachable(private("timeout"));
+    let cause = "the secret store could not be reached: timeout";
+    assert_eq!(
+        only_line(|| secret_stale(&error)),
+        json!({"level": "WARN", "message": "secret is stale", "target": "labelbox_relay::telemetry", "cause": cause})
+    );
+    assert_eq!(
+        only_line(|| start_failed(&error)),
+        json!({"level": "ERROR", "message": "start failed", "target": "labelbox_relay::telemetry", "cause": cause})
+    );
+}
+
+#[test]
+fn a_line_below_the_level_is_not_written() {
+    let error = FetchError::Unreachable(private("timeout"));
+    let write = || {
+        secret_stale(&error);
+        start_failed(&error);
+    };
+    assert_eq!(lines_at(Level::WARN, write).len(), 2);
+    assert_eq!(lines_at(Level::ERROR, write).len(), 1);
+}
+
+#[test]
+fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
+    let lines = lines_at(Level::TRACE, || {
+        tracing::debug!(target: "aws_smithy_runtime::client", "the value of a secret");
+        tracing::warn!(target: "lambda_runtime", "a whole event");
+        tracing::error!(target: "lambda_runtime", "a failure");
+        tracing::trace!("a line of ours");
+    });
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].clone()).collect();
+    assert_eq!(messages, ["a failure", "a line of ours"]);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Cause {
+    text: &'static str,
+    source: Option<Box<Self>>,
+}
+
+#[test]
+fn a_chain_names_every_cause_from_the_outside_in() {
+    let cause = |text, source: Option<Cause>| Cause {
+        text,
+        source: source.map(Box::new),
+    };
+    assert_eq!(chain(&cause("alone", None)), "alone");
+    let three = cause(
+        "service error",
+        Some(cause("refused", Some(cause("key is disabled", None)))),
+    );
+    assert_eq!(chain(&three), "service error: refused: key is disabled");
+    let repeated = cause(
+        "service error",
+        Some(cause("refused", Some(cause("refused", None)))),
+    );
+    assert_eq!(chain(&repeated), "service error: refused");
+}

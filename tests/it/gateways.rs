@@ -3,6 +3,7 @@
 use crate::outside::{BODY, SECRET, Stage, delivery, refused, sha1, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use labelbox_relay::http::GatewayEvent;
 use serde_json::{Value, json};
 
 /// A REST API's event, payload format 1.0: headers as they were written, each in two maps.
@@ -129,8 +130,20 @@ async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
     );
 }
 
-#[tokio::test]
-async fn an_event_of_the_wrong_types_is_an_error_of_the_gateway_and_not_a_panic() {
-    let odd = with(delivery(), "/headers", json!("none"));
-    assert!(serde_json::from_value::<labelbox_relay::http::GatewayEvent>(odd).is_err());
+#[test]
+fn an_event_that_no_gateway_sends_is_an_error_that_quotes_nothing() {
+    for place in [
+        "/headers",
+        "/headers/x-hub-signature",
+        "/requestContext",
+        "/isBase64Encoded",
+    ] {
+        let odd = with(delivery(), place, json!({"x": ["hunter2"]}));
+        let error = serde_json::from_value::<GatewayEvent>(odd).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "not the proxy event of a gateway",
+            "{place}"
+        );
+    }
 }

@@ -59,7 +59,7 @@ impl SecretStore for FakeStore {
             Vault::Unreachable => Err(FetchError::Unreachable("no route to host".into())),
             Vault::Refuses => Err(FetchError::Refused("access denied".into())),
             Vault::Hangs => std::future::pending().await,
-            Vault::TimesOut(store) => store.fetch().await,
+            Vault::TimesOut(store) => Box::pin(store.fetch()).await,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Queue for FakeQueue {
         let mood = self.0.mood.lock().unwrap().clone();
         match mood {
             Mood::Takes => {}
-            Mood::TimesOut(queue) => return queue.send(message).await,
+            Mood::TimesOut(queue) => return Box::pin(queue.send(message)).await,
             Mood::Refuses => return Err(QueueError::NotSent("queue does not exist".into())),
             Mood::ConfirmsWrongly => {
                 return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));

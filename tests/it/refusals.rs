@@ -1,6 +1,8 @@
 //! Everything that is turned away, each with its answer, and with nothing queued.
 
-use crate::outside::{BODY, SECRET, Stage, delivery, event, refused, sha1, sha256, webhook, with};
+use crate::outside::{
+    BODY, SECRET, Stage, Vault, delivery, event, refused, sha1, sha256, webhook, with,
+};
 use serde_json::{Value, json};
 
 const SIGNATURE: &str = "/headers/x-hub-signature";
@@ -143,6 +145,16 @@ async fn what_is_not_a_route_is_refused() {
         ("no event at all", json!({}), 404, "not_found"),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_webhook_name_has_1_to_64_characters() {
+    let stage = Stage::usual();
+    stage.secret_is(Vault::Holds(SECRET.to_owned()));
+    for (length, status) in [(0, 404), (1, 200), (64, 200), (65, 404)] {
+        let answer = stage.send(webhook(&"a".repeat(length), SECRET, BODY)).await;
+        assert_eq!(answer.status_code, status, "{length}");
+    }
 }
 
 #[tokio::test]

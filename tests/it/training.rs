@@ -1,6 +1,6 @@
 //! The training routes: the model list, and training runs.
 
-use crate::outside::{SECRET, Stage, event, refused, sha1};
+use crate::outside::{SECRET, Stage, Vault, event, refused, sha1};
 use serde_json::{Value, json};
 
 const RUN: &str = r#"{"modelId":"model1","modelRunId":"3f5c-not-a-uuid","modelType":"ner"}"#;
@@ -76,12 +76,33 @@ async fn a_training_run_is_queued_without_a_content_type() {
 #[tokio::test]
 async fn training_has_a_secret_of_its_own() {
     let stage = Stage::usual();
+    stage.secret_is(Vault::Holds(
+        json!({"labelbox": "one", "training": "another"}).to_string(),
+    ));
+    for (method, path, body) in [
+        ("GET", "/training/models", ""),
+        ("POST", "/training/model_run", RUN),
+    ] {
+        stage
+            .check(call(method, path, "one", body), 401, refused())
+            .await;
+        assert_eq!(
+            stage
+                .send(call(method, path, "another", body))
+                .await
+                .status_code,
+            200,
+            "{path}"
+        );
+    }
+    stage.secret_is(Vault::Holds(json!({"labelbox": "one"}).to_string()));
+    stage.seconds_pass(300);
     stage
         .check(
-            call("POST", "/training/model_run", "new", RUN),
-            401,
-            refused(),
+            call("GET", "/training/models", "one", ""),
+            404,
+            json!({"error": "not_found"}),
         )
         .await;
-    assert!(stage.queued().is_empty());
+    assert_eq!(stage.queued().len(), 1);
 }
