@@ -5,6 +5,10 @@
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "on a paused clock, time is what the test makes of it"
+)]
 
 mod delivery;
 mod gateways;
