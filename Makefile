@@ -1,0 +1,67 @@
+# The commands of this project. Each takes care of the tools that it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
+PYTHON ?= python3
+# The processor that the function is built for and runs on: arm64 or x86_64. This machine's own needs no other compiler.
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
+TOOLS := .tools
+INSTALLED := $(TOOLS)/installed
+TOOL := $(TOOLS)/bin/python -m
+
+export SAM_CLI_TELEMETRY := 0
+export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run up outputs logs down test build deploy clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(INSTALLED) ## Send every sample event through a fresh local deployment, and compare
+	@$(TOOL) local run
+
+up: $(INSTALLED) ## Leave a local deployment running; PARAMETERS="QueueType=standard" sets template parameters
+	@$(TOOL) local up $(PARAMETERS)
+
+outputs: $(INSTALLED) ## Print the outputs of the running local deployment as JSON
+	@$(TOOL) local outputs
+
+logs: $(INSTALLED) ## Print what the function of the running local deployment has logged
+	@$(TOOL) local logs
+
+down: $(INSTALLED) ## Stop what `make up` left running
+	@$(TOOL) local down
+
+test: $(INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	$(TOOLS)/bin/python events/regenerate.py --check
+	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
+	$(TOOL) samcli validate --lint
+	$(TOOL) pytest -p no:cacheprovider tests/stack
+
+build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
+	@$(TOOL) local build $(ARCH)
+
+deploy: build ## Build for AWS and deploy there with your own credentials; asks for everything
+	@$(TOOL) local deploy $(ARCH)
+
+clean: ## Stop the local deployment, and delete all that these commands have made
+	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi
+	rm -rf target .aws-sam .local .tools
+
+# The tools' own folder, made anew when their versions change. Nothing of this is a result, so it goes to standard error.
+$(INSTALLED): local/requirements.txt
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+		{ echo "This needs Python 3.11 or newer with its venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the pinned tools into $(TOOLS): once, about a minute and 800 MB" >&2
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOL) pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --requirement $< | \
+		awk '/^Collecting/ && ++n % 20 == 0 {print "  " n " downloaded"; fflush()} /^Installing/ {print "  unpacking"; fflush()}' >&2
+	@$(TOOL) compileall -q -j 0 $(TOOLS)/lib > /dev/null || true # on all cores; some packages hold files that are no Python
+	@touch $@

@@ -1,0 +1,95 @@
+"""The commands, and what they end with: 0 when all is well, 1 when not, 130 after Ctrl-C."""
+
+import signal
+
+# Until there is something to stop, Ctrl-C just ends us, without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse
+import sys
+from pathlib import Path
+
+from local import aws, build, demonstration, environment, standing
+from local.places import Busy, Instance
+from local.processes import Failed
+from local.progress import console, step
+
+_LINES_OF_A_LOG = 30
+
+
+class _Stopped(BaseException):
+    """Somebody wants us to stop."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    environment.shield()
+    try:
+        return _obey(_arguments())
+    except _Stopped as stopped:
+        console.print("\nStopped, with all that this command has started.")
+        return 128 + stopped.number
+    except Failed as failed:
+        _show_tail(failed.log)
+        console.print(f"[red]Failed:[/red] {failed}")
+        return 1
+    except (Busy, build.Missing, standing.NotUp) as problem:
+        console.print(f"[red]{problem}[/red]")
+        return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="send every sample event through a fresh deployment, and compare")
+    up = commands.add_parser("up", help="deploy, and leave it running")
+    up.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="the template's parameters")
+    commands.add_parser("outputs", help="print the running stack's outputs as JSON")
+    commands.add_parser("logs", help="print the running function's log")
+    commands.add_parser("down", help="stop what `up` left running")
+    build_ = commands.add_parser("build", help="build the function for AWS")
+    deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
+    for command in (build_, deploy):
+        command.add_argument("architecture", choices=["arm64", "x86_64"])
+    return parser.parse_args()
+
+
+def _obey(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "run":
+            return 0 if demonstration.run() else 1
+        case "up":
+            standing.up(dict(parameter.split("=", 1) for parameter in arguments.parameters))
+        case "outputs":
+            standing.outputs()
+        case "logs":
+            standing.logs()
+        case "down":
+            standing.down()
+        case "build":
+            with (
+                Instance("build").claim() as instance,
+                step(f"Building the function for {arguments.architecture}") as this,
+            ):
+                build.build_for_aws(instance, arguments.architecture, this.say)
+        case "deploy":
+            aws.deploy(arguments.architecture)
+    return 0
+
+
+def _stop(number: int, _: object) -> None:
+    raise _Stopped(number)
+
+
+def _show_tail(log: Path) -> None:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    for line in lines[-_LINES_OF_A_LOG:]:
+        console.print(f"  {line}", markup=False, style="dim")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Building the function with the real `sam build`."""
+
+import fcntl
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from local import environment, processes
+from local.places import CACHE, LOCAL, PROJECT, Instance
+
+SAM = [sys.executable, "-m", "samcli"]
+SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
+
+
+class Missing(Exception):
+    """Something has to be installed first."""
+
+
+def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: None) -> None:
+    """Builds the function for this machine into the instance's folder, with a profile that compiles fast."""
+    target = LOCAL / "target"
+    _build(instance, environment.host_architecture(), instance.build, True, lambda: say(_crates_compiled(target)))
+
+
+def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
+    """Builds the function as it is deployed to AWS, into `.aws-sam`, where `sam deploy` finds it."""
+    target = PROJECT / "target"
+    _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, lambda: say(_crates_compiled(target)))
+
+
+def _build(instance: Instance, architecture: str, folder: Path, quick: bool, meanwhile: Callable[[], None]) -> None:
+    if shutil.which("cargo") is None:
+        raise Missing("cargo is not installed; https://rustup.rs says how to install it")
+    program = [
+        *(*SAM, "build", *SAM_CONFIG),
+        *("--build-dir", str(folder)),
+        *("--parameter-overrides", f"Architecture={architecture}"),
+    ]
+    LOCAL.mkdir(exist_ok=True)
+    with (LOCAL / "build.lock").open("w") as lock:
+        # All builds leave the program at one place before sam picks it up there.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        settings = environment.for_building(instance, quick=quick)
+        processes.run("sam build", program, settings, instance.log("build"), meanwhile)
+
+
+def _crates_compiled(target: Path) -> str:
+    """How far cargo is, by its notes about what it has compiled: sam shows nothing of its output before the end."""
+    notes = [*target.glob("release/.fingerprint/*"), *target.glob("*/release/.fingerprint/*")]
+    try:
+        newest = max(notes, key=lambda note: note.stat().st_mtime)
+    except (ValueError, FileNotFoundError):
+        return ""
+    return f"{len(notes)} crates, now {newest.name.rpartition('-')[0]}"

@@ -1,0 +1,109 @@
+"""What `make run` does: every sample event through the deployed relay, then requests that it has to refuse."""
+
+import json
+
+from local import deploy, emulator
+from local.build import build_quickly
+from local.places import Instance
+from local.progress import step
+from local.refusals import REFUSALS, Refusal
+from local.report import Row, show, tell
+from local.samples import SECRET, Sample, load
+from local.stack import Message, Stack
+
+MODELS = ("bounding_box", "ner")
+_COMPARED = ("entity", "entity_id", "project_id", "occurred_at", "reason")
+
+
+def run() -> bool:
+    """Builds, deploys, sends and compares. Returns whether all was as it has to be."""
+    with Instance("run").claim() as instance:
+        with step("Building the function") as this:
+            build_quickly(instance, this.say)
+        with step("Starting the emulator of AWS"):
+            running, keeper = emulator.start(instance)
+        try:
+            with step("Deploying template.yaml to it"):
+                stack = deploy.deploy(running, "labelbox-relay", {"TrainingModels": ",".join(MODELS)})
+                stack.put_secret({"labelbox": SECRET, "training": SECRET})
+            samples = load()
+            with step(f"Sending {len(samples)} sample events"):
+                sent = [check_sample(stack, sample) for sample in samples]
+            with step("Sending what has to be refused"):
+                refused = [*(check_refusal(stack, refusal) for refusal in REFUSALS), _expect_nothing_queued(stack)]
+        finally:
+            with step("Stopping the emulator"):
+                emulator.stop(instance, keeper)
+    show("Sample events", ("event", "answer", "queue", "entity id", "message id"), sent)
+    show("Refusals", ("request", "answer", "body"), refused)
+    wrong = sum(bool(row.wrong) for row in (*sent, *refused))
+    tell(f"{wrong} lines are wrong." if wrong else "All as it has to be.")
+    return wrong == 0
+
+
+def check_sample(stack: Stack, sample: Sample) -> Row:
+    """Sends a sample, takes its message from the queue, and compares both answer and message with the manifest."""
+    request, expect = sample.request, sample.expect
+    answer = stack.send(request.method, request.path, request.headers, request.body)
+    said = _json(answer.data)
+    wrong = [] if answer.status == expect["status"] else [f"the answer is not {expect['status']}"]
+    if expect["queue"] is None:
+        if said != {name: {} for name in MODELS}:
+            wrong.append(f"the answer does not name the models {', '.join(MODELS)}: {answer.data!r}")
+        return Row((sample.name, str(answer.status), "-", "-", "-"), wrong)
+    messages = stack.take(expect["queue"]) if not wrong else []
+    status = "unrouted" if expect["queue"] == "unrouted" else "queued"
+    if said.get("status") != status or said.get("entity") != expect["entity"]:
+        wrong.append(f"the answer is not {status} for {expect['entity']}: {answer.data!r}")
+    if len(messages) != 1:
+        wrong.append(f"{len(messages)} messages came out of the queue, not one")
+    for message in messages:
+        wrong += _compare(sample, message, said.get("message_id"))
+    got = messages[0] if messages else Message("-", b"", {}, {})
+    cells = (
+        sample.name,
+        f"{answer.status} {said.get('status', '')}",
+        expect["queue"],
+        got.attributes.get("entity_id", "-"),
+        got.id,
+    )
+    return Row(cells, wrong)
+
+
+def check_refusal(stack: Stack, refusal: Refusal) -> Row:
+    """Sends a request that has to be refused, and compares the answer."""
+    request = refusal.request
+    answer = stack.send(request.method, request.path, request.headers, request.body)
+    wrong = [] if answer.status == refusal.status else [f"the answer is not {refusal.status}"]
+    expected = {"error": refusal.error} if refusal.error else {"message": "Not Found"}
+    if _json(answer.data) != expected:
+        wrong.append(f"the body is not {expected}")
+    return Row((refusal.name, str(answer.status), answer.data.decode(errors="replace")), wrong)
+
+
+def _compare(sample: Sample, message: Message, message_id: object) -> list[str]:
+    """What is wrong with a message: the bytes that were signed, the id that was answered, what the manifest expects."""
+    wrong = []
+    if message.body != sample.request.body:
+        wrong.append("the message is not the bytes that were sent")
+    if message.id != message_id:
+        wrong.append(f"the answer named another message: {message_id}")
+    for name, expected in {"event": sample.event, **{name: sample.expect[name] for name in _COMPARED}}.items():
+        if message.attributes.get(name) != expected:
+            wrong.append(f"{name} is {message.attributes.get(name)}, not {expected}")
+    return wrong
+
+
+def _expect_nothing_queued(stack: Stack) -> Row:
+    held = {entity: count for entity, count in stack.count().items() if count}
+    if held:
+        return Row(("all of them", "-", "something was queued"), [f"in the queues: {held}"])
+    return Row(("all of them", "-", "nothing was queued"))
+
+
+def _json(data: bytes) -> dict[str, object]:
+    try:
+        said = json.loads(data)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

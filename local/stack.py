@@ -1,0 +1,121 @@
+"""A deployed stack in use: requests in, messages out, and the secret between them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from local.emulator import Emulator
+
+QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
+"""Each entity, and what its queue's outputs are called."""
+
+Headers = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a consumer gets."""
+
+    id: str
+    body: bytes
+    attributes: dict[str, str]
+    system: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The relay as it is deployed."""
+
+    emulator: Emulator
+    name: str
+    outputs: dict[str, str]
+    _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
+
+    @classmethod
+    def find(cls, emulator: Emulator, name: str) -> "Stack":
+        described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
+
+    @property
+    def api(self) -> str:
+        """The API's address on 127.0.0.1: unlike the host name in the outputs, it works with every client."""
+        api_id = self.outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
+        return f"{self.emulator.endpoint}/_aws/execute-api/{api_id}"
+
+    @property
+    def is_fifo(self) -> bool:
+        return self.queue_url("label").endswith(".fifo")
+
+    def send(
+        self, method: str, path: str, headers: Headers = (), body: bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """One HTTP request to the deployed API. A header may be there twice."""
+        given = urllib3.HTTPHeaderDict()
+        for name, value in headers:
+            given.add(name, value)
+        return self._http.request(method, self.api + path, headers=given, body=body, redirect=False)
+
+    def put_secret(self, secret: str | dict[str, Any]) -> None:
+        """Changes the secret: plain text, or an object from webhook name to secrets."""
+        text = secret if isinstance(secret, str) else json.dumps(secret)
+        self.emulator.client("secretsmanager").put_secret_value(SecretId=self.outputs["SecretArn"], SecretString=text)
+
+    def queue_url(self, entity: str) -> str:
+        return self.outputs[f"{QUEUES[entity]}QueueUrl"]
+
+    def dead_letter_queue_url(self, entity: str) -> str:
+        return self.outputs[f"{QUEUES[entity]}DeadLetterQueueUrl"]
+
+    def take(self, entity: str, seconds: int = 2) -> list[Message]:
+        """Takes up to ten messages from a queue for good, and waits for the first one for `seconds`."""
+        sqs, queue = self.emulator.client("sqs"), self.queue_url(entity)
+        answer = sqs.receive_message(
+            QueueUrl=queue,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=seconds,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [_read(message) for message in messages]
+
+    def count(self) -> dict[str, int]:
+        """How many messages each queue holds, those included that a consumer has not deleted yet."""
+        sqs = self.emulator.client("sqs")
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        held = {}
+        for entity in QUEUES:
+            attributes = sqs.get_queue_attributes(QueueUrl=self.queue_url(entity), AttributeNames=names)["Attributes"]
+            held[entity] = sum(int(attributes[name]) for name in names)
+        return held
+
+    def purge(self) -> None:
+        """Empties all queues. A FIFO queue still knows for five minutes what it has seen."""
+        for entity in QUEUES:
+            for queue in (self.queue_url(entity), self.dead_letter_queue_url(entity)):
+                self.emulator.client("sqs").purge_queue(QueueUrl=queue)
+
+    def logs(self) -> list[str]:
+        """What the function has written, oldest first."""
+        configuration = self.emulator.client("lambda").get_function_configuration(
+            FunctionName=self.outputs["FunctionName"]
+        )
+        pages = self.emulator.client("logs").get_paginator("filter_log_events")
+        group = configuration["LoggingConfig"]["LogGroup"]
+        return [
+            event["message"].rstrip("\n") for page in pages.paginate(logGroupName=group) for event in page["events"]
+        ]
+
+
+def _read(message: dict[str, Any]) -> Message:
+    attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+    return Message(message["MessageId"], message["Body"].encode(), attributes, message.get("Attributes", {}))

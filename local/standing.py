@@ -1,0 +1,86 @@
+"""A stack that stays: `make up`, `make outputs`, `make logs` and `make down`."""
+
+import json
+import shlex
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import deploy, emulator, processes
+from local.build import build_quickly
+from local.places import EVENTS, Instance
+from local.progress import console, step
+from local.report import tell
+from local.samples import SECRET, Sample, load
+from local.stack import Stack
+
+_INSTANCE = Instance("up")
+_STACK = "labelbox-relay"
+
+
+class NotUp(Exception):
+    """There is no stack to say anything about."""
+
+
+def up(parameters: dict[str, str]) -> None:
+    """Deploys to the emulator that runs, or to a new one, and leaves it running."""
+    with _INSTANCE.claim() as instance:
+        with step("Building the function") as this:
+            build_quickly(instance, this.say)
+        running, keeper = emulator.find(instance), None
+        try:
+            if running is None:
+                with step("Starting the emulator of AWS"):
+                    running, keeper = emulator.start(instance)
+            with step("Deploying template.yaml to it"):
+                stack = deploy.deploy(running, _STACK, parameters)
+                if keeper is not None:
+                    stack.put_secret({"labelbox": SECRET, "training": SECRET})
+        except BaseException:
+            if keeper is not None:
+                emulator.stop(instance, keeper)
+            raise
+        if keeper is not None:
+            processes.release(keeper)
+    for name, value in _outputs(stack).items():
+        tell(f"{name:<28} {value}")
+    tell(f"\nThe secret is {SECRET}. Send a signed event with\n\n{_curl(stack, load()[0])}\n")
+    tell("A FIFO queue keeps what it has seen for five minutes and takes it only once. `make down` stops everything.")
+
+
+def outputs() -> None:
+    """Prints the stack's outputs as JSON, and nothing else."""
+    print(json.dumps(_outputs(_stack()), indent=2))
+
+
+def logs() -> None:
+    """Prints what the function has written so far."""
+    print("\n".join(_stack().logs()))
+
+
+def down() -> None:
+    """Stops what `make up` left running."""
+    with _INSTANCE.claim() as instance:
+        console.print("Stopped." if emulator.stop(instance) else "Nothing is running.")
+
+
+def _stack() -> Stack:
+    running = emulator.find(_INSTANCE)
+    try:
+        if running is not None:
+            return Stack.find(running, _STACK)
+    except (BotoCoreError, ClientError):
+        pass  # `make up` has not come that far
+    raise NotUp("nothing is running yet; `make up` starts it")
+
+
+def _outputs(stack: Stack) -> dict[str, str]:
+    return {**stack.outputs, "Endpoint": stack.emulator.endpoint, "ApiBaseUrl": stack.api}
+
+
+def _curl(stack: Stack, sample: Sample) -> str:
+    """A command that sends a sample with the signature that it has anyway."""
+    words = ["curl", "-i", stack.api + sample.request.path]
+    for name, value in sample.request.headers:
+        if name.startswith(("content-", "x-")):
+            words += ["-H", f"{name}: {value}"]
+    return shlex.join([*words, "--data-binary", f"@{EVENTS / sample.name}.payload.json"])

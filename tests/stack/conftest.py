@@ -1,0 +1,77 @@
+"""What the tests share: one emulator, and the stack deployed to it in the ways that the tests need."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from local import build, deploy, emulator, environment
+from local.demonstration import MODELS
+from local.places import Instance
+from local.samples import SECRET
+from local.stack import Stack
+
+from gate import Gate
+
+SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
+QUEUE_TYPES = ("fifo", "standard")
+
+Deploy = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def secrets_manager() -> Iterator[Gate]:
+    """The way from functions to Secrets Manager, which can be closed."""
+    with Gate() as gate:
+        yield gate
+
+
+@pytest.fixture(scope="session")
+def running(secrets_manager: Gate) -> Iterator[emulator.Emulator]:
+    """The emulator, with the function built for it."""
+    environment.shield()
+    with Instance("test").claim() as instance:
+        build.build_quickly(instance)
+        with emulator.run(instance, {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}) as started:
+            secrets_manager.leads_to(started.endpoint)
+            yield started
+
+
+@pytest.fixture(scope="session")
+def deployed(running: emulator.Emulator) -> Deploy:
+    """Deploys a stack with these parameters, once for all tests that ask for the same name."""
+    stacks: dict[str, Stack] = {}
+
+    def deploy_once(name: str, put_secret: bool = True, **parameters: str) -> Stack:
+        if name not in stacks:
+            stacks[name] = deploy.deploy(running, name, parameters)
+            if put_secret:
+                stacks[name].put_secret(SECRETS)
+        return stacks[name]
+
+    return deploy_once
+
+
+@pytest.fixture(scope="session", params=QUEUE_TYPES)
+def stack(request: pytest.FixtureRequest, deployed: Deploy) -> Stack:
+    """The relay with its usual settings, once for each kind of queue."""
+    return deployed(f"relay-{request.param}", QueueType=request.param, TrainingModels=",".join(MODELS))
+
+
+@pytest.fixture
+def empty(stack: Stack) -> Iterator[Stack]:
+    """The same with empty queues, before and after."""
+    assert not any(stack.count().values()), stack.count()
+    yield stack
+    stack.purge()
+
+
+@pytest.fixture(scope="session")
+def body() -> Callable[[], bytes]:
+    """Makes bodies of which no two are the same: a FIFO queue takes each only once."""
+    numbers = itertools.count()
+    return lambda: b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % next(numbers)

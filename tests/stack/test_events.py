@@ -1,0 +1,121 @@
+"""Every sample event and every refusal through the deployed relay, for both kinds of queue."""
+
+import hashlib
+import json
+
+import pytest
+from local.demonstration import check_refusal, check_sample
+from local.refusals import REFUSALS, Refusal
+from local.samples import SECRET, Sample, load, sign
+from local.stack import Stack
+
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.mark.parametrize("sample", load(), ids=lambda sample: sample.name)
+def test_a_sample_event_ends_as_its_manifest_says(empty: Stack, sample: Sample) -> None:
+    assert not check_sample(empty, sample).wrong
+    assert not any(empty.count().values())
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
+def test_what_has_to_be_refused_is_refused_and_not_queued(empty: Stack, refusal: Refusal) -> None:
+    assert not check_refusal(empty, refusal).wrong
+    assert not any(empty.count().values())
+
+
+def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
+    sent = body()
+    headers = [
+        JSON,
+        ("X-Hub-Signature", sign(sent)),
+        ("X-Labelbox-Event", "label_updated"),
+        ("X-Labelbox-Id", "ckmdi74ew57lq063553kuzekq"),
+    ]
+    answer = json.loads(empty.send("POST", "/webhooks/labelbox", headers, sent).data)
+    [message] = empty.take("label")
+    dedup_id = hashlib.sha256(b"LABEL_UPDATED\n" + sent).hexdigest()
+    received_at = message.attributes.pop("received_at")
+    assert len(received_at) == len("2026-01-01T00:00:00.000Z") and received_at.endswith("Z")
+    assert message.attributes == {
+        "event": "LABEL_UPDATED",
+        "entity": "label",
+        "entity_id": json.loads(sent)["id"],
+        "delivery_id": "ckmdi74ew57lq063553kuzekq",
+        "webhook": "labelbox",
+        "occurred_at": "2021-03-17T13:51:59.000Z",
+        "dedup_id": dedup_id,
+    }
+    assert answer == {"status": "queued", "entity": "label", "message_id": message.id}
+    if empty.is_fifo:
+        assert message.system["MessageGroupId"] == json.loads(sent)["id"]
+        assert message.system["MessageDeduplicationId"] == dedup_id
+    else:
+        assert "MessageGroupId" not in message.system
+
+
+def test_the_same_event_twice_is_one_message_where_queues_deduplicate(empty: Stack, body) -> None:
+    sent = body()
+    for delivery_id in ("first", "second"):
+        headers = [JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "MOVE"), ("X-Labelbox-Id", delivery_id)]
+        assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
+    assert empty.count()["workflow"] == (1 if empty.is_fifo else 2)
+
+
+def test_two_moves_with_the_same_body_are_two_events(empty: Stack) -> None:
+    sent = b'{"dataRow":{"id":"row-that-moves-twice"}}'
+    for delivery_id in ("first", "second"):
+        headers = [JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "MOVE"), ("X-Labelbox-Id", delivery_id)]
+        assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
+    assert empty.count()["workflow"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "signatures", "status"),
+    [
+        ("upper-case hex", lambda sent: [sign(sent).upper().replace("SHA1=", "sha1=")], 200),
+        ("truncated", lambda sent: [sign(sent)[:-2]], 401),
+        ("unprefixed", lambda sent: [sign(sent).removeprefix("sha1=")], 401),
+        ("prefix in upper case", lambda sent: [sign(sent).replace("sha1=", "SHA1=")], 401),
+        ("doubled", lambda sent: [f"{sign(sent)},{sign(sent)}"], 401),
+        ("empty", lambda sent: [""], 401),
+        ("10 KB", lambda sent: ["sha1=" + "0" * 10_240], 401),
+        ("of another webhook's secret", lambda sent: [sign(sent, "new")], 401),
+    ],
+)
+def test_only_a_right_signature_gets_in(empty: Stack, body, name, signatures, status) -> None:
+    sent = body()
+    headers = [JSON, *(("X-Hub-Signature", signature) for signature in signatures(sent))]
+    assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == status
+    assert empty.count()["unrouted"] == (status == 200)
+
+
+@pytest.mark.parametrize(("webhook", "secret"), [("empty", ""), ("none", ""), ("empty", SECRET)])
+def test_an_empty_secret_lets_nobody_in(empty: Stack, body, webhook: str, secret: str) -> None:
+    sent = body()
+    answer = empty.send("POST", f"/webhooks/{webhook}", [JSON, ("X-Hub-Signature", sign(sent, secret))], sent)
+    assert answer.status == 401
+    assert not any(empty.count().values())
+
+
+@pytest.mark.parametrize("sent", [b"[1,2]", b"12", b"no json", b'{"deep":' + b"[" * 200 + b"]" * 200 + b"}"])
+def test_a_signed_body_of_any_kind_is_kept(empty: Stack, sent: bytes) -> None:
+    headers = [JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "LABEL_CREATED")]
+    assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
+    queue = "label" if sent.startswith(b"{") else "unrouted"
+    [message] = empty.take(queue)
+    assert message.body == sent
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/webhooks/labelbox"), ("POST", "/health"), ("POST", "/training/models"), ("GET", "/"), ("POST", "/webhooks")],
+)
+def test_the_gateway_has_no_other_routes(empty: Stack, method: str, path: str) -> None:
+    answer = empty.send(method, path)
+    assert (answer.status, json.loads(answer.data)) == (404, {"message": "Not Found"})
+
+
+def test_health_needs_nothing(empty: Stack) -> None:
+    answer = empty.send("GET", "/health")
+    assert (answer.status, json.loads(answer.data)) == (200, {"status": "ok"})

@@ -1,0 +1,103 @@
+"""The deployed stack itself: what is in it, and with which settings."""
+
+import json
+
+import pytest
+from conftest import Deploy
+from local.emulator import Emulator
+from local.samples import SECRET, sign
+from local.stack import QUEUES, Stack
+
+OUTPUTS = {"WebhookUrl", "TrainingUrl", "HealthUrl", "SecretArn", "FunctionName", "DashboardUrl"}
+ROUTES = {"POST /webhooks/{webhook}", "GET /training/models", "POST /training/model_run", "GET /health"}
+
+
+def attributes(stack: Stack, queue: str) -> dict[str, str]:
+    return stack.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+
+
+def signed(secret: str = SECRET) -> dict[str, object]:
+    sent = b'{"id":"label1"}'
+    headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(sent, secret))]
+    return {"method": "POST", "path": "/webhooks/labelbox", "headers": headers, "body": sent}
+
+
+def test_the_outputs_are_those_of_the_contract(stack: Stack) -> None:
+    queues = {f"{name}{kind}QueueUrl" for name in QUEUES.values() for kind in ("", "DeadLetter")}
+    assert set(stack.outputs) == OUTPUTS | queues
+    assert stack.outputs["WebhookUrl"].endswith("/webhooks/labelbox")
+    assert stack.outputs["TrainingUrl"].endswith("/training")
+    assert stack.outputs["HealthUrl"].endswith("/health")
+
+
+def test_the_api_has_exactly_four_routes(stack: Stack) -> None:
+    api = stack.api.rpartition("/")[2]
+    routes = stack.emulator.client("apigatewayv2").get_routes(ApiId=api)["Items"]
+    assert {route["RouteKey"] for route in routes} == ROUTES
+
+
+@pytest.mark.parametrize("entity", QUEUES)
+def test_each_queue_has_a_dead_letter_queue_of_its_own(stack: Stack, entity: str) -> None:
+    queue = attributes(stack, stack.queue_url(entity))
+    dead = attributes(stack, stack.dead_letter_queue_url(entity))
+    assert json.loads(queue["RedrivePolicy"]) == {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": 5}
+    for one in (queue, dead):
+        assert one["MaximumMessageSize"] == "1048576"
+        assert one["MessageRetentionPeriod"] == str(14 * 24 * 60 * 60)
+        assert one["SqsManagedSseEnabled"] == "true"
+        assert one["QueueArn"].endswith(".fifo") == stack.is_fifo
+        policy = json.loads(one["Policy"])["Statement"][0]
+        assert (policy["Effect"], policy["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    if stack.is_fifo:
+        assert (queue["DeduplicationScope"], queue["FifoThroughputLimit"]) == ("messageGroup", "perMessageGroupId")
+
+
+def test_the_function_is_small_and_is_told_where_everything_is(stack: Stack) -> None:
+    client = stack.emulator.client("lambda")
+    function = client.get_function_configuration(FunctionName=stack.outputs["FunctionName"])
+    assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", 128, 15)
+    variables = function["Environment"]["Variables"]
+    assert variables["SECRET_ARN"] == stack.outputs["SecretArn"]
+    for entity in QUEUES:
+        assert variables[f"{entity.upper()}_QUEUE_URL"] == stack.queue_url(entity)
+
+
+def test_it_deploys_with_nothing_but_defaults_and_a_generated_secret(deployed: Deploy) -> None:
+    stack = deployed("relay-defaults", put_secret=False)
+    value = stack.emulator.client("secretsmanager").get_secret_value(SecretId=stack.outputs["SecretArn"])
+    assert len(value["SecretString"]) >= 40
+    assert stack.send(**signed(value["SecretString"])).status == 200
+    assert stack.send(**signed()).status == 401
+
+
+def test_a_secret_of_ones_own_is_used(deployed: Deploy, running: Emulator) -> None:
+    client = running.client("secretsmanager")
+    arn = client.create_secret(Name="my-own", SecretString="my own text")["ARN"]
+    relay = deployed("relay-own-secret", put_secret=False, SecretArn=arn)
+    assert relay.outputs["SecretArn"] == arn
+    assert relay.send(**signed("my own text")).status == 200
+
+
+def test_other_addresses_are_turned_away_or_only_counted(deployed: Deploy) -> None:
+    guarded = deployed("relay-guarded", AllowedSourceCidrs="192.0.2.0/24,2001:db8::/32")
+    answer = guarded.send(**signed())
+    assert (answer.status, json.loads(answer.data)) == (403, {"error": "source_not_allowed"})
+    assert guarded.send("GET", "/health").status == 200
+    assert not any(guarded.count().values())
+    observing = deployed("relay-observing", AllowedSourceCidrs="192.0.2.0/24", SourceCheck="observe")
+    assert observing.send(**signed()).status == 200
+    assert any('"source_allowed":false' in line for line in observing.logs())
+
+
+def test_each_request_is_one_line_in_the_log_that_tells_no_secrets(deployed: Deploy) -> None:
+    stack = deployed("relay-talkative", LogLevel="trace")
+    sent = b'{"id":"label1","user":{"email":"someone@example.com"},"x":"private matter"}'
+    requests = [(sign(sent), 200), (sign(sent, "other"), 401), ("sha1=malformed", 401)]
+    for signature, status in requests:
+        headers = [("Content-Type", "application/json"), ("X-Hub-Signature", signature)]
+        assert stack.send("POST", "/webhooks/labelbox", headers, sent).status == status
+    lines = [json.loads(line) for line in stack.logs() if line.startswith("{")]
+    assert [line["status"] for line in lines if "status" in line] == [status for _, status in requests]
+    everything = "\n".join(stack.logs())
+    for secret in (SECRET, "someone@example.com", "private matter", *(signature[5:] for signature, _ in requests)):
+        assert secret not in everything
