@@ -104,16 +104,17 @@ class Stack:
             for queue in (self.queue_url(entity), self.dead_letter_queue_url(entity)):
                 self.emulator.client("sqs").purge_queue(QueueUrl=queue)
 
+    @property
+    def log_group(self) -> str:
+        """Where the function's log lines go."""
+        name = self.outputs["FunctionName"]
+        configuration = self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        return configuration["LoggingConfig"]["LogGroup"]
+
     def logs(self) -> list[str]:
         """What the function has written, oldest first."""
-        configuration = self.emulator.client("lambda").get_function_configuration(
-            FunctionName=self.outputs["FunctionName"]
-        )
-        pages = self.emulator.client("logs").get_paginator("filter_log_events")
-        group = configuration["LoggingConfig"]["LogGroup"]
-        return [
-            event["message"].rstrip("\n") for page in pages.paginate(logGroupName=group) for event in page["events"]
-        ]
+        pages = self.emulator.client("logs").get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
+        return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
 
 def _read(message: dict[str, Any]) -> Message:
