@@ -47,9 +47,7 @@ def _build(instance: Instance, architecture: str, folder: Path, quick: bool, mea
 
 def _crates_compiled(target: Path) -> str:
     """How far cargo is, by its notes about what it has compiled: sam shows nothing of its output before the end."""
-    notes = [*target.glob("release/.fingerprint/*"), *target.glob("*/release/.fingerprint/*")]
-    try:
-        newest = max(notes, key=lambda note: note.stat().st_mtime)
-    except (ValueError, FileNotFoundError):
-        return ""
-    return f"{len(notes)} crates, now {newest.name.rpartition('-')[0]}"
+    crates = [*target.glob("release/.fingerprint/*"), *target.glob("*/release/.fingerprint/*")]
+    # cargo makes a folder for each crate first, and puts its fingerprint there when the crate is compiled.
+    compiled = sum(any(crate.glob("*.json")) for crate in crates)
+    return f"{compiled} of {len(crates)} crates" if crates else ""

@@ -78,7 +78,7 @@ pub fn answered(line: &Line<'_>) {
                 source_ip = line.request.source.map(tracing::field::display),
                 source_allowed = line.is_allowed_source,
                 body_bytes = line.body_bytes,
-                duration_ms = line.duration.as_secs_f64() * 1000.0,
+                duration_ms = line.duration.as_micros() as f64 / 1000.0,
                 entity = receipt.map(|receipt| receipt.message.entity.name()),
                 event = attribute("event"),
                 reason = attribute("reason"),
