@@ -17,9 +17,6 @@ pub enum Failure {
     /// There is no secret to verify with.
     #[error("no secret to verify with")]
     NoSecret(#[source] FetchError),
-    /// The secret did not come within the time that a sender can be made to wait.
-    #[error("no secret to verify with in time")]
-    SecretTimeout,
     /// The queue cannot carry this event as it is.
     #[error("the queue cannot carry the event")]
     NotCarriable(#[from] NotCarriable),

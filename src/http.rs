@@ -13,20 +13,22 @@ pub use route::Route;
 use crate::config::{Config, Sources};
 use crate::queue::Queue;
 use crate::receive::{Delivery, Origin, Relay};
-use crate::secret;
 use crate::secrets::SecretStore;
 use crate::signature::{Rejected, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
 use crate::telemetry;
 use crate::training::model_list;
 use answer::reply;
+use lambda_http::Context;
 use lambda_http::http::Response;
 use lambda_http::http::header::CONTENT_TYPE;
 use std::time::SystemTime;
 
 /// Header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
 const TOPIC_HEADER: &str = "x-labelbox-event";
+
 /// Header with the delivery id. Same source.
 const DELIVERY_ID_HEADER: &str = "x-labelbox-id";
+
 /// The longest header value that is used, in bytes.
 const MAX_HEADER_BYTES: usize = 256;
 /// Where requests come in.
@@ -53,6 +55,11 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         self.relay.warm_up((self.clock)()).await;
     }
 
+    /// Answers a gateway's event, whatever it is.
+    pub async fn answer_event(&self, event: GatewayEvent, context: &Context) -> GatewayAnswer {
+        self.answer(event.into_request(context)).await.into()
+    }
+
     /// Answers a request, whatever it is, and writes its log line.
     pub async fn answer(&self, mut request: Request) -> Response<String> {
         let started = (self.clock)();
@@ -64,7 +71,6 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         telemetry::answered(&telemetry::Line {
             request: &request,
             route: route.as_ref(),
-            is_allowed_source: self.sources.allow(request.source),
             body_bytes,
             outcome: &outcome,
             status: answer.status().as_u16(),
@@ -80,69 +86,65 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         body: RawBody,
         now: SystemTime,
     ) -> Result<Served, Refusal> {
+        if request.is_unreadable {
+            return Err(Refusal::Unreadable);
+        }
         let route = route.ok_or(Refusal::NoRoute)?;
         let allow = route.method();
         if request.method != allow {
             return Err(Refusal::MethodNotAllowed { allow });
         }
-        if route == Route::Health {
-            return Ok(Served::Healthy);
-        }
-        if self.sources.enforced && !self.sources.allow(request.source) {
-            return Err(Refusal::SourceNotAllowed);
-        }
+        let wants_models = route == Route::Models;
+        let origin = match route {
+            Route::Health => return Ok(Served::Healthy),
+            Route::Models | Route::ModelRun => Origin::Training,
+            Route::Webhook(webhook) => Origin::Webhook(webhook),
+        };
+        self.check_source(request)?;
         // Labelbox's training calls name no content type.
-        if matches!(route, Route::Webhook(_)) && !is_json(request.only_value(CONTENT_TYPE.as_str()))
-        {
+        let is_webhook = matches!(origin, Origin::Webhook(_));
+        if is_webhook && !is_json(request.only_value(CONTENT_TYPE.as_str())) {
             return Err(Refusal::UnsupportedMediaType);
         }
         let body = body.decode()?;
         let signatures =
             Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER));
-        match route {
-            Route::Health => Ok(Served::Healthy),
-            Route::Models => self.models(signatures, now).await,
-            Route::ModelRun => {
-                self.event(request, Origin::Training, signatures, body, now)
-                    .await
-            }
-            Route::Webhook(webhook) => {
-                self.event(request, Origin::Webhook(webhook), signatures, body, now)
-                    .await
-            }
+        if wants_models {
+            return self.models(origin, signatures, now).await;
         }
-    }
-
-    async fn event(
-        &self,
-        request: &Request,
-        origin: Origin,
-        signatures: Result<Signatures, Rejected>,
-        body: Vec<u8>,
-        now: SystemTime,
-    ) -> Result<Served, Refusal> {
         let delivery = Delivery {
             origin,
             signatures,
             body: Unverified::new(body),
             topic: usable(request.only_value(TOPIC_HEADER)),
             delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
-            trace: usable(request.trace.as_deref()),
+            trace: request.trace.clone().filter(|trace| is_trace(trace)),
         };
         let receipt = self.relay.receive(delivery, now).await?;
         Ok(Served::Received(Box::new(receipt)))
     }
 
+    fn check_source(&self, request: &Request) -> Result<(), Refusal> {
+        if self.sources.allow(request.source) {
+            return Ok(());
+        }
+        telemetry::source_not_allowed(request, self.sources.enforced);
+        if self.sources.enforced {
+            Err(Refusal::SourceNotAllowed)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Labelbox signs this call over the empty body, whatever comes with it.
     async fn models(
         &self,
+        origin: Origin,
         signatures: Result<Signatures, Rejected>,
         now: SystemTime,
     ) -> Result<Served, Refusal> {
         let nothing = Unverified::new(Vec::new());
-        self.relay
-            .prove(secret::TRAINING, signatures, nothing, now)
-            .await?;
+        self.relay.prove(&origin, signatures, nothing, now).await?;
         Ok(Served::Models(self.models.clone()))
     }
 }
@@ -162,4 +164,19 @@ fn usable(value: Option<&str>) -> Option<String> {
             && value.bytes().all(|byte| byte.is_ascii_graphic())
     };
     value.filter(is_usable).map(str::to_owned)
+}
+
+/// Whether SQS takes it as a trace header: it wants the format, with the id of a trace as `Root`. Source:
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
+fn is_trace(header: &str) -> bool {
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let is_root = |part: &str| {
+        let id = part
+            .strip_prefix("Root=1-")
+            .and_then(|id| id.split_once('-'));
+        id.is_some_and(|(time, unique)| is_hex(time, 8) && is_hex(unique, 24))
+    };
+    usable(Some(header)).is_some() && header.split(';').any(is_root)
 }

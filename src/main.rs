@@ -1,7 +1,7 @@
 //! Start-up of the Lambda function: settings, logs, clients, run. No decision is made here.
 
 use labelbox_relay::config::Config;
-use labelbox_relay::http::{Door, GatewayAnswer, GatewayEvent};
+use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
@@ -44,10 +44,7 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     door.warm_up().await;
     let answer = move |event: LambdaEvent<GatewayEvent>| {
         let door = Arc::clone(&door);
-        async move {
-            let request = event.payload.into_request(&event.context);
-            Ok::<_, Infallible>(GatewayAnswer::from(door.answer(request).await))
-        }
+        async move { Ok::<_, Infallible>(door.answer_event(event.payload, &event.context).await) }
     };
     Runtime::new(service_fn(answer)).run_concurrent().await
 }

@@ -10,9 +10,9 @@ use crate::signature::Verified;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-/// The longest value that a message attribute takes from outside, in bytes. Ours, so that no id can fill a message;
-/// Labelbox's ids have 25 characters.
-const MAX_VALUE_BYTES: usize = 256;
+/// The longest value that a message attribute takes, in bytes. Ours, so that no id can fill a message; Labelbox's ids
+/// have 25 characters.
+const MAX_VALUE_BYTES: usize = 1024;
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 const MAX_GROUP_ID_BYTES: usize = 128;
 

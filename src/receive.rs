@@ -6,14 +6,16 @@ use crate::error::Failure;
 use crate::event::{Entity, Event};
 use crate::message::{Envelope, Message};
 use crate::queue::Queue;
-use crate::secret;
-use crate::secrets::{SecretCache, SecretStore};
+use crate::secret::{Secret, Secrets};
+use crate::secrets::{FetchError, SecretCache, SecretStore};
 use crate::signature::{Rejected, Signatures, Unverified, Verified};
 use std::time::{Duration, SystemTime};
 
 /// How long proving who sent it may take, secrets fetched and all. Leaves the queue its share of the 10 s that the
 /// slowest answer may take.
-const PROOF_TIME_LIMIT: Duration = Duration::from_secs(4);
+const PROOF_TIME_LIMIT: Duration = Duration::from_millis(3500);
+/// How long a start may wait for the secret: the first event waits for the start, too.
+const WARM_UP_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// The relay: what it was told, and the two places that it works with.
 pub struct Relay<S, Q> {
@@ -79,10 +81,9 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
         }
     }
 
-    /// Fetches the secret before the first event needs it. A failure here is no failure yet.
+    /// Fetches the secret before the first event needs it. A failure here is no failure yet: the first event asks again.
     pub async fn warm_up(&self, now: SystemTime) {
-        // The first event asks again, and its answer says what is wrong.
-        let _ = self.secrets.current(now).await;
+        let _ = tokio::time::timeout(WARM_UP_TIME_LIMIT, self.secrets.current(now)).await;
     }
 
     /// Receives one event at `now`.
@@ -98,9 +99,7 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
             delivery_id,
             trace,
         } = delivery;
-        let verified = self
-            .prove(origin.secret_name(), signatures, body, now)
-            .await?;
+        let verified = self.prove(&origin, signatures, body, now).await?;
         let event = match origin {
             Origin::Webhook(_) => Event::of_webhook(&verified, topic.as_deref()),
             Origin::Training => Event::of_model_run(&verified),
@@ -125,55 +124,59 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
         })
     }
 
-    /// Proves that a holder of the secret called `name` signed `body`, within the time that a sender can wait.
+    /// Proves that a holder of a secret of `origin` signed `body`, within the time that a sender can wait.
     ///
     /// # Errors
     /// When nobody did, or when there is no secret to say so.
     pub async fn prove(
         &self,
-        name: &str,
+        origin: &Origin,
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
     ) -> Result<Verified, Failure> {
-        let proof = self.prove_patiently(name, signatures, body, now);
+        let proof = self.prove_patiently(origin, signatures, body, now);
         tokio::time::timeout(PROOF_TIME_LIMIT, proof)
             .await
-            .unwrap_or(Err(Failure::SecretTimeout))
+            .unwrap_or_else(|_| {
+                Err(Failure::NoSecret(FetchError::Unreachable(
+                    "it took too long".into(),
+                )))
+            })
     }
 
     async fn prove_patiently(
         &self,
-        name: &str,
+        origin: &Origin,
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
     ) -> Result<Verified, Failure> {
         let mut secrets = self.secrets.current(now).await.map_err(Failure::NoSecret)?;
-        if secrets.of(name).is_none() {
+        if origin.secrets_in(&secrets).is_none() {
             secrets = self
                 .secrets
                 .newer(&secrets, now)
                 .await
                 .ok_or(Failure::UnknownWebhook)?;
         }
-        let ours = secrets.of(name).ok_or(Failure::UnknownWebhook)?;
+        let ours = origin.secrets_in(&secrets).ok_or(Failure::UnknownWebhook)?;
         let signatures = signatures?;
         let body = match body.verify(&signatures, ours) {
             Ok(verified) => return Ok(verified),
             Err(body) => body,
         };
         let newer = self.secrets.newer(&secrets, now).await.ok_or(Rejected)?;
-        let ours = newer.of(name).ok_or(Failure::UnknownWebhook)?;
+        let ours = origin.secrets_in(&newer).ok_or(Failure::UnknownWebhook)?;
         Ok(body.verify(&signatures, ours).map_err(|_| Rejected)?)
     }
 }
 
 impl Origin {
-    fn secret_name(&self) -> &str {
+    fn secrets_in<'s>(&self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
         match self {
-            Self::Webhook(webhook) => webhook,
-            Self::Training => secret::TRAINING,
+            Self::Webhook(webhook) => secrets.of_webhook(webhook),
+            Self::Training => secrets.of_training(),
         }
     }
 

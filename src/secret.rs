@@ -4,14 +4,14 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// Webhook name of the secret that signs the training routes.
-pub const TRAINING: &str = "training";
+/// The name of the secret that signs the training routes; no webhook can have it.
+const TRAINING: &str = "training";
 
-/// One shared secret. It is never printed, and its memory is zeroed on drop.
+/// One shared secret. It is never printed, and its memory is zeroed on drop; the SDK's own buffers are not ours to zero.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret's text; one trailing newline is not part of it.
+    /// Takes a secret's text; one trailing newline, with or without a carriage return, is not part of it.
     pub fn new(mut text: String) -> Self {
         if text.ends_with('\n') {
             text.pop();
@@ -84,8 +84,21 @@ impl Secrets {
         ))
     }
 
-    /// The secrets of a webhook (or of [`TRAINING`]), any of which may match; `None` when the name is not known.
-    pub fn of(&self, webhook: &str) -> Option<&[Secret]> {
+    /// The secrets of a webhook, any of which may match; `None` when the name is not known.
+    pub fn of_webhook(&self, webhook: &str) -> Option<&[Secret]> {
+        match self {
+            // Else whoever runs the training service could send label events.
+            Self::ByWebhook(_) if webhook == TRAINING => None,
+            _ => self.of(webhook),
+        }
+    }
+
+    /// The secrets of the training routes; `None` when they have none.
+    pub fn of_training(&self) -> Option<&[Secret]> {
+        self.of(TRAINING)
+    }
+
+    fn of(&self, webhook: &str) -> Option<&[Secret]> {
         match self {
             Self::ForAll(secrets) => Some(secrets),
             Self::ByWebhook(by_webhook) => by_webhook.get(webhook).map(Vec::as_slice),

@@ -1,4 +1,5 @@
-//! What is logged and counted, under which names. Never a body, a secret, a signature or another header's value.
+//! What is logged and counted, under which names. Never a body, a secret or a signature; a header's value only after
+//! the request was verified.
 
 use crate::event::Entity;
 use crate::http::{Refusal, Request, Route, Served};
@@ -10,6 +11,9 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Target of the lines that template.yaml makes metrics of: they are written at every level.
+const COUNTED: &str = concat!(env!("CARGO_CRATE_NAME"), "::counted");
 
 /// Starts logging: JSON lines on standard output, from `level` up.
 ///
@@ -24,6 +28,7 @@ where
 {
     let ours = Targets::new()
         .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_target(COUNTED, LevelFilter::WARN)
         .with_default(LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -40,8 +45,6 @@ pub struct Line<'a> {
     pub request: &'a Request,
     /// Where it went.
     pub route: Option<&'a Route>,
-    /// Whether its source address is one that may send.
-    pub is_allowed_source: bool,
     /// Size of its body.
     pub body_bytes: usize,
     /// What became of it.
@@ -76,7 +79,6 @@ pub fn answered(line: &Line<'_>) {
                 status = line.status,
                 cause,
                 source_ip = line.request.source.map(tracing::field::display),
-                source_allowed = line.is_allowed_source,
                 body_bytes = line.body_bytes,
                 duration_ms = line.duration.as_micros() as f64 / 1000.0,
                 entity = receipt.map(|receipt| receipt.message.entity.name()),
@@ -102,9 +104,24 @@ pub fn answered(line: &Line<'_>) {
     }
 }
 
-/// Says that the secret could not be fetched again and the last one stays in use.
-pub fn secret_stale(error: &dyn Error) {
-    warn!(cause = chain(error), "secret is stale");
+/// Says that the secret could not be fetched, and whether an old one stays in use, which the metric `SecretStale` counts.
+pub fn secret_not_fetched(error: &dyn Error, is_stale: bool) {
+    if is_stale {
+        warn!(target: COUNTED, cause = chain(error), "secret is stale");
+    } else {
+        warn!(cause = chain(error), "secret could not be fetched");
+    }
+}
+
+/// Says that a request came from an address that may not send, which the metric `SourceNotAllowed` counts.
+pub fn source_not_allowed(request: &Request, is_refused: bool) {
+    warn!(
+        target: COUNTED,
+        request_id = request.request_id,
+        source_ip = request.source.map(tracing::field::display),
+        is_refused,
+        "source is not allowed"
+    );
 }
 
 /// Says that the function could not start.

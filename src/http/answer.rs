@@ -23,6 +23,9 @@ pub enum Served {
 /// A request that did not.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    /// The gateway's event cannot be read. That is a fault between the gateway and us, not the sender's.
+    #[error("the gateway's event is unreadable")]
+    Unreadable,
     /// No such path.
     #[error("no such route")]
     NoRoute,
@@ -70,11 +73,9 @@ pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
         Refusal::Failed(Failure::Rejected(_)) => {
             error(StatusCode::UNAUTHORIZED, "signature_rejected")
         }
-        Refusal::Failed(
-            Failure::NoSecret(_)
-            | Failure::SecretTimeout
-            | Failure::NotCarriable(_)
-            | Failure::NotQueued(_),
+        Refusal::Unreadable
+        | Refusal::Failed(
+            Failure::NoSecret(_) | Failure::NotCarriable(_) | Failure::NotQueued(_),
         ) => with_header(
             error(StatusCode::SERVICE_UNAVAILABLE, "try_again"),
             RETRY_AFTER,

@@ -6,22 +6,21 @@
 use super::{RawBody, Request};
 use lambda_http::Context;
 use lambda_http::http::Response;
-use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashMap};
+
+/// The gateway's own trace header, for an invocation that Lambda says no trace of.
+const TRACE_HEADER: &str = "x-amzn-trace-id";
 
 /// A proxy event: format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by which fields are there.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-pub struct GatewayEvent(ProxyEvent);
+pub struct GatewayEvent(Option<ProxyEvent>);
 
 impl<'de> Deserialize<'de> for GatewayEvent {
+    /// Never fails: the runtime would answer for us, and log what it could not read.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // serde's own message could quote a header's value, and the runtime logs it.
-        let no_proxy_event = |_| D::Error::custom("not the proxy event of a gateway");
-        ProxyEvent::deserialize(deserializer)
-            .map(Self)
-            .map_err(no_proxy_event)
+        Ok(Self(ProxyEvent::deserialize(deserializer).ok()))
     }
 }
 
@@ -32,7 +31,7 @@ struct ProxyEvent {
     path: Option<String>,
     http_method: Option<String>,
     headers: Option<HashMap<String, Option<String>>>,
-    multi_value_headers: Option<HashMap<String, Option<Vec<String>>>>,
+    multi_value_headers: Option<HashMap<String, Option<Vec<Option<String>>>>>,
     request_context: Option<RequestContext>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
@@ -62,7 +61,14 @@ struct Identity {
 impl GatewayEvent {
     /// The request in the event. What the event lacks is empty, so that the door finds no route for it.
     pub fn into_request(self, context: &Context) -> Request {
-        let Self(event) = self;
+        let request_id = context.request_id.clone();
+        let Self(Some(event)) = self else {
+            return Request {
+                request_id,
+                is_unreadable: true,
+                ..Request::default()
+            };
+        };
         let RequestContext {
             stage,
             http,
@@ -75,20 +81,24 @@ impl GatewayEvent {
             Some(path) => without_stage(path, stage.as_deref()),
             None => event.path.unwrap_or_default(),
         };
+        let headers = headers(
+            event.headers.unwrap_or_default(),
+            event.multi_value_headers.unwrap_or_default(),
+        );
+        let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
+        let trace = traced.map(|(_, value)| value.clone());
         Request {
             method: method.or(event.http_method).unwrap_or_default(),
             path,
-            headers: headers(
-                event.headers.unwrap_or_default(),
-                event.multi_value_headers.unwrap_or_default(),
-            ),
+            headers,
             source: source_ip.and_then(|address| address.parse().ok()),
             body: RawBody {
                 text: event.body.unwrap_or_default(),
                 is_base64: event.is_base64_encoded.unwrap_or_default(),
             },
-            trace: context.xray_trace_id.clone(),
-            request_id: context.request_id.clone(),
+            trace: context.xray_trace_id.clone().or(trace),
+            request_id,
+            is_unreadable: false,
         }
     }
 }
@@ -97,17 +107,14 @@ impl GatewayEvent {
 /// that only one of them has still counts, so that what is doubled stays doubled.
 fn headers(
     single: HashMap<String, Option<String>>,
-    multi: HashMap<String, Option<Vec<String>>>,
+    multi: HashMap<String, Option<Vec<Option<String>>>>,
 ) -> Vec<(String, String)> {
     let mut headers: Vec<_> = multi
         .into_iter()
         .flat_map(|(name, values)| {
-            values
-                .unwrap_or_default()
-                .into_iter()
-                .map(move |value| (name.clone(), value))
+            let values = values.unwrap_or_default().into_iter().flatten();
+            values.map(move |value| (name.to_ascii_lowercase(), value))
         })
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
     let from_multi = headers.len();
     for (name, value) in single {

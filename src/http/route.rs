@@ -2,6 +2,7 @@
 
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
+
 /// The four routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {

@@ -412,8 +412,8 @@ fn a_standard_queue_gets_no_group() {
 fn an_id_that_no_attribute_can_hold_is_left_out_and_still_groups() {
     let cases = [
         (
-            "b".repeat(300),
-            "dccc1450d6fc4232955fcc5cf81105d874c4c6f8c710a71b2763d2c3238e923f",
+            "b".repeat(1025),
+            "c2bcb9162cf48ebc8413bbb93b31cd7909138e22e8fd4403f368e7d95d4a5fa2",
         ),
         (
             "a\0b".to_owned(),
@@ -428,12 +428,12 @@ fn an_id_that_no_attribute_can_hold_is_left_out_and_still_groups() {
 }
 
 #[test]
-fn an_attribute_from_a_body_has_at_most_256_bytes() {
+fn an_attribute_from_a_body_has_at_most_1024_bytes() {
     for (id, is_kept) in [
-        ("b".repeat(256), true),
-        ("b".repeat(257), false),
-        ("\u{e9}".repeat(128), true),
-        ("\u{e9}".repeat(129), false),
+        ("b".repeat(1024), true),
+        ("b".repeat(1025), false),
+        ("\u{e9}".repeat(512), true),
+        ("\u{e9}".repeat(513), false),
     ] {
         let body = serde_json::json!({"id": id, "project": {"id": id}}).to_string();
         let message = delivery(&body).message();
@@ -607,7 +607,7 @@ proptest! {
         prop_assert!(attributes.len() < 10);
         for (name, value) in &attributes {
             prop_assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
-            prop_assert!(!value.is_empty() && value.len() <= 256 && sqs_takes(value));
+            prop_assert!(!value.is_empty() && value.len() <= 1024 && sqs_takes(value));
         }
         let bytes: usize = attributes.iter().map(|(name, value)| name.len() + 6 + value.len()).sum();
         prop_assert!(bytes + body.len() <= limit);

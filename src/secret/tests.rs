@@ -4,13 +4,23 @@
 
 use super::*;
 
+fn texts(secrets: Option<&[Secret]>) -> Option<Vec<String>> {
+    let text = |secret: &Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
+    secrets.map(|secrets| secrets.iter().map(text).collect())
+}
+
 /// The texts of a webhook's secrets.
 fn of(value: &str, webhook: &str) -> Option<Vec<String>> {
-    let secrets = Secrets::parse(value.to_owned()).unwrap();
-    let text = |secret: &Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
-    secrets
-        .of(webhook)
-        .map(|secrets| secrets.iter().map(text).collect())
+    texts(
+        Secrets::parse(value.to_owned())
+            .unwrap()
+            .of_webhook(webhook),
+    )
+}
+
+/// The texts of the training routes' secrets.
+fn of_training(value: &str) -> Option<Vec<String>> {
+    texts(Secrets::parse(value.to_owned()).unwrap().of_training())
 }
 
 #[test]
@@ -25,7 +35,7 @@ fn plain_text_is_the_secret_of_every_route() {
         "ключ",
     ] {
         assert_eq!(of(plain, "labelbox").unwrap(), [plain]);
-        assert_eq!(of(plain, TRAINING).unwrap(), [plain]);
+        assert_eq!(of_training(plain).unwrap(), [plain]);
     }
 }
 
@@ -34,10 +44,12 @@ fn an_object_gives_each_webhook_its_own() {
     let value = r#" {"labelbox": "current", "project-x": ["new", "old"], "training": "another", "none": []}"#;
     assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
     assert_eq!(of(value, "project-x").unwrap(), ["new", "old"]);
-    assert_eq!(of(value, TRAINING).unwrap(), ["another"]);
+    assert_eq!(of_training(value).unwrap(), ["another"]);
+    assert_eq!(of(value, "training"), None, "no webhook");
     assert_eq!(of(value, "none").unwrap(), [""; 0]);
     assert_eq!(of(value, "stranger"), None);
     assert_eq!(of("{}", "labelbox"), None);
+    assert_eq!(of_training("{}"), None);
 }
 
 #[test]

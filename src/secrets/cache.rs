@@ -25,8 +25,8 @@ struct State {
     secrets: Option<Arc<Secrets>>,
     fetched_at: Option<SystemTime>,
     asked_at: Option<SystemTime>,
-    /// When a value past its age limit was last asked for in vain.
-    stale_at: Option<SystemTime>,
+    /// When the store could last not be reached.
+    failed_at: Option<SystemTime>,
     /// When a signature or a name last caused a fetch.
     rechecked_at: Option<SystemTime>,
 }
@@ -85,11 +85,11 @@ impl<S: SecretStore> SecretCache<S> {
             .filter(|secrets| !Arc::ptr_eq(secrets, seen))
     }
 
-    /// What may be used without asking: a young value, or a stale one if the store was asked in vain a moment ago.
+    /// What may be used without asking: a young value, or a stale one if the store could not be reached a moment ago.
     fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
         let state = self.state();
         let is_young = is_within(self.age_limit, state.fetched_at, now);
-        let is_resting = is_within(STALE_PAUSE.min(self.age_limit), state.stale_at, now);
+        let is_resting = is_within(STALE_PAUSE.min(self.age_limit), state.failed_at, now);
         state.secrets.clone().filter(|_| is_young || is_resting)
     }
 
@@ -106,17 +106,17 @@ impl<S: SecretStore> SecretCache<S> {
             }
             Err(error) => error,
         };
-        if !is_within(self.age_limit, state.fetched_at, now) {
-            state.stale_at = Some(now);
-            if matches!(error, FetchError::Refused(_)) {
-                state.secrets = None;
-            }
+        let is_old = !is_within(self.age_limit, state.fetched_at, now);
+        let is_refused = matches!(error, FetchError::Refused(_));
+        if is_old && is_refused {
+            state.secrets = None;
         }
-        let Some(last) = state.secrets.clone() else {
-            return Err(error);
-        };
-        telemetry::secret_stale(&error);
-        Ok(last)
+        if !is_refused {
+            state.failed_at = Some(now);
+        }
+        let is_stale = is_old && state.secrets.is_some();
+        telemetry::secret_not_fetched(&error, is_stale);
+        state.secrets.clone().ok_or(error)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

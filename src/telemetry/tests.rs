@@ -91,7 +91,6 @@ fn line_of(route: Option<&Route>, status: u16, outcome: &Result<Served, Refusal>
         answered(&Line {
             request: &request,
             route,
-            is_allowed_source: true,
             body_bytes: 498,
             outcome,
             status,
@@ -146,7 +145,6 @@ fn a_queued_event_is_told_with_its_ids() {
         "webhook": "labelbox",
         "status": 200,
         "source_ip": "192.0.2.1",
-        "source_allowed": true,
         "body_bytes": 498,
         "duration_ms": 12.5,
         "entity": "label",
@@ -209,7 +207,6 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
         "route",
         "status",
         "source_ip",
-        "source_allowed",
         "body_bytes",
         "duration_ms",
     ];
@@ -287,7 +284,6 @@ fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
             Failure::NoSecret(FetchError::Unreachable(private("timeout"))),
             "no secret to verify with: the secret store could not be reached: timeout",
         ),
-        (Failure::SecretTimeout, "no secret to verify with in time"),
         (
             NotCarriable::TooLarge { bytes: 2, limit: 1 }.into(),
             "the queue cannot carry the event: the message has 2 bytes with its attributes, the limit is 1",
@@ -309,35 +305,39 @@ fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
 }
 
 #[test]
-fn an_address_that_would_be_refused_is_marked_even_where_it_is_let_in() {
-    let request = Request {
-        source: None,
-        ..request()
-    };
-    let line = only_line(|| {
-        answered(&Line {
-            request: &request,
-            route: Some(&webhook()),
-            is_allowed_source: false,
-            body_bytes: 0,
-            outcome: &received(message(Entity::Label)),
-            status: 200,
-            duration: Duration::ZERO,
+fn a_source_that_is_not_allowed_is_counted_whether_it_is_refused_or_not() {
+    for is_refused in [true, false] {
+        let line = only_line(|| source_not_allowed(&request(), is_refused));
+        let expected = json!({
+            "level": "WARN",
+            "message": "source is not allowed",
+            "target": COUNTED,
+            "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "source_ip": "192.0.2.1",
+            "is_refused": is_refused,
         });
-    });
-    assert_eq!(line["source_allowed"], false);
-    assert_eq!(line.get("source_ip"), None);
-    assert_eq!(line["message"], "event queued");
+        assert_eq!(line, expected);
+    }
 }
 
 #[test]
-fn a_stale_secret_is_a_warning_and_a_failed_start_an_error() {
+fn a_secret_that_could_not_be_fetched_is_a_warning_and_counted_where_an_old_one_serves() {
     let error = FetchError::Unreachable(private("timeout"));
     let cause = "the secret store could not be reached: timeout";
     assert_eq!(
-        only_line(|| secret_stale(&error)),
-        json!({"level": "WARN", "message": "secret is stale", "target": "labelbox_relay::telemetry", "cause": cause})
+        only_line(|| secret_not_fetched(&error, true)),
+        json!({"level": "WARN", "message": "secret is stale", "target": COUNTED, "cause": cause})
     );
+    assert_eq!(
+        only_line(|| secret_not_fetched(&error, false)),
+        json!({"level": "WARN", "message": "secret could not be fetched", "target": "labelbox_relay::telemetry", "cause": cause})
+    );
+}
+
+#[test]
+fn a_failed_start_is_an_error() {
+    let error = FetchError::Unreachable(private("timeout"));
+    let cause = "the secret store could not be reached: timeout";
     assert_eq!(
         only_line(|| start_failed(&error)),
         json!({"level": "ERROR", "message": "start failed", "target": "labelbox_relay::telemetry", "cause": cause})
@@ -345,14 +345,26 @@ fn a_stale_secret_is_a_warning_and_a_failed_start_an_error() {
 }
 
 #[test]
-fn a_line_below_the_level_is_not_written() {
+fn a_line_below_the_level_is_not_written_unless_it_is_counted() {
     let error = FetchError::Unreachable(private("timeout"));
     let write = || {
-        secret_stale(&error);
+        secret_not_fetched(&error, true);
+        secret_not_fetched(&error, false);
+        source_not_allowed(&request(), false);
         start_failed(&error);
     };
-    assert_eq!(lines_at(Level::WARN, write).len(), 2);
-    assert_eq!(lines_at(Level::ERROR, write).len(), 1);
+    let messages = |level| -> Vec<_> {
+        let lines = lines_at(level, write);
+        lines
+            .iter()
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(messages(Level::WARN).len(), 4);
+    assert_eq!(
+        messages(Level::ERROR),
+        ["secret is stale", "source is not allowed", "start failed"]
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What becomes of an authentic delivery: its message, its answer, and what happens when the queue is in trouble.
 
 use crate::outside::{
-    BODY, Mood, SECRET, Stage, delivery, event, sha1, sha256, try_again, webhook, with,
+    BODY, Mood, SECRET, Stage, TRACE, delivery, event, sha1, sha256, try_again, webhook, with,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,10 +44,7 @@ async fn a_label_is_queued_as_the_contract_says() {
     );
     assert_eq!(message.dedup_id, dedup_id);
     assert_eq!(message.group_id.as_deref(), Some("label1"));
-    assert_eq!(
-        message.trace.as_deref(),
-        Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
-    );
+    assert_eq!(message.trace.as_deref(), Some(TRACE));
 }
 
 #[tokio::test]

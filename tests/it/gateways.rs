@@ -1,6 +1,6 @@
 //! The same delivery through each gateway that the function may stand behind.
 
-use crate::outside::{BODY, SECRET, Stage, delivery, refused, sha1, with};
+use crate::outside::{BODY, SECRET, Stage, delivery, refused, sha1, try_again, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use labelbox_relay::http::GatewayEvent;
@@ -130,20 +130,84 @@ async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
     );
 }
 
-#[test]
-fn an_event_that_no_gateway_sends_is_an_error_that_quotes_nothing() {
-    for (place, value) in [
-        ("/headers", json!("hunter2")),
-        ("/headers/x-hub-signature", json!(["hunter2"])),
-        ("/requestContext", json!("hunter2")),
-        ("/isBase64Encoded", json!("hunter2")),
+#[tokio::test]
+async fn a_function_url_delivers_the_same_message() {
+    let event = with(
+        delivery(),
+        "/requestContext/domainName",
+        json!("abc.lambda-url.eu-west-1.on.aws"),
+    );
+    let event = with(event, "/requestContext/accountId", json!("anonymous"));
+    let (a, b) = (Stage::usual(), Stage::usual());
+    a.send(delivery()).await;
+    b.send(event).await;
+    assert_eq!(a.queued(), b.queued());
+}
+
+#[tokio::test]
+async fn the_trace_is_lambdas_and_else_the_gateways() {
+    let gateways =
+        "Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678";
+    for (header, expected) in [
+        (json!(gateways), Some(gateways)),
+        (
+            json!("Root=1-5759e988-bd862e3fe1be46a994272793"),
+            Some("Root=1-5759e988-bd862e3fe1be46a994272793"),
+        ),
+        (json!("Root=1-5759e988-bd862e3fe1be46a99427279"), None),
+        (json!("Root=2-5759e988-bd862e3fe1be46a994272793"), None),
+        (json!("Root=1-5759e988-bd862e3fe1be46a994272793\u{1}"), None),
+        (json!("anything"), None),
+        (Value::Null, None),
     ] {
-        let odd = with(delivery(), place, value);
-        let error = serde_json::from_value::<GatewayEvent>(odd).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "not the proxy event of a gateway",
-            "{place}"
+        let stage = Stage::usual();
+        let event = with(delivery(), "/headers/x-amzn-trace-id", header.clone());
+        stage.send_traced(event, None).await;
+        assert_eq!(stage.queued()[0].trace.as_deref(), expected, "{header}");
+    }
+    let stage = Stage::usual();
+    stage
+        .send(with(
+            delivery(),
+            "/headers/x-amzn-trace-id",
+            json!(gateways),
+        ))
+        .await;
+    assert_eq!(
+        stage.queued()[0].trace.as_deref(),
+        Some(crate::outside::TRACE)
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_to_be_tried_again() {
+    for (place, value) in [
+        ("/headers", json!("odd")),
+        ("/headers/x-hub-signature", json!(["odd"])),
+        ("/headers/x-odd", json!(5)),
+        ("/requestContext", json!("odd")),
+        ("/requestContext/http/sourceIp", json!(5)),
+        ("/isBase64Encoded", json!("odd")),
+        ("/body", json!({})),
+    ] {
+        let stage = Stage::usual();
+        stage
+            .check(with(delivery(), place, value), 503, try_again())
+            .await;
+        assert!(stage.queued().is_empty());
+    }
+    Stage::usual().check(Value::Null, 503, try_again()).await;
+    Stage::usual()
+        .check(json!({}), 404, json!({"error": "not_found"}))
+        .await;
+}
+
+#[test]
+fn a_text_that_is_no_text_is_an_event_that_cannot_be_read() {
+    for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#] {
+        assert!(
+            serde_json::from_str::<GatewayEvent>(event).is_ok(),
+            "{event}"
         );
     }
 }

@@ -13,6 +13,7 @@
 mod delivery;
 mod gateways;
 mod outside;
+mod process;
 mod refusals;
 mod rooms;
 mod samples;

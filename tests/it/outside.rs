@@ -3,7 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::config::Config;
-use labelbox_relay::http::{Door, GatewayAnswer, GatewayEvent};
+use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError, Sqs};
 use labelbox_relay::receive::Relay;
@@ -19,6 +19,8 @@ use std::time::{Duration, SystemTime};
 pub(crate) const SECRET: &str = "example_secret";
 pub(crate) const BODY: &str = r#"{"id":"label1","updatedAt":"2021-03-17T13:51:59Z"}"#;
 
+pub(crate) const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
+
 /// What the secret store answers.
 #[derive(Clone)]
 pub(crate) enum Vault {
@@ -26,6 +28,8 @@ pub(crate) enum Vault {
     Unreachable,
     Refuses,
     Hangs,
+    /// Holds the secret, and takes this long to say so.
+    Slow(String, Duration),
     /// What the real client makes of a store that never answers.
     TimesOut(Arc<SecretsManager>),
 }
@@ -58,6 +62,10 @@ impl SecretStore for FakeStore {
             Vault::Holds(text) => Ok(Secrets::parse(text)?),
             Vault::Unreachable => Err(FetchError::Unreachable("no route to host".into())),
             Vault::Refuses => Err(FetchError::Refused("access denied".into())),
+            Vault::Slow(text, time) => {
+                tokio::time::sleep(time).await;
+                Ok(Secrets::parse(text)?)
+            }
             Vault::Hangs => std::future::pending().await,
             Vault::TimesOut(store) => Box::pin(store.fetch()).await,
         }
@@ -153,12 +161,16 @@ impl Stage {
 
     /// Sends a gateway event and gives the gateway's answer.
     pub(crate) async fn send(&self, event: Value) -> Answer {
+        self.send_traced(event, Some(TRACE)).await
+    }
+
+    /// The same in an invocation of which Lambda knows this trace.
+    pub(crate) async fn send_traced(&self, event: Value, trace: Option<&str>) -> Answer {
         let event: GatewayEvent = serde_json::from_value(event).unwrap();
         let mut context = Context::default();
         context.request_id = "request-1".to_owned();
-        context.xray_trace_id =
-            Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1".to_owned());
-        let answer = GatewayAnswer::from(self.door.answer(event.into_request(&context)).await);
+        context.xray_trace_id = trace.map(str::to_owned);
+        let answer = self.door.answer_event(event, &context).await;
         serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap()
     }
 

@@ -1,12 +1,14 @@
 //! The slowest answer comes within 10 s, whatever hangs: the real clients over a network that never answers, on a
 //! clock that does not wait.
 
-use crate::outside::{Mood, Stage, Vault, config, delivery, try_again};
+use crate::outside::{Mood, SECRET, Stage, Vault, config, delivery, try_again};
 use aws_sdk_sqs::config::SharedHttpClient;
-use aws_smithy_http_client::test_util::NeverClient;
+use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
+use aws_smithy_types::body::SdkBody;
 use labelbox_relay::aws;
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::secrets::SecretsManager;
+use lambda_http::http::{Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,4 +61,45 @@ async fn both_hanging_with_a_stale_secret_are_given_up_in_time() {
     let started = Instant::now();
     stage.check(delivery(), 503, try_again()).await;
     assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_with_a_slow_secret_and_a_hanging_queue_is_answered_in_time() {
+    let stage = Stage::usual();
+    stage.queue_is(Mood::TimesOut(hanging_queue()));
+    stage.secret_is(Vault::Hangs);
+    let started = Instant::now();
+    stage.warm_up().await;
+    stage.secret_is(Vault::Slow(SECRET.to_owned(), Duration::from_secs(3)));
+    stage.check(delivery(), 503, try_again()).await;
+    assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
+}
+
+/// Three attempts for each event, however many events before it have used theirs up.
+#[tokio::test(start_paused = true)]
+async fn two_hiccups_of_the_queue_are_no_failure_even_in_a_long_outage() {
+    let confirmation = r#"{"MD5OfMessageBody":"x","MD5OfMessageAttributes":"x","MessageId":"1"}"#;
+    let mut answers = vec![500; 3 * 100];
+    answers.extend([500, 503, 200]);
+    let exchanges = answers.into_iter().map(|status| {
+        let body = if status == 200 { confirmation } else { "{}" };
+        let request = Request::builder().body(SdkBody::empty()).unwrap();
+        let answer = Response::builder()
+            .status(status)
+            .body(SdkBody::from(body))
+            .unwrap();
+        ReplayEvent::new(request, answer)
+    });
+    let replay = StaticReplayClient::new(exchanges.collect());
+    let config = config(&[]);
+    let (client, _) = aws::clients_over(&config.aws, SharedHttpClient::new(replay.clone()));
+    let stage = Stage::usual();
+    stage.queue_is(Mood::TimesOut(Arc::new(Sqs::new(
+        client,
+        config.queue_urls,
+    ))));
+    for event in 0..=100 {
+        stage.check(delivery(), 503, try_again()).await;
+        assert_eq!(replay.actual_requests().count(), 3 * (event + 1));
+    }
 }

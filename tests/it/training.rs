@@ -1,6 +1,6 @@
 //! The training routes: the model list, and training runs.
 
-use crate::outside::{SECRET, Stage, Vault, event, refused, sha1};
+use crate::outside::{BODY, SECRET, Stage, Vault, event, refused, sha1, webhook};
 use serde_json::{Value, json};
 
 const RUN: &str = r#"{"modelId":"model1","modelRunId":"3f5c-not-a-uuid","modelType":"ner"}"#;
@@ -95,6 +95,11 @@ async fn training_has_a_secret_of_its_own() {
             "{path}"
         );
     }
+    // Whoever runs the training service cannot send label events with its secret.
+    let request = webhook("training", "another", BODY);
+    stage
+        .check(request, 404, json!({"error": "not_found"}))
+        .await;
     stage.secret_is(Vault::Holds(json!({"labelbox": "one"}).to_string()));
     stage.seconds_pass(300);
     stage

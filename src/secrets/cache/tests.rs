@@ -59,7 +59,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn text(secrets: &Secrets) -> String {
-    let secrets = secrets.of("labelbox").unwrap();
+    let secrets = secrets.of_webhook("labelbox").unwrap();
     secrets
         .iter()
         .map(|secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap())
@@ -215,4 +215,17 @@ async fn a_clock_that_was_set_back_makes_the_value_old() {
     cache.current(at(1000)).await.unwrap();
     store.answers(Answer::Secret("two"));
     assert_eq!(text(&cache.current(at(0)).await.unwrap()), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_for_a_fetch_that_failed_gets_the_last_value() {
+    let store = Store::new(Answer::Secret("one"));
+    let cache = store.cached();
+    let seen = cache.current(at(0)).await.unwrap();
+    store.answers(Answer::Unreachable);
+    // A stranger's mismatch asks while the value is young; meanwhile it becomes old, and somebody needs it.
+    let (newer, current) = tokio::join!(cache.newer(&seen, at(299)), cache.current(at(301)));
+    assert!(newer.is_none());
+    assert_eq!(text(&current.unwrap()), "one");
+    assert_eq!(store.asked(), 2);
 }
