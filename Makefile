@@ -16,10 +16,10 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up outputs logs down test build deploy clean
+.PHONY: help run up outputs environment logs down test build deploy clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(INSTALLED) ## Send every sample event through a fresh local deployment, and compare
 	@$(TOOL) local run
@@ -29,6 +29,9 @@ up: $(INSTALLED) ## Leave a local deployment running; PARAMETERS="QueueType=stan
 
 outputs: $(INSTALLED) ## Print the outputs of the running local deployment as JSON
 	@$(TOOL) local outputs
+
+environment: $(INSTALLED) ## Print the settings of the running local deployment's function, to be set in a shell
+	@$(TOOL) local environment
 
 logs: $(INSTALLED) ## Print what the function of the running local deployment has logged
 	@$(TOOL) local logs

@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     up = commands.add_parser("up", help="deploy, and leave it running")
     up.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="the template's parameters")
     commands.add_parser("outputs", help="print the running stack's outputs as JSON")
+    commands.add_parser("environment", help="print the running function's settings for a shell")
     commands.add_parser("logs", help="print the running function's log")
     commands.add_parser("down", help="stop what `up` left running")
     build_ = commands.add_parser("build", help="build the function for AWS")
@@ -66,6 +67,8 @@ def _obey(arguments: argparse.Namespace) -> int:
             standing.up(dict(parameter.split("=", 1) for parameter in arguments.parameters))
         case "outputs":
             standing.outputs()
+        case "environment":
+            standing.settings()
         case "logs":
             standing.logs()
         case "down":

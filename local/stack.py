@@ -1,6 +1,7 @@
 """A deployed stack in use: requests in, messages out, and the secret between them."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,11 +106,34 @@ class Stack:
                 self.emulator.client("sqs").purge_queue(QueueUrl=queue)
 
     @property
+    def function(self) -> dict[str, Any]:
+        """How the function is configured."""
+        name = self.outputs["FunctionName"]
+        return self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The function's variables."""
+        return self.function["Environment"]["Variables"]
+
+    @property
     def log_group(self) -> str:
         """Where the function's log lines go."""
-        name = self.outputs["FunctionName"]
-        configuration = self.emulator.client("lambda").get_function_configuration(FunctionName=name)
-        return configuration["LoggingConfig"]["LogGroup"]
+        return self.function["LoggingConfig"]["LogGroup"]
+
+    def counted(self, metric: str) -> int:
+        """How many lines of the function's log the template makes this metric of.
+
+        Counted here, in the one form of pattern that the template uses: to the emulator, every line matches it.
+        """
+        filters = self.emulator.client("logs").describe_metric_filters(logGroupName=self.log_group)["metricFilters"]
+        [pattern] = [
+            each["filterPattern"] for each in filters if each["metricTransformations"][0]["metricName"] == metric
+        ]
+        message = re.fullmatch(r'\{ \$\.message = "(.+)" \}', pattern)
+        assert message, pattern
+        lines = [json.loads(line) for line in self.logs() if line.startswith("{")]
+        return sum(line["message"] == message[1] for line in lines)
 
     def logs(self) -> list[str]:
         """What the function has written, oldest first."""

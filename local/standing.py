@@ -5,7 +5,7 @@ import shlex
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import deploy, emulator, processes
+from local import deploy, emulator, environment, processes
 from local.build import build_quickly
 from local.places import EVENTS, Instance
 from local.progress import console, step
@@ -50,6 +50,15 @@ def up(parameters: dict[str, str]) -> None:
 def outputs() -> None:
     """Prints the stack's outputs as JSON, and nothing else."""
     print(json.dumps(_outputs(_stack()), indent=2))
+
+
+def settings() -> None:
+    """Prints the function's settings as a shell takes them, to run it by hand with the stack's queues and secret."""
+    stack = _stack()
+    aws = environment.for_emulator(_INSTANCE, stack.emulator.endpoint)
+    given = {name: aws[name] for name in aws if name.startswith("AWS_")} | stack.settings
+    for name, value in given.items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def logs() -> None:

@@ -4,9 +4,13 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
+/// How long a healthy program may take for anything; a broken one makes the test wait so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 const SETTINGS: [(&str, &str); 13] = [
     ("SECRET_ARN", "relay-secret"),
     ("LABEL_QUEUE_URL", "http://127.0.0.1:9/label.fifo"),
@@ -76,9 +80,15 @@ fn several_events_are_taken_at_once_where_lambda_says_so() {
             .spawn()
             .unwrap(),
     );
+    let (connected, connections) = mpsc::channel();
+    thread::spawn(move || {
+        runtime_api
+            .incoming()
+            .try_for_each(|connection| connected.send(connection.unwrap()))
+    });
     // Neither gets its event before both have asked for one.
-    let mut first = asked_for_an_event(&runtime_api);
-    let mut second = asked_for_an_event(&runtime_api);
+    let mut first = asked_for_an_event(&connections);
+    let mut second = asked_for_an_event(&connections);
     for (connection, id) in [(&mut first, "first"), (&mut second, "second")] {
         give_event(connection, id);
         let (path, answer) = request(connection);
@@ -90,11 +100,9 @@ fn several_events_are_taken_at_once_where_lambda_says_so() {
     }
 }
 
-fn asked_for_an_event(runtime_api: &TcpListener) -> BufReader<TcpStream> {
-    let (connection, _) = runtime_api.accept().unwrap();
-    connection
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+fn asked_for_an_event(connections: &mpsc::Receiver<TcpStream>) -> BufReader<TcpStream> {
+    let connection = connections.recv_timeout(PATIENCE).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut connection = BufReader::new(connection);
     assert_eq!(
         request(&mut connection).0,

@@ -57,9 +57,15 @@ def deployed(running: emulator.Emulator) -> Deploy:
 
 
 @pytest.fixture(scope="session", params=QUEUE_TYPES)
-def stack(request: pytest.FixtureRequest, deployed: Deploy) -> Stack:
-    """The relay with its usual settings, once for each kind of queue."""
-    return deployed(f"relay-{request.param}", QueueType=request.param, TrainingModels=",".join(MODELS))
+def queue_type(request: pytest.FixtureRequest) -> str:
+    """What asks for this runs once for each kind of queue."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def stack(queue_type: str, deployed: Deploy) -> Stack:
+    """The relay with its usual settings."""
+    return deployed(f"relay-{queue_type}", QueueType=queue_type, TrainingModels=",".join(MODELS))
 
 
 @pytest.fixture

@@ -26,8 +26,10 @@ def test_what_has_to_be_refused_is_refused_and_not_queued(empty: Stack, refusal:
 
 def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
     sent = body()
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793"
     headers = [
         JSON,
+        ("X-Amzn-Trace-Id", trace),
         ("X-Hub-Signature", sign(sent)),
         ("X-Labelbox-Event", "label_updated"),
         ("X-Labelbox-Id", "ckmdi74ew57lq063553kuzekq"),
@@ -47,6 +49,7 @@ def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
         "dedup_id": dedup_id,
     }
     assert answer == {"status": "queued", "entity": "label", "message_id": message.id}
+    assert message.system["AWSTraceHeader"] == trace
     if empty.is_fifo:
         assert message.system["MessageGroupId"] == json.loads(sent)["id"]
         assert message.system["MessageDeduplicationId"] == dedup_id

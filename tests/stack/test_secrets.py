@@ -14,9 +14,9 @@ SECONDS = 20
 
 
 @pytest.fixture
-def relay(deployed: Deploy, secrets_manager: Gate) -> Iterator[Stack]:
+def relay(deployed: Deploy, queue_type: str, secrets_manager: Gate) -> Iterator[Stack]:
     """A relay that believes a secret for one second only."""
-    stack = deployed("relay-secrets", SecretTtlSeconds="1")
+    stack = deployed(f"relay-secrets-{queue_type}", QueueType=queue_type, SecretTtlSeconds="1")
     yield stack
     secrets_manager.open()
     stack.put_secret(SECRETS)
@@ -40,12 +40,7 @@ def wait_for(stack: Stack, secret: str, status: int) -> None:
 
 
 def stale_lines(stack: Stack) -> int:
-    """How many lines of the function's log the template's metric SecretStale counts."""
-    logs = stack.emulator.client("logs")
-    group = stack.log_group
-    filters = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
-    [pattern] = [each["filterPattern"] for each in filters if each["metricTransformations"][0]["metricName"] == "SecretStale"]
-    return len(logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"])
+    return stack.counted("SecretStale")
 
 
 def test_both_secrets_are_in_use_while_one_rotates(relay: Stack) -> None:
@@ -64,8 +59,8 @@ def test_plain_text_serves_every_webhook(relay: Stack) -> None:
     assert send(relay, "plain text", "anything") == 200
 
 
-def test_a_rotation_takes_effect_at_once_in_a_relay_that_keeps_its_secret(deployed: Deploy) -> None:
-    stack = deployed("relay-patient", SecretTtlSeconds="3600")
+def test_a_rotation_takes_effect_at_once_in_a_relay_that_keeps_its_secret(deployed: Deploy, queue_type: str) -> None:
+    stack = deployed(f"relay-patient-{queue_type}", QueueType=queue_type, SecretTtlSeconds="3600")
     assert send(stack, SECRET) == 200
     stack.put_secret({"labelbox": ["rotated", SECRET]})
     assert send(stack, "rotated") == 200
@@ -111,7 +106,7 @@ def test_a_function_that_starts_without_its_secret_is_well_when_it_comes(
     try:
         started = time.monotonic()
         assert send(stack, SECRET) == 503
-        assert time.monotonic() - started < 10 + 3, "3 s of start-up, and an answer within 10 s"
+        assert time.monotonic() - started < 10, "cold start and all"
     finally:
         secrets_manager.open()
     assert send(stack, SECRET) == 200

@@ -53,10 +53,9 @@ def test_each_queue_has_a_dead_letter_queue_of_its_own(stack: Stack, entity: str
 
 
 def test_the_function_is_small_and_is_told_where_everything_is(stack: Stack) -> None:
-    client = stack.emulator.client("lambda")
-    function = client.get_function_configuration(FunctionName=stack.outputs["FunctionName"])
+    function = stack.function
     assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", 128, 15)
-    variables = function["Environment"]["Variables"]
+    variables = stack.settings
     assert variables["SECRET_ARN"] == stack.outputs["SecretArn"]
     for entity in QUEUES:
         assert variables[f"{entity.upper()}_QUEUE_URL"] == stack.queue_url(entity)
@@ -86,7 +85,80 @@ def test_other_addresses_are_turned_away_or_only_counted(deployed: Deploy) -> No
     assert not any(guarded.count().values())
     observing = deployed("relay-observing", AllowedSourceCidrs="192.0.2.0/24", SourceCheck="observe")
     assert observing.send(**signed()).status == 200
-    assert any('"source_allowed":false' in line for line in observing.logs())
+    assert observing.send("GET", "/health").status == 200
+    assert (guarded.counted("SourceNotAllowed"), observing.counted("SourceNotAllowed")) == (1, 1)
+
+
+def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emulator) -> None:
+    key = running.client("kms").create_key()["KeyMetadata"]["Arn"]
+    stack = deployed(
+        "relay-particular",
+        put_secret=False,
+        RetentionDays="3",
+        KmsKeyArn=key,
+        InlineLimitKiB="2",
+        LogRetentionDays="7",
+        LogLevel="warn",
+        SecretTtlSeconds="60",
+        ThrottleRate="5",
+        ThrottleBurst="6",
+        ReservedConcurrency="7",
+        AlarmEmail="someone@example.com",
+    )
+    for entity in QUEUES:
+        for queue in (stack.queue_url(entity), stack.dead_letter_queue_url(entity)):
+            found = attributes(stack, queue)
+            assert (found["KmsMasterKeyId"], found["MessageRetentionPeriod"]) == (key, str(3 * 24 * 60 * 60))
+    secret = running.client("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
+    assert secret["KmsKeyId"] == key
+    names = ("INLINE_LIMIT_KIB", "LOG_LEVEL", "SECRET_TTL_SECONDS")
+    assert [stack.settings[name] for name in names] == ["2", "warn", "60"]
+    groups = running.client("logs").describe_log_groups(logGroupNamePrefix=stack.log_group)["logGroups"]
+    assert groups[0]["retentionInDays"] == 7
+    assert permissions(stack)["kms:Decrypt"] == permissions(stack)["kms:GenerateDataKey"] == {key}
+
+
+def test_the_function_may_do_what_it_does_and_nothing_else(stack: Stack) -> None:
+    queues = {attributes(stack, stack.queue_url(entity))["QueueArn"] for entity in QUEUES}
+    allowed = permissions(stack)
+    log_group = allowed.pop("logs:CreateLogStream")
+    assert log_group == allowed.pop("logs:PutLogEvents")
+    assert all(stack.log_group in resource for resource in log_group)
+    assert allowed == {"sqs:SendMessage": queues, "secretsmanager:GetSecretValue": {stack.outputs["SecretArn"]}}
+
+
+def test_the_alarms_watch_metrics_that_there_are(stack: Stack) -> None:
+    alarms = stack.emulator.client("cloudwatch").describe_alarms(AlarmNamePrefix=stack.name)["MetricAlarms"]
+    filters = stack.emulator.client("logs").describe_metric_filters(logGroupName=stack.log_group)["metricFilters"]
+    made = {
+        (each["metricNamespace"], each["metricName"]) for one in filters for each in one["metricTransformations"]
+    }
+    ours = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms if not alarm["Namespace"].startswith("AWS/")}
+    assert ours and ours <= made
+    dead = {
+        dimension["Value"]
+        for alarm in alarms
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm["Dimensions"]
+    }
+    assert dead == {stack.dead_letter_queue_url(entity).rpartition("/")[2] for entity in QUEUES}
+
+
+def permissions(stack: Stack) -> dict[str, set[str]]:
+    """What the function's role allows: each action with its resources."""
+    iam, role = stack.emulator.client("iam"), stack.function["Role"].rpartition("/")[2]
+    assert not iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    allowed: dict[str, set[str]] = {}
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        for statement in iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for action in many(statement["Action"]):
+                allowed.setdefault(action, set()).update(many(statement["Resource"]))
+    return allowed
+
+
+def many(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def test_each_request_is_one_line_in_the_log_that_tells_no_secrets(deployed: Deploy) -> None:
