@@ -51,7 +51,7 @@ test: $(INSTALLED) ## Check format, lints and template, and run every test, a lo
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)
 
-deploy: build ## Build for AWS and deploy there with your own credentials; asks for everything
+deploy: build ## Build for AWS and deploy there with your own credentials; asks for what it needs
 	@$(TOOL) local deploy $(ARCH)
 
 clean: ## Stop the local deployment, and delete all that these commands have made
