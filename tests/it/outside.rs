@@ -30,8 +30,8 @@ pub(crate) enum Vault {
     Hangs,
     /// Holds the secret, and takes this long to say so.
     Slow(String, Duration),
-    /// What the real client makes of a store that never answers.
-    TimesOut(Arc<SecretsManager>),
+    /// Answers what the real client makes of the network that it was given.
+    Real(Arc<SecretsManager>),
 }
 
 /// What the queue does.
@@ -40,8 +40,8 @@ pub(crate) enum Mood {
     Takes,
     Refuses,
     ConfirmsWrongly,
-    /// What the real client makes of a queue that never answers.
-    TimesOut(Arc<Sqs>),
+    /// Does what the real client makes of the network that it was given.
+    Real(Arc<Sqs>),
 }
 
 /// Everything outside of the relay, shared by its fakes and the test.
@@ -67,7 +67,7 @@ impl SecretStore for FakeStore {
                 Ok(Secrets::parse(text)?)
             }
             Vault::Hangs => std::future::pending().await,
-            Vault::TimesOut(store) => Box::pin(store.fetch()).await,
+            Vault::Real(store) => Box::pin(store.fetch()).await,
         }
     }
 }
@@ -79,7 +79,7 @@ impl Queue for FakeQueue {
         let mood = self.0.mood.lock().unwrap().clone();
         match mood {
             Mood::Takes => {}
-            Mood::TimesOut(queue) => return Box::pin(queue.send(message)).await,
+            Mood::Real(queue) => return Box::pin(queue.send(message)).await,
             Mood::Refuses => return Err(QueueError::NotSent("queue does not exist".into())),
             Mood::ConfirmsWrongly => {
                 return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));

@@ -36,7 +36,7 @@ fn hanging_store() -> Arc<SecretsManager> {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_hangs_is_given_up_in_time() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::TimesOut(hanging_queue()));
+    stage.queue_is(Mood::Real(hanging_queue()));
     let started = Instant::now();
     stage.check(delivery(), 503, try_again()).await;
     assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
@@ -45,7 +45,7 @@ async fn a_queue_that_hangs_is_given_up_in_time() {
 #[tokio::test(start_paused = true)]
 async fn secrets_manager_that_hangs_is_given_up_in_time() {
     let stage = Stage::usual();
-    stage.secret_is(Vault::TimesOut(hanging_store()));
+    stage.secret_is(Vault::Real(hanging_store()));
     let started = Instant::now();
     stage.check(delivery(), 503, try_again()).await;
     assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
@@ -54,10 +54,10 @@ async fn secrets_manager_that_hangs_is_given_up_in_time() {
 #[tokio::test(start_paused = true)]
 async fn both_hanging_with_a_stale_secret_are_given_up_in_time() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::TimesOut(hanging_queue()));
+    stage.queue_is(Mood::Real(hanging_queue()));
     stage.warm_up().await;
     stage.seconds_pass(300);
-    stage.secret_is(Vault::TimesOut(hanging_store()));
+    stage.secret_is(Vault::Real(hanging_store()));
     let started = Instant::now();
     stage.check(delivery(), 503, try_again()).await;
     assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
@@ -66,7 +66,7 @@ async fn both_hanging_with_a_stale_secret_are_given_up_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_cold_start_with_a_slow_secret_and_a_hanging_queue_is_answered_in_time() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::TimesOut(hanging_queue()));
+    stage.queue_is(Mood::Real(hanging_queue()));
     stage.secret_is(Vault::Hangs);
     let started = Instant::now();
     stage.warm_up().await;
@@ -94,10 +94,7 @@ async fn two_hiccups_of_the_queue_are_no_failure_even_in_a_long_outage() {
     let config = config(&[]);
     let (client, _) = aws::clients_over(&config.aws, SharedHttpClient::new(replay.clone()));
     let stage = Stage::usual();
-    stage.queue_is(Mood::TimesOut(Arc::new(Sqs::new(
-        client,
-        config.queue_urls,
-    ))));
+    stage.queue_is(Mood::Real(Arc::new(Sqs::new(client, config.queue_urls))));
     for event in 0..=100 {
         stage.check(delivery(), 503, try_again()).await;
         assert_eq!(replay.actual_requests().count(), 3 * (event + 1));
