@@ -31,6 +31,7 @@ const DELIVERY_ID_HEADER: &str = "x-labelbox-id";
 
 /// The longest header value that is used, in bytes.
 const MAX_HEADER_BYTES: usize = 256;
+
 /// Where requests come in.
 pub struct Door<S, Q> {
     relay: Relay<S, Q>,
