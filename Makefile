@@ -4,8 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
 PYTHON ?= python3
-# The processor that the function is built for and runs on: arm64 or x86_64. This machine's own needs no other compiler.
-ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed

@@ -55,7 +55,9 @@ def _arguments() -> argparse.Namespace:
     build_ = commands.add_parser("build", help="build the function for AWS")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, deploy):
-        command.add_argument("architecture", choices=["arm64", "x86_64"])
+        command.add_argument(
+            "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
+        )
     return parser.parse_args()
 
 

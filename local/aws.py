@@ -1,4 +1,4 @@
-"""Deploying to AWS itself: with your own credentials, and after asking you for everything."""
+"""Deploying to AWS itself: with your own credentials, and after asking you for what it needs."""
 
 import os
 import shlex
@@ -7,7 +7,7 @@ import tomllib
 from typing import NoReturn
 
 from local import environment
-from local.build import SAM
+from local.build import SAM, overrides
 from local.places import PROJECT
 
 _FIRST_STACK_NAME = "labelbox-relay"
@@ -21,7 +21,7 @@ def deploy(architecture: str) -> NoReturn:
         *(*SAM, "deploy", "--guided"),
         *("--stack-name", str(answered.get("stack_name", _FIRST_STACK_NAME))),
         *("--capabilities", "CAPABILITY_IAM"),
-        *("--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())),
+        *overrides(parameters),
     ]
     os.chdir(PROJECT)
     os.execve(sys.executable, program, environment.for_aws())

@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local import environment, processes
@@ -19,30 +19,34 @@ class Missing(Exception):
 
 def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function for this machine into the instance's folder, with a profile that compiles fast."""
-    target = LOCAL / "target"
-    _build(instance, environment.host_architecture(), instance.build, True, lambda: say(_crates_compiled(target)))
+    _build(instance, environment.host_architecture(), instance.build, True, say)
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function as it is deployed to AWS, into `.aws-sam`, where `sam deploy` finds it."""
-    target = PROJECT / "target"
-    _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, lambda: say(_crates_compiled(target)))
+    _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, say)
 
 
-def _build(instance: Instance, architecture: str, folder: Path, quick: bool, meanwhile: Callable[[], None]) -> None:
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """The template's parameters as sam takes them."""
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
+
+
+def _build(instance: Instance, architecture: str, folder: Path, quick: bool, say: Callable[[str], None]) -> None:
     if shutil.which("cargo") is None:
         raise Missing("cargo is not installed; https://rustup.rs says how to install it")
     program = [
         *(*SAM, "build", *SAM_CONFIG),
         *("--build-dir", str(folder)),
-        *("--parameter-overrides", f"Architecture={architecture}"),
+        *overrides({"Architecture": architecture}),
     ]
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "build.lock").open("w") as lock:
         # All builds leave the program at one place before sam picks it up there.
         fcntl.flock(lock, fcntl.LOCK_EX)
         settings = environment.for_building(instance, quick=quick)
-        processes.run("sam build", program, settings, instance.log("build"), meanwhile)
+        target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
+        processes.run("sam build", program, settings, instance.log("build"), lambda: say(_crates_compiled(target)))
 
 
 def _crates_compiled(target: Path) -> str:

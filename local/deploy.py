@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from local import environment, processes
-from local.build import SAM, SAM_CONFIG
+from local.build import SAM, SAM_CONFIG, overrides
 from local.emulator import Emulator
 from local.stack import Stack
 
@@ -32,7 +32,7 @@ def deploy(
         "--no-confirm-changeset",
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
-        *("--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())),
+        *overrides(given),
     ]
     processes.run(
         "sam deploy",

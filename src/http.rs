@@ -58,7 +58,17 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
 
     /// Answers a gateway's event, whatever it is.
     pub async fn answer_event(&self, event: GatewayEvent, context: &Context) -> GatewayAnswer {
-        self.answer(event.into_request(context)).await.into()
+        let Some(request) = event.into_request(context) else {
+            let unread = Request {
+                request_id: context.request_id.clone(),
+                ..Request::default()
+            };
+            let outcome = Err(Refusal::Unreadable);
+            return self
+                .close(&unread, None, 0, &outcome, (self.clock)())
+                .into();
+        };
+        self.answer(request).await.into()
     }
 
     /// Answers a request, whatever it is, and writes its log line.
@@ -68,12 +78,24 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
         let outcome = self.serve(&request, route.clone(), body, started).await;
-        let answer = reply(&outcome);
+        self.close(&request, route.as_ref(), body_bytes, &outcome, started)
+    }
+
+    /// Writes the log line of what came of a request, and says it to the sender.
+    fn close(
+        &self,
+        request: &Request,
+        route: Option<&Route>,
+        body_bytes: usize,
+        outcome: &Result<Served, Refusal>,
+        started: SystemTime,
+    ) -> Response<String> {
+        let answer = reply(outcome);
         telemetry::answered(&telemetry::Line {
-            request: &request,
-            route: route.as_ref(),
+            request,
+            route,
             body_bytes,
-            outcome: &outcome,
+            outcome,
             status: answer.status().as_u16(),
             duration: (self.clock)().duration_since(started).unwrap_or_default(),
         });
@@ -87,9 +109,6 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         body: RawBody,
         now: SystemTime,
     ) -> Result<Served, Refusal> {
-        if request.is_unreadable {
-            return Err(Refusal::Unreadable);
-        }
         let route = route.ok_or(Refusal::NoRoute)?;
         let allow = route.method();
         if request.method != allow {
@@ -119,7 +138,7 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
             body: Unverified::new(body),
             topic: usable(request.only_value(TOPIC_HEADER)),
             delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
-            trace: request.trace.clone().filter(|trace| is_trace(trace)),
+            trace: usable(request.trace.as_deref()).filter(|trace| has_root(trace)),
         };
         let receipt = self.relay.receive(delivery, now).await?;
         Ok(Served::Received(Box::new(receipt)))
@@ -167,9 +186,9 @@ fn usable(value: Option<&str>) -> Option<String> {
     value.filter(is_usable).map(str::to_owned)
 }
 
-/// Whether SQS takes it as a trace header: it wants the format, with the id of a trace as `Root`. Source:
+/// Whether SQS takes it as a trace header: that has the id of a trace as `Root`. Source:
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
-fn is_trace(header: &str) -> bool {
+fn has_root(trace: &str) -> bool {
     let is_hex = |text: &str, length| {
         text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
@@ -179,5 +198,5 @@ fn is_trace(header: &str) -> bool {
             .and_then(|id| id.split_once('-'));
         id.is_some_and(|(time, unique)| is_hex(time, 8) && is_hex(unique, 24))
     };
-    usable(Some(header)).is_some() && header.split(';').any(is_root)
+    trace.split(';').any(is_root)
 }

@@ -47,7 +47,7 @@ pub struct Delivery {
 pub enum Origin {
     /// `POST /webhooks/{webhook}`.
     Webhook(String),
-    /// `POST /training/model_run`.
+    /// The training routes.
     Training,
 }
 

@@ -318,55 +318,40 @@ fn the_next_time_counts_where_one_is_none() {
     }
 }
 
+/// Fields whose value belongs to be a text.
+const TEXTS: [&str; 4] = ["id", "label", "updatedAt", "createdAt"];
 /// Fields whose value belongs to be an object, which is read in the same pass.
 const OBJECTS: [&str; 4] = ["dataRow", "project", "data_row", "projects"];
+/// Values that are neither a text nor an object with an id.
+const ODD: [&str; 10] = [
+    "null",
+    "true",
+    "5",
+    "-5",
+    "1.5",
+    "[]",
+    "[[1]]",
+    "{}",
+    r#""""#,
+    r#"[{"id":"x"}]"#,
+];
 
 #[test]
 fn fields_of_other_types_count_as_not_there() {
-    for odd in [
-        "null",
-        "true",
-        "5",
-        "-5",
-        "1.5",
-        "[]",
-        "[[1]]",
-        "{}",
-        "\"\"",
-        "\"\\ud800\"",
-        "[{\"id\":\"x\"}]",
-    ] {
-        let fields = [
-            "id",
-            "label",
-            "dataRow",
-            "project",
-            "data_row",
-            "projects",
-            "updatedAt",
-            "createdAt",
-        ];
-        let is_text = odd.contains("ud800");
-        for field in fields
-            .into_iter()
-            .filter(|field| !is_text || !OBJECTS.contains(field))
-        {
-            let body = format!(r#"{{"{field}":{odd},"modelRunId":"x"}}"#);
-            check("REVIEW_CREATED", &body, (None, None, None));
-        }
+    let check_field = |field: &str, odd: &str| {
+        let body = format!(r#"{{"{field}":{odd},"modelRunId":"x"}}"#);
+        check("REVIEW_CREATED", &body, (None, None, None));
+    };
+    for odd in ODD {
+        TEXTS
+            .iter()
+            .chain(&OBJECTS)
+            .for_each(|field| check_field(field, odd));
     }
-    for odd in [
-        "null",
-        "true",
-        "5",
-        "-5",
-        "1.5",
-        "[]",
-        "[[1]]",
-        "{}",
-        "\"\"",
-        "[{\"id\":\"x\"}]",
-    ] {
+    TEXTS
+        .iter()
+        .for_each(|field| check_field(field, r#""\ud800""#));
+    for odd in ODD {
         check(
             "LABEL_CREATED",
             format!(r#"{{"projects":{{"p":{odd}}}}}"#),

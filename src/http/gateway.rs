@@ -59,16 +59,10 @@ struct Identity {
 }
 
 impl GatewayEvent {
-    /// The request in the event. What the event lacks is empty, so that the door finds no route for it.
-    pub fn into_request(self, context: &Context) -> Request {
-        let request_id = context.request_id.clone();
-        let Self(Some(event)) = self else {
-            return Request {
-                request_id,
-                is_unreadable: true,
-                ..Request::default()
-            };
-        };
+    /// The request in the event; `None` when the event cannot be read. What the event lacks is empty, so that the door
+    /// finds no route for it.
+    pub fn into_request(self, context: &Context) -> Option<Request> {
+        let event = self.0?;
         let RequestContext {
             stage,
             http,
@@ -85,9 +79,11 @@ impl GatewayEvent {
             event.headers.unwrap_or_default(),
             event.multi_value_headers.unwrap_or_default(),
         );
-        let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
-        let trace = traced.map(|(_, value)| value.clone());
-        Request {
+        let trace = context.xray_trace_id.clone().or_else(|| {
+            let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
+            traced.map(|(_, value)| value.clone())
+        });
+        Some(Request {
             method: method.or(event.http_method).unwrap_or_default(),
             path,
             headers,
@@ -96,10 +92,9 @@ impl GatewayEvent {
                 text: event.body.unwrap_or_default(),
                 is_base64: event.is_base64_encoded.unwrap_or_default(),
             },
-            trace: context.xray_trace_id.clone().or(trace),
-            request_id,
-            is_unreadable: false,
-        }
+            trace,
+            request_id: context.request_id.clone(),
+        })
     }
 }
 

@@ -19,8 +19,6 @@ pub struct Request {
     pub body: RawBody,
     /// The X-Ray trace header of this invocation.
     pub trace: Option<String>,
-    /// Whether there was a request that could not be read; then all the rest is empty.
-    pub is_unreadable: bool,
     /// The id of this invocation, for the log.
     pub request_id: String,
 }

@@ -38,7 +38,7 @@ impl Checksums {
 }
 
 fn update_with_length(hash: &mut Md5, text: &str) {
-    // An attribute is far shorter than 4 GiB: Message holds none of over 256 bytes.
+    // An attribute is far shorter than 4 GiB: Message::compose keeps none that is over 1 KiB.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     hash.update(length.to_be_bytes());
     hash.update(text);

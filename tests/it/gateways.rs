@@ -93,29 +93,17 @@ async fn a_base64_body_is_decoded_before_it_is_verified() {
 #[tokio::test]
 async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
     let staged = with(delivery(), "/requestContext/stage", json!("prod"));
-    for path in ["/prod/webhooks/labelbox", "/webhooks/labelbox"] {
-        let stage = Stage::usual();
-        assert_eq!(
-            stage
-                .send(with(staged.clone(), "/rawPath", json!(path)))
-                .await
-                .status_code,
-            200,
-            "{path}"
-        );
-    }
-    for path in [
-        "/prodwebhooks/labelbox",
-        "/test/webhooks/labelbox",
-        "/prod/prod/webhooks/labelbox",
+    for (path, status) in [
+        ("/prod/webhooks/labelbox", 200),
+        ("/webhooks/labelbox", 200),
+        ("/prodwebhooks/labelbox", 404),
+        ("/test/webhooks/labelbox", 404),
+        ("/prod/prod/webhooks/labelbox", 404),
     ] {
-        let stage = Stage::usual();
+        let request = with(staged.clone(), "/rawPath", json!(path));
         assert_eq!(
-            stage
-                .send(with(staged.clone(), "/rawPath", json!(path)))
-                .await
-                .status_code,
-            404,
+            Stage::usual().send(request).await.status_code,
+            status,
             "{path}"
         );
     }

@@ -39,10 +39,6 @@ def wait_for(stack: Stack, secret: str, status: int) -> None:
     wait_until(lambda: send(stack, secret) == status)
 
 
-def stale_lines(stack: Stack) -> int:
-    return stack.counted("SecretStale")
-
-
 def test_both_secrets_are_in_use_while_one_rotates(relay: Stack) -> None:
     assert send(relay, SECRET) == 200
     relay.put_secret({"labelbox": ["rotated", SECRET]})
@@ -71,12 +67,12 @@ def test_a_rotation_takes_effect_at_once_in_a_relay_that_keeps_its_secret(deploy
 
 def test_the_last_secret_serves_while_secrets_manager_is_down(relay: Stack, secrets_manager: Gate) -> None:
     assert send(relay, SECRET) == 200
-    before = stale_lines(relay)
+    before = relay.counted("SecretStale")
     secrets_manager.close()
 
     def serves_with_a_stale_secret() -> bool:
         assert send(relay, SECRET) == 200
-        return stale_lines(relay) > before
+        return relay.counted("SecretStale") > before
 
     wait_until(serves_with_a_stale_secret)
     relay.put_secret({"labelbox": "rotated"})
