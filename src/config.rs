@@ -31,6 +31,8 @@ pub struct Config {
     pub training_models: Vec<String>,
     /// The largest message that goes inline, in bytes, attributes included.
     pub inline_limit: usize,
+    /// The bucket for bodies that a queue cannot carry, and for messages that a queue did not take.
+    pub bucket: String,
     /// The least important level that is logged.
     pub log_level: Level,
     /// Region, credentials, endpoints.
@@ -96,6 +98,8 @@ pub struct AwsSettings {
     pub sqs_endpoint: Option<String>,
     /// An address for Secrets Manager other than AWS's own.
     pub secrets_manager_endpoint: Option<String>,
+    /// An address for S3 other than AWS's own.
+    pub s3_endpoint: Option<String>,
 }
 
 impl std::fmt::Debug for AwsSettings {
@@ -104,6 +108,7 @@ impl std::fmt::Debug for AwsSettings {
             .field("region", &self.region)
             .field("sqs_endpoint", &self.sqs_endpoint)
             .field("secrets_manager_endpoint", &self.secrets_manager_endpoint)
+            .field("s3_endpoint", &self.s3_endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -114,7 +119,13 @@ impl AwsSettings {
             settings.required("AWS_ACCESS_KEY_ID"),
             settings.required("AWS_SECRET_ACCESS_KEY"),
         );
-        let endpoint = settings.endpoint("AWS_ENDPOINT_URL");
+        let everywhere = settings.endpoint("AWS_ENDPOINT_URL");
+        let mut endpoint = |name| settings.endpoint(name).or_else(|| everywhere.clone());
+        let (sqs_endpoint, secrets_manager_endpoint, s3_endpoint) = (
+            endpoint("AWS_ENDPOINT_URL_SQS"),
+            endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            endpoint("AWS_ENDPOINT_URL_S3"),
+        );
         Self {
             region: settings.required("AWS_REGION"),
             credentials: Credentials::new(
@@ -124,12 +135,9 @@ impl AwsSettings {
                 None,
                 "Environment",
             ),
-            sqs_endpoint: settings
-                .endpoint("AWS_ENDPOINT_URL_SQS")
-                .or_else(|| endpoint.clone()),
-            secrets_manager_endpoint: settings
-                .endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-                .or(endpoint),
+            sqs_endpoint,
+            secrets_manager_endpoint,
+            s3_endpoint,
         }
     }
 }
@@ -178,6 +186,7 @@ impl Config {
             training_models: settings.list("TRAINING_MODELS"),
             inline_limit: 1024
                 * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
+            bucket: settings.required("PAYLOAD_BUCKET"),
             log_level: settings.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
             aws: AwsSettings::read(&mut settings),
         };

@@ -1,13 +1,69 @@
-//! When an event counts as durable: its queue has confirmed it.
+//! When an event counts as durable: its queue has confirmed it, or else the bucket has.
 
+use crate::bucket::{Bucket, BucketError};
 use crate::error::Failure;
-use crate::message::Message;
-use crate::queue::Queue;
+use crate::message::{Message, Payload};
+use crate::queue::{Queue, QueueError};
+use crate::schedule::Schedule;
+use crate::spill::{self, Record};
 
-/// Makes a message durable and gives the id of the stored copy.
+/// Where the durable copy of an event is.
+#[derive(Debug)]
+pub enum Stored {
+    /// In the queue of its entity.
+    Queued {
+        /// SQS's id of the message.
+        message_id: String,
+    },
+    /// In the bucket, until somebody sends it to its queue.
+    Spilled {
+        /// The key of its record.
+        key: String,
+        /// Why it is not in its queue.
+        reason: QueueError,
+    },
+}
+
+/// Makes a message durable, its payload first.
 ///
 /// # Errors
 /// When there is no confirmed copy; the sender must try again.
-pub async fn deliver(queue: &impl Queue, message: &Message) -> Result<String, Failure> {
-    queue.send(message).await.map_err(Failure::NotQueued)
+pub async fn deliver(
+    bucket: &impl Bucket,
+    queue: &impl Queue,
+    message: &Message,
+    payload: Option<Payload>,
+    schedule: Schedule,
+) -> Result<Stored, Failure> {
+    if let Some(Payload { key, bytes, .. }) = payload {
+        let stored = schedule.payload(bucket.put(&key, bytes)).await;
+        stored
+            .unwrap_or_else(|late| Err(BucketError::NotStored(late.into())))
+            .map_err(Failure::PayloadNotStored)?;
+    }
+    let sent = schedule.queue(queue.send(message)).await;
+    match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
+        Ok(message_id) => Ok(Stored::Queued { message_id }),
+        Err(reason) => spill(bucket, message, reason, schedule).await,
+    }
+}
+
+async fn spill(
+    bucket: &impl Bucket,
+    message: &Message,
+    reason: QueueError,
+    schedule: Schedule,
+) -> Result<Stored, Failure> {
+    let key = spill::key(message);
+    let stored = match Record::of(message).to_json() {
+        Ok(record) => schedule.spill(bucket.put(&key, record)).await,
+        Err(error) => Ok(Err(BucketError::NotStored(error.into()))),
+    };
+    match stored.unwrap_or_else(|late| Err(BucketError::NotStored(late.into()))) {
+        Ok(()) => Ok(Stored::Spilled { key, reason }),
+        Err(bucket) => Err(Failure::NotDurable {
+            queue: reason,
+            bucket,
+        }),
+    }
 }

@@ -1,9 +1,10 @@
 //! Every way a request can fail, without a word of HTTP.
 
-use crate::message::NotCarriable;
+use crate::bucket::BucketError;
 use crate::queue::QueueError;
 use crate::secrets::FetchError;
 use crate::signature::Rejected;
+use std::error::Error;
 
 /// Why a request did not get what it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +18,35 @@ pub enum Failure {
     /// There is no secret to verify with.
     #[error("no secret to verify with")]
     NoSecret(#[source] FetchError),
-    /// The queue cannot carry this event as it is.
-    #[error("the queue cannot carry the event")]
-    NotCarriable(#[from] NotCarriable),
-    /// The queue did not confirm the event.
-    #[error("the event is not durable")]
-    NotQueued(#[source] QueueError),
+    /// The queue cannot carry the body, and the bucket did not confirm it.
+    #[error("the payload is not durable")]
+    PayloadNotStored(#[source] BucketError),
+    /// Neither the queue nor the bucket confirmed the event.
+    #[error("the event is not durable: {}; nor can it spill", chain(.queue))]
+    NotDurable {
+        /// What the queue said.
+        queue: QueueError,
+        /// What the bucket said then.
+        #[source]
+        bucket: BucketError,
+    },
 }
+
+/// An error with all its causes on one line: the SDK's own message is only "service error".
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Some errors of the SDK say the same as their source.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

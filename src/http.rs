@@ -10,9 +10,11 @@ pub use gateway::{GatewayAnswer, GatewayEvent};
 pub use request::{MalformedBase64, RawBody, Request};
 pub use route::Route;
 
+use crate::bucket::Bucket;
 use crate::config::{Config, Sources};
 use crate::queue::Queue;
 use crate::receive::{Delivery, Origin, Relay};
+use crate::schedule::Schedule;
 use crate::secrets::SecretStore;
 use crate::signature::{Rejected, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
 use crate::telemetry;
@@ -21,7 +23,7 @@ use answer::reply;
 use lambda_http::Context;
 use lambda_http::http::Response;
 use lambda_http::http::header::CONTENT_TYPE;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
 const TOPIC_HEADER: &str = "x-labelbox-event";
@@ -33,16 +35,16 @@ const DELIVERY_ID_HEADER: &str = "x-labelbox-id";
 const MAX_HEADER_BYTES: usize = 256;
 
 /// Where requests come in.
-pub struct Door<S, Q> {
-    relay: Relay<S, Q>,
+pub struct Door<S, Q, B> {
+    relay: Relay<S, Q, B>,
     sources: Sources,
     models: String,
     clock: fn() -> SystemTime,
 }
 
-impl<S: SecretStore, Q: Queue> Door<S, Q> {
+impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     /// Opens the door to a relay.
-    pub fn new(config: &Config, relay: Relay<S, Q>, clock: fn() -> SystemTime) -> Self {
+    pub fn new(config: &Config, relay: Relay<S, Q, B>, clock: fn() -> SystemTime) -> Self {
         Self {
             relay,
             sources: config.sources.clone(),
@@ -109,6 +111,7 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         body: RawBody,
         now: SystemTime,
     ) -> Result<Served, Refusal> {
+        let schedule = Schedule::starting_now(time_left(request, now));
         let route = route.ok_or(Refusal::NoRoute)?;
         let allow = route.method();
         if request.method != allow {
@@ -130,7 +133,7 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         let signatures =
             Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER));
         if wants_models {
-            return self.models(origin, signatures, now).await;
+            return self.models(origin, signatures, now, schedule).await;
         }
         let delivery = Delivery {
             origin,
@@ -140,7 +143,7 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
             delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
             trace: usable(request.trace.as_deref()).filter(|trace| has_root(trace)),
         };
-        let receipt = self.relay.receive(delivery, now).await?;
+        let receipt = self.relay.receive(delivery, now, schedule).await?;
         Ok(Served::Received(Box::new(receipt)))
     }
 
@@ -162,11 +165,21 @@ impl<S: SecretStore, Q: Queue> Door<S, Q> {
         origin: Origin,
         signatures: Result<Signatures, Rejected>,
         now: SystemTime,
+        schedule: Schedule,
     ) -> Result<Served, Refusal> {
         let nothing = Unverified::new(Vec::new());
-        self.relay.prove(&origin, signatures, nothing, now).await?;
+        let proof = self
+            .relay
+            .prove(&origin, signatures, nothing, now, schedule);
+        proof.await?;
         Ok(Served::Models(self.models.clone()))
     }
+}
+
+/// How long Lambda lets us work on this request; nothing, when its time is over.
+fn time_left(request: &Request, now: SystemTime) -> Option<Duration> {
+    let deadline = request.deadline?;
+    Some(deadline.duration_since(now).unwrap_or_default())
 }
 
 /// `application/json`, with or without parameters.

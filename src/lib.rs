@@ -2,9 +2,11 @@
 //! on the SQS queue of its entity.
 //!
 //! Read [`receive`] first, it is the whole job; then [`http`] for the way in, [`signature`], [`event`] and [`message`]
-//! for the decisions, [`secrets`] and [`queue`] for the way out. `ARCHITECTURE.md` walks through all of it.
+//! for the decisions, [`secrets`], [`deliver`], [`queue`] and [`bucket`] for
+//! the way out. `ARCHITECTURE.md` walks through all of it.
 
 pub mod aws;
+pub mod bucket;
 pub mod config;
 pub mod deliver;
 pub mod error;
@@ -13,8 +15,10 @@ pub mod http;
 pub mod message;
 pub mod queue;
 pub mod receive;
+pub mod schedule;
 pub mod secret;
 pub mod secrets;
 pub mod signature;
+pub mod spill;
 pub mod telemetry;
 pub mod training;

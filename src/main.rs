@@ -1,5 +1,6 @@
 //! Start-up of the Lambda function: settings, logs, clients, run. No decision is made here.
 
+use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
@@ -37,9 +38,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
-    let (queue, secrets) = aws::clients(&config.aws);
-    let store = SecretsManager::new(secrets, config.secret_id.clone());
-    let relay = Relay::new(&config, store, Sqs::new(queue, config.queue_urls.clone()));
+    let clients = aws::clients(&config.aws);
+    let store = SecretsManager::new(clients.secrets_manager, config.secret_id.clone());
+    let queue = Sqs::new(clients.sqs, config.queue_urls.clone());
+    let bucket = S3::new(clients.s3, config.bucket.clone());
+    let relay = Relay::new(&config, store, queue, bucket);
     let door = Arc::new(Door::new(&config, relay, clock));
     door.warm_up().await;
     let answer = move |event: LambdaEvent<GatewayEvent>| {

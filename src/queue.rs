@@ -2,7 +2,7 @@
 
 use crate::config::QueueUrls;
 use crate::event::Entity;
-use crate::message::{Checksums, Message};
+use crate::message::{Attribute, Checksums, Message};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_sdk_sqs::types::{
@@ -74,13 +74,13 @@ impl Queue for Sqs {
 }
 
 fn attributes(message: &Message) -> Result<HashMap<String, MessageAttributeValue>, QueueError> {
-    let attribute = |(name, value): &(&str, String)| {
+    let attribute = |attribute: &Attribute| {
         let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value)
+            .data_type(attribute.data_type.name())
+            .string_value(&attribute.value)
             .build();
         Ok((
-            (*name).to_owned(),
+            attribute.name.to_owned(),
             value.map_err(|error| QueueError::NotSent(error.into()))?,
         ))
     };

@@ -1,28 +1,28 @@
 //! The whole job: prove who sent it, read what it is, make it durable.
 
-use crate::config::{Config, QueueType};
-use crate::deliver::deliver;
+use crate::bucket::Bucket;
+use crate::config::Config;
+use crate::deliver::{Stored, deliver};
 use crate::error::Failure;
 use crate::event::{Entity, Event};
-use crate::message::{Envelope, Message};
+use crate::message::{Carriage, Envelope, Message};
 use crate::queue::Queue;
+use crate::schedule::Schedule;
 use crate::secret::{Secret, Secrets};
 use crate::secrets::{FetchError, SecretCache, SecretStore};
 use crate::signature::{Rejected, Signatures, Unverified, Verified};
 use std::time::{Duration, SystemTime};
+use uuid::Uuid;
 
-/// How long proving who sent it may take, secrets fetched and all. Leaves the queue its share of the 10 s that the
-/// slowest answer may take.
-const PROOF_TIME_LIMIT: Duration = Duration::from_millis(3500);
 /// How long a start may wait for the secret: the first event waits for the start, too.
 const WARM_UP_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// The relay: what it was told, and the two places that it works with.
-pub struct Relay<S, Q> {
+/// The relay: what it was told, and the three places that it works with.
+pub struct Relay<S, Q, B> {
     secrets: SecretCache<S>,
     queue: Q,
-    queue_type: QueueType,
-    inline_limit: usize,
+    bucket: B,
+    carriage: Carriage,
 }
 
 /// One event as it came in. Nothing in it can be trusted yet.
@@ -56,41 +56,59 @@ pub enum Origin {
 pub struct Receipt {
     /// The message that was stored.
     pub message: Message,
-    /// Its id in the queue.
-    pub message_id: String,
+    /// Where.
+    pub stored: Stored,
 }
 
 impl Receipt {
     /// Where the event is now, in a word.
     pub fn status(&self) -> &'static str {
-        match self.message.entity {
-            Entity::Unrouted(_) => "unrouted",
-            Entity::Label | Entity::Workflow | Entity::Review | Entity::ModelRun => "queued",
+        match (&self.stored, self.message.entity) {
+            (Stored::Spilled { .. }, _) => "spilled",
+            (Stored::Queued { .. }, Entity::Unrouted(_)) => "unrouted",
+            (Stored::Queued { .. }, _) => "queued",
+        }
+    }
+
+    /// The id of the durable copy: SQS's id of the message, or the key of the spilled one.
+    pub fn message_id(&self) -> &str {
+        match &self.stored {
+            Stored::Queued { message_id } => message_id,
+            Stored::Spilled { key, .. } => key,
         }
     }
 }
 
-impl<S: SecretStore, Q: Queue> Relay<S, Q> {
+impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
     /// A relay with these settings.
-    pub fn new(config: &Config, store: S, queue: Q) -> Self {
+    pub fn new(config: &Config, store: S, queue: Q, bucket: B) -> Self {
         Self {
             secrets: SecretCache::new(store, config.secret_ttl),
             queue,
-            queue_type: config.queue_type,
-            inline_limit: config.inline_limit,
+            bucket,
+            carriage: config.into(),
         }
     }
 
     /// Fetches the secret before the first event needs it. A failure here is no failure yet: the first event asks again.
     pub async fn warm_up(&self, now: SystemTime) {
-        let _ = tokio::time::timeout(WARM_UP_TIME_LIMIT, self.secrets.current(now)).await;
+        let _ = tokio::time::timeout(
+            WARM_UP_TIME_LIMIT,
+            self.secrets.current(now, Schedule::starting_now(None)),
+        )
+        .await;
     }
 
     /// Receives one event at `now`.
     ///
     /// # Errors
     /// When the event is not authentic, or is not durable.
-    pub async fn receive(&self, delivery: Delivery, now: SystemTime) -> Result<Receipt, Failure> {
+    pub async fn receive(
+        &self,
+        delivery: Delivery,
+        now: SystemTime,
+        schedule: Schedule,
+    ) -> Result<Receipt, Failure> {
         let Delivery {
             origin,
             signatures,
@@ -99,7 +117,7 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
             delivery_id,
             trace,
         } = delivery;
-        let verified = self.prove(&origin, signatures, body, now).await?;
+        let verified = self.prove(&origin, signatures, body, now, schedule).await?;
         let event = match origin {
             Origin::Webhook(_) => Event::of_webhook(&verified, topic.as_deref()),
             Origin::Training => Event::of_model_run(&verified),
@@ -109,19 +127,16 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
             webhook: origin.webhook(),
             trace,
         };
-        let message = Message::compose(
+        let (message, payload) = Message::compose(
             verified,
             event,
             envelope,
-            self.queue_type,
+            &self.carriage,
             now.into(),
-            self.inline_limit,
-        )?;
-        let message_id = deliver(&self.queue, &message).await?;
-        Ok(Receipt {
-            message,
-            message_id,
-        })
+            Uuid::new_v4,
+        );
+        let stored = deliver(&self.bucket, &self.queue, &message, payload, schedule).await?;
+        Ok(Receipt { message, stored })
     }
 
     /// Proves that a holder of a secret of `origin` signed `body`, within the time that a sender can wait.
@@ -134,15 +149,13 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
+        schedule: Schedule,
     ) -> Result<Verified, Failure> {
-        let proof = self.prove_patiently(origin, signatures, body, now);
-        tokio::time::timeout(PROOF_TIME_LIMIT, proof)
+        let proof = self.prove_patiently(origin, signatures, body, now, schedule);
+        schedule
+            .proof(proof)
             .await
-            .unwrap_or_else(|_| {
-                Err(Failure::NoSecret(FetchError::Unreachable(
-                    "it took too long".into(),
-                )))
-            })
+            .unwrap_or_else(|late| Err(Failure::NoSecret(FetchError::Unreachable(late.into()))))
     }
 
     async fn prove_patiently(
@@ -151,12 +164,14 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
+        schedule: Schedule,
     ) -> Result<Verified, Failure> {
-        let mut secrets = self.secrets.current(now).await.map_err(Failure::NoSecret)?;
+        let secrets = self.secrets.current(now, schedule).await;
+        let mut secrets = secrets.map_err(Failure::NoSecret)?;
         if origin.secrets_in(&secrets).is_none() {
             secrets = self
                 .secrets
-                .newer(&secrets, now)
+                .newer(&secrets, now, schedule)
                 .await
                 .ok_or(Failure::UnknownWebhook)?;
         }
@@ -166,7 +181,8 @@ impl<S: SecretStore, Q: Queue> Relay<S, Q> {
             Ok(verified) => return Ok(verified),
             Err(body) => body,
         };
-        let newer = self.secrets.newer(&secrets, now).await.ok_or(Rejected)?;
+        let newer = self.secrets.newer(&secrets, now, schedule).await;
+        let newer = newer.ok_or(Rejected)?;
         let ours = origin.secrets_in(&newer).ok_or(Failure::UnknownWebhook)?;
         Ok(body.verify(&signatures, ours).map_err(|_| Rejected)?)
     }

@@ -1,7 +1,8 @@
 //! What is logged and counted, under which names. Never a body, a secret or a signature; a header's value only after
 //! the request was verified.
 
-use crate::event::Entity;
+use crate::deliver::Stored;
+use crate::error::chain;
 use crate::http::{Refusal, Request, Route, Served};
 use std::error::Error;
 use std::time::Duration;
@@ -69,7 +70,14 @@ pub fn answered(line: &Line<'_>) {
         _ => None,
     };
     let attribute = |name| receipt.and_then(|receipt| receipt.message.attribute(name));
-    let cause = line.outcome.as_ref().err().map(|refusal| chain(refusal));
+    let cause = match line.outcome {
+        Ok(Served::Received(receipt)) => match &receipt.stored {
+            Stored::Spilled { reason, .. } => Some(chain(reason)),
+            Stored::Queued { .. } => None,
+        },
+        Ok(_) => None,
+        Err(refusal) => Some(chain(refusal)),
+    };
     macro_rules! write_line {
         ($write:ident, $message:literal) => {
             $write!(
@@ -88,16 +96,18 @@ pub fn answered(line: &Line<'_>) {
                 project_id = attribute("project_id"),
                 delivery_id = attribute("delivery_id"),
                 dedup_id = attribute("dedup_id"),
-                message_id = receipt.map(|receipt| receipt.message_id.as_str()),
+                payload_bytes = attribute("ExtendedPayloadSize"),
+                message_id = receipt.map(|receipt| receipt.message_id()),
                 $message
             )
         };
     }
     match line.outcome {
-        Ok(Served::Received(receipt)) if matches!(receipt.message.entity, Entity::Unrouted(_)) => {
-            write_line!(warn, "event queued as unrouted");
-        }
-        Ok(Served::Received(_)) => write_line!(info, "event queued"),
+        Ok(Served::Received(receipt)) => match receipt.status() {
+            "spilled" => write_line!(error, "event spilled"),
+            "unrouted" => write_line!(warn, "event queued as unrouted"),
+            _ => write_line!(info, "event queued"),
+        },
         Ok(Served::Healthy | Served::Models(_)) => write_line!(info, "request answered"),
         Err(_) if line.status < 500 => write_line!(warn, "request refused"),
         Err(_) => write_line!(error, "request failed"),
@@ -127,22 +137,6 @@ pub fn source_not_allowed(request: &Request, is_refused: bool) {
 /// Says that the function could not start.
 pub fn start_failed(error: &dyn Error) {
     error!(cause = chain(error), "start failed");
-}
-
-/// An error with all its causes on one line: the SDK's own message is only "service error".
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some errors of the SDK say the same as their source.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

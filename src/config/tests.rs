@@ -9,7 +9,7 @@
 use super::*;
 use std::collections::HashMap;
 
-const REQUIRED: [(&str, &str); 9] = [
+const REQUIRED: [(&str, &str); 10] = [
     (
         "SECRET_ARN",
         "arn:aws:secretsmanager:eu-central-1:123456789012:secret:relay-AbCdEf",
@@ -34,6 +34,7 @@ const REQUIRED: [(&str, &str); 9] = [
         "UNROUTED_QUEUE_URL",
         "https://sqs.eu-central-1.amazonaws.com/123456789012/unrouted.fifo",
     ),
+    ("PAYLOAD_BUCKET", "relay-payloads"),
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEYID"),
     ("AWS_SECRET_ACCESS_KEY", "correct-horse"),
@@ -92,6 +93,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(config.aws.credentials.session_token(), None);
     assert_eq!(config.aws.sqs_endpoint, None);
     assert_eq!(config.aws.secrets_manager_endpoint, None);
+    assert_eq!(config.aws.s3_endpoint, None);
 }
 
 #[test]
@@ -104,6 +106,7 @@ fn what_is_required_is_taken_as_it_is() {
     assert_eq!(config.queue_urls.review, required["REVIEW_QUEUE_URL"]);
     assert_eq!(config.queue_urls.model_run, required["MODEL_RUN_QUEUE_URL"]);
     assert_eq!(config.queue_urls.unrouted, required["UNROUTED_QUEUE_URL"]);
+    assert_eq!(config.bucket, "relay-payloads");
     assert_eq!(config.aws.region, "eu-central-1");
     assert_eq!(config.aws.credentials.access_key_id(), "ASIAEXAMPLEKEYID");
     assert_eq!(config.aws.credentials.secret_access_key(), "correct-horse");
@@ -440,22 +443,27 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
     let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
     let sqs = ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1");
     let secrets = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:2");
+    let s3 = ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:3");
     let cases = [
-        (vec![all], Some(all.1), Some(all.1)),
-        (vec![sqs], Some(sqs.1), None),
-        (vec![secrets], None, Some(secrets.1)),
-        (vec![all, sqs], Some(sqs.1), Some(all.1)),
-        (vec![all, secrets], Some(all.1), Some(secrets.1)),
-        (vec![all, sqs, secrets], Some(sqs.1), Some(secrets.1)),
+        (vec![all], [Some(all.1), Some(all.1), Some(all.1)]),
+        (vec![sqs], [Some(sqs.1), None, None]),
+        (vec![secrets], [None, Some(secrets.1), None]),
+        (vec![s3], [None, None, Some(s3.1)]),
+        (vec![all, sqs], [Some(sqs.1), Some(all.1), Some(all.1)]),
+        (vec![all, s3], [Some(all.1), Some(all.1), Some(s3.1)]),
+        (
+            vec![all, sqs, secrets, s3],
+            [Some(sqs.1), Some(secrets.1), Some(s3.1)],
+        ),
     ];
-    for (variables, sqs, secrets_manager) in cases {
+    for (variables, expected) in cases {
         let aws = good(&variables).aws;
-        assert_eq!(aws.sqs_endpoint.as_deref(), sqs, "{variables:?}");
-        assert_eq!(
+        let endpoints = [
+            aws.sqs_endpoint.as_deref(),
             aws.secrets_manager_endpoint.as_deref(),
-            secrets_manager,
-            "{variables:?}"
-        );
+            aws.s3_endpoint.as_deref(),
+        ];
+        assert_eq!(endpoints, expected, "{variables:?}");
     }
 }
 

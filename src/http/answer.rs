@@ -75,7 +75,7 @@ pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
         }
         Refusal::Unreadable
         | Refusal::Failed(
-            Failure::NoSecret(_) | Failure::NotCarriable(_) | Failure::NotQueued(_),
+            Failure::NoSecret(_) | Failure::PayloadNotStored(_) | Failure::NotDurable { .. },
         ) => with_header(
             error(StatusCode::SERVICE_UNAVAILABLE, "try_again"),
             RETRY_AFTER,
@@ -87,7 +87,7 @@ pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
 fn receipt_json(receipt: &Receipt) -> String {
     let (status, entity) = (receipt.status(), receipt.message.entity.name());
     // Only the id comes from outside; as a JSON value it cannot break out of its quotes.
-    let message_id = serde_json::Value::from(receipt.message_id.as_str());
+    let message_id = serde_json::Value::from(receipt.message_id());
     format!(r#"{{"status":"{status}","entity":"{entity}","message_id":{message_id}}}"#)
 }
 

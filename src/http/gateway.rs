@@ -8,6 +8,7 @@ use lambda_http::Context;
 use lambda_http::http::Response;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
 
 /// The gateway's own trace header, for an invocation that Lambda says no trace of.
 const TRACE_HEADER: &str = "x-amzn-trace-id";
@@ -94,8 +95,15 @@ impl GatewayEvent {
             },
             trace,
             request_id: context.request_id.clone(),
+            deadline: deadline(context),
         })
     }
+}
+
+/// Lambda always says when it ends an invocation; other hosts of the runtime may not.
+fn deadline(context: &Context) -> Option<SystemTime> {
+    let since_epoch = Duration::from_millis(context.deadline);
+    (context.deadline > 0).then(|| SystemTime::UNIX_EPOCH + since_epoch)
 }
 
 /// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value

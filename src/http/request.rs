@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 /// One HTTP request.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Request {
     pub trace: Option<String>,
     /// The id of this invocation, for the log.
     pub request_id: String,
+    /// When Lambda ends this invocation, if it says so.
+    pub deadline: Option<SystemTime>,
 }
 
 /// A body as gateways hand it over: as text, or in base64 where they are told so or it is no text.

@@ -3,8 +3,8 @@
 use super::Message;
 use md5::{Digest, Md5};
 
-/// Type byte of a String value in the attributes' checksum.
-const STRING_VALUE: u8 = 1;
+/// Type byte of a String or Number value in the attributes' checksum.
+const TEXT_VALUE: u8 = 1;
 
 /// The checksums of one message, lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,13 @@ impl Checksums {
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
     pub fn of(message: &Message) -> Self {
         let mut attributes: Vec<_> = message.attributes.iter().collect();
-        attributes.sort_unstable_by_key(|(name, _)| *name);
+        attributes.sort_unstable_by_key(|attribute| attribute.name);
         let mut hash = Md5::new();
-        for (name, value) in attributes {
-            update_with_length(&mut hash, name);
-            update_with_length(&mut hash, "String");
-            hash.update([STRING_VALUE]);
-            update_with_length(&mut hash, value);
+        for attribute in attributes {
+            update_with_length(&mut hash, attribute.name);
+            update_with_length(&mut hash, attribute.data_type.name());
+            hash.update([TEXT_VALUE]);
+            update_with_length(&mut hash, &attribute.value);
         }
         Self {
             body: hex::encode(Md5::digest(&message.body)),

@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::signature::{Signatures, Unverified};
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
+use sha2::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use time::macros::datetime;
 
@@ -22,6 +23,7 @@ const RUN: &str =
     r#"{"modelId":"ckm0","modelRunId":"1ff2ad0e-6b05-45d4-bc26-d22fd5a2f1b7","modelType":"ner"}"#;
 const DELIVERY: &str = "ckmdi74ew57lq063553kuzekq";
 const RECEIVED_AT: OffsetDateTime = datetime!(2026-02-03 04:05:06.007 UTC);
+const PAYLOAD_ID: Uuid = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
 /// 1 MiB, the limit of SQS.
 const LIMIT: usize = 1_048_576;
 
@@ -59,7 +61,7 @@ fn delivery(body: &str) -> Delivery<'_> {
 }
 
 impl Delivery<'_> {
-    fn compose(&self) -> Result<Message, NotCarriable> {
+    fn compose(&self) -> (Message, Option<Payload>) {
         let verified = verified(self.body);
         let event = Event::of_webhook(&verified, self.topic);
         self.compose_event(verified, event, Some("labelbox"))
@@ -70,25 +72,33 @@ impl Delivery<'_> {
         verified: Verified,
         event: Event,
         webhook: Option<&str>,
-    ) -> Result<Message, NotCarriable> {
+    ) -> (Message, Option<Payload>) {
         let envelope = Envelope {
             delivery_id: self.delivery_id.map(str::to_owned),
             webhook: webhook.map(str::to_owned),
             trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         };
-        Message::compose(
-            verified,
-            event,
-            envelope,
-            self.queue_type,
-            RECEIVED_AT,
-            self.limit,
-        )
+        let carriage = Carriage {
+            queue_type: self.queue_type,
+            inline_limit: self.limit,
+            bucket: "relay-payloads".to_owned(),
+        };
+        Message::compose(verified, event, envelope, &carriage, RECEIVED_AT, || {
+            PAYLOAD_ID
+        })
     }
 
+    /// The message, which goes inline.
     #[track_caller]
     fn message(&self) -> Message {
-        self.compose().unwrap()
+        let (message, payload) = self.compose();
+        assert_eq!(payload, None);
+        message
+    }
+
+    /// Why the body goes to the bucket, if it does.
+    fn reason(&self) -> Option<NotCarriable> {
+        self.compose().1.map(|payload| payload.reason)
     }
 }
 
@@ -99,9 +109,7 @@ fn model_run(body: &str) -> Message {
         delivery_id: None,
         ..delivery(body)
     };
-    without_headers
-        .compose_event(verified, event, None)
-        .unwrap()
+    without_headers.compose_event(verified, event, None).0
 }
 
 /// Names and values, as SQS keeps them: in no order.
@@ -109,7 +117,7 @@ fn attributes(message: &Message) -> BTreeMap<&str, &str> {
     let attributes: BTreeMap<_, _> = message
         .attributes
         .iter()
-        .map(|(name, value)| (*name, value.as_str()))
+        .map(|attribute| (attribute.name, attribute.value.as_str()))
         .collect();
     assert_eq!(
         attributes.len(),
@@ -288,15 +296,20 @@ fn the_trace_is_passed_through() {
     );
     let verified = verified(LABEL.as_bytes());
     let event = Event::of_webhook(&verified, None);
-    let message = Message::compose(
+    let carriage = Carriage {
+        queue_type: QueueType::Fifo,
+        inline_limit: LIMIT,
+        bucket: "relay-payloads".to_owned(),
+    };
+    let (message, _) = Message::compose(
         verified,
         event,
         Envelope::default(),
-        QueueType::Fifo,
+        &carriage,
         RECEIVED_AT,
-        LIMIT,
+        || PAYLOAD_ID,
     );
-    assert_eq!(message.unwrap().trace, None);
+    assert_eq!(message.trace, None);
 }
 
 /// The expected ids are `hashlib.sha256` of what the contract says, in Python.
@@ -461,14 +474,42 @@ fn a_message_may_be_exactly_as_large_as_the_limit_and_not_a_byte_larger() {
             queue_type,
             ..delivery(&too_large)
         };
-        assert_eq!(
-            too_large.compose(),
-            Err(NotCarriable::TooLarge {
-                bytes: LIMIT + 1,
-                limit: LIMIT
-            })
-        );
+        assert_eq!(too_large.reason(), Some(NotCarriable::TooLarge));
     }
+}
+
+#[test]
+fn a_pointer_is_the_one_that_aws_s_extended_client_reads() {
+    let too_large = Delivery {
+        limit: LABEL.len(),
+        ..delivery(LABEL)
+    };
+    let (message, payload) = too_large.compose();
+    let key = "payloads/4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b/67e55044-10b1-426f-9247-bb680e5fe0c8";
+    assert_eq!(
+        message.body,
+        format!(
+            r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{{"s3BucketName":"relay-payloads","s3Key":"{key}"}}]"#
+        )
+    );
+    let expected = Payload {
+        key: key.to_owned(),
+        bytes: LABEL.as_bytes().to_vec(),
+        reason: NotCarriable::TooLarge,
+    };
+    assert_eq!(payload, Some(expected));
+    let size = message.attributes.last().unwrap();
+    assert_eq!(
+        (size.name, size.data_type),
+        ("ExtendedPayloadSize", DataType::Number)
+    );
+    assert_eq!(size.value, LABEL.len().to_string());
+    let inline = delivery(LABEL).message();
+    assert_eq!(message.attributes[..9], inline.attributes);
+    assert_eq!(
+        (&message.dedup_id, &message.group_id, message.entity),
+        (&inline.dedup_id, &inline.group_id, inline.entity)
+    );
 }
 
 #[test]
@@ -478,26 +519,19 @@ fn the_limit_is_the_one_that_is_given() {
         ..delivery(LABEL)
     };
     let bytes = LABEL.len() + ATTRIBUTES_BYTES;
-    assert!(at(bytes).compose().is_ok());
-    let limit = bytes - 1;
-    assert_eq!(
-        at(limit).compose(),
-        Err(NotCarriable::TooLarge { bytes, limit })
-    );
+    assert_eq!(at(bytes).reason(), None);
+    assert_eq!(at(bytes - 1).reason(), Some(NotCarriable::TooLarge));
 }
 
 #[test]
 fn a_body_is_counted_in_bytes_not_in_characters() {
     let body = "\u{e9}".repeat(LIMIT / 2);
-    assert!(matches!(
-        delivery(&body).compose(),
-        Err(NotCarriable::TooLarge { bytes, .. }) if bytes > LIMIT
-    ));
+    assert_eq!(delivery(&body).reason(), Some(NotCarriable::TooLarge));
 }
 
 #[test]
 fn an_empty_body_cannot_be_carried() {
-    assert_eq!(delivery("").compose(), Err(NotCarriable::Empty));
+    assert_eq!(delivery("").reason(), Some(NotCarriable::Empty));
 }
 
 #[test]
@@ -515,7 +549,7 @@ fn a_body_that_is_not_utf_8_cannot_be_carried() {
             body,
             ..delivery("")
         };
-        assert_eq!(delivery.compose(), Err(NotCarriable::NotUtf8), "{body:?}");
+        assert_eq!(delivery.reason(), Some(NotCarriable::NotUtf8), "{body:?}");
     }
 }
 
@@ -535,7 +569,7 @@ fn only_characters_of_sqs_s_set_are_carried() {
             format!("{character}a"),
         ] {
             let expected = (!is_carried).then_some(NotCarriable::ForbiddenCharacter);
-            assert_eq!(delivery(&body).compose().err(), expected, "{character:?}");
+            assert_eq!(delivery(&body).reason(), expected, "{character:?}");
         }
     }
 }
@@ -582,35 +616,35 @@ proptest! {
             queue_type: QueueType::Fifo,
             limit,
         };
-        let message = match delivery.compose() {
-            Ok(message) => message,
-            Err(NotCarriable::Empty) => {
-                prop_assert!(body.is_empty());
-                return Ok(());
-            }
-            Err(NotCarriable::TooLarge { bytes, .. }) => {
-                prop_assert!(bytes > limit);
-                return Ok(());
-            }
-            Err(NotCarriable::NotUtf8) => {
-                prop_assert!(std::str::from_utf8(&body).is_err());
-                return Ok(());
-            }
-            Err(NotCarriable::ForbiddenCharacter) => {
+        let (message, payload) = delivery.compose();
+        let inline_bytes: usize = message
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.data_type == DataType::String)
+            .map(|attribute| attribute.name.len() + 6 + attribute.value.len())
+            .sum::<usize>()
+            + body.len();
+        match payload.as_ref().map(|payload| payload.reason) {
+            None => prop_assert!(inline_bytes <= limit && message.body.as_bytes() == body),
+            Some(NotCarriable::Empty) => prop_assert!(body.is_empty()),
+            Some(NotCarriable::TooLarge) => prop_assert!(inline_bytes > limit),
+            Some(NotCarriable::NotUtf8) => prop_assert!(std::str::from_utf8(&body).is_err()),
+            Some(NotCarriable::ForbiddenCharacter) => {
                 prop_assert!(!sqs_takes(std::str::from_utf8(&body).unwrap()));
-                return Ok(());
             }
-        };
-        prop_assert_eq!(message.body.as_bytes(), &body);
+        }
+        prop_assert_eq!(message.is_pointer(), payload.is_some());
+        if let Some(payload) = payload {
+            prop_assert_eq!(payload.bytes, body);
+        }
+        prop_assert!(!message.body.is_empty());
         prop_assert!(sqs_takes(&message.body));
         let attributes = attributes(&message);
-        prop_assert!(attributes.len() < 10);
+        prop_assert!(attributes.len() <= 10);
         for (name, value) in &attributes {
-            prop_assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
             prop_assert!(!value.is_empty() && value.len() <= 1024 && sqs_takes(value));
         }
-        let bytes: usize = attributes.iter().map(|(name, value)| name.len() + 6 + value.len()).sum();
-        prop_assert!(bytes + body.len() <= limit);
         let group_id = message.group_id.unwrap();
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || r##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##.contains(c);
         prop_assert!((1..=128).contains(&group_id.len()) && group_id.chars().all(is_allowed));
@@ -638,8 +672,8 @@ fn checksums_are_those_that_sqs_computes() {
     let mut message = Message {
         body: "\u{e9}".to_owned(),
         attributes: vec![
-            ("entity", "caf\u{e9} \u{10ffff}".to_owned()),
-            ("reason", "no_topic".to_owned()),
+            Attribute::text("entity", "caf\u{e9} \u{10ffff}".to_owned()),
+            Attribute::text("reason", "no_topic".to_owned()),
         ],
         ..delivery(LABEL).message()
     };
@@ -648,7 +682,7 @@ fn checksums_are_those_that_sqs_computes() {
         "66ddcd97cfdeabb2f6fb8a999b4bc76f",
         "5965c7bd37ca2aa1081943088ed5ab0f",
     );
-    message.attributes = vec![("entity", "label".to_owned())];
+    message.attributes = vec![Attribute::text("entity", "label".to_owned())];
     message.body = "a".to_owned();
     check_checksums(
         &message,
@@ -679,7 +713,7 @@ fn any_change_of_an_attribute_changes_its_checksum() {
         assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
         assert_eq!(Checksums::of(&changed).body, sent.body);
         let mut changed = message.clone();
-        changed.attributes[place].1.push('x');
+        changed.attributes[place].value.push('x');
         assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
     }
 }

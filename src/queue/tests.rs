@@ -7,8 +7,8 @@
 )]
 
 use super::*;
+use crate::error::chain;
 use crate::event::Reason;
-use crate::telemetry::chain;
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_sqs::config::retry::RetryConfig;
@@ -16,7 +16,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{HttpClient, Region};
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const DEDUP_ID: &str = "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b";
 const GROUP_ID: &str = "cl0sjr9nb9tfi0zatagsq5zw1";
@@ -30,13 +30,14 @@ fn message() -> Message {
         entity: Entity::Label,
         body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#.to_owned(),
         attributes: vec![
-            ("event", "LABEL_UPDATED".to_owned()),
-            ("entity", "label".to_owned()),
-            ("entity_id", GROUP_ID.to_owned()),
+            Attribute::text("event", "LABEL_UPDATED".to_owned()),
+            Attribute::text("entity", "label".to_owned()),
+            Attribute::text("entity_id", GROUP_ID.to_owned()),
         ],
         dedup_id: DEDUP_ID.to_owned(),
         group_id: Some(GROUP_ID.to_owned()),
         trace: Some(TRACE.to_owned()),
+        received_at: UNIX_EPOCH.into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often a stranger can cause one.
 
 use super::{FetchError, SecretStore};
+use crate::schedule::Schedule;
 use crate::secret::Secrets;
 use crate::telemetry;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,11 @@ impl<S: SecretStore> SecretCache<S> {
     ///
     /// # Errors
     /// When there are none: the store never answered, or it said no and the age limit has passed.
-    pub async fn current(&self, now: SystemTime) -> Result<Arc<Secrets>, FetchError> {
+    pub async fn current(
+        &self,
+        now: SystemTime,
+        schedule: Schedule,
+    ) -> Result<Arc<Secrets>, FetchError> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
         }
@@ -56,12 +61,17 @@ impl<S: SecretStore> SecretCache<S> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
         }
-        self.fetch(now).await
+        self.fetch(now, schedule).await
     }
 
     /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: somebody may just have
     /// rotated them. `None` when there is nothing newer, or when it is too early to ask again.
-    pub async fn newer(&self, seen: &Arc<Secrets>, now: SystemTime) -> Option<Arc<Secrets>> {
+    pub async fn newer(
+        &self,
+        seen: &Arc<Secrets>,
+        now: SystemTime,
+        schedule: Schedule,
+    ) -> Option<Arc<Secrets>> {
         let _turn = self.fetching.lock().await;
         {
             let mut state = self.state();
@@ -79,7 +89,7 @@ impl<S: SecretStore> SecretCache<S> {
             state.rechecked_at = Some(now);
         }
         // A refusal does not count here: the value that we have is good until its age limit.
-        self.fetch(now)
+        self.fetch(now, schedule)
             .await
             .ok()
             .filter(|secrets| !Arc::ptr_eq(secrets, seen))
@@ -93,9 +103,10 @@ impl<S: SecretStore> SecretCache<S> {
         state.secrets.clone().filter(|_| is_young || is_resting)
     }
 
-    async fn fetch(&self, now: SystemTime) -> Result<Arc<Secrets>, FetchError> {
+    async fn fetch(&self, now: SystemTime, schedule: Schedule) -> Result<Arc<Secrets>, FetchError> {
         self.state().asked_at = Some(now);
-        let answer = self.store.fetch().await;
+        let answer = schedule.fetch(self.store.fetch()).await;
+        let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
         let error = match answer {
             Ok(secrets) => {

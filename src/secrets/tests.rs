@@ -7,7 +7,7 @@
 )]
 
 use super::*;
-use crate::telemetry::chain;
+use crate::error::chain;
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::config::http::{HttpRequest, HttpResponse};
 use aws_sdk_secretsmanager::config::retry::RetryConfig;

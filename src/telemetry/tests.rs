@@ -7,10 +7,11 @@
 )]
 
 use super::*;
+use crate::bucket::BucketError;
 use crate::error::Failure;
-use crate::event::Reason;
+use crate::event::{Entity, Reason};
 use crate::http::MalformedBase64;
-use crate::message::{Message, NotCarriable};
+use crate::message::{Attribute, Message};
 use crate::queue::QueueError;
 use crate::receive::Receipt;
 use crate::secrets::FetchError;
@@ -104,24 +105,27 @@ fn message(entity: Entity) -> Message {
         entity,
         body: "private-body".to_owned(),
         attributes: vec![
-            ("event", "LABEL_UPDATED".to_owned()),
-            ("entity", entity.name().to_owned()),
-            ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1".to_owned()),
-            ("project_id", "ckm1qkb1v0bqx0797dvjt4wjt".to_owned()),
-            ("delivery_id", "ckmdi74ew57lq063553kuzekq".to_owned()),
-            ("webhook", "labelbox".to_owned()),
-            ("dedup_id", "4d96d4de".to_owned()),
+            Attribute::text("event", "LABEL_UPDATED".to_owned()),
+            Attribute::text("entity", entity.name().to_owned()),
+            Attribute::text("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1".to_owned()),
+            Attribute::text("project_id", "ckm1qkb1v0bqx0797dvjt4wjt".to_owned()),
+            Attribute::text("delivery_id", "ckmdi74ew57lq063553kuzekq".to_owned()),
+            Attribute::text("webhook", "labelbox".to_owned()),
+            Attribute::text("dedup_id", "4d96d4de".to_owned()),
         ],
         dedup_id: "4d96d4de".to_owned(),
         group_id: None,
         trace: None,
+        received_at: std::time::UNIX_EPOCH.into(),
     }
 }
 
 fn received(message: Message) -> Result<Served, Refusal> {
     Ok(Served::Received(Box::new(Receipt {
         message,
-        message_id: "8a1b9c52".to_owned(),
+        stored: Stored::Queued {
+            message_id: "8a1b9c52".to_owned(),
+        },
     })))
 }
 
@@ -159,11 +163,35 @@ fn a_queued_event_is_told_with_its_ids() {
 }
 
 #[test]
+fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
+    let outcome = Ok(Served::Received(Box::new(Receipt {
+        message: message(Entity::Unrouted(Reason::NoTopic)),
+        stored: Stored::Spilled {
+            key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
+            reason: QueueError::NotSent(private("no such queue")),
+        },
+    })));
+    let line = line_of(Some(&webhook()), 200, &outcome);
+    assert_eq!(
+        (&line["level"], &line["message"]),
+        (&json!("ERROR"), &json!("event spilled"))
+    );
+    assert_eq!(
+        line["message_id"],
+        "spill/unrouted/2026/02/03/4d96d4de.json"
+    );
+    assert_eq!(
+        line["cause"],
+        "the queue did not take the message: no such queue"
+    );
+}
+
+#[test]
 fn an_unrouted_event_is_a_warning_with_its_reason() {
     let mut message = message(Entity::Unrouted(Reason::UnknownTopic));
     message
         .attributes
-        .push(("reason", "unknown_topic".to_owned()));
+        .push(Attribute::text("reason", "unknown_topic".to_owned()));
     let line = line_of(Some(&webhook()), 200, &received(message));
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["message"], "event queued as unrouted");
@@ -175,7 +203,7 @@ fn an_unrouted_event_is_a_warning_with_its_reason() {
 #[test]
 fn an_event_that_says_little_has_no_empty_fields() {
     let bare = Message {
-        attributes: vec![("entity", "model_run".to_owned())],
+        attributes: vec![Attribute::text("entity", "model_run".to_owned())],
         ..message(Entity::ModelRun)
     };
     let line = line_of(Some(&Route::ModelRun), 200, &received(bare));
@@ -285,16 +313,24 @@ fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
             "no secret to verify with: the secret store could not be reached: timeout",
         ),
         (
-            NotCarriable::TooLarge { bytes: 2, limit: 1 }.into(),
-            "the queue cannot carry the event: the message has 2 bytes with its attributes, the limit is 1",
+            Failure::PayloadNotStored(BucketError::NotStored(private("no such bucket"))),
+            "the payload is not durable: the bucket did not take the object: no such bucket",
         ),
         (
-            Failure::NotQueued(QueueError::NotSent(private("no such queue"))),
-            "the event is not durable: the queue did not take the message: no such queue",
+            Failure::NotDurable {
+                queue: QueueError::NotSent(private("no such queue")),
+                bucket: BucketError::NotStored(private("no such bucket")),
+            },
+            "the event is not durable: the queue did not take the message: no such queue; nor can it spill: \
+             the bucket did not take the object: no such bucket",
         ),
         (
-            Failure::NotQueued(QueueError::WrongConfirmation("MessageId is missing")),
-            "the event is not durable: the queue confirmed another message than the one sent: MessageId is missing",
+            Failure::NotDurable {
+                queue: QueueError::WrongConfirmation("MessageId is missing"),
+                bucket: BucketError::WrongConfirmation,
+            },
+            "the event is not durable: the queue confirmed another message than the one sent: MessageId is missing; \
+             nor can it spill: the bucket confirmed other bytes than those sent",
         ),
     ];
     for (failure, cause) in cases {
@@ -377,30 +413,4 @@ fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
     });
     let messages: Vec<_> = lines.iter().map(|line| line["message"].clone()).collect();
     assert_eq!(messages, ["a failure", "a line of ours"]);
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-struct Cause {
-    text: &'static str,
-    source: Option<Box<Self>>,
-}
-
-#[test]
-fn a_chain_names_every_cause_from_the_outside_in() {
-    let cause = |text, source: Option<Cause>| Cause {
-        text,
-        source: source.map(Box::new),
-    };
-    assert_eq!(chain(&cause("alone", None)), "alone");
-    let three = cause(
-        "service error",
-        Some(cause("refused", Some(cause("key is disabled", None)))),
-    );
-    assert_eq!(chain(&three), "service error: refused: key is disabled");
-    let repeated = cause(
-        "service error",
-        Some(cause("refused", Some(cause("refused", None)))),
-    );
-    assert_eq!(chain(&repeated), "service error: refused");
 }

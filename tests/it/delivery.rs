@@ -1,10 +1,6 @@
-//! What becomes of an authentic delivery: its message, its answer, and what happens when the queue is in trouble.
+//! What becomes of an authentic delivery: its message and its answer.
 
-use crate::outside::{
-    BODY, Mood, SECRET, Stage, TRACE, delivery, event, sha1, sha256, try_again, webhook, with,
-};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::outside::{BODY, SECRET, Stage, TRACE, delivery, event, sha256, webhook, with};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -27,7 +23,7 @@ async fn a_label_is_queued_as_the_contract_says() {
     let attributes: Value = message
         .attributes
         .iter()
-        .map(|(name, value)| (*name, value.as_str()))
+        .map(|attribute| (attribute.name, attribute.value.as_str()))
         .collect();
     assert_eq!(
         attributes,
@@ -152,62 +148,6 @@ async fn odd_headers_that_nobody_reads_change_nothing() {
     request = with(request, "/headers/x-none", Value::Null);
     assert_eq!(stage.send(request).await.status_code, 200);
     assert_eq!(stage.queued().len(), 1);
-}
-
-#[tokio::test]
-async fn an_event_is_answered_200_only_when_the_queue_has_confirmed_it() {
-    for mood in [Mood::Refuses, Mood::ConfirmsWrongly] {
-        let stage = Stage::usual();
-        stage.queue_is(mood);
-        let answer = stage.send(delivery()).await;
-        assert_eq!((answer.status_code, answer.json()), (503, try_again()));
-        assert_eq!(answer.headers["retry-after"], "5");
-        stage.queue_is(Mood::Takes);
-        assert_eq!(stage.send(delivery()).await.status_code, 200);
-    }
-}
-
-#[tokio::test]
-async fn a_body_that_the_queue_cannot_carry_is_to_be_tried_again() {
-    let large = format!(r#"{{"id":"{}"}}"#, "x".repeat(1024 * 1024));
-    let forbidden = "{\"id\":\"\u{ffff}\"}";
-    for body in ["", &large, forbidden] {
-        let stage = Stage::usual();
-        stage
-            .check(webhook("labelbox", SECRET, body), 503, try_again())
-            .await;
-        assert!(stage.queued().is_empty());
-    }
-    let not_utf8 = [0xff, 0xfe];
-    let stage = Stage::usual();
-    let request = with(
-        delivery(),
-        "/headers/x-hub-signature",
-        json!(sha1(SECRET, &not_utf8)),
-    );
-    let request = with(
-        with(request, "/body", json!(STANDARD.encode(not_utf8))),
-        "/isBase64Encoded",
-        json!(true),
-    );
-    stage.check(request, 503, try_again()).await;
-    assert!(stage.queued().is_empty());
-}
-
-#[tokio::test]
-async fn the_limit_for_inline_messages_can_be_set() {
-    let body = format!(r#"{{"id":"label1","x":"{}"}}"#, "x".repeat(2048));
-    for (limit, status) in [("2", 503), ("3", 200)] {
-        let stage = Stage::with(&[("INLINE_LIMIT_KIB", limit)]);
-        assert_eq!(
-            stage
-                .send(webhook("labelbox", SECRET, &body))
-                .await
-                .status_code,
-            status,
-            "{limit} KiB"
-        );
-    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 )]
 
 mod delivery;
+mod durable;
 mod gateways;
 mod outside;
 mod process;

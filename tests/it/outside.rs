@@ -2,6 +2,7 @@
 //! still until it is moved, and a request that is right until it is changed.
 
 use hmac::{Hmac, KeyInit, Mac};
+use labelbox_relay::bucket::{Bucket, BucketError, S3};
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::message::Message;
@@ -12,7 +13,7 @@ use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
 use lambda_http::Context;
 use serde_json::{Value, json};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -44,11 +45,24 @@ pub(crate) enum Mood {
     Real(Arc<Sqs>),
 }
 
+/// What the bucket does.
+#[derive(Clone)]
+pub(crate) enum Shelf {
+    Takes,
+    Refuses,
+    /// Takes payloads and refuses what spills.
+    TakesPayloads,
+    /// Does what the real client makes of the network that it was given.
+    Real(Arc<S3>),
+}
+
 /// Everything outside of the relay, shared by its fakes and the test.
 pub(crate) struct World {
     pub(crate) vault: Mutex<Vault>,
     pub(crate) mood: Mutex<Mood>,
     pub(crate) queued: Mutex<Vec<Message>>,
+    pub(crate) shelf: Mutex<Shelf>,
+    pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(crate) fetches: Mutex<usize>,
 }
 
@@ -91,6 +105,28 @@ impl Queue for FakeQueue {
     }
 }
 
+struct FakeBucket(Arc<World>);
+
+impl Bucket for FakeBucket {
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
+        let shelf = self.0.shelf.lock().unwrap().clone();
+        match shelf {
+            Shelf::Takes => {}
+            Shelf::TakesPayloads if key.starts_with("payloads/") => {}
+            Shelf::Real(bucket) => return Box::pin(bucket.put(key, content)).await,
+            Shelf::Refuses | Shelf::TakesPayloads => {
+                return Err(BucketError::NotStored("no such bucket".into()));
+            }
+        }
+        self.0
+            .objects
+            .lock()
+            .unwrap()
+            .insert(key.to_owned(), content);
+        Ok(())
+    }
+}
+
 thread_local! {
     /// Seconds since the start of a test; each test has a thread of its own.
     static SECONDS: Cell<u64> = const { Cell::new(0) };
@@ -103,7 +139,7 @@ fn clock() -> SystemTime {
 /// A relay with its world around it.
 pub(crate) struct Stage {
     pub(crate) world: Arc<World>,
-    door: Door<FakeStore, FakeQueue>,
+    door: Door<FakeStore, FakeQueue, FakeBucket>,
 }
 
 impl Stage {
@@ -116,6 +152,8 @@ impl Stage {
             )),
             mood: Mutex::new(Mood::Takes),
             queued: Mutex::default(),
+            shelf: Mutex::new(Shelf::Takes),
+            objects: Mutex::default(),
             fetches: Mutex::default(),
         });
         let config = config(settings);
@@ -123,6 +161,7 @@ impl Stage {
             &config,
             FakeStore(Arc::clone(&world)),
             FakeQueue(Arc::clone(&world)),
+            FakeBucket(Arc::clone(&world)),
         );
         Self {
             door: Door::new(&config, relay, clock),
@@ -140,6 +179,15 @@ impl Stage {
 
     pub(crate) fn queue_is(&self, mood: Mood) {
         *self.world.mood.lock().unwrap() = mood;
+    }
+
+    pub(crate) fn bucket_is(&self, shelf: Shelf) {
+        *self.world.shelf.lock().unwrap() = shelf;
+    }
+
+    /// Takes what was stored in the bucket since the last call.
+    pub(crate) fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        std::mem::take(&mut self.world.objects.lock().unwrap())
     }
 
     pub(crate) fn seconds_pass(&self, seconds: u64) {
@@ -166,12 +214,35 @@ impl Stage {
 
     /// The same in an invocation of which Lambda knows this trace.
     pub(crate) async fn send_traced(&self, event: Value, trace: Option<&str>) -> Answer {
-        let event: GatewayEvent = serde_json::from_value(event).unwrap();
         let mut context = Context::default();
-        context.request_id = "request-1".to_owned();
         context.xray_trace_id = trace.map(str::to_owned);
+        self.send_in(event, context).await
+    }
+
+    /// The same in an invocation that Lambda ends when this time has passed.
+    pub(crate) async fn send_within(&self, event: Value, left: Duration) -> Answer {
+        let deadline = clock() + left;
+        let mut context = Context::default();
+        context.deadline = deadline
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_millis() as u64;
+        self.send_in(event, context).await
+    }
+
+    async fn send_in(&self, event: Value, mut context: Context) -> Answer {
+        let event: GatewayEvent = serde_json::from_value(event).unwrap();
+        context.request_id = "request-1".to_owned();
         let answer = self.door.answer_event(event, &context).await;
         serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap()
+    }
+
+    /// Sends a label and checks whether its message has the body itself.
+    pub(crate) async fn check_is_inline(&self, body: &str, expected: bool) {
+        let answer = self.send(webhook("labelbox", SECRET, body)).await;
+        assert_eq!(answer.status_code, 200);
+        let is_inline = self.queued()[0].body == body;
+        assert_eq!(is_inline, expected, "{} bytes", body.len());
     }
 
     /// Sends an event and checks status and body of the answer.
@@ -218,6 +289,7 @@ pub(crate) fn config(settings: &[(&str, &str)]) -> Config {
             .map(|(_, value)| (*value).to_owned());
         replaced.or_else(|| match name {
             "SECRET_ARN" => Some("relay-secret".to_owned()),
+            "PAYLOAD_BUCKET" => Some("relay-payloads".to_owned()),
             "AWS_REGION" => Some("eu-west-1".to_owned()),
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
             name => name

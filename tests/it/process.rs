@@ -11,8 +11,9 @@ use std::time::Duration;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
 /// How long a healthy program may take for anything; a broken one makes the test wait so long.
 const PATIENCE: Duration = Duration::from_secs(20);
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("SECRET_ARN", "relay-secret"),
+    ("PAYLOAD_BUCKET", "relay-payloads"),
     ("LABEL_QUEUE_URL", "http://127.0.0.1:9/label.fifo"),
     ("WORKFLOW_QUEUE_URL", "http://127.0.0.1:9/workflow.fifo"),
     ("REVIEW_QUEUE_URL", "http://127.0.0.1:9/review.fifo"),

@@ -1,77 +1,140 @@
 //! The slowest answer comes within 10 s, whatever hangs: the real clients over a network that never answers, on a
 //! clock that does not wait.
 
-use crate::outside::{Mood, SECRET, Stage, Vault, config, delivery, try_again};
+use crate::outside::{
+    BODY, Mood, SECRET, Shelf, Stage, Vault, config, delivery, try_again, webhook,
+};
 use aws_sdk_sqs::config::SharedHttpClient;
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;
-use labelbox_relay::aws;
+use labelbox_relay::aws::{self, Clients};
+use labelbox_relay::bucket::S3;
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::secrets::SecretsManager;
 use lambda_http::http::{Request, Response};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const SLOWEST: Duration = Duration::from_secs(10);
 
-fn hanging_queue() -> Arc<Sqs> {
-    let config = config(&[]);
-    let http = SharedHttpClient::new(NeverClient::new());
-    Arc::new(Sqs::new(
-        aws::clients_over(&config.aws, http).0,
-        config.queue_urls,
-    ))
+fn hanging() -> Clients {
+    aws::clients_over(&config(&[]).aws, SharedHttpClient::new(NeverClient::new()))
 }
 
-fn hanging_store() -> Arc<SecretsManager> {
-    let config = config(&[]);
-    let http = SharedHttpClient::new(NeverClient::new());
-    Arc::new(SecretsManager::new(
-        aws::clients_over(&config.aws, http).1,
-        config.secret_id,
-    ))
+fn hanging_queue() -> Mood {
+    Mood::Real(Arc::new(Sqs::new(hanging().sqs, config(&[]).queue_urls)))
 }
 
-/// Sends an event that cannot be made durable; the sender, who waits since `started`, is told so in time.
-async fn check_in_time(stage: &Stage, started: Instant) {
-    stage.check(delivery(), 503, try_again()).await;
+fn hanging_store() -> Vault {
+    let store = SecretsManager::new(hanging().secrets_manager, config(&[]).secret_id);
+    Vault::Real(Arc::new(store))
+}
+
+fn hanging_bucket() -> Shelf {
+    Shelf::Real(Arc::new(S3::new(hanging().s3, config(&[]).bucket)))
+}
+
+/// An event that needs the bucket where the inline limit is 1 KiB.
+fn large() -> Value {
+    webhook("labelbox", SECRET, &format!("{BODY}{}", " ".repeat(1024)))
+}
+
+/// Sends an event and gives the status in the answer, which comes in time for a sender who waits since `started`.
+async fn status_in_time(stage: &Stage, event: Value, started: Instant) -> Value {
+    let answer = stage.send(event).await.json();
     assert!(started.elapsed() < SLOWEST, "{:?}", started.elapsed());
+    answer
+        .get("status")
+        .or(answer.get("error"))
+        .cloned()
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_hangs_is_given_up_in_time() {
+async fn a_queue_that_hangs_leaves_time_to_spill() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::Real(hanging_queue()));
-    check_in_time(&stage, Instant::now()).await;
+    stage.queue_is(hanging_queue());
+    let started = Instant::now();
+    assert_eq!(status_in_time(&stage, delivery(), started).await, "spilled");
+    assert!(
+        stage
+            .objects()
+            .keys()
+            .all(|key| key.starts_with("spill/label/"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn queue_and_bucket_that_hang_are_given_up_in_time() {
+    let stage = Stage::with(&[("INLINE_LIMIT_KIB", "1")]);
+    stage.queue_is(hanging_queue());
+    stage.bucket_is(hanging_bucket());
+    for event in [delivery(), large()] {
+        let started = Instant::now();
+        assert_eq!(status_in_time(&stage, event, started).await, "try_again");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn secrets_manager_that_hangs_is_given_up_in_time() {
     let stage = Stage::usual();
-    stage.secret_is(Vault::Real(hanging_store()));
-    check_in_time(&stage, Instant::now()).await;
+    stage.secret_is(hanging_store());
+    let started = Instant::now();
+    assert_eq!(
+        status_in_time(&stage, delivery(), started).await,
+        "try_again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_hanging_with_a_stale_secret_are_given_up_in_time() {
+async fn an_old_secret_serves_while_secrets_manager_hangs_and_there_is_time_left_to_spill() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::Real(hanging_queue()));
     stage.warm_up().await;
     stage.seconds_pass(300);
-    stage.secret_is(Vault::Real(hanging_store()));
-    check_in_time(&stage, Instant::now()).await;
+    stage.secret_is(hanging_store());
+    stage.queue_is(hanging_queue());
+    let started = Instant::now();
+    assert_eq!(status_in_time(&stage, delivery(), started).await, "spilled");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cold_start_with_a_slow_secret_and_a_hanging_queue_is_answered_in_time() {
+async fn a_cold_start_with_everything_down_is_answered_in_time() {
     let stage = Stage::usual();
-    stage.queue_is(Mood::Real(hanging_queue()));
+    stage.queue_is(hanging_queue());
+    stage.bucket_is(hanging_bucket());
     stage.secret_is(Vault::Hangs);
     let started = Instant::now();
     stage.warm_up().await;
-    stage.secret_is(Vault::Slow(SECRET.to_owned(), Duration::from_secs(3)));
-    check_in_time(&stage, started).await;
+    stage.secret_is(Vault::Slow(SECRET.to_owned(), Duration::from_secs(2)));
+    assert_eq!(
+        status_in_time(&stage, delivery(), started).await,
+        "try_again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_leaves_before_lambda_ends_the_invocation() {
+    let stage = Stage::with(&[("INLINE_LIMIT_KIB", "1")]);
+    stage.warm_up().await;
+    stage.seconds_pass(300);
+    stage.secret_is(hanging_store());
+    stage.queue_is(hanging_queue());
+    let left = Duration::from_secs(3);
+    let started = Instant::now();
+    let answer = stage.send_within(delivery(), left).await;
+    assert_eq!(answer.json()["status"], "spilled");
+    assert!(started.elapsed() < left, "{:?}", started.elapsed());
+    stage.bucket_is(hanging_bucket());
+    for left in [Duration::ZERO, Duration::from_millis(499), left] {
+        for event in [delivery(), large()] {
+            let started = Instant::now();
+            let answer = stage.send_within(event, left).await;
+            assert_eq!((answer.status_code, answer.json()), (503, try_again()));
+            assert!(started.elapsed() <= left, "{:?}", started.elapsed());
+        }
+    }
 }
 
 /// Three attempts for each event, however many events before it have used theirs up.
@@ -90,12 +153,15 @@ async fn two_hiccups_of_the_queue_are_no_failure_even_in_a_long_outage() {
         ReplayEvent::new(request, answer)
     });
     let replay = StaticReplayClient::new(exchanges.collect());
-    let config = config(&[]);
-    let (client, _) = aws::clients_over(&config.aws, SharedHttpClient::new(replay.clone()));
+    let clients = aws::clients_over(&config(&[]).aws, SharedHttpClient::new(replay.clone()));
     let stage = Stage::usual();
-    stage.queue_is(Mood::Real(Arc::new(Sqs::new(client, config.queue_urls))));
+    let queue = Sqs::new(clients.sqs, config(&[]).queue_urls);
+    stage.queue_is(Mood::Real(Arc::new(queue)));
+    stage.bucket_is(Shelf::Refuses);
     for event in 0..=100 {
-        stage.check(delivery(), 503, try_again()).await;
+        stage
+            .check(delivery(), 503, json!({"error": "try_again"}))
+            .await;
         assert_eq!(replay.actual_requests().count(), 3 * (event + 1));
     }
 }

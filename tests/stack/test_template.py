@@ -8,7 +8,15 @@ from local.emulator import Emulator
 from local.samples import SECRET, sign
 from local.stack import QUEUES, Stack
 
-OUTPUTS = {"WebhookUrl", "TrainingUrl", "HealthUrl", "SecretArn", "FunctionName", "DashboardUrl"}
+OUTPUTS = {
+    "WebhookUrl",
+    "TrainingUrl",
+    "HealthUrl",
+    "SecretArn",
+    "FunctionName",
+    "PayloadBucketName",
+    "DashboardUrl",
+}
 ROUTES = {"POST /webhooks/{webhook}", "GET /training/models", "POST /training/model_run", "GET /health"}
 
 
@@ -57,6 +65,7 @@ def test_the_function_is_small_and_is_told_where_everything_is(stack: Stack) -> 
     assert (function["Runtime"], function["MemorySize"], function["Timeout"]) == ("provided.al2023", 128, 15)
     variables = stack.settings
     assert variables["SECRET_ARN"] == stack.outputs["SecretArn"]
+    assert variables["PAYLOAD_BUCKET"] == stack.outputs["PayloadBucketName"]
     for entity in QUEUES:
         assert variables[f"{entity.upper()}_QUEUE_URL"] == stack.queue_url(entity)
 
@@ -109,6 +118,9 @@ def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emula
         for queue in (stack.queue_url(entity), stack.dead_letter_queue_url(entity)):
             found = attributes(stack, queue)
             assert (found["KmsMasterKeyId"], found["MessageRetentionPeriod"]) == (key, str(3 * 24 * 60 * 60))
+    encryption = running.client("s3").get_bucket_encryption(Bucket=stack.outputs["PayloadBucketName"])
+    [rule] = encryption["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     secret = running.client("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
     assert secret["KmsKeyId"] == key
     names = ("INLINE_LIMIT_KIB", "LOG_LEVEL", "SECRET_TTL_SECONDS")
@@ -124,7 +136,27 @@ def test_the_function_may_do_what_it_does_and_nothing_else(stack: Stack) -> None
     log_group = allowed.pop("logs:CreateLogStream")
     assert log_group == allowed.pop("logs:PutLogEvents")
     assert all(stack.log_group in resource for resource in log_group)
-    assert allowed == {"sqs:SendMessage": queues, "secretsmanager:GetSecretValue": {stack.outputs["SecretArn"]}}
+    bucket = f"arn:aws:s3:::{stack.outputs['PayloadBucketName']}"
+    assert allowed == {
+        "sqs:SendMessage": queues,
+        "s3:PutObject": {f"{bucket}/payloads/*", f"{bucket}/spill/*"},
+        "secretsmanager:GetSecretValue": {stack.outputs["SecretArn"]},
+    }
+
+
+def test_the_bucket_is_private_encrypted_and_keeps_payloads_longer_than_pointers(stack: Stack) -> None:
+    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
+    closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert len(closed) == 4 and all(closed.values())
+    [encryption] = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    days = {rule.get("Prefix", rule.get("Filter", {}).get("Prefix")): rule["Expiration"]["Days"] for rule in rules}
+    assert days["spill/"] == 90
+    assert days["payloads/"] > 90 + 14 + 14, "a pointer may spill, be queued, and be a dead letter"
+    [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert statement["Action"] == "s3:*" and len(statement["Resource"]) == 2
 
 
 def test_the_alarms_watch_metrics_that_there_are(stack: Stack) -> None:

@@ -1,0 +1,64 @@
+//! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::error::Error;
+use std::future::Future;
+
+/// A place that keeps objects under their keys.
+pub trait Bucket {
+    /// Stores an object, in place of one that is already there under this key.
+    fn put(
+        &self,
+        key: &str,
+        content: Vec<u8>,
+    ) -> impl Future<Output = Result<(), BucketError>> + Send;
+}
+
+/// Why there is no confirmed copy of an object. There may still be one: what counts is the confirmation.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The bucket refused or did not answer in time, retries included.
+    #[error("the bucket did not take the object")]
+    NotStored(#[source] Box<dyn Error + Send + Sync>),
+    /// The confirmation is not for the bytes that were sent.
+    #[error("the bucket confirmed other bytes than those sent")]
+    WrongConfirmation,
+}
+
+/// One S3 bucket.
+pub struct S3 {
+    client: Client,
+    name: String,
+}
+
+impl S3 {
+    /// Stores in the bucket of this name.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+}
+
+impl Bucket for S3 {
+    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
+        let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        let confirmation = request
+            .checksum_crc32(&checksum)
+            .body(ByteStream::from(content))
+            .send()
+            .await
+            .map_err(|error| BucketError::NotStored(error.into()))?;
+        // S3 stores nothing whose checksum is not the one that we sent, and says which one it stored; emulators may only
+        // do the first. Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
+        match confirmation.checksum_crc32 {
+            Some(stored) if stored != checksum => Err(BucketError::WrongConfirmation),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! A body that SQS cannot carry as it is: why not, where it goes, and the pointer that travels in its place.
+
+use super::{Attribute, DataType};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Attribute with the size of the body that a pointer stands for. This name, and the class below, are those of AWS's
+/// Extended Client. Source: <https://github.com/awslabs/payload-offloading-java-common-lib-for-aws>.
+pub(super) const PAYLOAD_SIZE: &str = "ExtendedPayloadSize";
+const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
+
+/// Why SQS cannot carry a body as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCarriable {
+    /// SQS takes no empty messages.
+    Empty,
+    /// SQS takes text only.
+    NotUtf8,
+    /// The body has a character outside SQS's set.
+    ForbiddenCharacter,
+    /// Body and attributes together are over the limit.
+    TooLarge,
+}
+
+/// A body that goes to the bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Its key in the bucket, which no other delivery has: a consumer's library may delete the object with the message.
+    pub key: String,
+    /// The signed bytes, unchanged.
+    pub bytes: Vec<u8>,
+    /// Why SQS cannot carry it.
+    pub reason: NotCarriable,
+}
+
+impl Payload {
+    pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: NotCarriable) -> Self {
+        Self {
+            key: format!("payloads/{dedup_id}/{id}"),
+            bytes,
+            reason,
+        }
+    }
+
+    pub(super) fn pointer(&self, bucket: &str) -> String {
+        json!([POINTER_CLASS, {"s3BucketName": bucket, "s3Key": self.key}]).to_string()
+    }
+
+    pub(super) fn size_attribute(&self) -> Attribute {
+        Attribute {
+            name: PAYLOAD_SIZE,
+            data_type: DataType::Number,
+            value: self.bytes.len().to_string(),
+        }
+    }
+}
+
+/// What becomes of a body.
+pub(super) enum Carried {
+    Inline(String),
+    Not(Vec<u8>, NotCarriable),
+}
+
+/// Finds out whether SQS carries a body as it is, together with attributes of this size; copies nothing.
+pub(super) fn carry(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Carried {
+    if body.is_empty() {
+        return Carried::Not(body, NotCarriable::Empty);
+    }
+    if body.len() + attribute_bytes > limit {
+        return Carried::Not(body, NotCarriable::TooLarge);
+    }
+    match String::from_utf8(body) {
+        Ok(text) if is_sqs_text(&text) => Carried::Inline(text),
+        Ok(text) => Carried::Not(text.into_bytes(), NotCarriable::ForbiddenCharacter),
+        Err(error) => Carried::Not(error.into_bytes(), NotCarriable::NotUtf8),
+    }
+}
+
+/// `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF`. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
+pub(super) fn is_sqs_text(text: &str) -> bool {
+    text.chars().all(|c| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{FFFE}' | '\u{FFFF}' => false,
+        c => c >= ' ',
+    })
+}

@@ -1,0 +1,88 @@
+//! The record of a spilled message, as the AWS CLI takes it, and back.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::event::{Entity, Reason};
+use crate::message::DataType;
+use serde_json::{Value as Json, json};
+use time::macros::datetime;
+
+fn message() -> Message {
+    Message {
+        entity: Entity::ModelRun,
+        body: "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}".to_owned(),
+        attributes: vec![
+            Attribute::text("entity", "model_run".to_owned()),
+            Attribute {
+                name: "ExtendedPayloadSize",
+                data_type: DataType::Number,
+                value: "12".to_owned(),
+            },
+        ],
+        dedup_id: "4d96d4de".to_owned(),
+        group_id: Some("group".to_owned()),
+        trace: Some("Root=1-2-3".to_owned()),
+        received_at: datetime!(2026-02-03 23:59:59.999 UTC),
+    }
+}
+
+fn json_of(message: &Message) -> Json {
+    serde_json::from_slice(&Record::of(message).to_json().unwrap()).unwrap()
+}
+
+#[test]
+fn the_key_names_entity_day_and_event() {
+    assert_eq!(key(&message()), "spill/model_run/2026/02/03/4d96d4de.json");
+    let unrouted = Message {
+        entity: Entity::Unrouted(Reason::NoTopic),
+        received_at: datetime!(0987-11-30 0:00 UTC),
+        ..message()
+    };
+    assert_eq!(key(&unrouted), "spill/unrouted/0987/11/30/4d96d4de.json");
+}
+
+#[test]
+fn the_record_is_what_the_aws_cli_takes() {
+    let text = |value: &str| json!({"DataType": "String", "StringValue": value});
+    let expected = json!({
+        "MessageBody": "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}",
+        "MessageAttributes": {
+            "entity": text("model_run"),
+            "ExtendedPayloadSize": {"DataType": "Number", "StringValue": "12"},
+        },
+        "MessageSystemAttributes": {"AWSTraceHeader": text("Root=1-2-3")},
+        "MessageGroupId": "group",
+        "MessageDeduplicationId": "4d96d4de",
+    });
+    assert_eq!(json_of(&message()), expected);
+}
+
+#[test]
+fn a_message_for_a_standard_queue_has_neither_group_nor_deduplication_id() {
+    let standard = Message {
+        group_id: None,
+        trace: None,
+        ..message()
+    };
+    let record = json_of(&standard);
+    let mut names: Vec<_> = record.as_object().unwrap().keys().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["MessageAttributes", "MessageBody"]);
+}
+
+#[test]
+fn what_was_written_down_is_read_again() {
+    for message in [
+        message(),
+        Message {
+            group_id: None,
+            trace: None,
+            ..message()
+        },
+    ] {
+        let record = Record::of(&message);
+        let json = record.to_json().unwrap();
+        assert_eq!(serde_json::from_slice::<Record<'_>>(&json).unwrap(), record);
+    }
+}
