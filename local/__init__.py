@@ -9,6 +9,7 @@
 - `emulator`, `build`, `deploy`: from nothing to a deployed stack
 - `stack`: a deployed stack in use: requests in, messages out, the secret
 - `samples`, `refusals`: the sample events of `events/` as requests, and what has to come of each; requests to refuse
+- `large`: events that a queue cannot carry as they are
 - `demonstration`: what `make run` does
 - `standing`: what `make up`, `make outputs`, `make logs` and `make down` do
 - `aws`: what `make deploy` does, the one command here that leaves this machine

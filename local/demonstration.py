@@ -1,9 +1,10 @@
-"""What `make run` does: every sample event through the deployed relay, then requests that it has to refuse."""
+"""What `make run` does: every sample event through the deployed relay, what queues cannot carry, and what to refuse."""
 
 import json
 
 from local import deploy, emulator
 from local.build import build_quickly
+from local.large import Uncarriable, all_kinds
 from local.places import Instance
 from local.progress import step
 from local.refusals import REFUSALS, Refusal
@@ -29,14 +30,17 @@ def run() -> bool:
             samples = load()
             with step(f"Sending {len(samples)} sample events"):
                 sent = [check_sample(stack, sample) for sample in samples]
+            with step("Sending what queues cannot carry"):
+                pointed = [check_pointer(stack, uncarriable) for uncarriable in all_kinds()]
             with step("Sending what has to be refused"):
                 refused = [*(check_refusal(stack, refusal) for refusal in REFUSALS), _expect_nothing_queued(stack)]
         finally:
             with step("Stopping the emulator"):
                 emulator.stop(instance, keeper)
     show("Sample events", ("event", "answer", "queue", "entity id", "message id"), sent)
+    show("What queues cannot carry", ("event", "bytes", "answer", "queue", "object in the bucket"), pointed)
     show("Refusals", ("request", "answer", "body"), refused)
-    wrong = sum(bool(row.wrong) for row in (*sent, *refused))
+    wrong = sum(bool(row.wrong) for row in (*sent, *pointed, *refused))
     tell(f"{wrong} lines are wrong." if wrong else "All as it has to be.")
     return wrong == 0
 
@@ -68,6 +72,27 @@ def check_sample(stack: Stack, sample: Sample) -> Row:
         got.id,
     )
     return Row(cells, wrong)
+
+
+def check_pointer(stack: Stack, uncarriable: Uncarriable) -> Row:
+    """Sends an event that a queue cannot carry, and compares the object that its message points to."""
+    request = uncarriable.request
+    answer = stack.send(request.method, request.path, request.headers, request.body)
+    wrong = [] if answer.status == 200 else ["the answer is not 200"]
+    messages = stack.take(uncarriable.queue) if not wrong else []
+    if len(messages) != 1:
+        wrong.append(f"{len(messages)} messages came out of the queue, not one")
+    key = "-"
+    for message in messages:
+        key = json.loads(message.body)[1]["s3Key"]
+        dedup_id = message.attributes["dedup_id"]
+        key = key.replace(dedup_id, f"{dedup_id[:8]}…")
+        if stack.payload(message) != uncarriable.body:
+            wrong.append("the object is not the bytes that were sent")
+        if message.attributes["ExtendedPayloadSize"] != str(len(uncarriable.body)):
+            wrong.append("ExtendedPayloadSize is not the number of bytes that were sent")
+    status = f"{answer.status} {_json(answer.data).get('status', '')}"
+    return Row((uncarriable.name, f"{len(uncarriable.body):,}", status, uncarriable.queue, key), wrong)
 
 
 def check_refusal(stack: Stack, refusal: Refusal) -> Row:

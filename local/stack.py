@@ -85,6 +85,20 @@ class Stack:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return [_read(message) for message in messages]
 
+    def payload(self, message: Message) -> bytes | None:
+        """The object that a message points to; `None` when the message has the body itself."""
+        if "ExtendedPayloadSize" not in message.attributes:
+            return None
+        _, place = json.loads(message.body)
+        answer = self.emulator.client("s3").get_object(Bucket=place["s3BucketName"], Key=place["s3Key"])
+        return bytes(answer["Body"].read())
+
+    def objects(self, prefix: str = "") -> list[str]:
+        """The keys in the payload bucket that begin with `prefix`."""
+        pages = self.emulator.client("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
+        return [each["Key"] for page in found for each in page.get("Contents", [])]
+
     def count(self) -> dict[str, int]:
         """How many messages each queue holds, those included that a consumer has not deleted yet."""
         sqs = self.emulator.client("sqs")

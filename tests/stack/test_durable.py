@@ -1,0 +1,60 @@
+"""Nothing is lost: what queues cannot carry, at the very boundary, and what happens without a bucket."""
+
+import hashlib
+import json
+
+import pytest
+from conftest import Deploy
+from local.demonstration import check_pointer
+from local.large import Uncarriable, all_kinds
+from local.samples import Request
+from local.stack import Stack
+
+LARGEST_MESSAGE = 1024 * 1024
+
+
+def label(size: int, number: int = 0) -> Request:
+    """A signed label of exactly this many bytes."""
+    start = b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % number
+    return Uncarriable("", start + b" " * (size - len(start)), "label").request
+
+
+def send(stack: Stack, request: Request) -> tuple[int, dict[str, str]]:
+    answer = stack.send(request.method, request.path, request.headers, request.body)
+    return answer.status, json.loads(answer.data)
+
+
+@pytest.mark.parametrize("uncarriable", all_kinds(), ids=lambda uncarriable: uncarriable.name)
+def test_what_a_queue_cannot_carry_goes_by_pointer(empty: Stack, uncarriable: Uncarriable) -> None:
+    assert not check_pointer(empty, uncarriable).wrong
+    assert not any(empty.count().values())
+
+
+def test_the_largest_message_goes_inline_and_a_byte_more_by_pointer(empty: Stack) -> None:
+    assert send(empty, label(1000))[0] == 200
+    [message] = empty.take("label")
+    # SQS counts the name, the type and the value of each attribute.
+    attributes = sum(len(name) + len("String") + len(value) for name, value in message.attributes.items())
+    for size, is_inline in ((LARGEST_MESSAGE - attributes, True), (LARGEST_MESSAGE - attributes + 1, False)):
+        request = label(size)
+        assert send(empty, request)[0] == 200
+        [message] = empty.take("label")
+        assert (empty.payload(message) is None) == is_inline
+        assert (message.body if is_inline else empty.payload(message)) == request.body
+        assert message.attributes["dedup_id"] == hashlib.sha256(b"LABEL_UPDATED\n" + request.body).hexdigest()
+
+
+def test_without_its_bucket_small_events_still_flow_and_large_ones_are_to_be_tried_again(
+    deployed: Deploy, queue_type: str
+) -> None:
+    stack = deployed(f"relay-no-bucket-{queue_type}", QueueType=queue_type, InlineLimitKiB="2")
+    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
+    assert send(stack, label(3000))[1]["status"] == "queued"
+    for key in stack.objects():
+        s3.delete_object(Bucket=bucket, Key=key)
+    s3.delete_bucket(Bucket=bucket)
+    assert send(stack, label(1000, 1))[1]["status"] == "queued"
+    assert send(stack, label(3000, 2)) == (503, {"error": "try_again"})
+    s3.create_bucket(Bucket=bucket)
+    assert send(stack, label(3000, 2))[1]["status"] == "queued"
+    assert stack.count()["label"] == 3
