@@ -5,12 +5,13 @@ mod identity;
 mod payload;
 
 pub use checksum::Checksums;
-pub use payload::{NotCarriable, Payload};
+pub use identity::group_id;
+pub use payload::{NotCarriable, PAYLOAD_SIZE, POINTER_CLASS, Payload};
 
 use crate::config::{Config, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
-use payload::{Carried, PAYLOAD_SIZE, carry, is_sqs_text};
+use payload::{Carried, carry, is_sqs_text};
 use time::OffsetDateTime;
 use uuid::Uuid;
 

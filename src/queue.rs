@@ -107,12 +107,18 @@ fn system_attributes(
     )])))
 }
 
-/// The message id of a confirmation that is for the message with these checksums.
-fn confirmed_id(confirmation: SendMessageOutput, sent: &Checksums) -> Result<String, QueueError> {
+/// The message id of a confirmation.
+///
+/// # Errors
+/// When it is not for the message with these checksums.
+pub fn confirmed_id(
+    confirmation: SendMessageOutput,
+    sent: &Checksums,
+) -> Result<String, QueueError> {
     if confirmation.md5_of_message_body.as_deref() != Some(&sent.body) {
         return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));
     }
-    if confirmation.md5_of_message_attributes.as_deref() != Some(&sent.attributes) {
+    if confirmation.md5_of_message_attributes != sent.attributes {
         return Err(QueueError::WrongConfirmation(
             "MD5OfMessageAttributes differs",
         ));

@@ -21,8 +21,8 @@ pub(super) fn dedup_id(verified: &Verified, event: &Event, delivery_id: Option<&
     hex::encode(hash.finalize())
 }
 
-/// One entity's events are never processed at the same time; an event of no entity waits for nobody.
-pub(super) fn group_id(entity_id: Option<&str>, dedup_id: &str) -> String {
+/// The FIFO group: one entity's events are never processed at the same time; an event of no entity waits for nobody.
+pub fn group_id(entity_id: Option<&str>, dedup_id: &str) -> String {
     let Some(id) = entity_id else {
         return dedup_id.to_owned();
     };

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 /// Attribute with the size of the body that a pointer stands for. This name, and the class below, are those of AWS's
 /// Extended Client. Source: <https://github.com/awslabs/payload-offloading-java-common-lib-for-aws>.
-pub(super) const PAYLOAD_SIZE: &str = "ExtendedPayloadSize";
-const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
+pub const PAYLOAD_SIZE: &str = "ExtendedPayloadSize";
+/// What a pointer begins with.
+pub const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 
 /// Why SQS cannot carry a body as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,142 @@
+//! The final account of a command: what became of every message, for people and for scripts, and the exit status.
+
+use serde::Serialize;
+use std::fmt;
+
+const DONE: u8 = 0;
+const SOME_KEPT: u8 = 1;
+/// The command could not do its work.
+pub const TROUBLE: u8 = 3;
+/// What shells report for a program that Ctrl-C has ended: 128 and the signal's number.
+pub const INTERRUPTED: u8 = 130;
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Sent, confirmed, and deleted from where it was.
+    Moved,
+    /// Sent and confirmed; somebody else had deleted it by then.
+    SentAndGone,
+    /// Gone before it was sent: somebody else's success.
+    Gone,
+    /// A dry run would have sent it.
+    Sendable,
+    /// Sent and confirmed, but still where it was.
+    SentAndKept(String),
+    /// Not sent, and still where it was.
+    Kept(String),
+}
+
+/// A message that stayed where it was.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    message: String,
+    reason: String,
+}
+
+/// How many messages came to what.
+#[derive(Debug, Default, Serialize)]
+pub struct Account {
+    dry_run: bool,
+    interrupted: bool,
+    found: u64,
+    would_send: u64,
+    sent: u64,
+    deleted: u64,
+    already_gone: u64,
+    kept: Vec<Kept>,
+}
+
+impl Account {
+    pub fn new(dry_run: bool) -> Self {
+        Self {
+            dry_run,
+            ..Self::default()
+        }
+    }
+
+    pub fn find(&mut self, messages: u64) {
+        self.found += messages;
+    }
+
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// Counts messages that a dry run would have sent.
+    pub fn would_send(&mut self, messages: u64) {
+        self.would_send += messages;
+    }
+
+    /// Enters what became of a message, called `message` where it has to be named.
+    pub fn enter(&mut self, message: &str, outcome: Outcome) {
+        let mut keep = |reason| {
+            self.kept.push(Kept {
+                message: message.to_owned(),
+                reason,
+            });
+        };
+        match outcome {
+            Outcome::Moved => {
+                self.sent += 1;
+                self.deleted += 1;
+            }
+            Outcome::SentAndGone => {
+                self.sent += 1;
+                self.already_gone += 1;
+            }
+            Outcome::Gone => self.already_gone += 1,
+            Outcome::Sendable => self.would_send += 1,
+            Outcome::SentAndKept(reason) => {
+                keep(reason);
+                self.sent += 1;
+            }
+            Outcome::Kept(reason) => keep(reason),
+        }
+    }
+
+    /// The exit status: an interruption tells a script more than what stayed because of it.
+    pub fn status(&self, is_in_trouble: bool) -> u8 {
+        match self {
+            _ if is_in_trouble => TROUBLE,
+            Self {
+                interrupted: true, ..
+            } => INTERRUPTED,
+            Self { kept, .. } if !kept.is_empty() => SOME_KEPT,
+            _ => DONE,
+        }
+    }
+
+    /// The account as one JSON object on one line.
+    ///
+    /// # Errors
+    /// None that is known: numbers and texts can be written.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, count: u64| writeln!(f, "{name:13}{count:>8}");
+        line("found", self.found)?;
+        if self.dry_run {
+            line("would send", self.would_send)?;
+        } else {
+            line("sent", self.sent)?;
+            line("deleted", self.deleted)?;
+        }
+        line("already gone", self.already_gone)?;
+        line("kept", self.kept.len() as u64)?;
+        for Kept { message, reason } in &self.kept {
+            writeln!(f, "  {message}: {reason}")?;
+        }
+        if self.interrupted {
+            writeln!(f, "interrupted: the same command does the rest")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

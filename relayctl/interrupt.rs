@@ -1,0 +1,41 @@
+//! Ctrl-C: the first lets what is in hand be finished, the second ends the tool at once.
+
+use crate::account::INTERRUPTED;
+use std::io::{self, Write};
+use tokio::sync::watch;
+
+/// Whether, and when, Ctrl-C was pressed.
+pub struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    pub fn listen() -> Self {
+        let (pressed, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_err() {
+                // Then Ctrl-C ends the tool as it does any other, which loses nothing either.
+                return pressed.closed().await;
+            }
+            let _ = writeln!(
+                io::stderr(),
+                "relayctl: finishing what is in hand; Ctrl-C again ends at once"
+            );
+            let _ = pressed.send(true);
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(INTERRUPTED.into());
+            }
+        });
+        Self(receiver)
+    }
+
+    pub fn is_pressed(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Ends when Ctrl-C is pressed.
+    pub async fn pressed(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|pressed| *pressed).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `relayctl replay-spill`: what waits in the bucket goes to its queue, and leaves the bucket when it is there.
+
+use crate::account::{Account, Outcome};
+use crate::aws::{self, Clients};
+use crate::command::ReplaySpill;
+use crate::interrupt::Interrupt;
+use crate::progress;
+use crate::send::{Letter, send};
+use crate::spilled::{self, Key, Payload};
+use crate::stack::Stack;
+use crate::trouble::Trouble;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use futures_util::{StreamExt, stream};
+use labelbox_relay::spill::PREFIX;
+
+const AT_ONCE: usize = 8;
+
+/// Replays what is there now. Enters into the account what became of each message.
+pub async fn run(
+    command: &ReplaySpill,
+    clients: &Clients,
+    stack: &Stack,
+    interrupt: &Interrupt,
+    account: &mut Account,
+) -> Result<(), Trouble> {
+    let replay = Replay {
+        clients,
+        stack,
+        bucket: stack.payload_bucket()?,
+        dry_run: command.how.dry_run,
+    };
+    let mut keys = Vec::new();
+    for prefix in prefixes(command) {
+        keys.extend(replay.list(&prefix).await?);
+    }
+    account.find(keys.len() as u64);
+    let bar = progress::bar("replay", keys.len() as u64);
+    let outcomes = stream::iter(&keys)
+        .take_until(interrupt.pressed())
+        .map(async |key: &String| (key, replay.one(key).await))
+        .buffer_unordered(AT_ONCE);
+    tokio::pin!(outcomes);
+    while let Some((key, outcome)) = outcomes.next().await {
+        account.enter(key, outcome.unwrap_or_else(Outcome::Kept));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if interrupt.is_pressed() {
+        account.interrupt();
+    }
+    Ok(())
+}
+
+fn prefixes(command: &ReplaySpill) -> Vec<String> {
+    if command.entity.is_empty() {
+        return vec![PREFIX.to_owned()];
+    }
+    let mut entities = command.entity.clone();
+    entities.sort_unstable();
+    entities.dedup();
+    let prefix = |entity: crate::stack::Entity| format!("{PREFIX}{}/", entity.name());
+    entities.into_iter().map(prefix).collect()
+}
+
+struct Replay<'r> {
+    clients: &'r Clients,
+    stack: &'r Stack,
+    bucket: &'r str,
+    dry_run: bool,
+}
+
+/// An object as it was read.
+struct Object {
+    content: Vec<u8>,
+    etag: Option<String>,
+}
+
+impl Replay<'_> {
+    /// The keys in S3's order, which is that of their days.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, Trouble> {
+        let request = self.clients.s3.list_objects_v2();
+        let request = request.bucket(self.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| aws::trouble("s3:ListBucket", &error))?;
+            keys.extend(page.contents.into_iter().flatten().filter_map(|o| o.key));
+        }
+        // S3's console makes empty objects that it shows as folders.
+        keys.retain(|key| !key.ends_with('/'));
+        Ok(keys)
+    }
+
+    /// Replays one message. The error says why it stays.
+    async fn one(&self, name: &str) -> Result<Outcome, String> {
+        let key = Key::read(name).map_err(|error| error.to_string())?;
+        let queue_url = self.stack.queue_url(key.entity);
+        let queue_url = queue_url.map_err(|trouble| trouble.line())?;
+        let Some(object) = self.get(name).await? else {
+            return Ok(Outcome::Gone);
+        };
+        let letter = spilled::letter(key, &object.content, queue_url.ends_with(".fifo"))
+            .map_err(|error| error.to_string())?;
+        self.check_payload(&letter).await?;
+        if self.dry_run {
+            return Ok(Outcome::Sendable);
+        }
+        send(&self.clients.sqs, queue_url, letter).await?;
+        Ok(self.delete(name, object.etag).await)
+    }
+
+    /// Reads an object; `None` if it is gone. The SDK compares the content with the checksum that S3 keeps of it.
+    async fn get(&self, key: &str) -> Result<Option<Object>, String> {
+        let request = self.clients.s3.get_object().bucket(self.bucket).key(key);
+        let object = match request.send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(format!("it cannot be read: {}", aws::said(&error))),
+        };
+        let content = object.body.collect().await;
+        let content = content.map_err(|error| {
+            let cause = labelbox_relay::error::chain(&error);
+            format!("it cannot be read: {cause}")
+        })?;
+        Ok(Some(Object {
+            content: content.to_vec(),
+            etag: object.e_tag,
+        }))
+    }
+
+    /// A pointer to nothing would fail at its consumer, again and again.
+    async fn check_payload(&self, letter: &Letter) -> Result<(), String> {
+        let payload = spilled::payload(letter).map_err(|error| error.to_string())?;
+        let Some(Payload { bucket, key }) = payload else {
+            return Ok(());
+        };
+        let request = self.clients.s3.head_object().bucket(&bucket).key(&key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!(
+                "its payload s3://{bucket}/{key} cannot be had: {}",
+                aws::said(&error)
+            )),
+        }
+    }
+
+    /// Deletes just the object that was sent. A repeated delivery may have taken its place meanwhile: that is the same
+    /// event, so nothing would be lost with it, but the next run sends it all the same and nobody has to argue.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>.
+    async fn delete(&self, key: &str, etag: Option<String>) -> Outcome {
+        let request = self.clients.s3.delete_object().bucket(self.bucket).key(key);
+        match request.set_if_match(etag).send().await {
+            Ok(_) => Outcome::Moved,
+            Err(error) => match error.code() {
+                Some("NoSuchKey") => Outcome::SentAndGone,
+                Some("PreconditionFailed") => Outcome::SentAndKept(
+                    "sent, but the event was spilled again meanwhile; repeat the command"
+                        .to_owned(),
+                ),
+                _ => Outcome::SentAndKept(format!("sent, but not deleted: {}", aws::said(&error))),
+            },
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The deployed relay: where its queues and its bucket are, found by the name of its stack.
+
+use crate::aws::{self, Clients};
+use crate::trouble::Trouble;
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use clap::ValueEnum;
+use std::collections::HashMap;
+
+/// What a queue is for, by the name that messages and keys have for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Entity {
+    Label,
+    Workflow,
+    Review,
+    #[value(name = "model_run", alias = "model-run")]
+    ModelRun,
+    Unrouted,
+}
+
+impl Entity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Workflow => "workflow",
+            Self::Review => "review",
+            Self::ModelRun => "model_run",
+            Self::Unrouted => "unrouted",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::value_variants().iter();
+        all.find(|entity| entity.name() == name).copied()
+    }
+
+    /// What the names of its outputs begin with.
+    fn output(self) -> &'static str {
+        match self {
+            Self::Label => "Label",
+            Self::Workflow => "Workflow",
+            Self::Review => "Review",
+            Self::ModelRun => "ModelRun",
+            Self::Unrouted => "Unrouted",
+        }
+    }
+}
+
+/// A stack's outputs.
+#[derive(Debug)]
+pub struct Stack {
+    name: String,
+    outputs: HashMap<String, String>,
+}
+
+impl Stack {
+    pub async fn find(clients: &Clients, name: &str) -> Result<Self, Trouble> {
+        let request = clients.cloudformation.describe_stacks().stack_name(name);
+        let answer = request.send().await.map_err(|error| {
+            // CloudFormation has no error code of its own for this.
+            let is_missing = error.code() == Some("ValidationError")
+                && (error.message()).is_some_and(|message| message.contains("does not exist"));
+            if is_missing {
+                no_stack(name, clients)
+            } else {
+                aws::trouble("cloudformation:DescribeStacks", &error)
+            }
+        })?;
+        let [stack] = answer.stacks() else {
+            return Err(no_stack(name, clients));
+        };
+        let output = |output: &aws_sdk_cloudformation::types::Output| {
+            Some((output.output_key.clone()?, output.output_value.clone()?))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            outputs: stack.outputs().iter().filter_map(output).collect(),
+        })
+    }
+
+    pub fn queue_url(&self, entity: Entity) -> Result<&str, Trouble> {
+        self.output(format!("{}QueueUrl", entity.output()))
+    }
+
+    pub fn dead_letter_queue_url(&self, entity: Entity) -> Result<&str, Trouble> {
+        self.output(format!("{}DeadLetterQueueUrl", entity.output()))
+    }
+
+    pub fn payload_bucket(&self) -> Result<&str, Trouble> {
+        self.output("PayloadBucketName".to_owned())
+    }
+
+    fn output(&self, output: String) -> Result<&str, Trouble> {
+        let value = self.outputs.get(&output).map(String::as_str);
+        value.ok_or_else(|| Trouble::NoOutput {
+            stack: self.name.clone(),
+            output,
+        })
+    }
+}
+
+fn no_stack(name: &str, clients: &Clients) -> Trouble {
+    Trouble::NoStack {
+        name: name.to_owned(),
+        region: clients.region.clone(),
+    }
+}

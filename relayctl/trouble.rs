@@ -1,0 +1,39 @@
+//! Why a command could not do its work, and what to do next.
+
+use std::io;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error("no AWS region is set; give --region, or set AWS_REGION, or a region in your profile")]
+    NoRegion,
+    #[error(
+        "no usable AWS credentials: {0}; sign in (aws sso login, aws configure) or give --profile"
+    )]
+    NoCredentials(String),
+    #[error(
+        "AWS did not answer {action}: {said}; check the network, the region and AWS_ENDPOINT_URL"
+    )]
+    NoAnswer { action: &'static str, said: String },
+    #[error(
+        "AWS does not allow {action}: {said}; ask for this permission, or give another --profile"
+    )]
+    NotAllowed { action: &'static str, said: String },
+    #[error("AWS could not do {action}: {said}; try again, and see whether the stack is whole")]
+    Failed { action: &'static str, said: String },
+    #[error(
+        "there is no stack {name} in {region}; name yours with --stack or RELAY_STACK, its region with --region"
+    )]
+    NoStack { name: String, region: String },
+    #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
+    NoOutput { stack: String, output: String },
+    #[error("the account could not be printed: {0}")]
+    NotPrinted(io::Error),
+}
+
+impl Trouble {
+    /// What the user reads: one line, whatever AWS wrote.
+    pub fn line(&self) -> String {
+        let text = self.to_string();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
