@@ -39,8 +39,8 @@ down: $(INSTALLED) ## Stop what `make up` left running
 
 test: $(INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo test --locked
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo test --locked --all-features
 	$(TOOLS)/bin/python events/regenerate.py --check
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint

@@ -22,6 +22,14 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
     _build(instance, environment.host_architecture(), instance.build, True, say)
 
 
+def build_tool(instance: Instance) -> Path:
+    """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path."""
+    settings = environment.for_building(instance, quick=False)
+    program = ["cargo", "build", "--locked", "--features", "relayctl", "--bin", "relayctl"]
+    processes.run("cargo build", program, settings, instance.log("build-tool"))
+    return PROJECT / "target" / "debug" / "relayctl"
+
+
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function as it is deployed to AWS, into `.aws-sam`, where `sam deploy` finds it."""
     _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, say)

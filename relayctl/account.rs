@@ -6,7 +6,7 @@ use std::fmt;
 const DONE: u8 = 0;
 const SOME_KEPT: u8 = 1;
 /// The command could not do its work.
-pub const TROUBLE: u8 = 3;
+const TROUBLE: u8 = 3;
 /// What shells report for a program that Ctrl-C has ended: 128 and the signal's number.
 pub const INTERRUPTED: u8 = 130;
 
@@ -57,6 +57,10 @@ impl Account {
 
     pub fn find(&mut self, messages: u64) {
         self.found += messages;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found == 0
     }
 
     pub fn interrupt(&mut self) {

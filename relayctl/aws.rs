@@ -52,7 +52,9 @@ impl Clients {
             settings = settings.region(Region::new(region.clone()));
         }
         let shared = settings.load().await;
-        let region = shared.region().ok_or(Trouble::NoRegion)?.to_string();
+        let region = shared.region().map(ToString::to_string);
+        let region = region.filter(|region| !region.is_empty());
+        let region = region.ok_or(Trouble::NoRegion)?;
         // An address of one's own has no host name for each bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&shared)
             .force_path_style(own_s3 || shared.endpoint_url().is_some());
@@ -117,5 +119,10 @@ fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+#[cfg(test)]
+pub use offline::offline;
+
+#[cfg(test)]
+mod offline;
 #[cfg(test)]
 mod tests;

@@ -13,13 +13,14 @@ Exit status:
   130  interrupted; what was in hand is done, and the same command does the rest";
 
 const REPLAY_SPILL: &str = "\
-A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its entity, and
-the object is deleted only after SQS has confirmed the message with the right checksums. What cannot be read, or points to
-a payload that is gone, stays and is named; the others go on.
+A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its \
+entity, and the object is deleted only after SQS has confirmed the message with the right checksums. What cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on.
 
-The command may be interrupted, repeated, and run by two people at once: no message is lost. A FIFO queue drops what it
-has taken within the last five minutes; a standard queue, or a repetition later than that, may show a message twice, with
-the same dedup_id. Messages go by entity and day, in no order within a day: consumers keep the newest occurred_at.";
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A FIFO queue drops \
+an event that it has taken within the last five minutes; a standard queue, or a repetition later than that, may \
+show a message twice, with the same dedup_id. Messages go by entity and day, in no order within a day: consumers \
+keep the newest occurred_at.";
 
 const REPLAY_SPILL_EXAMPLES: &str = "\
 Examples:
@@ -28,16 +29,17 @@ Examples:
   relayctl replay-spill --json | jq '.kept[].reason'";
 
 const REDRIVE: &str = "\
-Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, and is
-deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is tried once; what
-fails stays, holds back the later ones of its group, and is named.
+Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, \
+and is deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is \
+tried once; what fails stays, holds back the later ones of its group, and is named.
 
-In its queue it is a new message: its age and its count of receives start anew, and a FIFO queue gets the dead letter's
-message id as deduplication id, so that it takes an event that it has seen minutes ago, and takes each dead letter once.
+In its queue it is a new message: its age and its count of receives start anew, and its deduplication id in a \
+FIFO queue is its message id as a dead letter, so that the queue takes it even if it has seen the event minutes \
+ago, and takes each dead letter once.
 
-The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is killed leaves
-up to ten dead letters invisible for five minutes: repeat it then. What it had sent and not yet deleted goes out again, with
-the same dedup_id.";
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
+killed leaves up to ten dead letters invisible for five minutes: repeat it then. What it had sent and not \
+deleted goes out again, with the same dedup_id.";
 
 const REDRIVE_EXAMPLES: &str = "\
 Examples:

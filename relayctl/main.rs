@@ -39,17 +39,13 @@ async fn main() -> ExitCode {
     let own_s3 = std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let mut account = Account::new(line.how().dry_run);
     let outcome = run(&line, own_s3, &mut account).await;
-    let printed = print(&account, line.how().json);
+    let printed = print(&account, line.how().json, outcome.is_err());
+    let outcome = outcome.and(printed.map_err(Trouble::NotPrinted));
     if let Err(trouble) = &outcome {
-        complain(trouble);
+        // Where even standard error is closed, the status still says it.
+        let _ = writeln!(io::stderr(), "relayctl: {}", trouble.line());
     }
-    match printed {
-        Ok(()) => ExitCode::from(account.status(outcome.is_err())),
-        Err(error) => {
-            complain(&Trouble::NotPrinted(error));
-            ExitCode::from(account::TROUBLE)
-        }
-    }
+    ExitCode::from(account.status(outcome.is_err()))
 }
 
 async fn run(line: &CommandLine, own_s3: bool, account: &mut Account) -> Result<(), Trouble> {
@@ -66,7 +62,10 @@ async fn run(line: &CommandLine, own_s3: bool, account: &mut Account) -> Result<
     }
 }
 
-fn print(account: &Account, json: bool) -> io::Result<()> {
+fn print(account: &Account, json: bool, is_in_trouble: bool) -> io::Result<()> {
+    if is_in_trouble && account.is_empty() {
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
     if json {
         writeln!(stdout, "{}", account.json()?)?;
@@ -74,9 +73,4 @@ fn print(account: &Account, json: bool) -> io::Result<()> {
         write!(stdout, "{account}")?;
     }
     stdout.flush()
-}
-
-fn complain(trouble: &Trouble) {
-    // Where even standard error is closed, the status still says it.
-    let _ = writeln!(io::stderr(), "relayctl: {}", trouble.line());
 }

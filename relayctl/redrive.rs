@@ -243,3 +243,6 @@ impl<'r> Run<'r> {
             .await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,10 +71,14 @@ impl Stack {
         let output = |output: &aws_sdk_cloudformation::types::Output| {
             Some((output.output_key.clone()?, output.output_value.clone()?))
         };
-        Ok(Self {
-            name: name.to_owned(),
-            outputs: stack.outputs().iter().filter_map(output).collect(),
-        })
+        let outputs = stack.outputs().iter().filter_map(output);
+        Ok(Self::new(name, outputs.collect()))
+    }
+
+    /// The stack of this name with these outputs.
+    pub fn new(name: &str, outputs: HashMap<String, String>) -> Self {
+        let name = name.to_owned();
+        Self { name, outputs }
     }
 
     pub fn queue_url(&self, entity: Entity) -> Result<&str, Trouble> {

@@ -1,1 +1,86 @@
+//! What the account says, and the exit status.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+fn account(outcomes: &[Outcome]) -> Account {
+    let mut account = Account::new(false);
+    account.find(outcomes.len() as u64);
+    for outcome in outcomes {
+        account.enter("spill/label/2026/11/23/x.json", outcome.clone());
+    }
+    account
+}
+
+#[test]
+fn every_outcome_is_in_the_account() {
+    let account = account(&[
+        Outcome::Moved,
+        Outcome::Moved,
+        Outcome::SentAndGone,
+        Outcome::Gone,
+        Outcome::SentAndKept("sent, but not deleted".to_owned()),
+        Outcome::Kept("it is broken".to_owned()),
+    ]);
+    assert_eq!(
+        account.to_string(),
+        "found               6\n\
+         sent                4\n\
+         deleted             2\n\
+         already gone        2\n\
+         kept                2\n  \
+           spill/label/2026/11/23/x.json: sent, but not deleted\n  \
+           spill/label/2026/11/23/x.json: it is broken\n"
+    );
+}
+
+#[test]
+fn scripts_get_the_same_account() {
+    let mut account = account(&[Outcome::Moved, Outcome::Kept("it is broken".to_owned())]);
+    account.interrupt();
+    let json: serde_json::Value = serde_json::from_str(&account.json().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "dry_run": false,
+        "interrupted": true,
+        "found": 2,
+        "would_send": 0,
+        "sent": 1,
+        "deleted": 1,
+        "already_gone": 0,
+        "kept": [{"message": "spill/label/2026/11/23/x.json", "reason": "it is broken"}],
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_send_and_not_what_it_sent() {
+    let mut account = Account::new(true);
+    account.find(2);
+    account.enter("x", Outcome::Sendable);
+    account.would_send(1);
+    let text = account.to_string();
+    assert!(text.contains("would send          2\n"), "{text}");
+    assert!(!text.contains("\nsent"), "{text}");
+}
+
+#[test]
+fn the_exit_status_says_how_it_went() {
+    let kept = Outcome::Kept("it is broken".to_owned());
+    let sent_and_kept = Outcome::SentAndKept("not deleted".to_owned());
+    for (outcome, status) in [
+        (Outcome::Moved, 0),
+        (Outcome::Gone, 0),
+        (Outcome::SentAndGone, 0),
+        (Outcome::Sendable, 0),
+        (kept, 1),
+        (sent_and_kept, 1),
+    ] {
+        let mut account = account(&[Outcome::Moved, outcome.clone()]);
+        assert_eq!(account.status(false), status, "{outcome:?}");
+        assert_eq!(account.status(true), 3, "{outcome:?}");
+        account.interrupt();
+        assert_eq!(account.status(false), 130, "{outcome:?}");
+    }
+    assert_eq!(Account::new(false).status(false), 0);
+}

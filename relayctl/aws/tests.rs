@@ -1,1 +1,59 @@
+//! Which trouble a failed call is.
 
+use super::*;
+use crate::stack::Stack;
+
+#[track_caller]
+fn check(trouble: &Trouble, expected: &str) {
+    let line = trouble.line();
+    assert!(line.starts_with(expected), "{line}");
+    assert!(!line.contains(['\n', '{']), "{line} is a dump");
+}
+
+fn refused(code: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>No,\n no.</Message></Error></ErrorResponse>"
+    )
+}
+
+async fn trouble_after(status: u16, answer: &str) -> Trouble {
+    let (clients, _) = offline(&[(status, answer)]);
+    match Stack::find(&clients, "relay").await {
+        Ok(stack) => panic!("{stack:?}"),
+        Err(trouble) => trouble,
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_what_to_do_next() {
+    for (code, expected) in [
+        (
+            "AccessDenied",
+            "AWS does not allow cloudformation:DescribeStacks: AccessDenied: No, no.; ask for",
+        ),
+        (
+            "ExpiredToken",
+            "no usable AWS credentials: ExpiredToken: No, no.; sign in",
+        ),
+        (
+            "InvalidClientTokenId",
+            "no usable AWS credentials: InvalidClientTokenId",
+        ),
+        (
+            "ValidationError",
+            "AWS could not do cloudformation:DescribeStacks: ValidationError: No, no.; try",
+        ),
+    ] {
+        check(&trouble_after(400, &refused(code)).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_does_not_exist_is_no_refusal() {
+    let answer =
+        refused("ValidationError").replace("No,\n no.", "Stack with id relay does not exist");
+    let expected = "there is no stack relay in us-east-1; name yours";
+    check(&trouble_after(400, &answer).await, expected);
+    let empty = "<DescribeStacksResponse><DescribeStacksResult><Stacks/></DescribeStacksResult></DescribeStacksResponse>";
+    check(&trouble_after(200, empty).await, expected);
+}

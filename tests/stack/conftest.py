@@ -56,6 +56,12 @@ def deployed(running: emulator.Emulator) -> Deploy:
     return deploy_once
 
 
+@pytest.fixture(scope="session")
+def relayctl(running: emulator.Emulator) -> Path:
+    """The operator's tool, built."""
+    return build.build_tool(running.instance)
+
+
 @pytest.fixture(scope="session", params=QUEUE_TYPES)
 def queue_type(request: pytest.FixtureRequest) -> str:
     """What asks for this runs once for each kind of queue."""

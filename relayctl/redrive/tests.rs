@@ -1,0 +1,143 @@
+//! Redriving at the wire: in which order things are asked, and what is never asked.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::aws::offline;
+use std::collections::HashMap;
+
+const RECEIVED: &str = r#"{"Messages": [
+    {"MessageId": "1", "ReceiptHandle": "h1", "Body": "body", "MD5OfBody": "841a2d689ad86bd1611447453c22c6fc",
+     "Attributes": {"MessageGroupId": "group"}},
+    {"MessageId": "2", "ReceiptHandle": "h2", "Body": "body", "MD5OfBody": "841a2d689ad86bd1611447453c22c6fc",
+     "Attributes": {"MessageGroupId": "group"}}
+]}"#;
+const NOTHING: &str = "{}";
+const CONFIRMED: &str =
+    r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc"}"#;
+const WRONG: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"}"#;
+
+/// Redrives labels with these answers: what was asked, and what the account says.
+async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
+    let answers: Vec<_> = [
+        r#"{"Attributes": {"ApproximateNumberOfMessages": "2"}}"#,
+        received,
+    ]
+    .iter()
+    .chain(answers)
+    .map(|answer| (200, *answer))
+    .collect();
+    let (clients, asked) = offline(&answers);
+    let output = |name: &str| (name.to_owned(), "https://sqs/queue.fifo".to_owned());
+    let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
+    let stack = Stack::new("relay", outputs);
+    let line = ["relayctl", "redrive", "label"];
+    let crate::command::Command::Redrive(command) =
+        <crate::CommandLine as clap::Parser>::parse_from(line).command
+    else {
+        panic!("no redrive");
+    };
+    let mut account = Account::new(false);
+    let interrupt = Interrupt::listen();
+    run(&command, &clients, &stack, &interrupt, &mut account)
+        .await
+        .unwrap();
+    let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        target.replace("AmazonSQS.", "")
+    };
+    let asked = asked.actual_requests().skip(1).map(target).collect();
+    (asked, account)
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
+    let (asked, account) =
+        redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, NOTHING]).await;
+    let one = ["SendMessage", "DeleteMessage"];
+    assert_eq!(
+        asked,
+        [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat()
+    );
+    assert_eq!(account.status(false), 0);
+}
+
+#[tokio::test]
+async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_stays() {
+    let (asked, account) = redrive(RECEIVED, &[WRONG, NOTHING, NOTHING, NOTHING]).await;
+    let released = ["ChangeMessageVisibility"; 2];
+    assert_eq!(
+        asked,
+        [
+            &["ReceiveMessage", "SendMessage", "ReceiveMessage"][..],
+            &released
+        ]
+        .concat()
+    );
+    assert_eq!(account.status(false), 1);
+    let text = account.to_string();
+    assert!(
+        text.contains("label 1: the queue confirmed another message"),
+        "{text}"
+    );
+    assert!(text.contains("label 2: held back by 1"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_damaged_on_its_way_is_not_sent() {
+    let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
+    let (asked, account) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
+    assert!(
+        !asked.iter().any(|target| target == "SendMessage"),
+        "{asked:?}"
+    );
+    assert_eq!(account.status(false), 1);
+}
+
+#[tokio::test]
+async fn what_comes_again_is_not_tried_again() {
+    let (asked, account) = redrive(
+        RECEIVED,
+        &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING],
+    )
+    .await;
+    assert_eq!(
+        asked
+            .iter()
+            .filter(|target| *target == "SendMessage")
+            .count(),
+        1
+    );
+    let text = account.to_string();
+    assert!(text.starts_with("found               2\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
+    let died_again = RECEIVED.replace("\"MessageId\": \"1\"", "\"MessageId\": \"3\"");
+    let (asked, account) = redrive(
+        RECEIVED,
+        &[
+            CONFIRMED,
+            NOTHING,
+            CONFIRMED,
+            NOTHING,
+            &died_again,
+            NOTHING,
+            NOTHING,
+        ],
+    )
+    .await;
+    assert_eq!(
+        asked
+            .iter()
+            .filter(|target| *target == "SendMessage")
+            .count(),
+        2
+    );
+    let text = account.to_string();
+    assert!(
+        text.contains("label 3: it went back and died again"),
+        "{text}"
+    );
+}

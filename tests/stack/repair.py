@@ -1,0 +1,167 @@
+"""A stack with nothing but the relay's queues and bucket, messages stranded in it, and `relayctl` at work on it."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import environment
+from local.emulator import Emulator
+from local.stack import QUEUES, Stack
+
+DAY = "2026/11/23"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run of the tool ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def account(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Each message that stayed, with the reason."""
+        return {kept["message"]: kept["reason"] for kept in self.account["kept"]}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The stack, and the built tool."""
+
+    stack: Stack
+    program: Path
+
+    @property
+    def bucket(self) -> str:
+        return self.stack.outputs["PayloadBucketName"]
+
+    def client(self, service: str) -> Any:
+        return self.stack.emulator.client(service)
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """Starts the tool, which can reach the emulator and nothing else."""
+        emulator = self.stack.emulator
+        settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+        return subprocess.Popen(
+            [str(self.program), *arguments],
+            env={**settings, "RELAY_STACK": self.stack.name, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> Done:
+        return end(self.start(*arguments, **variables))
+
+    # ---- the bucket
+
+    def put(self, key: str, content: bytes) -> str:
+        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
+        return key
+
+    def spill(self, event: str, entity: str = "label", **changes: Any) -> str:
+        """Puts a message into the bucket as the function does, with some of its fields changed."""
+        record = {**spilled(event, entity, self.stack.is_fifo), **changes}
+        return self.put(key_of(event, entity), json.dumps(record).encode())
+
+    def objects(self) -> set[str]:
+        """What waits in the bucket."""
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="spill/")
+        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+
+    # ---- the queues
+
+    def send(self, event: str, entity: str = "label", **changes: Any) -> str:
+        """Sends a message to its queue as the function does. Returns its id."""
+        message = {**spilled(event, entity, self.stack.is_fifo), **changes}
+        answer = self.client("sqs").send_message(QueueUrl=self.stack.queue_url(entity), **message)
+        return str(answer["MessageId"])
+
+    def let_die(self, entity: str = "label") -> None:
+        """Receives every message of a queue as a consumer that fails, so that it ends in the dead-letter queue."""
+        sqs, queue = self.client("sqs"), self.stack.queue_url(entity)
+        while sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages"):
+            pass
+
+    def messages(self, entity: str = "label") -> list[dict[str, Any]]:
+        """Takes all messages from a queue, in order."""
+        return self._take(self.stack.queue_url(entity))
+
+    def dead_letters(self, entity: str = "label") -> list[dict[str, Any]]:
+        """Takes all visible messages from a dead-letter queue, in order."""
+        return self._take(self.stack.dead_letter_queue_url(entity))
+
+    def _take(self, queue: str) -> list[dict[str, Any]]:
+        sqs, taken = self.client("sqs"), []
+        question = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        while messages := sqs.receive_message(QueueUrl=queue, **question).get("Messages"):
+            taken += messages
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+def end(tool: "subprocess.Popen[str]") -> Done:
+    """Waits for a run to end."""
+    out, err = tool.communicate(timeout=120)
+    return Done(tool.returncode, out, err)
+
+
+def make_site(emulator: Emulator, program: Path, name: str, queue_type: str) -> Site:
+    """Makes a stack of its own, with the outputs that the contract names."""
+    cloudformation = emulator.client("cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type)))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    return Site(Stack.find(emulator, name), program)
+
+
+def dedup_id(event: str) -> str:
+    return hashlib.sha256(event.encode()).hexdigest()
+
+
+def key_of(event: str, entity: str = "label") -> str:
+    return f"spill/{entity}/{DAY}/{dedup_id(event)}.json"
+
+
+def body_of(event: str) -> str:
+    return json.dumps({"id": f"id of {event}", "text": "ünïcode\u2028\n"}, ensure_ascii=False)
+
+
+def spilled(event: str, entity: str, is_fifo: bool) -> dict[str, Any]:
+    """A message as the contract says that it is spilled: what SendMessage takes, without the queue."""
+    record = {
+        "MessageBody": body_of(event),
+        "MessageAttributes": attributes(event="LABEL_UPDATED", entity=entity, entity_id=event, dedup_id=dedup_id(event)),
+        "MessageSystemAttributes": attributes(AWSTraceHeader=f"Root=1-5759e988-{event}"),
+    }
+    of_fifo = {"MessageGroupId": event, "MessageDeduplicationId": dedup_id(event)}
+    return {**record, **of_fifo} if is_fifo else record
+
+
+def attributes(**texts: str) -> dict[str, dict[str, Any]]:
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+
+def _template(queue_type: str) -> dict[str, Any]:
+    kind = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    kind = kind if queue_type == "fifo" else {}
+    resources: dict[str, Any] = {"Bucket": {"Type": "AWS::S3::Bucket"}}
+    outputs = {"PayloadBucketName": {"Value": {"Ref": "Bucket"}}}
+    for name in QUEUES.values():
+        dead, dies = f"{name}DeadLetterQueue", {"deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}}
+        resources[dead] = {"Type": "AWS::SQS::Queue", "Properties": kind}
+        resources[f"{name}Queue"] = {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {**kind, "RedrivePolicy": {**dies, "maxReceiveCount": 1}},
+        }
+        outputs[f"{dead}Url"] = {"Value": {"Ref": dead}}
+        outputs[f"{name}QueueUrl"] = {"Value": {"Ref": f"{name}Queue"}}
+    return {"Resources": resources, "Outputs": outputs}
