@@ -120,7 +120,7 @@ fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 }
 
 #[cfg(test)]
-pub use offline::offline;
+pub use offline::{ETAG, offline};
 
 #[cfg(test)]
 mod offline;

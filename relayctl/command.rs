@@ -33,9 +33,9 @@ Each dead letter goes back to its queue with its body, attributes, trace and gro
 and is deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is \
 tried once; what fails stays, holds back the later ones of its group, and is named.
 
-In its queue it is a new message: its age and its count of receives start anew, and its deduplication id in a \
-FIFO queue is its message id as a dead letter, so that the queue takes it even if it has seen the event minutes \
-ago, and takes each dead letter once.
+In its queue it is a new message: its age and its count of receives start anew (but the payload of a large one \
+keeps its age in the bucket), and its deduplication id in a FIFO queue is its message id as a dead letter, so that \
+the queue takes it even if it has seen the event minutes ago, and takes each dead letter once.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
 killed leaves up to ten dead letters invisible for five minutes: repeat it then. What it had sent and not \

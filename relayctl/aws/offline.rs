@@ -7,10 +7,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 
+/// What every answer says of the object, if it is about one.
+pub const ETAG: &str = "\"etag\"";
+
 /// Clients that get these answers, one after the other, and what they have asked.
 pub fn offline(answers: &[(u16, &str)]) -> (Clients, StaticReplayClient) {
     let event = |(status, body): &(u16, &str)| {
-        let answer = HttpResponse::new((*status).try_into().ok()?, (*body).into());
+        let mut answer = HttpResponse::new((*status).try_into().ok()?, (*body).into());
+        answer.headers_mut().insert("etag", ETAG);
         Some(ReplayEvent::new(HttpRequest::empty(), answer))
     };
     let asked = StaticReplayClient::new(answers.iter().filter_map(event).collect());

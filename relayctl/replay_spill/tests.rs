@@ -1,7 +1,7 @@
 //! Replaying at the wire: when an object is deleted, and when it stays.
 
 use super::*;
-use crate::aws::offline;
+use crate::aws::{ETAG, offline};
 use std::collections::HashMap;
 
 const KEY: &str = "spill/unrouted/2026/11/23/d.json";
@@ -11,7 +11,7 @@ const RECORD: &str = r#"{"MessageBody": "body", "MessageAttributes": {
 const CONFIRMED: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc",
     "MD5OfMessageAttributes": "e80e66cab965c752a57c7d51302e1a49"}"#;
 
-/// Replays one object with these answers: how often AWS was asked, and what became of it.
+/// Replays one object with these answers: how often AWS was asked, and what became of it. Only what was read is deleted.
 async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
     let (clients, asked) = offline(answers);
     let url = (
@@ -26,6 +26,10 @@ async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
         dry_run: false,
     };
     let outcome = replay.one(KEY).await;
+    let deletes = asked.actual_requests().filter(|it| it.method() == "DELETE");
+    for delete in deletes {
+        assert_eq!(delete.headers().get("if-match"), Some(ETAG));
+    }
     (asked.actual_requests().count(), outcome)
 }
 
