@@ -4,7 +4,7 @@ use crate::command::Place;
 use crate::trouble::Trouble;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use labelbox_relay::aws::http_client;
@@ -51,16 +51,19 @@ impl Clients {
         if let Some(region) = &place.region {
             settings = settings.region(Region::new(region.clone()));
         }
-        let shared = settings.load().await;
+        Self::over(&settings.load().await, own_s3)
+    }
+
+    fn over(shared: &SdkConfig, own_s3: bool) -> Result<Self, Trouble> {
         let region = shared.region().map(ToString::to_string);
         let region = region.filter(|region| !region.is_empty());
         let region = region.ok_or(Trouble::NoRegion)?;
         // An address of one's own has no host name for each bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(&shared)
+        let s3 = aws_sdk_s3::config::Builder::from(shared)
             .force_path_style(own_s3 || shared.endpoint_url().is_some());
         Ok(Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(&shared),
-            sqs: aws_sdk_sqs::Client::new(&shared),
+            cloudformation: aws_sdk_cloudformation::Client::new(shared),
+            sqs: aws_sdk_sqs::Client::new(shared),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             region,
         })
@@ -120,7 +123,7 @@ fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 }
 
 #[cfg(test)]
-pub use offline::{ETAG, offline};
+pub use offline::{ETAG, offline, offline_at};
 
 #[cfg(test)]
 mod offline;

@@ -12,24 +12,27 @@ pub const ETAG: &str = "\"etag\"";
 
 /// Clients that get these answers, one after the other, and what they have asked.
 pub fn offline(answers: &[(u16, &str)]) -> (Clients, StaticReplayClient) {
+    offline_at(None, answers)
+}
+
+/// The same with an address of one's own.
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+pub fn offline_at(
+    endpoint: Option<&str>,
+    answers: &[(u16, &str)],
+) -> (Clients, StaticReplayClient) {
     let event = |(status, body): &(u16, &str)| {
-        let mut answer = HttpResponse::new((*status).try_into().ok()?, (*body).into());
+        let mut answer = HttpResponse::new((*status).try_into().unwrap(), (*body).into());
         answer.headers_mut().insert("etag", ETAG);
-        Some(ReplayEvent::new(HttpRequest::empty(), answer))
+        ReplayEvent::new(HttpRequest::empty(), answer)
     };
-    let asked = StaticReplayClient::new(answers.iter().filter_map(event).collect());
+    let asked = StaticReplayClient::new(answers.iter().map(event).collect());
     let key = Credentials::new("key", "secret", None, None, "test");
-    let shared = SdkConfig::builder()
+    let mut shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(key))
-        .http_client(asked.clone())
-        .build();
-    let clients = Clients {
-        cloudformation: aws_sdk_cloudformation::Client::new(&shared),
-        sqs: aws_sdk_sqs::Client::new(&shared),
-        s3: aws_sdk_s3::Client::new(&shared),
-        region: "us-east-1".to_owned(),
-    };
-    (clients, asked)
+        .http_client(asked.clone());
+    shared.set_endpoint_url(endpoint.map(str::to_owned));
+    (Clients::over(&shared.build(), false).unwrap(), asked)
 }

@@ -1,5 +1,7 @@
 //! Which trouble a failed call is.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use super::*;
 use crate::stack::Stack;
 
@@ -56,4 +58,21 @@ async fn a_stack_that_does_not_exist_is_no_refusal() {
     check(&trouble_after(400, &answer).await, expected);
     let empty = "<DescribeStacksResponse><DescribeStacksResult><Stacks/></DescribeStacksResult></DescribeStacksResponse>";
     check(&trouble_after(200, empty).await, expected);
+}
+
+#[tokio::test]
+async fn an_address_of_ones_own_has_no_host_for_each_bucket() {
+    for (endpoint, uri) in [
+        (None, "https://bucket.s3.us-east-1.amazonaws.com/key"),
+        (
+            Some("http://emulator:4566"),
+            "http://emulator:4566/bucket/key",
+        ),
+    ] {
+        let (clients, asked) = offline_at(endpoint, &[(200, "")]);
+        let request = clients.s3.head_object().bucket("bucket").key("key");
+        request.send().await.unwrap();
+        let asked: Vec<_> = asked.actual_requests().map(|it| it.uri()).collect();
+        assert_eq!(asked, [uri]);
+    }
 }
