@@ -41,7 +41,7 @@ class Event:
         given = {name: value.get("stringValue") for name, value in record["messageAttributes"].items()}
         attributes = {name: value for name, value in given.items() if value is not None}
         dedup_id, occurred_at = attributes["dedup_id"], attributes.get("occurred_at", "")
-        if "entity_id" in attributes and occurred_at:
+        if occurred_at and {"entity", "entity_id"} <= attributes.keys():
             id = f"{attributes['entity']}#{attributes['entity_id']}"
         else:
             id = f"event#{dedup_id}"

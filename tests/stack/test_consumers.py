@@ -1,0 +1,239 @@
+"""The example consumers at work: whatever order a stream comes in and however often, it ends as the sorted one."""
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from consumers import Consumer, Python, Rust, ended
+from feed import Event, Feed, feed
+from local.emulator import Emulator
+from sqs_extended_client import SQSExtendedClientSession
+
+CREATED, UPDATED, DELETED = "LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"
+NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'
+
+
+@pytest.fixture(scope="module", params=[Python, Rust], ids=lambda kind: kind.__name__.lower())
+def consumer(request: pytest.FixtureRequest, running: Emulator) -> Consumer:
+    """What asks for this runs once with each example."""
+    return Rust.build(running.instance) if request.param is Rust else Python()
+
+
+@pytest.fixture
+def fed(running: Emulator, queue_type: str) -> Iterator[Feed]:
+    """A queue of each kind, with nothing in it."""
+    with feed(running, queue_type) as new:
+        yield new
+
+
+def at(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02}.000Z"
+
+
+def label(topic: str, second: int, payload: bytes | None = None, entity_id: str = "a label") -> Event:
+    payload = json.dumps([entity_id, second]).encode() if payload is None else payload
+    return Event(topic, "label", payload, entity_id, at(second), by_pointer=payload in (b"", NOT_UTF8))
+
+
+def stream(rng: random.Random) -> list[Event]:
+    """Events of many entities at few times, so that many have the same one, and of none, of all kinds of payloads."""
+    events = []
+    for entity, prefix in (("label", "LABEL"), ("review", "REVIEW"), ("workflow", "WORKFLOW")):
+        for entity_id in ("1", "2", "3", "größer als 3", "event#5"):
+            for n in range(rng.randint(2, 5)):
+                what = rng.choice(["CREATED", "UPDATED", "UPDATED", "DELETED"])
+                occurred_at = at(rng.randint(0, 3))
+                payload, by_pointer = _payload(rng, f"{entity} {entity_id} {n}")
+                events.append(Event(f"{prefix}_{what}", entity, payload, entity_id, occurred_at, by_pointer))
+    for n in range(3):
+        events.append(Event("MODEL_RUN_CREATED", "model_run", b'{"modelRunId":"run","n":%d}' % n, "run"))
+        events.append(Event("MOVE", "workflow", b'{"dataRow":{"id":"1"},"n":%d}' % n, "1"))
+        events.append(Event("TOMORROWS_TOPIC", "unrouted", b"[%d]" % n))
+        events.append(Event("ISSUE_DELETED", "unrouted", b'{"n":%d}' % n, occurred_at=at(n)))
+    events.append(Event("LABEL_UPDATED", "unrouted", b"", by_pointer=True))
+    events.append(Event("LABEL_UPDATED", "unrouted", NOT_UTF8, by_pointer=True))
+    events.append(Event("LABEL_UPDATED", "label", rng.randbytes(4_300_000), "large", at(9), by_pointer=True))
+    return events
+
+
+def _payload(rng: random.Random, unique: str) -> tuple[bytes, bool]:
+    text = json.dumps({"of": unique, "text": "ü" * rng.choice([0, 100, 20_000])}).encode()
+    return (text + b"\xff", True) if rng.random() < 0.1 else (text, rng.random() < 0.2)
+
+
+def expected(events: list[Event]) -> dict[str, tuple[str, int]]:
+    """What is left of events that come once each, and in their order."""
+    final = {}
+    for event in sorted(events, key=lambda each: (each.occurred_at or "", _rank(each.topic), each.dedup_id)):
+        in_order = event.entity_id is not None and event.occurred_at is not None
+        id = f"{event.entity}#{event.entity_id}" if in_order else f"event#{event.dedup_id}"
+        final[id] = (event.dedup_id, len(event.payload))
+    return final
+
+
+def _rank(topic: str) -> int:
+    return topic.endswith("_DELETED") - topic.endswith("_CREATED")
+
+
+def found(fed: Feed) -> dict[str, tuple[str, int]]:
+    return {id: (item["dedup_id"], int(item["bytes"])) for id, item in fed.items().items()}
+
+
+def deliver_shuffled(fed: Feed) -> list[Event]:
+    seed = int(os.environ.get("SEED", random.randrange(10**9)))
+    print(f"SEED={seed}")
+    rng = random.Random(seed)
+    events = stream(rng)
+    deliveries = [event for event in events for _ in range(rng.choice([1, 1, 2, 3]))]
+    rng.shuffle(deliveries)
+    for event in deliveries:
+        fed.deliver(event)
+    assert len(deliveries) > len(events) == len({event.dedup_id for event in events})
+    return events
+
+
+def test_a_shuffled_and_repeated_stream_ends_as_the_sorted_one(consumer: Consumer, fed: Feed) -> None:
+    events = deliver_shuffled(fed)
+    done = consumer.drain(fed)
+    assert done.all_done
+    assert found(fed) == expected(events)
+    assert fed.left() == 0
+    assert len(set(done.lines)) == len(done.lines) >= len(expected(events)), "one consumer does no work twice"
+
+
+def test_several_consumers_at_once_and_one_after_them_come_to_the_same_end(fed: Feed, running: Emulator) -> None:
+    events = deliver_shuffled(fed)
+    consumers = [Python(), Rust.build(running.instance), Python()]
+    for program in [consumer.start(fed) for consumer in consumers]:
+        assert ended(program).all_done
+    assert found(fed) == expected(events)
+    for event in events:
+        fed.deliver(event)
+    late = Python().drain(fed)
+    assert (late.all_done, late.lines) == (True, []), "all of it is known"
+    assert found(fed) == expected(events)
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "newest"),
+    [
+        ("a late update", [label(DELETED, 5), label(UPDATED, 4)], 0),
+        ("an update of the same second", [label(DELETED, 5), label(UPDATED, 5)], 0),
+        ("an update of the same second, first", [label(UPDATED, 5), label(DELETED, 5)], 1),
+        ("a creation of the same second", [label(UPDATED, 5), label(CREATED, 5)], 0),
+        ("a new creation", [label(DELETED, 5), label(CREATED, 6)], 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_deletion_lasts_until_something_newer(
+    consumer: Consumer, fed: Feed, name: str, events: list[Event], newest: int
+) -> None:
+    for event in events:
+        assert consumer.invoke(fed, [fed.record(event, "1")]) == []
+    assert found(fed) == {"label#a label": (events[newest].dedup_id, len(events[newest].payload))}, name
+
+
+def test_the_table_says_what_the_newest_was(consumer: Consumer, fed: Feed) -> None:
+    fed.deliver(label(UPDATED, 1, NOT_UTF8))
+    assert consumer.drain(fed).all_done
+    [item] = fed.items().values()
+    del item["delivery_id"]
+    assert item == {
+        "id": "label#a label",
+        "version": f"{at(1)} 1 {item['dedup_id']}",
+        "event": UPDATED,
+        "entity": "label",
+        "entity_id": "a label",
+        "occurred_at": at(1),
+        "received_at": "2026-01-01T00:00:00.000Z",
+        "dedup_id": label(UPDATED, 1, NOT_UTF8).dedup_id,
+        "ExtendedPayloadSize": str(len(NOT_UTF8)),
+        "bytes": str(len(NOT_UTF8)),
+        # printf '{"id":"\377\376\000"}' | sha256sum
+        "sha256": "59478ed6ed6515c8d7729a0a5e833866b85d52d080f7dacdacb51d6f9ee8dc1c",
+    }
+
+
+def test_what_fails_stays_in_the_queue_and_the_rest_is_done(consumer: Consumer, fed: Feed) -> None:
+    lost, short, well = label(UPDATED, 1, b"", "lost"), label(UPDATED, 1, NOT_UTF8, "short"), label(UPDATED, 1)
+    fed.deliver(lost, keep_payload=False)
+    fed.deliver(short, wrong_bytes=1)
+    fed.deliver(well)
+    done = consumer.drain(fed)
+    assert not done.all_done
+    assert fed.items().keys() == {"label#a label"}
+    assert fed.left() == 2
+    assert "NoSuchKey" in done.log and f"its payload has {len(NOT_UTF8)} bytes, not {len(NOT_UTF8) + 1}" in done.log
+
+    assert consumer.invoke(fed, [fed.record(lost, "1"), fed.record(short, "2")]) == []
+    assert found(fed) == expected([lost, short, well]), "nothing was remembered of what had failed"
+
+
+def test_a_failure_holds_up_its_own_group_and_no_other(consumer: Consumer, fed: Feed) -> None:
+    before, lost, behind = label(CREATED, 1), label(UPDATED, 2, b""), label(UPDATED, 3)
+    other = label(UPDATED, 1, entity_id="another")
+    records = [
+        fed.record(before, "before"),
+        fed.record(lost, "lost", keep_payload=False),
+        fed.record(other, "other"),
+        fed.record(behind, "behind"),
+    ]
+    failed = consumer.invoke(fed, records)
+    assert failed == (["lost", "behind"] if fed.is_fifo else ["lost"])
+    assert found(fed) == expected([before, other] if fed.is_fifo else [before, other, behind])
+
+
+def test_a_stream_that_lambda_hands_over_ends_as_the_sorted_one(consumer: Consumer, fed: Feed) -> None:
+    events = stream(random.Random(1))[:10]
+    records = [fed.record(event, str(n)) for n, event in enumerate([*reversed(events), *events])]
+    assert consumer.invoke(fed, records) == []
+    assert found(fed) == expected(events)
+    assert consumer.invoke(fed, []) == []
+
+
+def test_a_message_that_is_none_of_the_relays_fails(consumer: Consumer, fed: Feed) -> None:
+    stranger: dict[str, Any] = {"messageId": "1", "body": "hello", "attributes": {}, "messageAttributes": {}}
+    assert consumer.invoke(fed, [stranger, fed.record(label(UPDATED, 1), "2")]) == ["1"]
+
+
+def test_work_that_failed_is_done_again(fed: Feed) -> None:
+    event = {"Records": [fed.record(label(UPDATED, 1), "1")]}
+    failing = """
+def on_newest(event, body):
+    raise RuntimeError("not today")
+consumer.on_newest = on_newest
+print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"""
+    assert Python().call(fed, failing, event) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert fed.items() == {}
+    assert Python().invoke(fed, event["Records"]) == []
+    assert found(fed) == expected([label(UPDATED, 1)])
+
+
+@pytest.fixture
+def amazons_client(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The reader of pointers that AWS publishes."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+    return SQSExtendedClientSession().client("sqs")
+
+
+def test_amazons_own_client_reads_what_is_text(amazons_client: Any, fed: Feed) -> None:
+    payloads = {name: name.encode() + b"\n" + "ü\ufffe\x01".encode() * 500_000 for name in ("one", "two")}
+    for name, payload in payloads.items():
+        event = Event(UPDATED, "label", payload, name, at(1), by_pointer=True)
+        fed.deliver(event)
+        [message] = amazons_client.receive_message(QueueUrl=fed.queue, MessageAttributeNames=["All"])["Messages"]
+        assert message["Body"].encode() == payload
+        assert message["MessageAttributes"]["dedup_id"]["StringValue"] == event.dedup_id
+        # It cannot delete here: it takes a receipt handle with hyphens apart wrongly. The emulator's have them, AWS's not.
+
+
+def test_amazons_own_client_reads_an_empty_payload_and_none_that_is_no_text(amazons_client: Any, fed: Feed) -> None:
+    fed.deliver(label(UPDATED, 1, b""))
+    [message] = amazons_client.receive_message(QueueUrl=fed.queue)["Messages"]
+    assert message["Body"] == ""
+    fed.deliver(label(UPDATED, 1, NOT_UTF8, "another"))
+    with pytest.raises(UnicodeDecodeError):
+        amazons_client.receive_message(QueueUrl=fed.queue)
