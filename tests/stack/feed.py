@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.emulator import Emulator
@@ -92,8 +94,8 @@ class Feed:
     def items(self) -> dict[str, dict[str, Any]]:
         """What the table holds, by id, with plain values."""
         pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=self.name)
-        rows = [{name: next(iter(value.values())) for name, value in item.items()} for page in pages for item in page["Items"]]
-        return {row["id"]: row for row in rows}
+        items = [item for page in pages for item in page["Items"]]
+        return {item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()} for item in items}
 
     def left(self) -> int:
         """How many messages the queue holds, those included that a consumer has received and not deleted."""
@@ -111,6 +113,27 @@ class Feed:
         size = str(len(event.payload) + wrong_bytes)
         attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": size}
         return json.dumps([POINTER, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":")), attributes
+
+
+@contextmanager
+def slow_bucket(payload: bytes, meanwhile: Callable[[], None]) -> Iterator[str]:
+    """The address of an S3 in which every object is `payload`, and `meanwhile` happens while it is fetched."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            meanwhile()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from consumers import Consumer, Python, Rust, ended
-from feed import Event, Feed, feed
+from feed import Event, Feed, feed, slow_bucket
 from local.emulator import Emulator
 from sqs_extended_client import SQSExtendedClientSession
 
@@ -199,16 +199,24 @@ def test_a_message_that_is_none_of_the_relays_fails(consumer: Consumer, fed: Fee
     assert consumer.invoke(fed, [stranger, fed.record(label(UPDATED, 1), "2")]) == ["1"]
 
 
+def test_an_older_event_that_took_longer_does_not_undo_a_newer_one(consumer: Consumer, fed: Feed) -> None:
+    older, newer = label(UPDATED, 1, NOT_UTF8), label(UPDATED, 2)
+
+    def overtake() -> None:
+        assert Python().invoke(fed, [fed.record(newer, "newer")]) == []
+        assert found(fed) == expected([newer])
+
+    with slow_bucket(NOT_UTF8, overtake) as address:
+        assert consumer.invoke(fed, [fed.record(older, "older")], AWS_ENDPOINT_URL_S3=address) == []
+    assert found(fed) == expected([newer])
+
+
 def test_work_that_failed_is_done_again(fed: Feed) -> None:
-    event = {"Records": [fed.record(label(UPDATED, 1), "1")]}
-    failing = """
-def on_newest(event, body):
-    raise RuntimeError("not today")
-consumer.on_newest = on_newest
-print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"""
-    assert Python().call(fed, failing, event) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    records = [fed.record(label(UPDATED, 1), "1")]
+    failing = Python(change="def on_newest(*_): raise RuntimeError\nconsumer.on_newest = on_newest")
+    assert failing.invoke(fed, records) == ["1"]
     assert fed.items() == {}
-    assert Python().invoke(fed, event["Records"]) == []
+    assert Python().invoke(fed, records) == []
     assert found(fed) == expected([label(UPDATED, 1)])
 
 
@@ -227,7 +235,7 @@ def test_amazons_own_client_reads_what_is_text(amazons_client: Any, fed: Feed) -
         [message] = amazons_client.receive_message(QueueUrl=fed.queue, MessageAttributeNames=["All"])["Messages"]
         assert message["Body"].encode() == payload
         assert message["MessageAttributes"]["dedup_id"]["StringValue"] == event.dedup_id
-        # It cannot delete here: it takes a receipt handle with hyphens apart wrongly. The emulator's have them, AWS's not.
+        # It cannot delete here: it takes receipt handles apart at hyphens, and the emulator's have some of their own.
 
 
 def test_amazons_own_client_reads_an_empty_payload_and_none_that_is_no_text(amazons_client: Any, fed: Feed) -> None:
