@@ -1,8 +1,12 @@
 """The example consumers as programs: taking messages off a queue, and called by Lambda."""
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +116,35 @@ class Rust(Consumer):
             finally:
                 program.kill()
                 program.wait()
+
+
+@contextmanager
+def function(feed: Feed) -> Iterator[None]:
+    """`examples/consumer.py` as a deployed function that Lambda calls with what is in the queue."""
+    functions, name = feed.emulator.client("lambda"), feed.name
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as package:
+        package.write(_EXAMPLES / "consumer.py", "consumer.py")
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="consumer.handler",
+        Role="arn:aws:iam::000000000000:role/consumer",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=10,
+        Environment={"Variables": {"TABLE": feed.name}},
+    )
+    mapping = functions.create_event_source_mapping(
+        FunctionName=name,
+        EventSourceArn=feed.arn,
+        BatchSize=10,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    try:
+        yield
+    finally:
+        functions.delete_event_source_mapping(UUID=mapping["UUID"])
+        functions.delete_function(FunctionName=name)
 
 
 def ended(program: subprocess.Popen[str]) -> Ended:

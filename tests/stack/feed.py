@@ -60,6 +60,12 @@ class Feed:
     def is_fifo(self) -> bool:
         return self.queue.endswith(".fifo")
 
+    @property
+    def arn(self) -> str:
+        """The queue's."""
+        answer = self.emulator.client("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])
+        return str(answer["Attributes"]["QueueArn"])
+
     def deliver(self, event: Event, *, keep_payload: bool = True, wrong_bytes: int = 0) -> None:
         """Puts an event on the queue as the relay does. A repetition is not swallowed: it counts as a late one."""
         group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex} if self.is_fifo else {}

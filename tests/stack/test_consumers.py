@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from consumers import Consumer, Python, Rust, ended
+from consumers import Consumer, Python, Rust, ended, function
 from feed import Event, Feed, feed, slow_bucket
 from local.emulator import Emulator
 from sqs_extended_client import SQSExtendedClientSession
@@ -194,6 +195,19 @@ def test_a_stream_that_lambda_hands_over_ends_as_the_sorted_one(consumer: Consum
     assert consumer.invoke(fed, records) == []
     assert found(fed) == expected(events)
     assert consumer.invoke(fed, []) == []
+
+
+def test_as_a_deployed_function_it_leaves_what_failed_in_the_queue(fed: Feed) -> None:
+    lost, events = label(UPDATED, 1, b"", "lost"), [label(CREATED, 1), label(DELETED, 3), label(UPDATED, 2)]
+    fed.deliver(lost, keep_payload=False)
+    for event in events:
+        fed.deliver(event)
+    with function(fed):
+        deadline = time.monotonic() + 60
+        while fed.left() > 1:
+            assert time.monotonic() < deadline, fed.left()
+    assert found(fed) == expected(events)
+    assert fed.left() == 1
 
 
 def test_a_message_that_is_none_of_the_relays_fails(consumer: Consumer, fed: Feed) -> None:
