@@ -1,0 +1,190 @@
+//! An AWS that goes wrong as the weather says, keeps what it stored, and remembers what it was asked.
+
+use crate::fault::{Fault, SERVICES, Service, Weather};
+use crate::objects::Objects;
+use crate::queues::Queues;
+use crate::vault::Vault;
+use crate::wire::{Answer, Request};
+use fastrand::Rng;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// All three services.
+pub(crate) struct Aws(Mutex<World>);
+
+/// What is in them, and what happened to them.
+pub(crate) struct World {
+    rng: Rng,
+    weather: [Weather; 3],
+    pub(crate) queues: Queues,
+    pub(crate) objects: Objects,
+    pub(crate) vault: Vault,
+    /// In the order they came.
+    pub(crate) calls: Vec<Call>,
+    /// What a caller did that it must not do whatever the answer.
+    pub(crate) sins: Vec<String>,
+}
+
+/// A call, or an attempt to connect for one.
+pub(crate) struct Call {
+    pub(crate) at: Instant,
+    pub(crate) service: Service,
+    pub(crate) fault: Option<Fault>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aws")
+    }
+}
+
+impl Aws {
+    /// An AWS with these things in it, in which luck is what `rng` makes of it.
+    pub(crate) fn new(rng: Rng, queues: Queues, objects: Objects, vault: Vault) -> Self {
+        Self(Mutex::new(World {
+            rng,
+            weather: [Weather::Fine; 3],
+            queues,
+            objects,
+            vault,
+            calls: Vec::new(),
+            sins: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn set_weather(&self, weather: [Weather; 3]) {
+        self.world().weather = weather;
+    }
+
+    /// What goes wrong with the request that is coming in.
+    pub(crate) fn fault_of_call(&self, service: Service) -> Option<Fault> {
+        let mut world = self.world();
+        let fault = world.draw(service);
+        world.note(service, fault);
+        fault
+    }
+
+    /// What goes wrong with the connection that is being made.
+    pub(crate) fn fault_of_connection(&self, service: Service) -> Option<Fault> {
+        let mut world = self.world();
+        let fault = world.draw(service);
+        let fault = fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
+        world.note(service, Some(fault));
+        Some(fault)
+    }
+
+    /// Does what a request asks for, unless the fault prevents it, and says what to answer.
+    pub(crate) fn answer(
+        &self,
+        service: Service,
+        request: &Request,
+        fault: Option<Fault>,
+    ) -> Answer {
+        let World {
+            queues,
+            objects,
+            vault,
+            rng,
+            sins,
+            ..
+        } = &mut *self.world();
+        if service == Service::Sqs {
+            sins.extend(queues.dangling_pointer(request, objects));
+        }
+        if let Some(answer) = fault.and_then(|fault| refusal(service, fault, rng)) {
+            return answer;
+        }
+        match service {
+            Service::Sqs => queues.answer(request, fault),
+            Service::SecretsManager => vault.answer(request, fault),
+            Service::S3 => objects.answer(request, fault),
+        }
+    }
+
+    pub(crate) fn longer_than_anyone_waits(&self) -> Duration {
+        Duration::from_millis(self.world().rng.u64(1_700..12_000))
+    }
+
+    /// A time in milliseconds after which an attempt is still waited for.
+    pub(crate) fn patience(&self) -> u64 {
+        self.world().rng.u64(10..1_500)
+    }
+
+    pub(crate) fn place_in(&self, length: usize) -> usize {
+        self.world().rng.usize(1..length)
+    }
+}
+
+impl World {
+    fn draw(&mut self, service: Service) -> Option<Fault> {
+        let place = SERVICES.iter().position(|known| *known == service).unwrap();
+        self.weather[place].fault(service, &mut self.rng)
+    }
+
+    fn note(&mut self, service: Service, fault: Option<Fault>) {
+        self.calls.push(Call {
+            at: Instant::now(),
+            service,
+            fault,
+        });
+    }
+
+    /// Whether anything has gone wrong with a service.
+    pub(crate) fn has_failed(&self, service: Service) -> bool {
+        let mut calls = self.calls.iter();
+        calls.any(|call| call.service == service && call.fault.is_some())
+    }
+}
+
+/// The answer to a call that is not done at all; `None` when the fault lets it be done.
+fn refusal(service: Service, fault: Fault, rng: &mut Rng) -> Option<Answer> {
+    use Service::{S3, SecretsManager, Sqs};
+    #[rustfmt::skip]
+    let (status, codes): (u16, &[&str]) = match (fault, service) {
+        (Fault::BadGateway, _) => return Some(Answer::new(502, "text/html", "<html>bad gateway</html>")),
+        (Fault::Redirect, _) => return Some(Answer::new(307, "text/html", "<html>elsewhere</html>")),
+        (Fault::Html, _) => return Some(Answer::new(200, "text/html", "<html>welcome</html>")),
+        (Fault::EmptyAnswer, _) => return Some(Answer::new(200, "text/plain", "")),
+        (Fault::OtherJson, _) => return Some(Answer::new(200, "application/json", "{}")),
+        (Fault::InternalError, Sqs) => (500, &["InternalFailure"]),
+        (Fault::InternalError, SecretsManager) => (500, &["InternalServiceError"]),
+        (Fault::InternalError, S3) => (500, &["InternalError"]),
+        (Fault::Unavailable, _) => (503, &["ServiceUnavailable"]),
+        (Fault::Throttled, Sqs) => (400, &["com.amazonaws.sqs#RequestThrottled", "ThrottlingException"]),
+        (Fault::Throttled, SecretsManager) => (400, &["ThrottlingException"]),
+        (Fault::Throttled, S3) => (503, &["SlowDown"]),
+        (Fault::AccessDenied, Sqs | SecretsManager) => (400, &["AccessDeniedException", "AccessDenied"]),
+        (Fault::AccessDenied, S3) => (403, &["AccessDenied"]),
+        (Fault::Kms, Sqs) => (400, &["com.amazonaws.sqs#KmsThrottled", "com.amazonaws.sqs#KmsDisabled", "com.amazonaws.sqs#KmsAccessDenied"]),
+        (Fault::Kms, SecretsManager) => (400, &["DecryptionFailure"]),
+        (Fault::Kms, S3) => (400, &["KMS.DisabledException", "KMS.ThrottlingException"]),
+        (Fault::ExpiredToken, Sqs) => (403, &["ExpiredToken", "ExpiredTokenException"]),
+        (Fault::ExpiredToken, SecretsManager) => (400, &["ExpiredTokenException"]),
+        (Fault::ExpiredToken, S3) => (400, &["ExpiredToken"]),
+        (Fault::Gone, Sqs) => (400, &["com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]),
+        (Fault::Gone, SecretsManager) => (400, &["ResourceNotFoundException", "InvalidRequestException"]),
+        (Fault::Gone, S3) => (404, &["NoSuchBucket"]),
+        _ => return None,
+    };
+    Some(error(service, status, rng.choice(codes).unwrap()))
+}
+
+/// An error in the service's own words.
+pub(crate) fn error(service: Service, status: u16, code: &str) -> Answer {
+    match service {
+        Service::S3 => {
+            let body = format!("<Error><Code>{code}</Code><Message>it says no</Message></Error>");
+            Answer::new(status, "application/xml", body)
+        }
+        Service::Sqs | Service::SecretsManager => {
+            let body = format!(r#"{{"__type":"{code}","message":"it says no"}}"#);
+            Answer::new(status, "application/x-amz-json-1.0", body)
+        }
+    }
+}

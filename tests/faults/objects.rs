@@ -1,0 +1,70 @@
+//! S3: what `PutObject` stores and confirms.
+
+use crate::aws::error;
+use crate::fault::{Fault, Service};
+use crate::wire::{Answer, Request};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use std::collections::BTreeMap;
+
+/// A bucket.
+#[derive(Default)]
+pub(crate) struct Objects {
+    bucket: String,
+    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+}
+
+impl Objects {
+    pub(crate) fn of_bucket(name: &str) -> Self {
+        Self {
+            bucket: name.to_owned(),
+            objects: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, bucket: &str, key: &str) -> Option<&[u8]> {
+        let object = self.objects.get(key).filter(|_| bucket == self.bucket);
+        object.map(Vec::as_slice)
+    }
+
+    pub(crate) fn answer(&mut self, request: &Request, fault: Option<Fault>) -> Answer {
+        assert_eq!(request.method, "PUT");
+        let path = request.path.split('?').next().unwrap();
+        let (bucket, key) = path[1..].split_once('/').unwrap();
+        if bucket != self.bucket {
+            return error(Service::S3, 404, "NoSuchBucket");
+        }
+        let mut content = request.body.clone();
+        if request.header("x-amz-checksum-crc32") != Some(&crc32_of(&content)) {
+            return error(Service::S3, 400, "BadDigest");
+        }
+        // S3 compares the checksum before it replaces anything, so spoiling a new object is bad enough.
+        if fault == Some(Fault::ChangedContent) && !self.objects.contains_key(key) {
+            content.push(b' ');
+        }
+        let answer = confirmation(&content, fault);
+        self.objects.insert(key.to_owned(), content);
+        answer
+    }
+}
+
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>.
+fn confirmation(content: &[u8], fault: Option<Fault>) -> Answer {
+    let said = match fault {
+        Some(Fault::WrongDigest) => b"something else",
+        _ => content,
+    };
+    let mut answer = Answer::new(200, "text/plain", "");
+    let etag = format!("\"{}\"", hex::encode(Md5::digest(said)));
+    answer.headers.push(("etag", etag));
+    if fault != Some(Fault::NoDigest) {
+        answer.headers.push(("x-amz-checksum-crc32", crc32_of(said)));
+        answer.headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
+    }
+    answer
+}
+
+fn crc32_of(content: &[u8]) -> String {
+    STANDARD.encode(crc32fast::hash(content).to_be_bytes())
+}
