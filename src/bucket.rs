@@ -51,11 +51,14 @@ impl Bucket for S3 {
             .send()
             .await
             .map_err(|error| BucketError::NotStored(error.into()))?;
-        // S3 stores nothing whose checksum is not the one that we sent, and says which one it stored; emulators may only
-        // do the first. Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
-        match confirmation.checksum_crc32 {
-            Some(stored) if stored != checksum => Err(BucketError::WrongConfirmation),
-            _ => Ok(()),
+        // Any proxy can say 200, but only a store gives an ETag. S3 stores nothing whose checksum is not the one that we
+        // sent, and says which one it stored; emulators may only do the first. Source:
+        // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
+        let is_ours = |stored: &String| *stored == checksum;
+        if confirmation.e_tag.is_some() && confirmation.checksum_crc32.as_ref().is_none_or(is_ours) {
+            Ok(())
+        } else {
+            Err(BucketError::WrongConfirmation)
         }
     }
 }
