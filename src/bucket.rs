@@ -55,7 +55,8 @@ impl Bucket for S3 {
         // sent, and says which one it stored; emulators may only do the first. Source:
         // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
         let is_ours = |stored: &String| *stored == checksum;
-        if confirmation.e_tag.is_some() && confirmation.checksum_crc32.as_ref().is_none_or(is_ours) {
+        if confirmation.e_tag.is_some() && confirmation.checksum_crc32.as_ref().is_none_or(is_ours)
+        {
             Ok(())
         } else {
             Err(BucketError::WrongConfirmation)

@@ -133,9 +133,15 @@ fn is_spilled(
     let record: Value = serde_json::from_slice(record).map_err(|error| error.to_string())?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let attribute = |(name, value): (&String, &Value)| {
-        (name.clone(), (text(&value["DataType"]), text(&value["StringValue"])))
+        (
+            name.clone(),
+            (text(&value["DataType"]), text(&value["StringValue"])),
+        )
     };
-    let attributes = record["MessageAttributes"].as_object().into_iter().flatten();
+    let attributes = record["MessageAttributes"]
+        .as_object()
+        .into_iter()
+        .flatten();
     let copy = Copy {
         body: record["MessageBody"].as_str().unwrap_or_default(),
         attributes: &attributes.map(attribute).collect(),
@@ -144,7 +150,8 @@ fn is_spilled(
         dedup_id: record["MessageDeduplicationId"].as_str(),
     };
     let place = format!("spill/{}/", expected.entity);
-    let is_in_place = key.starts_with(&place) && key.ends_with(&format!("/{}.json", expected.dedup_id));
+    let is_in_place =
+        key.starts_with(&place) && key.ends_with(&format!("/{}.json", expected.dedup_id));
     if !is_in_place {
         return Err(format!("it spilled to {key}"));
     }
@@ -198,8 +205,13 @@ impl Copy<'_> {
         let of_event = |name: &&str| !of_delivery.contains(name);
         let here = self.attributes.iter();
         let here = here.filter(|(name, _)| of_event(&name.as_str()));
-        let here: Vec<_> = here.map(|(name, (_, value))| (name.as_str(), value)).collect();
-        let due = expected.attributes.iter().filter(|(name, _)| of_event(name));
+        let here: Vec<_> = here
+            .map(|(name, (_, value))| (name.as_str(), value))
+            .collect();
+        let due = expected
+            .attributes
+            .iter()
+            .filter(|(name, _)| of_event(name));
         let due: Vec<_> = due.map(|(name, value)| (*name, value)).collect();
         if here != due || !self.attributes.contains_key("received_at") {
             return Err(format!("the attributes are {:?}", self.attributes));

@@ -74,7 +74,8 @@ impl Aws {
     pub(crate) fn fault_of_connection(&self, service: Service) -> Option<Fault> {
         let mut world = self.world();
         let fault = world.draw(service);
-        let fault = fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
+        let fault =
+            fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
         world.note(service, Some(fault));
         Some(fault)
     }

@@ -64,7 +64,11 @@ pub(crate) fn random(rng: &mut Rng) -> Delivery {
         attributes.insert("occurred_at", NORMALISED_TIME.to_owned());
     }
     let mut draft = Draft {
-        topic: Some(if rng.bool() { "LABEL_UPDATED" } else { "label_created" }),
+        topic: Some(if rng.bool() {
+            "LABEL_UPDATED"
+        } else {
+            "label_created"
+        }),
         entity: "label",
         body: Vec::new(),
         attributes,
@@ -74,7 +78,13 @@ pub(crate) fn random(rng: &mut Rng) -> Delivery {
     };
     let kind = rng.u8(..20);
     match kind {
-        4 => draft.topic = Some(if rng.bool() { "MOVE" } else { "WORKFLOW_ACTION" }),
+        4 => {
+            draft.topic = Some(if rng.bool() {
+                "MOVE"
+            } else {
+                "WORKFLOW_ACTION"
+            })
+        }
         5 => draft.topic = Some("REVIEW_CREATED"),
         _ => {}
     }
@@ -148,7 +158,8 @@ impl Draft {
     fn into_webhook(mut self) -> Delivery {
         let webhook = "labelbox".to_owned();
         self.attributes.insert("webhook", webhook);
-        self.attributes.insert("delivery_id", self.delivery_id.clone());
+        self.attributes
+            .insert("delivery_id", self.delivery_id.clone());
         let event = self.event("POST", "/webhooks/labelbox", SECRET);
         self.durable("webhook", event)
     }
@@ -157,7 +168,9 @@ impl Draft {
         let id = format!("run{number}");
         self.topic = None;
         self.entity = "model_run";
-        self.body = json!({"modelRunId": id, "modelType": "ner"}).to_string().into_bytes();
+        self.body = json!({"modelRunId": id, "modelType": "ner"})
+            .to_string()
+            .into_bytes();
         self.attributes = BTreeMap::from([("entity_id", id)]);
         let mut event = self.event("POST", "/training/model_run", SECRET);
         event["headers"]["x-labelbox-id"] = Value::Null;

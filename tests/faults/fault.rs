@@ -127,8 +127,8 @@ pub(crate) enum Weather {
 impl Weather {
     pub(crate) fn random(service: Service, rng: &mut Rng) -> Self {
         match rng.u8(..10) {
-            0..4 => Self::Fine,
-            4..7 => Self::Showers(rng.u8(10..=100)),
+            0..5 => Self::Fine,
+            5..8 => Self::Showers(rng.u8(10..=100)),
             _ => Self::Down(service.any_fault(rng)),
         }
     }

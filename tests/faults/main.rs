@@ -20,8 +20,10 @@ mod delivery;
 mod fault;
 mod network;
 mod objects;
+mod program;
 mod queues;
 mod sequence;
+mod server;
 mod vault;
 mod wire;
 
@@ -49,10 +51,15 @@ fn random_sequences_obey_the_law() {
         );
     }
     if sequences >= SEQUENCES {
-        let all = SERVICES.into_iter().flat_map(|service| service.menu().map(move |fault| (service, fault)));
+        let all = SERVICES
+            .into_iter()
+            .flat_map(|service| service.menu().map(move |fault| (service, fault)));
         for (service, fault) in all {
             let times = totals.times(service, fault);
-            assert!(times >= sequences / 1000, "{service:?} {fault:?}: {times} times");
+            assert!(
+                times >= sequences / 1000,
+                "{service:?} {fault:?}: {times} times"
+            );
         }
     }
 }
@@ -95,7 +102,10 @@ impl Totals {
             *self.outcomes.entry(format!("{outcome:?}")).or_default() += 1;
         }
         for (service, fault) in report.faults {
-            *self.faults.entry(format!("{service:?} {fault:?}")).or_default() += 1;
+            *self
+                .faults
+                .entry(format!("{service:?} {fault:?}"))
+                .or_default() += 1;
         }
         let violation = report.violation.map(|violation| (seed, violation));
         self.violation = self.violation.take().or(violation);

@@ -101,8 +101,12 @@ fn in_words_of_the_sdk(error: Error) -> ConnectorError {
     while let Some(cause) = causes.last().and_then(|last| last.source()) {
         causes.push(cause);
     }
-    let io = causes.iter().find_map(|cause| cause.downcast_ref::<io::Error>());
-    let http = causes.iter().find_map(|cause| cause.downcast_ref::<hyper::Error>());
+    let io = causes
+        .iter()
+        .find_map(|cause| cause.downcast_ref::<io::Error>());
+    let http = causes
+        .iter()
+        .find_map(|cause| cause.downcast_ref::<hyper::Error>());
     if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
         return ConnectorError::timeout(error.into());
     }
@@ -144,7 +148,11 @@ impl tower_service::Service<Uri> for Plug {
 /// The addresses of the services; their hosts are their names.
 pub(crate) const ENDPOINTS: [(&str, &str, Service); 3] = [
     ("AWS_ENDPOINT_URL_SQS", "http://sqs", Service::Sqs),
-    ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secrets", Service::SecretsManager),
+    (
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "http://secrets",
+        Service::SecretsManager,
+    ),
     ("AWS_ENDPOINT_URL_S3", "http://s3", Service::S3),
 ];
 

@@ -59,8 +59,12 @@ fn confirmation(content: &[u8], fault: Option<Fault>) -> Answer {
     let etag = format!("\"{}\"", hex::encode(Md5::digest(said)));
     answer.headers.push(("etag", etag));
     if fault != Some(Fault::NoDigest) {
-        answer.headers.push(("x-amz-checksum-crc32", crc32_of(said)));
-        answer.headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
+        answer
+            .headers
+            .push(("x-amz-checksum-crc32", crc32_of(said)));
+        answer
+            .headers
+            .push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
     }
     answer
 }

@@ -57,14 +57,21 @@ impl Queues {
     }
 
     pub(crate) fn answer(&mut self, request: &Request, fault: Option<Fault>) -> Answer {
-        assert_eq!(request.header("x-amz-target"), Some("AmazonSQS.SendMessage"));
+        assert_eq!(
+            request.header("x-amz-target"),
+            Some("AmazonSQS.SendMessage")
+        );
         let input: Value = serde_json::from_slice(&request.body).unwrap();
         let sent = read(&input);
         if !self.urls.contains(&sent.queue) {
             return error(Service::Sqs, 400, "com.amazonaws.sqs#QueueDoesNotExist");
         }
         if !is_valid(&sent) {
-            return error(Service::Sqs, 400, "com.amazonaws.sqs#InvalidMessageContents");
+            return error(
+                Service::Sqs,
+                400,
+                "com.amazonaws.sqs#InvalidMessageContents",
+            );
         }
         let (body_md5, attributes_md5) = (md5_of(&sent.body), md5_of_attributes(&sent.attributes));
         let stored = self.store(changed(sent, fault));
@@ -119,7 +126,10 @@ fn read(input: &Value) -> Stored {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let attribute = |(name, value): (&String, &Value)| {
         let data_type = text(&value["DataType"]).unwrap();
-        (name.clone(), (data_type, text(&value["StringValue"]).unwrap()))
+        (
+            name.clone(),
+            (data_type, text(&value["StringValue"]).unwrap()),
+        )
     };
     let attributes = input["MessageAttributes"].as_object().into_iter().flatten();
     Stored {

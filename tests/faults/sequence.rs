@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 /// The slowest answer, cold start and all.
-const SLOWEST: Duration = Duration::from_secs(10);
+pub(crate) const SLOWEST: Duration = Duration::from_secs(10);
 /// Who has not answered by then never will.
 const NEVER: Duration = Duration::from_secs(120);
 /// With less than this, a relay may have to give up for want of time.
@@ -58,8 +58,13 @@ pub(crate) fn play(seed: u64) -> Report {
     let world = sequence.aws.world();
     let faults = world.calls.iter();
     Report {
-        faults: faults.filter_map(|call| Some((call.service, call.fault?))).collect(),
-        violation: outcome.as_ref().err().map(|law| format!("{law}\n{}", sequence.story(&world.calls))),
+        faults: faults
+            .filter_map(|call| Some((call.service, call.fault?)))
+            .collect(),
+        violation: outcome
+            .as_ref()
+            .err()
+            .map(|law| format!("{law}\n{}", sequence.story(&world.calls))),
         outcomes: outcome.unwrap_or_default(),
     }
 }
@@ -91,7 +96,12 @@ impl Sequence {
         let clients = clients_over(&config.aws, network_to(&aws));
         let store = SecretsManager::new(clients.secrets_manager, config.secret_id.clone());
         let queue = Sqs::new(clients.sqs, config.queue_urls.clone());
-        let relay = Relay::new(&config, store, queue, S3::new(clients.s3, config.bucket.clone()));
+        let relay = Relay::new(
+            &config,
+            store,
+            queue,
+            S3::new(clients.s3, config.bucket.clone()),
+        );
         Self {
             aws,
             door: Door::new(&config, relay, clock),
@@ -137,9 +147,16 @@ impl Sequence {
         // What services still do for callers that gave up must not spoil what they have.
         sleep(Duration::from_secs(15)).await;
         for (delivery, body) in receipts {
-            let Due::Durable(expected) = &delivery.due else { continue };
-            is_durable(&self.aws.world(), expected, &self.circumstances(None), &body)
-                .map_err(|broken| format!("{broken}, at the end"))?;
+            let Due::Durable(expected) = &delivery.due else {
+                continue;
+            };
+            is_durable(
+                &self.aws.world(),
+                expected,
+                &self.circumstances(None),
+                &body,
+            )
+            .map_err(|broken| format!("{broken}, at the end"))?;
         }
         Ok(outcomes)
     }
@@ -163,7 +180,10 @@ impl Sequence {
         let answer = timeout(NEVER, self.door.answer_event(event, &context)).await;
         let answer = answer.map_err(|_| format!("{name} was never answered"))?;
         let answer = serde_json::to_value(answer).unwrap();
-        self.note(format!("{name} is answered {} {}", answer["statusCode"], answer["body"]));
+        self.note(format!(
+            "{name} is answered {} {}",
+            answer["statusCode"], answer["body"]
+        ));
         let circumstances = self.circumstances(left);
         let outcome = judge(&self.aws.world(), &delivery, &circumstances, &answer);
         let outcome = outcome.map_err(|broken| format!("{name}: {broken}"))?;
@@ -174,7 +194,10 @@ impl Sequence {
         if left.is_some_and(|left| started.elapsed() > left) {
             return Err(format!("{name} was answered after Lambda's deadline"));
         }
-        let is_promise = matches!(outcome, Outcome::Queued | Outcome::Unrouted | Outcome::Spilled);
+        let is_promise = matches!(
+            outcome,
+            Outcome::Queued | Outcome::Unrouted | Outcome::Spilled
+        );
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         Ok((outcome, is_promise.then_some((delivery, body))))
     }
@@ -200,7 +223,9 @@ impl Sequence {
     fn story(&self, calls: &[crate::aws::Call]) -> String {
         let mut lines = self.log.lock().unwrap().clone();
         lines.extend(calls.iter().map(|call| {
-            let fault = call.fault.map_or("fine".to_owned(), |fault| format!("{fault:?}"));
+            let fault = call
+                .fault
+                .map_or("fine".to_owned(), |fault| format!("{fault:?}"));
             (call.at, format!("    {:?}: {fault}", call.service))
         }));
         lines.sort_by_key(|(at, _)| *at);
@@ -226,10 +251,31 @@ const ENTITIES: [&str; 5] = ["label", "workflow", "review", "model_run", "unrout
 /// An AWS with the stack in it.
 pub(crate) fn aws(rng: Rng, is_fifo: bool, secret: String) -> Arc<Aws> {
     let queues = Queues::at(ENTITIES.map(|entity| queue_url(entity, is_fifo)));
-    Arc::new(Aws::new(rng, queues, Objects::of_bucket(BUCKET), Vault::with(secret)))
+    Arc::new(Aws::new(
+        rng,
+        queues,
+        Objects::of_bucket(BUCKET),
+        Vault::with(secret),
+    ))
 }
 
-/// The settings of the stack's function.
+/// The names of the settings of the stack's function.
+pub(crate) const VARIABLES: [&str; 12] = [
+    "QUEUE_TYPE",
+    "LABEL_QUEUE_URL",
+    "WORKFLOW_QUEUE_URL",
+    "REVIEW_QUEUE_URL",
+    "MODEL_RUN_QUEUE_URL",
+    "UNROUTED_QUEUE_URL",
+    "SECRET_ARN",
+    "PAYLOAD_BUCKET",
+    "INLINE_LIMIT_KIB",
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+];
+
+/// Its settings, the addresses of the services in memory included.
 pub(crate) fn variable(name: &str, is_fifo: bool) -> Option<String> {
     if let Some(entity) = name.strip_suffix("_QUEUE_URL") {
         return Some(queue_url(&entity.to_lowercase(), is_fifo));
@@ -246,6 +292,6 @@ pub(crate) fn variable(name: &str, is_fifo: bool) -> Option<String> {
     Some(value.to_owned())
 }
 
-fn config(is_fifo: bool) -> Config {
+pub(crate) fn config(is_fifo: bool) -> Config {
     Config::load(|name| variable(name, is_fifo)).unwrap()
 }

@@ -47,7 +47,7 @@ impl Answer {
         }
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {} Any\r\n", self.status);
         for (name, value) in &self.headers {
             text += &format!("{name}: {value}\r\n");
@@ -120,23 +120,40 @@ async fn exchange(
 
 /// Reads a request; its end before it is whole is an error.
 pub(crate) async fn read(stream: &mut BufReader<impl Stream>) -> io::Result<Request> {
-    let (mut request, length) = read_head(stream).await?;
-    request.body = vec![0; length];
-    stream.read_exact(&mut request.body).await?;
-    Ok(request)
+    let (mut request, mut length) = read_head(stream).await?;
+    let is_chunked = request.header("transfer-encoding") == Some("chunked");
+    loop {
+        if is_chunked {
+            length = usize::from_str_radix(&read_line(stream).await?, 16).unwrap();
+        }
+        let mut part = vec![0; length];
+        stream.read_exact(&mut part).await?;
+        request.body.extend(part);
+        if is_chunked {
+            read_line(stream).await?;
+        }
+        if !is_chunked || length == 0 {
+            return Ok(request);
+        }
+    }
+}
+
+async fn read_line(stream: &mut BufReader<impl Stream>) -> io::Result<String> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    line.truncate(line.trim_end().len());
+    Ok(line)
 }
 
 /// Reads a request without its body, and says how long that is.
 async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<(Request, usize)> {
     let mut lines = Vec::new();
     loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match line.trim_end() {
-            "" => break,
-            line => lines.push(line.to_owned()),
+        match read_line(stream).await? {
+            line if line.is_empty() => break,
+            line => lines.push(line),
         }
     }
     let (first, headers) = lines.split_first().unwrap();

@@ -1,0 +1,228 @@
+//! The faulty AWS itself: that it plays its services right, and goes wrong in the way that it says.
+
+use crate::account::{BUCKET, queue_url};
+use crate::aws::Aws;
+use crate::delivery::SECRET;
+use crate::fault::{Fault, SERVICES, Service, Weather};
+use crate::network::network_to;
+use crate::sequence::{aws, config};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use fastrand::Rng;
+use labelbox_relay::aws::{Clients, clients_over};
+use labelbox_relay::error::chain;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+const BODY: &str = r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#;
+/// Of [`BODY`] and of the attributes below, computed in Python by moto, an SQS made elsewhere.
+const BODY_MD5: &str = "21a1a6f17608384a8a7311aa76eb39a7";
+const ATTRIBUTES_MD5: &str = "7c25dfb7fe56d0aa5312091cd33f698b";
+const ATTRIBUTES: [(&str, &str); 3] = [
+    ("event", "LABEL_UPDATED"),
+    ("entity", "label"),
+    ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1"),
+];
+/// Of [`BODY`]; `python3 -c 'import base64, zlib; print(base64.b64encode(zlib.crc32(BODY).to_bytes(4)))'`
+const BODY_CRC32: &str = "/e6HSQ==";
+
+fn stage(is_fifo: bool) -> (Arc<Aws>, Clients) {
+    let aws = aws(Rng::with_seed(1), is_fifo, SECRET.to_owned());
+    let clients = clients_over(&config(is_fifo).aws, network_to(&aws));
+    (aws, clients)
+}
+
+/// Sends a message; gives its id and its digests.
+async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], String> {
+    let mut request = clients
+        .sqs
+        .send_message()
+        .queue_url(queue_url("label", is_fifo));
+    for (name, value) in ATTRIBUTES {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value);
+        request = request.message_attributes(name, value.build().unwrap());
+    }
+    let id = is_fifo.then(|| "1".to_owned());
+    let request = request
+        .set_message_group_id(id.clone())
+        .set_message_deduplication_id(id);
+    let sent = request
+        .message_body(BODY)
+        .send()
+        .await
+        .map_err(|error| chain(&error))?;
+    Ok([
+        sent.message_id,
+        sent.md5_of_message_body,
+        sent.md5_of_message_attributes,
+    ])
+}
+
+/// Stores an object; gives the checksum that was confirmed.
+async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String> {
+    let request = clients.s3.put_object().bucket(BUCKET).key("payloads/1");
+    let request = request
+        .checksum_crc32(checksum)
+        .body(BODY.as_bytes().to_vec().into());
+    let stored = request.send().await.map_err(|error| chain(&error))?;
+    Ok(stored.checksum_crc32)
+}
+
+async fn fetch(clients: &Clients) -> Result<Option<String>, String> {
+    let request = clients
+        .secrets_manager
+        .get_secret_value()
+        .secret_id("relay");
+    let value = request.send().await.map_err(|error| chain(&error))?;
+    Ok(value.secret_string)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_confirmed_with_its_digests() {
+    let (aws, clients) = stage(true);
+    let [_, body, attributes] = send(&clients, true).await.unwrap();
+    assert_eq!(body.as_deref(), Some(BODY_MD5));
+    assert_eq!(attributes.as_deref(), Some(ATTRIBUTES_MD5));
+    assert_eq!(aws.world().queues.messages[0].body, BODY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_dropped_by_a_fifo_queue_for_five_minutes() {
+    for (is_fifo, kept) in [(true, [1, 2]), (false, [2, 3])] {
+        let (aws, clients) = stage(is_fifo);
+        let first = send(&clients, is_fifo).await.unwrap();
+        let second = send(&clients, is_fifo).await.unwrap();
+        assert_eq!(first == second, is_fifo);
+        assert_eq!(aws.world().queues.messages.len(), kept[0]);
+        sleep(Duration::from_secs(300)).await;
+        send(&clients, is_fifo).await.unwrap();
+        assert_eq!(aws.world().queues.messages.len(), kept[1]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sqs_does_not_take_is_refused() {
+    let (aws, clients) = stage(true);
+    let message = clients
+        .sqs
+        .send_message()
+        .message_body(BODY)
+        .message_group_id("1");
+    let cases = [
+        (
+            "",
+            message
+                .clone()
+                .message_deduplication_id("1")
+                .message_body(""),
+        ),
+        (
+            "a character",
+            message
+                .clone()
+                .message_deduplication_id("1")
+                .message_body("\u{ffff}"),
+        ),
+        ("no deduplication id", message.clone()),
+        (
+            "size",
+            message
+                .message_deduplication_id("1")
+                .message_body("x".repeat(1_048_577)),
+        ),
+    ];
+    for (name, message) in cases {
+        let outcome = message.queue_url(queue_url("label", true)).send().await;
+        assert!(
+            chain(&outcome.unwrap_err()).contains("InvalidMessageContents"),
+            "{name}"
+        );
+    }
+    let elsewhere = clients
+        .sqs
+        .send_message()
+        .message_body(BODY)
+        .queue_url("https://elsewhere");
+    assert!(chain(&elsewhere.send().await.unwrap_err()).contains("QueueDoesNotExist"));
+    assert!(aws.world().queues.messages.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_stored_only_with_its_checksum() {
+    let (aws, clients) = stage(true);
+    let refusal = put(&clients, "AAAAAA==").await.unwrap_err();
+    assert!(refusal.contains("BadDigest"), "{refusal}");
+    assert!(aws.world().objects.get(BUCKET, "payloads/1").is_none());
+    assert_eq!(
+        put(&clients, BODY_CRC32).await.unwrap().as_deref(),
+        Some(BODY_CRC32)
+    );
+    assert_eq!(
+        aws.world().objects.get(BUCKET, "payloads/1"),
+        Some(BODY.as_bytes())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_secret_is_given() {
+    let (_, clients) = stage(true);
+    assert_eq!(fetch(&clients).await.unwrap().as_deref(), Some(SECRET));
+}
+
+/// Whether the call succeeds all the same, for who does not look closely.
+fn is_subtle(service: Service, fault: Fault) -> bool {
+    let is_foreign = matches!(fault, Fault::EmptyAnswer | Fault::OtherJson)
+        || (fault == Fault::Html && service == Service::S3);
+    let is_wrong = matches!(
+        fault,
+        Fault::Slow
+            | Fault::WrongDigest
+            | Fault::NoDigest
+            | Fault::ChangedContent
+            | Fault::WrongAttributeDigest
+            | Fault::ChangedAttribute
+            | Fault::NoMessageId
+            | Fault::EmptySecret
+            | Fault::MalformedSecret
+            | Fault::BinarySecret
+            | Fault::OtherSecret
+    );
+    is_wrong || is_foreign
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fault_is_what_its_name_says() {
+    for service in SERVICES {
+        for fault in service.menu() {
+            let (aws, clients) = stage(false);
+            let weather = SERVICES.map(|other| {
+                if other == service {
+                    Weather::Down(fault)
+                } else {
+                    Weather::Fine
+                }
+            });
+            aws.set_weather(weather);
+            let outcome = match service {
+                Service::Sqs => send(&clients, false).await.map(drop),
+                Service::SecretsManager => fetch(&clients).await.map(drop),
+                Service::S3 => put(&clients, BODY_CRC32).await.map(drop),
+            };
+            let name = format!("{service:?} {fault:?}: {outcome:?}");
+            assert_eq!(outcome.is_ok(), is_subtle(service, fault), "{name}");
+            sleep(Duration::from_secs(15)).await;
+            let world = aws.world();
+            let is_done = !world.queues.messages.is_empty() || !world.objects.objects.is_empty();
+            let is_foreign = matches!(fault, Fault::Html | Fault::EmptyAnswer | Fault::OtherJson);
+            let says_done = format!("{fault:?}").starts_with("Done");
+            let is_due = says_done || (is_subtle(service, fault) && !is_foreign);
+            assert_eq!(
+                is_done,
+                is_due && service != Service::SecretsManager,
+                "{name}"
+            );
+        }
+    }
+}
