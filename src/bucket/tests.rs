@@ -13,6 +13,7 @@ use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 const CONTENT: &[u8] = b"\xff\x00 any bytes";
 /// python3 -c 'import base64,zlib; print(base64.b64encode(zlib.crc32(b"\xff\0 any bytes").to_bytes(4, "big")))'
 const CRC32: &str = "hQ+3qQ==";
+const ETAG: (&str, &str) = ("etag", "\"0123456789abcdef0123456789abcdef\"");
 
 fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> HttpResponse {
     let mut answer = HttpResponse::new(status.try_into().unwrap(), body.into());
@@ -38,7 +39,7 @@ async fn put(answer: HttpResponse) -> (Result<(), BucketError>, StaticReplayClie
 
 #[tokio::test]
 async fn an_object_goes_out_whole_with_its_checksum() {
-    let (outcome, wire) = put(answer(200, &[("x-amz-checksum-crc32", CRC32)], "")).await;
+    let (outcome, wire) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
     outcome.unwrap();
     let requests: Vec<_> = wire.actual_requests().collect();
     let [request] = requests.try_into().unwrap();
@@ -54,10 +55,17 @@ async fn an_object_goes_out_whole_with_its_checksum() {
 
 #[tokio::test]
 async fn only_a_confirmation_of_these_bytes_counts() {
-    let (other, _) = put(answer(200, &[("x-amz-checksum-crc32", "AAAAAA==")], "")).await;
+    let (other, _) = put(answer(
+        200,
+        &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")],
+        "",
+    ))
+    .await;
     assert!(matches!(other, Err(BucketError::WrongConfirmation)));
-    let (none, _) = put(answer(200, &[], "")).await;
-    assert!(none.is_ok(), "{none:?}");
+    let (unsaid, _) = put(answer(200, &[ETAG], "")).await;
+    assert!(unsaid.is_ok(), "{unsaid:?}");
+    let (foreign, _) = put(answer(200, &[], "<html>welcome</html>")).await;
+    assert!(matches!(foreign, Err(BucketError::WrongConfirmation)));
 }
 
 #[tokio::test]
