@@ -21,17 +21,16 @@ pub(crate) struct World {
     pub(crate) queues: Queues,
     pub(crate) objects: Objects,
     pub(crate) vault: Vault,
-    /// In the order they came.
-    pub(crate) calls: Vec<Call>,
+    /// What happened, in order.
+    log: Vec<(Instant, Entry)>,
     /// What a caller did that it must not do whatever the answer.
     pub(crate) sins: Vec<String>,
 }
 
-/// A call, or an attempt to connect for one.
-pub(crate) struct Call {
-    pub(crate) at: Instant,
-    pub(crate) service: Service,
-    pub(crate) fault: Option<Fault>,
+enum Entry {
+    Note(String),
+    /// A call, or an attempt to connect for one.
+    Call(Service, Option<Fault>),
 }
 
 impl fmt::Debug for Aws {
@@ -49,7 +48,7 @@ impl Aws {
             queues,
             objects,
             vault,
-            calls: Vec::new(),
+            log: vec![(Instant::now(), Entry::Note("it begins".to_owned()))],
             sins: Vec::new(),
         }))
     }
@@ -59,14 +58,21 @@ impl Aws {
     }
 
     pub(crate) fn set_weather(&self, weather: [Weather; 3]) {
-        self.world().weather = weather;
+        let mut world = self.world();
+        world.weather = weather;
+        world.log(Entry::Note(format!("weather of {SERVICES:?}: {weather:?}")));
+    }
+
+    /// Remembers what somebody else did.
+    pub(crate) fn note(&self, text: String) {
+        self.world().log(Entry::Note(text));
     }
 
     /// What goes wrong with the request that is coming in.
     pub(crate) fn fault_of_call(&self, service: Service) -> Option<Fault> {
         let mut world = self.world();
         let fault = world.draw(service);
-        world.note(service, fault);
+        world.log(Entry::Call(service, fault));
         fault
     }
 
@@ -76,7 +82,7 @@ impl Aws {
         let fault = world.draw(service);
         let fault =
             fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
-        world.note(service, Some(fault));
+        world.log(Entry::Call(service, Some(fault)));
         Some(fault)
     }
 
@@ -128,18 +134,37 @@ impl World {
         self.weather[place].fault(service, &mut self.rng)
     }
 
-    fn note(&mut self, service: Service, fault: Option<Fault>) {
-        self.calls.push(Call {
-            at: Instant::now(),
-            service,
-            fault,
-        });
+    fn log(&mut self, entry: Entry) {
+        self.log.push((Instant::now(), entry));
+    }
+
+    /// Everything that went wrong.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (Service, Fault)> {
+        self.log.iter().filter_map(|(_, entry)| match entry {
+            Entry::Call(service, fault) => Some((*service, (*fault)?)),
+            Entry::Note(_) => None,
+        })
     }
 
     /// Whether anything has gone wrong with a service.
     pub(crate) fn has_failed(&self, service: Service) -> bool {
-        let mut calls = self.calls.iter();
-        calls.any(|call| call.service == service && call.fault.is_some())
+        self.faults().any(|(failed, _)| failed == service)
+    }
+
+    /// What happened, line by line.
+    pub(crate) fn story(&self) -> String {
+        let start = self.log[0].0;
+        let line = |(at, entry): &(Instant, Entry)| {
+            let seconds = (*at - start).as_secs_f64();
+            match entry {
+                Entry::Note(text) => format!("{seconds:9.3} s {text}\n"),
+                Entry::Call(service, None) => format!("{seconds:9.3} s     {service:?}: done\n"),
+                Entry::Call(service, Some(fault)) => {
+                    format!("{seconds:9.3} s     {service:?}: {fault:?}\n")
+                }
+            }
+        };
+        self.log.iter().map(line).collect()
     }
 }
 

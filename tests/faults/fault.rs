@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// What the relay calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Service {
     Sqs,
     SecretsManager,
@@ -13,7 +13,7 @@ pub(crate) enum Service {
 pub(crate) const SERVICES: [Service; 3] = [Service::Sqs, Service::SecretsManager, Service::S3];
 
 /// What goes wrong with a call. "Done" says that the service did what it was asked before things went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     // The connection.
     Refused,

@@ -3,6 +3,7 @@
 
 use crate::aws::Aws;
 use crate::fault::{Fault, Service};
+use crate::stack::ENDPOINTS;
 use crate::wire::{Stream, serve};
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
@@ -144,17 +145,6 @@ impl tower_service::Service<Uri> for Plug {
         })
     }
 }
-
-/// The addresses of the services; their hosts are their names.
-pub(crate) const ENDPOINTS: [(&str, &str, Service); 3] = [
-    ("AWS_ENDPOINT_URL_SQS", "http://sqs", Service::Sqs),
-    (
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-        "http://secrets",
-        Service::SecretsManager,
-    ),
-    ("AWS_ENDPOINT_URL_S3", "http://s3", Service::S3),
-];
 
 fn service_at(address: &Uri) -> Service {
     let host = address.host().unwrap();

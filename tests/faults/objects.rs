@@ -1,11 +1,9 @@
 //! S3: what `PutObject` stores and confirms.
 
 use crate::aws::error;
+use crate::digest::{crc32_of, md5_of};
 use crate::fault::{Fault, Service};
 use crate::wire::{Answer, Request};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 
 /// A bucket.
@@ -56,7 +54,7 @@ fn confirmation(content: &[u8], fault: Option<Fault>) -> Answer {
         _ => content,
     };
     let mut answer = Answer::new(200, "text/plain", "");
-    let etag = format!("\"{}\"", hex::encode(Md5::digest(said)));
+    let etag = format!("\"{}\"", md5_of(said));
     answer.headers.push(("etag", etag));
     if fault != Some(Fault::NoDigest) {
         answer
@@ -67,8 +65,4 @@ fn confirmation(content: &[u8], fault: Option<Fault>) -> Answer {
             .push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
     }
     answer
-}
-
-fn crc32_of(content: &[u8]) -> String {
-    STANDARD.encode(crc32fast::hash(content).to_be_bytes())
 }

@@ -2,13 +2,13 @@
 
 use crate::account::{Circumstances, judge};
 use crate::aws::Aws;
-use crate::delivery::{self, Delivery, Due, SECRET};
+use crate::delivery::{self, Delivery, Due};
 use crate::fault::{Fault, Service, Weather};
-use crate::network::ENDPOINTS;
-use crate::sequence::{SLOWEST, VARIABLES, aws, variable};
+use crate::sequence::SLOWEST;
+use crate::stack::{ENDPOINTS, aws, variables};
 use crate::wire::{Answer, Stream, read, serve};
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -59,8 +59,7 @@ async fn the_program_itself_obeys_the_law() {
 async fn check(seed: u64, place: usize, weather: [Weather; 3]) {
     let mut rng = Rng::with_seed(seed + place as u64);
     let is_fifo = rng.bool();
-    let secret = json!({"labelbox": SECRET, "training": SECRET}).to_string();
-    let aws = aws(rng.fork(), is_fifo, secret);
+    let aws = aws(rng.fork(), is_fifo);
     aws.set_weather(weather);
     let lambda = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut program = Running::start(&aws, weather, is_fifo, &lambda).await;
@@ -97,9 +96,7 @@ impl Running {
     ) -> Self {
         let mut command = Command::new(PROGRAM);
         command.env_clear().stdout(Stdio::null());
-        for name in VARIABLES {
-            command.envs(variable(name, is_fifo).map(|value| (name, value)));
-        }
+        command.envs(variables(is_fifo));
         for ((name, _, service), weather) in ENDPOINTS.iter().zip(weather) {
             let address = listen(aws, *service, weather).await.unwrap();
             command.env(name, format!("http://{address}"));

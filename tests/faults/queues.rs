@@ -1,10 +1,10 @@
 //! SQS: what `SendMessage` stores and confirms.
 
 use crate::aws::error;
+use crate::digest::{md5_of, md5_of_attributes};
 use crate::fault::{Fault, Service};
 use crate::objects::Objects;
 use crate::wire::{Answer, Request};
-use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -186,24 +186,4 @@ fn misreported(mut confirmation: Value, fault: Option<Fault>) -> Value {
         _ => {}
     }
     confirmation
-}
-
-fn md5_of(text: &str) -> String {
-    hex::encode(Md5::digest(text))
-}
-
-/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
-fn md5_of_attributes(attributes: &Attributes) -> String {
-    let mut bytes = Vec::new();
-    let add = |bytes: &mut Vec<u8>, text: &str| {
-        bytes.extend((text.len() as u32).to_be_bytes());
-        bytes.extend(text.as_bytes());
-    };
-    for (name, (data_type, value)) in attributes {
-        add(&mut bytes, name);
-        add(&mut bytes, data_type);
-        bytes.push(1);
-        add(&mut bytes, value);
-    }
-    hex::encode(Md5::digest(bytes))
 }
