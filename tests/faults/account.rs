@@ -17,7 +17,7 @@ pub(crate) enum Outcome {
     Other,
 }
 
-/// What was asked of the relay, beyond the event itself.
+/// What else decides about an answer.
 pub(crate) struct Circumstances {
     /// Whether there was time enough to do all that has to be done.
     pub(crate) has_time: bool,
@@ -50,11 +50,11 @@ pub(crate) fn judge(
     let outcome = match (status, &delivery.due) {
         (200, Due::Durable(expected)) => is_durable(world, expected, circumstances.is_fifo, &body)?,
         (200, Due::Answered(200) | Due::AnsweredAlways(200)) => Outcome::Other,
-        (503, Due::Durable(_) | Due::Refused | Due::Answered(_)) => {
+        (503, Due::Durable(_) | Due::Refused(_) | Due::Answered(_)) => {
             is_error(answer, &body, "try_again")?;
             Outcome::TryAgain
         }
-        (401, Due::Refused) => is_error(answer, &body, "signature_rejected")?,
+        (401, Due::Refused(_)) => is_error(answer, &body, "signature_rejected")?,
         // Without the right secret, nobody can tell a right signature, or the name of a webhook.
         (401, Due::Durable(_) | Due::Answered(_)) if world.vault.has_misled => {
             is_error(answer, &body, "signature_rejected")?
@@ -63,7 +63,24 @@ pub(crate) fn judge(
         (400, Due::AnsweredAlways(400)) => is_error(answer, &body, "malformed_base64")?,
         _ => return Err(format!("this must not be answered {status}")),
     };
+    if let Due::Refused(delivery_id) = &delivery.due {
+        is_nowhere(world, delivery_id)?;
+    }
     is_alive(world, delivery, circumstances, outcome)
+}
+
+/// A forgery leaves no trace, neither as a message nor as a record of one.
+fn is_nowhere(world: &World, delivery_id: &str) -> Result<(), String> {
+    let is_its = |(_, value): &(String, String)| value == delivery_id;
+    let mut messages = world.queues.messages.iter();
+    let quoted = format!("\"{delivery_id}\"");
+    let mut objects = world.objects.objects.values();
+    let is_here = messages.any(|message| message.attributes.values().any(is_its))
+        || objects.any(|object| String::from_utf8_lossy(object).contains(&quoted));
+    if is_here {
+        return Err("a forgery was stored".to_owned());
+    }
+    Ok(())
 }
 
 /// An error answer that the contract knows.
@@ -90,10 +107,7 @@ fn is_alive(
         failed(Service::SecretsManager),
         failed(Service::S3),
     );
-    let by_pointer = match &delivery.due {
-        Due::Durable(expected) => expected.by_pointer,
-        Due::Refused | Due::Answered(_) | Due::AnsweredAlways(_) => false,
-    };
+    let by_pointer = matches!(&delivery.due, Due::Durable(expected) if expected.by_pointer);
     if outcome == Outcome::Spilled && !queues && circumstances.has_time {
         return Err("it spilled, and nothing was wrong with the queues".to_owned());
     }

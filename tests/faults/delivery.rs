@@ -23,8 +23,8 @@ pub(crate) struct Delivery {
 pub(crate) enum Due {
     /// An event to make durable.
     Durable(Expected),
-    /// A signature to refuse.
-    Refused,
+    /// A forgery with this delivery id, which no other delivery has.
+    Refused(String),
     /// Another answer.
     Answered(u16),
     /// Another answer, whatever is down.

@@ -120,7 +120,7 @@ impl Draft {
         Delivery {
             name: "forgery",
             event,
-            due: Due::Refused,
+            due: Due::Refused(self.delivery_id),
         }
     }
 

@@ -43,14 +43,14 @@ fn is_queued(world: &World, expected: &Expected, is_fifo: bool, id: &str) -> Res
     if message.queue != queue_url(expected.entity, is_fifo) {
         return Err(format!("the message is in {}", message.queue));
     }
-    let copy = Copy {
+    let found = Found {
         body: &message.body,
         attributes: &message.attributes,
         trace: message.trace.as_deref(),
         group_id: message.group_id.as_deref(),
         dedup_id: message.dedup_id.as_deref(),
     };
-    copy.is_of(world, expected, is_fifo)
+    found.is_of(world, expected, is_fifo)
 }
 
 fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> Result<(), String> {
@@ -68,7 +68,7 @@ fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> R
         .as_object()
         .into_iter()
         .flatten();
-    let copy = Copy {
+    let found = Found {
         body: record["MessageBody"].as_str().unwrap_or_default(),
         attributes: &attributes.map(attribute).collect(),
         trace: record["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"].as_str(),
@@ -81,11 +81,11 @@ fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> R
     if !is_in_place {
         return Err(format!("it spilled to {key}"));
     }
-    copy.is_of(world, expected, is_fifo)
+    found.is_of(world, expected, is_fifo)
 }
 
 /// A durable copy of a message, wherever it is.
-struct Copy<'a> {
+struct Found<'a> {
     body: &'a str,
     attributes: &'a Attributes,
     trace: Option<&'a str>,
@@ -93,7 +93,7 @@ struct Copy<'a> {
     dedup_id: Option<&'a str>,
 }
 
-impl Copy<'_> {
+impl Found<'_> {
     fn is_of(&self, world: &World, expected: &Expected, is_fifo: bool) -> Result<(), String> {
         let place = pointer(self.body);
         if place.is_some() != expected.by_pointer {
@@ -123,17 +123,16 @@ impl Copy<'_> {
     /// The first of several deliveries of an event may be the one that was kept.
     fn has_attributes(&self, expected: &Expected) -> Result<(), String> {
         let of_delivery = ["delivery_id", "received_at", "ExtendedPayloadSize"];
-        let of_event = |name: &&str| !of_delivery.contains(name);
+        let of_event = |name: &str| !of_delivery.contains(&name);
         let here = self.attributes.iter();
-        let here = here.filter(|(name, _)| of_event(&name.as_str()));
-        let here: Vec<_> = here
-            .map(|(name, (_, value))| (name.as_str(), value))
-            .collect();
+        let here =
+            here.map(|(name, (data_type, value))| (name.as_str(), (data_type.as_str(), value)));
         let due = expected
             .attributes
             .iter()
-            .filter(|(name, _)| of_event(name));
-        let due: Vec<_> = due.map(|(name, value)| (*name, value)).collect();
+            .map(|(name, value)| (*name, ("String", value)));
+        let here: Vec<_> = here.filter(|(name, _)| of_event(name)).collect();
+        let due: Vec<_> = due.filter(|(name, _)| of_event(name)).collect();
         if here != due || !self.attributes.contains_key("received_at") {
             return Err(format!("the attributes are {:?}", self.attributes));
         }

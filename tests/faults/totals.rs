@@ -3,6 +3,7 @@
 use crate::fault::{Fault, SERVICES, Service};
 use crate::sequence::Report;
 use std::collections::BTreeMap;
+use std::fmt;
 
 #[derive(Default)]
 pub(crate) struct Totals {
@@ -36,19 +37,22 @@ impl Totals {
             dishes.map(|fault| (fault, self.faults.get(&fault).copied().unwrap_or_default()));
         counted.min_by_key(|(_, times)| *times).unwrap()
     }
+}
 
-    pub(crate) fn print(&self) {
-        println!("{} sequences: {:?}", self.sequences, self.outcomes);
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} sequences: {:?}", self.sequences, self.outcomes)?;
         for service in SERVICES {
-            let faults = self
+            write!(f, "{service:?}:")?;
+            for ((_, fault), times) in self
                 .faults
                 .iter()
-                .filter(|((failed, _), _)| *failed == service);
-            let faults: Vec<_> = faults
-                .map(|((_, fault), times)| format!("{fault:?} {times}"))
-                .collect();
-            println!("{service:?}: {}", faults.join(", "));
+                .filter(|((failed, _), _)| *failed == service)
+            {
+                write!(f, " {fault:?} {times}")?;
+            }
+            writeln!(f)?;
         }
-        println!("met least often: {:?}", self.rarest());
+        write!(f, "met least often: {:?}", self.rarest())
     }
 }
