@@ -24,9 +24,9 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// A small label with a project and a time, or without.
+    /// A small label with a project and a time, or without. No two are the same by chance.
     pub(crate) fn of_label(rng: &mut Rng) -> Self {
-        let id = format!("label{}", rng.u32(..1000));
+        let id = format!("label{}", rng.u32(..));
         let mut body = json!({"id": id});
         let mut attributes = BTreeMap::from([("entity_id", id)]);
         if rng.bool() {
