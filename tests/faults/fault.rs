@@ -124,8 +124,26 @@ pub(crate) enum Weather {
     Down(Fault),
 }
 
+/// What an outage of the network looks like.
+const OUTAGES: [Fault; 5] = [
+    Refused,
+    NeverConnected,
+    HangsBeforeRequest,
+    HangsAfterRequest,
+    DoneAndHangs,
+];
+
 impl Weather {
-    pub(crate) fn random(service: Service, rng: &mut Rng) -> Self {
+    /// The weather of all services: each has its own, or an outage takes some of them.
+    pub(crate) fn of_all(rng: &mut Rng) -> [Self; 3] {
+        let outage = rng.choice(OUTAGES).filter(|_| rng.u8(..8) == 0);
+        SERVICES.map(|service| {
+            let taken = outage.filter(|_| rng.u8(..3) > 0);
+            taken.map_or_else(|| Self::random(service, rng), Self::Down)
+        })
+    }
+
+    fn random(service: Service, rng: &mut Rng) -> Self {
         match rng.u8(..10) {
             0..5 => Self::Fine,
             5..8 => Self::Showers(rng.u8(10..=100)),

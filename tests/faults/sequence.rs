@@ -4,7 +4,7 @@ use crate::account::{Circumstances, Outcome, judge};
 use crate::aws::Aws;
 use crate::delivery::{self, Delivery, Due};
 use crate::durable::is_durable;
-use crate::fault::{Fault, SERVICES, Service, Weather};
+use crate::fault::{Fault, Service, Weather};
 use crate::network::network_to;
 use crate::stack;
 use fastrand::Rng;
@@ -110,7 +110,7 @@ impl Sequence {
         let mut sent = Vec::new();
         let mut outcomes = Vec::new();
         let mut promises = Vec::new();
-        self.change_weather(&mut rng);
+        self.aws.set_weather(Weather::of_all(&mut rng));
         for wave in 0..rng.u8(1..=3) {
             let since = Instant::now();
             if wave == 0 && rng.bool() {
@@ -125,16 +125,11 @@ impl Sequence {
             }
             sleep(Duration::from_secs(*rng.choice(&PAUSES).unwrap())).await;
             if rng.bool() {
-                self.change_weather(&mut rng);
+                self.aws.set_weather(Weather::of_all(&mut rng));
             }
         }
         self.check_once_more(&promises).await?;
         Ok(outcomes)
-    }
-
-    fn change_weather(&self, rng: &mut Rng) {
-        let weather = SERVICES.map(|service| Weather::random(service, rng));
-        self.aws.set_weather(weather);
     }
 
     /// Sends one delivery, or two at the same time, of which some were sent before.
