@@ -11,6 +11,8 @@
 - `samples`, `refusals`: the sample events of `events/` as requests, and what has to come of each; requests to refuse
 - `large`: events that a queue cannot carry as they are
 - `demonstration`: what `make run` does
+- `gate`: a way to a server that can be closed
+- `soak`: what `make soak` does, in rooms of its own
 - `standing`: what `make up`, `make outputs`, `make logs` and `make down` do
 - `aws`: what `make deploy` does, the one command here that leaves this machine
 - `progress`, `report`: what one sees meanwhile and in the end

@@ -13,6 +13,8 @@ from local import aws, build, demonstration, environment, standing
 from local.places import Busy, Instance
 from local.processes import Failed
 from local.progress import console, step
+from local.soak import command as soak
+from local.soak.crew import Stuck
 
 _LINES_OF_A_LOG = 30
 
@@ -37,7 +39,7 @@ def main() -> int:
         _show_tail(failed.log)
         console.print(f"[red]Failed:[/red] {failed}")
         return 1
-    except (Busy, build.Missing, standing.NotUp) as problem:
+    except (Busy, build.Missing, standing.NotUp, Stuck) as problem:
         console.print(f"[red]{problem}[/red]")
         return 1
 
@@ -52,6 +54,11 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("environment", help="print the running function's settings for a shell")
     commands.add_parser("logs", help="print the running function's log")
     commands.add_parser("down", help="stop what `up` left running")
+    soak_ = commands.add_parser("soak", help="events without end and one trouble after another, then an account")
+    soak_.add_argument("--minutes", type=float, default=10, help="at least one round of all troubles is done")
+    soak_.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
+    soak_.add_argument("--seed", help="what is sent and what goes wrong, as in the soak that printed it")
+    soak_.add_argument("--json", type=Path, metavar="FILE", help="write the account there, too")
     build_ = commands.add_parser("build", help="build the function for AWS")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, deploy):
@@ -75,6 +82,8 @@ def _obey(arguments: argparse.Namespace) -> int:
             standing.logs()
         case "down":
             standing.down()
+        case "soak":
+            return 0 if soak.run(arguments.minutes, arguments.queue_type, arguments.seed, arguments.json) else 1
         case "build":
             with (
                 Instance("build").claim() as instance,

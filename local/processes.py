@@ -86,6 +86,19 @@ def end_all(instance: Instance) -> bool:
         return bool(found)
 
 
+def kill(instance: Instance, program: str) -> int:
+    """Kills every process of `instance` that runs the file called `program`, without warning. Returns how many."""
+    killed = 0
+    for process in psutil.process_iter():
+        try:
+            if _belongs_to(process, instance) and Path(process.exe()).name == program:
+                process.kill()
+                killed += 1
+        except (psutil.Error, OSError):
+            continue  # it has just ended by itself
+    return killed
+
+
 def _belongs_to(process: psutil.Process, instance: Instance) -> bool:
     try:
         return process.environ().get("TMPDIR") == str(instance.temporary)

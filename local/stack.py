@@ -24,6 +24,8 @@ class Message:
     body: bytes
     attributes: dict[str, str]
     system: dict[str, str]
+    receipt: str = ""
+    """What SQS wants to be told when it is to be deleted."""
 
 
 @dataclass(frozen=True)
@@ -72,26 +74,48 @@ class Stack:
 
     def take(self, entity: str, seconds: int = 2) -> list[Message]:
         """Takes up to ten messages from a queue for good, and waits for the first one for `seconds`."""
-        sqs, queue = self.emulator.client("sqs"), self.queue_url(entity)
-        answer = sqs.receive_message(
+        queue = self.queue_url(entity)
+        messages = self.receive(queue, seconds)
+        for message in messages:
+            self.delete(queue, message)
+        return messages
+
+    def receive(self, queue: str, seconds: int) -> list[Message]:
+        """Up to ten messages, which come again if they are not deleted."""
+        answer = self.emulator.client("sqs").receive_message(
             QueueUrl=queue,
             MaxNumberOfMessages=10,
             WaitTimeSeconds=seconds,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
         )
-        messages = answer.get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return [_read(message) for message in messages]
+        return [_read(message) for message in answer.get("Messages", [])]
+
+    def delete(self, queue: str, message: Message) -> None:
+        """Tells the queue that a message has been processed."""
+        self.emulator.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
+
+    def put_back(self, queue: str, message: Message) -> None:
+        """Tells the queue that a message has failed and is to come again at once."""
+        self.emulator.client("sqs").change_message_visibility(
+            QueueUrl=queue, ReceiptHandle=message.receipt, VisibilityTimeout=0
+        )
 
     def payload(self, message: Message) -> bytes | None:
         """The object that a message points to; `None` when the message has the body itself."""
+        key = self.payload_key(message)
+        if key is None:
+            return None
+        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+        return bytes(answer["Body"].read())
+
+    def payload_key(self, message: Message) -> str | None:
+        """The key of the object that a message points to, if it does."""
         if "ExtendedPayloadSize" not in message.attributes:
             return None
         _, place = json.loads(message.body)
-        answer = self.emulator.client("s3").get_object(Bucket=place["s3BucketName"], Key=place["s3Key"])
-        return bytes(answer["Body"].read())
+        assert place["s3BucketName"] == self.outputs["PayloadBucketName"]
+        return str(place["s3Key"])
 
     def objects(self, prefix: str = "") -> list[str]:
         """The keys in the payload bucket that begin with `prefix`."""
@@ -99,19 +123,24 @@ class Stack:
         found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", [])]
 
+    def delete_object(self, key: str) -> None:
+        """Deletes from the payload bucket."""
+        self.emulator.client("s3").delete_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+
     def count(self) -> dict[str, int]:
         """How many messages each queue holds, those included that a consumer has not deleted yet."""
+        return {entity: self.count_in(self.queue_url(entity)) for entity in QUEUES}
+
+    def count_in(self, queue: str) -> int:
+        """The same of one queue, by its URL."""
         sqs = self.emulator.client("sqs")
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        held = {}
-        for entity in QUEUES:
-            attributes = sqs.get_queue_attributes(QueueUrl=self.queue_url(entity), AttributeNames=names)["Attributes"]
-            held[entity] = sum(int(attributes[name]) for name in names)
-        return held
+        held = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        return sum(int(held[name]) for name in names)
 
     def purge(self) -> None:
         """Empties all queues. A FIFO queue still knows for five minutes what it has seen."""
@@ -135,8 +164,8 @@ class Stack:
         """Where the function's log lines go."""
         return self.function["LoggingConfig"]["LogGroup"]
 
-    def counted(self, metric: str) -> int:
-        """How many lines of the function's log the template makes this metric of.
+    def counted(self, metric: str, since: float = 0) -> int:
+        """How many lines of the function's log, from `since` on (Unix time), the template makes this metric of.
 
         Counted here, in the one form of pattern that the template uses: to the emulator, every line matches it.
         """
@@ -146,15 +175,22 @@ class Stack:
         ]
         message = re.fullmatch(r'\{ \$\.message = "(.+)" \}', pattern)
         assert message, pattern
-        lines = [json.loads(line) for line in self.logs() if line.startswith("{")]
+        lines = [json.loads(line) for line in self.logs(since) if line.startswith("{")]
         return sum(line["message"] == message[1] for line in lines)
 
-    def logs(self) -> list[str]:
-        """What the function has written, oldest first."""
-        pages = self.emulator.client("logs").get_paginator("filter_log_events").paginate(logGroupName=self.log_group)
+    def logs(self, since: float = 0) -> list[str]:
+        """What the function has written from `since` on (Unix time), oldest first."""
+        paginator = self.emulator.client("logs").get_paginator("filter_log_events")
+        pages = paginator.paginate(logGroupName=self.log_group, startTime=int(since * 1000))
         return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
 
 def _read(message: dict[str, Any]) -> Message:
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    return Message(message["MessageId"], message["Body"].encode(), attributes, message.get("Attributes", {}))
+    return Message(
+        message["MessageId"],
+        message["Body"].encode(),
+        attributes,
+        message.get("Attributes", {}),
+        message["ReceiptHandle"],
+    )

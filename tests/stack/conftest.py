@@ -11,11 +11,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from local import build, deploy, emulator, environment
 from local.demonstration import MODELS
+from local.gate import Gate
 from local.places import Instance
 from local.samples import SECRET
 from local.stack import Stack
-
-from gate import Gate
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", "standard")

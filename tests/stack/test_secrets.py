@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import SECRETS, Deploy
-from gate import Gate
+from local.gate import Gate
 from local.samples import SECRET, sign
 from local.stack import Stack
 

@@ -77,10 +77,22 @@ class Gate:
                 self._connections.append(near)
                 if self._mode == "hanging" or self._target is None:
                     continue
-                far = socket.create_connection(self._target)
-                self._connections.append(far)
-            threading.Thread(target=_pass_on, args=(near, far), daemon=True).start()
-            threading.Thread(target=_pass_on, args=(far, near), daemon=True).start()
+            threading.Thread(target=self._carry, args=(near, self._target), daemon=True).start()
+
+    def _carry(self, near: socket.socket, target: tuple[str, int]) -> None:
+        """Passes on both ways until both ends have said all, and then forgets the connection."""
+        try:
+            with near, socket.create_connection(target) as far:
+                with self._lock:
+                    self._connections.append(far)
+                back = threading.Thread(target=_pass_on, args=(far, near), daemon=True)
+                back.start()
+                _pass_on(near, far)
+                back.join()
+        except OSError:
+            pass  # nobody listens there: the near end sees its connection closed
+        with self._lock:
+            self._connections = [each for each in self._connections if each.fileno() != -1]
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
