@@ -25,6 +25,8 @@ class Experience:
     killed: int
     sent_later: int
     """How many spilled messages were sent to their queues afterwards."""
+    remade: tuple[str, ...] = ()
+    """The entities whose queues are new since then."""
     kept: tuple[str, ...] = ()
     """Those that were not, with reasons."""
 
@@ -122,14 +124,21 @@ def _look_for_copies(account: Account, genuine: list[Page]) -> None:
     after its queue was made anew may be there twice. A standard queue keeps every copy: those of retries whose first
     attempt had arrived are counted, and not wrong.
     """
+    remade = Counter(entity for trouble in account.troubles for entity in trouble.remade)
     repeated = [page for page in genuine if len(page.found) > 1]
-    account.figures["copies, of events sent repeatedly"] = sum(
-        min(len(page.found), page.sent) - 1 for page in repeated
-    )
-    excess = [page for page in repeated if len(page.found) > page.sent]
-    copies = [f"{_name(page)}: sent {page.sent} times, found {len(page.found)} times" for page in excess]
+    copies, excess = 0, []
+    for page in repeated:
+        allowed = min(page.sent, 1 + remade[page.event.queue]) if account.is_fifo else page.sent
+        copies += min(len(page.found), allowed) - 1
+        if len(page.found) > allowed:
+            excess.append(page)
+    account.figures["copies, of events sent repeatedly"] = copies
     if account.is_fifo:
-        _enter(account, "duplicated", copies)
+        _enter(
+            account,
+            "duplicated",
+            [f"{_name(page)}: sent {page.sent} times, found {len(page.found)} times" for page in excess],
+        )
     else:
         account.figures["duplicated by retries"] = sum(len(page.found) - page.sent for page in excess)
 

@@ -1,7 +1,6 @@
 """The course of a soak: senders and consumers at work, one trouble after another, and everything fetched in the end."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -13,7 +12,7 @@ from local.soak.collectors import Collector
 from local.soak.crew import Crew, Stuck, Traffic
 from local.soak.deliveries import stream
 from local.soak.ledger import Ledger
-from local.soak.replay import SPILL, Replayed, replay
+from local.soak.replay import SPILL, replay
 from local.soak.senders import Mail, Sender
 from local.soak.troubles import Site, Trouble
 from local.stack import QUEUES, Stack
@@ -87,7 +86,18 @@ class Course:
         lasted, answers = time.monotonic() - began, site.ledger.words - before
         self._rest()
         replayed = replay(self._stack, self._tool)
-        self._note(trouble.name, lasted, was_felt, answers, trouble.killed, replayed)
+        self._experiences.append(
+            Experience(
+                trouble.name,
+                lasted,
+                was_felt,
+                dict(answers),
+                trouble.killed,
+                replayed.sent,
+                trouble.remade,
+                replayed.kept,
+            )
+        )
 
     def _rest(self) -> None:
         """Goes on when the relay takes events again as if nothing had been."""
@@ -104,7 +114,9 @@ class Course:
         with self._site.traffic.held(self._site.crew):
             replayed = replay(self._stack, self._tool)
             if replayed.sent or replayed.kept:
-                self._note("answers that came later", 0, True, Counter(), 0, replayed)
+                self._experiences.append(
+                    Experience("answers that came later", 0, True, {}, 0, replayed.sent, kept=replayed.kept)
+                )
             for collector in self._collectors:
                 collector.forget_payloads()
 
@@ -112,13 +124,6 @@ class Course:
         queues = [self._stack.queue_url(entity) for entity in QUEUES]
         dead = [self._stack.dead_letter_queue_url(entity) for entity in QUEUES]
         return not any(self._stack.count_in(queue) for queue in (*queues, *dead))
-
-    def _note(
-        self, name: str, seconds: float, was_felt: bool, answers: Counter[str], killed: int, replayed: Replayed
-    ) -> None:
-        self._experiences.append(
-            Experience(name, seconds, was_felt, dict(answers), killed, replayed.sent, replayed.kept)
-        )
 
 
 def _shuffled(random: Random) -> list[Trouble]:

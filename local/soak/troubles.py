@@ -40,6 +40,8 @@ class Trouble:
     name: str
     killed = 0
     """How many processes of the function it has killed."""
+    remade: tuple[str, ...] = ()
+    """The entities whose queues were deleted and made again. A new queue has forgotten what the old one has seen."""
 
     def begin(self, site: Site) -> None:
         raise NotImplementedError
@@ -85,6 +87,7 @@ class Deleted(Trouble):
         sqs = site.stack.emulator.client("sqs")
         entities = ["label", site.random.choice(["workflow", "review", "model_run", "unrouted"])]
         queues = [site.stack.queue_url(entity) for entity in entities]
+        self.remade = tuple(entities)
         with site.traffic.held(site.crew):
             site.crew.wait_until(
                 lambda: not any(site.stack.count_in(queue) for queue in queues), _SECONDS_TO_DRAIN, "queues not empty"

@@ -1,0 +1,138 @@
+"""A short soak, in which each trouble happens once; and that the account of a soak is right about what is wrong."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local import build, environment
+from local.gate import Gate
+from local.places import Instance
+from local.soak import command, course, replay, troubles
+from local.soak.account import Account, Experience, draw_up
+from local.soak.collectors import Collector
+from local.soak.course import Course
+from local.soak.deliveries import Event, digest
+from local.soak.ledger import Answer, Found, Ledger
+from local.stack import Stack
+
+SEED = "soak in the tests"
+BODY = digest(b"body")
+
+Site = tuple[Stack, dict[str, Gate], Path]
+
+
+@pytest.fixture(scope="module", params=["fifo", "standard"])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A stack of its own, as the troubles of a soak would be those of other tests."""
+    environment.shield()
+    with Instance("soak-test").claim() as instance:
+        build.build_quickly(instance)
+        tool = build.build_tool(instance)
+        with command.deployed(instance, request.param) as (stack, gates):
+            yield stack, gates, tool
+
+
+def test_nothing_is_lost_whatever_goes_wrong(site: Site) -> None:
+    stack, gates, tool = site
+    account = Course(stack, gates, tool, SEED).run(0)
+    assert account.balances, account.wrong
+    felt = {trouble.name for trouble in account.troubles if trouble.was_felt}
+    assert felt >= {trouble.name for trouble in troubles.all_kinds()}
+    assert sum(trouble.killed for trouble in account.troubles) > 0
+    happened = (
+        *("answered 200 queued", "answered 200 unrouted", "answered 200 spilled", "answered 502", "answered 503"),
+        *("found in queues", "found by pointer", "found as dead letters", "sent from spill/ later", "forged"),
+    )
+    assert not [name for name in happened if not account.figures.get(name)], account.figures
+
+
+def test_a_replay_that_deletes_without_sending_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, gates, tool = site
+
+    def delete_unsent(stack: Stack, _: Path) -> replay.Replayed:
+        spilled = stack.objects(replay.SPILL)
+        for key in spilled:
+            stack.delete_object(key)
+        return replay.Replayed(len(spilled), ())
+
+    monkeypatch.setattr(course, "replay", delete_unsent)
+    monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
+    account = Course(stack, gates, tool, f"{SEED}, deleting").run(0)
+    assert account.figures["lost"] and "spilled" in account.wrong["lost"][0]
+
+
+def test_a_message_that_is_not_what_was_sent_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, gates, tool = site
+    monkeypatch.setattr(Collector, "_read_payload", lambda *_: digest(b"something else"))
+    monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
+    account = Course(stack, gates, tool, f"{SEED}, altering").run(0)
+    assert account.figures["lost"] and account.figures["altered"]
+
+
+def found(event: Event, number: int = 0, **differently: str) -> Found:
+    fields = {"queue": event.queue, "topic": event.topic, "digest": event.digest, **differently}
+    return Found(f"message {number}", event.dedup_id, by_pointer=False, is_dead_letter=False, **fields)  # type: ignore[arg-type]
+
+
+def drawn_up(
+    answers: list[Answer],
+    *messages: Found,
+    is_genuine: bool = True,
+    remade: tuple[str, ...] = (),
+    is_fifo: bool = True,
+    left: tuple[str, ...] = (),
+) -> Account:
+    """The account of one event, which was sent once for each answer."""
+    ledger = Ledger()
+    event = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4, is_genuine)
+    for answer in answers:
+        ledger.send(event)
+        ledger.answer(event, answer)
+    for message in messages:
+        ledger.find(message)
+    happened = [Experience("queues deleted", 1.0, True, {}, 0, 0, remade)]
+    return draw_up(ledger.pages, ledger.strangers, happened, left, is_fifo)
+
+
+EVENT = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4)
+QUEUED, SPILLED, REFUSED, DOWN = (Answer(word, 0.1) for word in ("queued", "spilled", "401", "503"))
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [
+        ("lost", drawn_up([QUEUED])),
+        ("lost", drawn_up([SPILLED])),
+        ("lost", drawn_up([QUEUED], found(EVENT, digest="other"))),
+        ("altered", drawn_up([QUEUED], found(EVENT, topic="LABEL_CREATED"), found(EVENT, 1))),
+        ("duplicated", drawn_up([QUEUED], found(EVENT), found(EVENT, 1), remade=("label",))),
+        ("duplicated", drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("review",))),
+        ("in a wrong queue", drawn_up([QUEUED], found(EVENT, queue="review"))),
+        ("strangers", drawn_up([], found(EVENT))),
+        ("forged, but let in", drawn_up([QUEUED], is_genuine=False)),
+        ("forged, but let in", drawn_up([REFUSED], found(EVENT), is_genuine=False)),
+        ("genuine, but refused", drawn_up([REFUSED])),
+        ("genuine, but refused", drawn_up([Answer("200 without a status", 0.1)])),
+        ("slowest answer, s", drawn_up([Answer("503", 10.1)])),
+        ("left in spill/", drawn_up([SPILLED], found(EVENT), left=("spill/label/2026/01/01/id.json",))),
+    ],
+)
+def test_what_is_wrong_is_in_the_account(name: str, account: Account) -> None:
+    assert name in account.wrong, account.figures
+    assert not account.balances
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        drawn_up([QUEUED], found(EVENT)),
+        drawn_up([DOWN]),
+        drawn_up([DOWN], found(EVENT)),
+        drawn_up([REFUSED], is_genuine=False),
+        drawn_up([QUEUED], found(EVENT), found(EVENT)),
+        drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("label",)),
+        drawn_up([QUEUED], found(EVENT), found(EVENT, 1), is_fifo=False),
+    ],
+)
+def test_what_may_happen_is_not_wrong(account: Account) -> None:
+    assert account.balances, account.wrong
