@@ -81,6 +81,7 @@ def drawn_up(
     remade: tuple[str, ...] = (),
     is_fifo: bool = True,
     left: tuple[str, ...] = (),
+    was_felt: bool = True,
 ) -> Account:
     """The account of one event, which was sent once for each answer."""
     ledger = Ledger()
@@ -90,7 +91,7 @@ def drawn_up(
         ledger.answer(event, answer)
     for message in messages:
         ledger.find(message)
-    happened = [Experience("queues deleted", 1.0, True, {}, 0, 0, remade)]
+    happened = [Experience("queues deleted", 1.0, was_felt, {}, 0, 0, remade)]
     return draw_up(ledger.pages, ledger.strangers, happened, left, is_fifo)
 
 
@@ -115,6 +116,7 @@ QUEUED, SPILLED, REFUSED, DOWN = (Answer(word, 0.1) for word in ("queued", "spil
         ("genuine, but refused", drawn_up([Answer("200 without a status", 0.1)])),
         ("slowest answer, s", drawn_up([Answer("503", 10.1)])),
         ("left in spill/", drawn_up([SPILLED], found(EVENT), left=("spill/label/2026/01/01/id.json",))),
+        ("troubles without effect", drawn_up([QUEUED], found(EVENT), was_felt=False)),
     ],
 )
 def test_what_is_wrong_is_in_the_account(name: str, account: Account) -> None:
