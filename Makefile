@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 MINUTES ?= 10
 QUEUE_TYPE ?= fifo
+SEQUENCES ?= 100000
 
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
@@ -48,12 +49,10 @@ test: $(INSTALLED) ## Check format, lints and template, and run every test, a lo
 	$(TOOL) samcli validate --lint
 	$(TOOL) pytest -p no:cacheprovider tests/stack
 
-SEQUENCES ?= 100000
-
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
-soak: $(INSTALLED) ## Send events for MINUTES=10 through one trouble after another, and account for each; QUEUE_TYPE=standard, SEED=…
+soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor

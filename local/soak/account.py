@@ -86,7 +86,8 @@ def _count_answers(account: Account, genuine: list[Page], forged: list[Page]) ->
     refused = {word: count for word, count in words.items() if not (word.startswith("5") or word == "no answer")}
     for word, count in sorted(words.items()):
         figures[f"answered {word}" if word != "no answer" else "not answered"] = count
-    figures["slowest answer, s"] = round(max((a.seconds for page in genuine + forged for a in page.answers), default=0), 2)
+    seconds = [answer.seconds for page in genuine + forged for answer in page.answers]
+    figures["slowest answer, s"] = round(max(seconds, default=0), 2)
     slow = [
         f"{_name(page)}: {answer.word} after {answer.seconds:.1f} s"
         for page in genuine + forged
@@ -119,10 +120,10 @@ def _look_for_lost(account: Account, genuine: list[Page]) -> None:
 def _look_for_copies(account: Account, genuine: list[Page]) -> None:
     """A FIFO queue drops what it has taken in the last five minutes.
 
-    So neither the relay's own retries nor a spilled message that had reached its queue after all can make a second copy:
-    what is spilled is sent right after each trouble, and no trouble lasts for minutes. Only what a sender sent again
-    after its queue was made anew may be there twice. A standard queue keeps every copy: those of retries whose first
-    attempt had arrived are counted, and not wrong.
+    So neither the relay's own retries nor a spilled message that had reached its queue after all can make a second
+    copy: what is spilled is sent right after each trouble, and no trouble lasts for minutes. Only what a sender sent
+    again after its queue was made anew may be there twice. A standard queue keeps every copy: those of retries whose
+    first attempt had arrived are counted, and not wrong.
     """
     remade = Counter(entity for trouble in account.troubles for entity in trouble.remade)
     repeated = [page for page in genuine if len(page.found) > 1]

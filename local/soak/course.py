@@ -36,7 +36,7 @@ class Course:
         self._experiences: list[Experience] = []
 
     def run(self, seconds: float, say: Callable[[str], None] = lambda _: None) -> Account:
-        """Every trouble at least once, each as short as it can be; then more of them, and longer, for `seconds` in all."""
+        """Every trouble once, each as short as it can be; then more of them, and longer, for `seconds` in all."""
         site, until = self._site, time.monotonic() + seconds
         mail = Mail(stream(self._seed))
         collecting = Crew()

@@ -1,4 +1,4 @@
-"""What the soak sends: an endless stream of deliveries of every kind, from a seed, some of them repeated, all shuffled."""
+"""What the soak sends: an endless stream of deliveries of every kind, from a seed, some repeated, all shuffled."""
 
 import hashlib
 import itertools

@@ -23,9 +23,10 @@ def replay(stack: Stack, tool: Path) -> Replayed:
     """Runs `relayctl replay-spill`. Raises `Failed` if it could not work at all."""
     instance = stack.emulator.instance
     log = instance.log("replay-spill")
+    settings = environment.for_emulator(instance, stack.emulator.endpoint)
     program = [str(tool), "replay-spill", "--stack", stack.name, "--json"]
     try:
-        processes.run("relayctl replay-spill", program, environment.for_emulator(instance, stack.emulator.endpoint), log)
+        processes.run("relayctl replay-spill", program, settings, log)
     except processes.Failed:
         # It ends with 1 when something stayed, and then there is an account, too.
         if '"kept":[{' not in log.read_text():

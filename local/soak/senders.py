@@ -1,4 +1,4 @@
-"""What each sender does: takes the next delivery, sends it, notes the answer, and sends some again that were not taken."""
+"""What each sender does: takes a delivery, sends it, notes the answer, and sends some again that were not taken."""
 
 import json
 import threading

@@ -1,18 +1,20 @@
 """A short soak, in which each trouble happens once; and that the account of a soak is right about what is wrong."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from local import build, environment
 from local.gate import Gate
 from local.places import Instance
-from local.soak import command, course, replay, troubles
+from local.soak import command, course, troubles
 from local.soak.account import Account, Experience, draw_up
 from local.soak.collectors import Collector
 from local.soak.course import Course
 from local.soak.deliveries import Event, digest
 from local.soak.ledger import Answer, Found, Ledger
+from local.soak.replay import SPILL, Replayed
 from local.stack import Stack
 
 SEED = "soak in the tests"
@@ -49,11 +51,11 @@ def test_nothing_is_lost_whatever_goes_wrong(site: Site) -> None:
 def test_a_replay_that_deletes_without_sending_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     stack, gates, tool = site
 
-    def delete_unsent(stack: Stack, _: Path) -> replay.Replayed:
-        spilled = stack.objects(replay.SPILL)
+    def delete_unsent(stack: Stack, _: Path) -> Replayed:
+        spilled = stack.objects(SPILL)
         for key in spilled:
             stack.delete_object(key)
-        return replay.Replayed(len(spilled), ())
+        return Replayed(len(spilled), ())
 
     monkeypatch.setattr(course, "replay", delete_unsent)
     monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
@@ -70,8 +72,8 @@ def test_a_message_that_is_not_what_was_sent_is_noticed(site: Site, monkeypatch:
 
 
 def found(event: Event, number: int = 0, **differently: str) -> Found:
-    fields = {"queue": event.queue, "topic": event.topic, "digest": event.digest, **differently}
-    return Found(f"message {number}", event.dedup_id, by_pointer=False, is_dead_letter=False, **fields)  # type: ignore[arg-type]
+    as_sent = Found(f"message {number}", event.dedup_id, event.queue, event.topic, event.digest, False, False)
+    return replace(as_sent, **differently)
 
 
 def drawn_up(
