@@ -23,9 +23,12 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
 
 
 def build_tool(instance: Instance) -> Path:
-    """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path."""
+    """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path.
+
+    With an example beside it, it gets the dependencies that `cargo test` has compiled, and not a second set of them.
+    """
     settings = environment.for_building(instance, quick=False)
-    program = ["cargo", "build", "--locked", "--features", "relayctl", "--bin", "relayctl"]
+    program = ["cargo", "build", "--locked", "--all-features", "--bin", "relayctl", "--example", "consumer"]
     processes.run("cargo build", program, settings, instance.log("build-tool"))
     return PROJECT / "target" / "debug" / "relayctl"
 

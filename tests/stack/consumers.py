@@ -87,7 +87,7 @@ class Rust(Consumer):
     @classmethod
     def build(cls, instance: Instance) -> "Rust":
         built = subprocess.run(
-            ["cargo", "build", "--locked", "--example", "consumer", "--message-format", "json"],
+            ["cargo", "build", "--locked", "--all-features", "--example", "consumer", "--message-format", "json"],
             env=environment.for_building(instance, quick=False),
             cwd=PROJECT,
             capture_output=True,

@@ -1,16 +1,21 @@
-"""Nothing is lost: what queues cannot carry, at the very boundary, and what happens without a bucket."""
+"""Nothing is lost: what queues cannot carry, at the very boundary, and what happens without a bucket or a queue."""
 
 import hashlib
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import Deploy
+from local import environment
 from local.demonstration import check_pointer
 from local.large import Uncarriable, all_kinds
 from local.samples import Request
 from local.stack import Stack
 
 LARGEST_MESSAGE = 1024 * 1024
+SETTINGS = ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit", "MaximumMessageSize", "RedrivePolicy")
+"""What makes a queue the one that it was."""
 
 
 def label(size: int, number: int = 0) -> Request:
@@ -58,3 +63,30 @@ def test_without_its_bucket_small_events_still_flow_and_large_ones_are_to_be_tri
     s3.create_bucket(Bucket=bucket)
     assert send(stack, label(3000, 2))[1]["status"] == "queued"
     assert stack.count()["label"] == 3
+
+
+def test_a_hundred_events_outlast_the_loss_of_their_queue(empty: Stack, relayctl: Path) -> None:
+    sqs, queue = empty.emulator.client("sqs"), empty.queue_url("label")
+    # Deleted with the queue are its attributes, which the template gave it.
+    given = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    settings = {name: given[name] for name in SETTINGS if name in given}
+    sqs.delete_queue(QueueUrl=queue)
+    before = empty.counted("Spilled")
+    try:
+        requests = [label(1000, number) for number in range(1000, 1100)]
+        answers = [send(empty, request) for request in requests]
+        assert [(status, said["status"]) for status, said in answers] == [(200, "spilled")] * 100
+        assert sorted(said["message_id"] for _, said in answers) == empty.objects("spill/label/")
+        assert empty.counted("Spilled") - before == 100, "the alarm's metric"
+    finally:
+        sqs.create_queue(QueueName=queue.rpartition("/")[2], Attributes=settings)
+    replay = [str(relayctl), "replay-spill", "--stack", empty.name]
+    aws = environment.for_emulator(empty.emulator.instance, empty.emulator.endpoint)
+    done = subprocess.run(replay, env=aws, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.split()[:6]) == (0, ["found", "100", "sent", "100", "deleted", "100"])
+    assert empty.objects("spill/") == []
+    assert empty.count()["label"] == 100
+    found = set()
+    while messages := empty.take("label"):
+        found |= {message.body for message in messages}
+    assert found == {request.body for request in requests}
