@@ -1,9 +1,12 @@
 //! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
 
+use crate::message::md5_of;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use std::error::Error;
 use std::future::Future;
 
@@ -43,24 +46,32 @@ impl S3 {
 
 impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
+        let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
         let request = self.client.put_object().bucket(&self.name).key(key);
         let confirmation = request
             .checksum_crc32(&checksum)
-            .body(ByteStream::from(content))
+            .body(ByteStream::from(content.clone()))
             .send()
             .await
             .map_err(|error| BucketError::NotStored(error.into()))?;
-        // Any proxy can say 200, but only a store gives an ETag. S3 stores nothing whose checksum is not the one that we
-        // sent, and says which one it stored; emulators may only do the first. Source:
-        // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
-        let is_ours = |stored: &String| *stored == checksum;
-        if confirmation.e_tag.is_some() && confirmation.checksum_crc32.as_ref().is_none_or(is_ours)
-        {
+        if is_confirmed(&confirmation, &checksum, &content) {
             Ok(())
         } else {
             Err(BucketError::WrongConfirmation)
         }
+    }
+}
+
+/// Any proxy can say 200. S3 stores nothing whose checksum is not the one that we sent, and says which one it stored.
+/// Emulators may not say it, but their ETag is the MD5 of what they stored.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
+fn is_confirmed(confirmation: &PutObjectOutput, checksum: &str, content: &[u8]) -> bool {
+    match (&confirmation.checksum_crc32, &confirmation.e_tag) {
+        (Some(stored), Some(_)) => stored == checksum,
+        (None, Some(etag)) => etag.trim_matches('"') == md5_of(content),
+        (_, None) => false,
     }
 }
 

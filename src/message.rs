@@ -4,7 +4,7 @@ mod checksum;
 mod identity;
 mod payload;
 
-pub use checksum::Checksums;
+pub use checksum::{Checksums, md5_of};
 pub use identity::group_id;
 pub use payload::{NotCarriable, PAYLOAD_SIZE, POINTER_CLASS, Payload};
 

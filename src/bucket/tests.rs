@@ -13,7 +13,7 @@ use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 const CONTENT: &[u8] = b"\xff\x00 any bytes";
 /// python3 -c 'import base64,zlib; print(base64.b64encode(zlib.crc32(b"\xff\0 any bytes").to_bytes(4, "big")))'
 const CRC32: &str = "hQ+3qQ==";
-const ETAG: (&str, &str) = ("etag", "\"0123456789abcdef0123456789abcdef\"");
+const ETAG: (&str, &str) = ("etag", "\"780b12726ed854f1621980db42ffb6ed\"");
 
 fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> HttpResponse {
     let mut answer = HttpResponse::new(status.try_into().unwrap(), body.into());
@@ -64,6 +64,9 @@ async fn only_a_confirmation_of_these_bytes_counts() {
     assert!(matches!(other, Err(BucketError::WrongConfirmation)));
     let (unsaid, _) = put(answer(200, &[ETAG], "")).await;
     assert!(unsaid.is_ok(), "{unsaid:?}");
+    let other = ("etag", "\"d41d8cd98f00b204e9800998ecf8427e\"");
+    let (changed, _) = put(answer(200, &[other], "")).await;
+    assert!(matches!(changed, Err(BucketError::WrongConfirmation)));
     let (foreign, _) = put(answer(200, &[], "<html>welcome</html>")).await;
     assert!(matches!(foreign, Err(BucketError::WrongConfirmation)));
 }

@@ -44,10 +44,15 @@ impl Checksums {
             update_with_length(&mut hash, value);
         }
         Self {
-            body: hex::encode(Md5::digest(body)),
+            body: md5_of(body),
             attributes: (!attributes.is_empty()).then(|| hex::encode(hash.finalize())),
         }
     }
+}
+
+/// The MD5 of some bytes, lower-case hex.
+pub fn md5_of(bytes: impl AsRef<[u8]>) -> String {
+    hex::encode(Md5::digest(bytes))
 }
 
 /// A data type may have a label of its own after a point, such as `Binary.png`.

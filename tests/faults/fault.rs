@@ -54,6 +54,9 @@ pub(crate) enum Fault {
     WrongAttributeDigest,
     ChangedAttribute,
     NoMessageId,
+    // Of a store that is not S3: no checksum, but the ETag is a digest, too.
+    OnlyEtag,
+    ChangedOnlyEtag,
 
     // A secret that is none, or another one.
     EmptySecret,
@@ -103,7 +106,14 @@ impl Service {
                 NoMessageId,
             ],
             Self::SecretsManager => &[EmptySecret, MalformedSecret, BinarySecret, OtherSecret],
-            Self::S3 => &[DoneLate, WrongDigest, NoDigest, ChangedContent],
+            Self::S3 => &[
+                DoneLate,
+                WrongDigest,
+                NoDigest,
+                ChangedContent,
+                OnlyEtag,
+                ChangedOnlyEtag,
+            ],
         };
         ANY.iter().chain(own).copied()
     }

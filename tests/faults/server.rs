@@ -182,6 +182,8 @@ fn is_subtle(service: Service, fault: Fault) -> bool {
             | Fault::WrongAttributeDigest
             | Fault::ChangedAttribute
             | Fault::NoMessageId
+            | Fault::OnlyEtag
+            | Fault::ChangedOnlyEtag
             | Fault::EmptySecret
             | Fault::MalformedSecret
             | Fault::BinarySecret
