@@ -30,7 +30,7 @@ def build_tool(instance: Instance) -> Path:
     settings = environment.for_building(instance, quick=False)
     program = ["cargo", "build", "--locked", "--all-features", "--bin", "relayctl", "--example", "consumer"]
     processes.run("cargo build", program, settings, instance.log("build-tool"))
-    return PROJECT / "target" / "debug" / "relayctl"
+    return Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target")) / "debug" / "relayctl"
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:

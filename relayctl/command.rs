@@ -38,8 +38,8 @@ keeps its age in the bucket), and its deduplication id in a FIFO queue is its me
 the queue takes it even if it has seen the event minutes ago, and takes each dead letter once.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
-killed leaves up to ten dead letters invisible for five minutes: repeat it then. What it had sent and not \
-deleted goes out again, with the same dedup_id.";
+killed leaves what it had in hand, and what it had to keep, invisible for up to five minutes: repeat it then. \
+What it had sent and not deleted goes out again, with the same dedup_id.";
 
 const REDRIVE_EXAMPLES: &str = "\
 Examples:

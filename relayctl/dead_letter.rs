@@ -26,7 +26,13 @@ impl DeadLetter {
             attributes: message.message_attributes.unwrap_or_default(),
             trace: get(MessageSystemAttributeName::AwsTraceHeader),
             group_id: get(MessageSystemAttributeName::MessageGroupId),
-            dedup_id: is_fifo.then(|| dedup_id(&message_id)),
+            // Its old one will not do: a FIFO queue drops a message whose deduplication id it has taken within five minutes,
+            // even if that message was deleted since, and a message may die within seconds. The dead letter's message id,
+            // which no other message has, does all that is wanted. However often the same dead letter is sent, by two
+            // people or by a run that was interrupted before it could delete, the queue takes it once in five minutes. In
+            // its queue it is a new message with a new id, so it can go back again if it dies again. Source:
+            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>.
+            dedup_id: is_fifo.then(|| message_id.clone()),
         };
         let sums = letter.checksums();
         Some(Self {
@@ -37,19 +43,6 @@ impl DeadLetter {
             letter,
         })
     }
-}
-
-/// The deduplication id under which a dead letter goes back.
-///
-/// Its old one will not do: a FIFO queue drops a message whose deduplication id it has taken within five minutes, even if
-/// that message was deleted since, and a message may die within seconds. Source:
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>.
-///
-/// The dead letter's message id, which no other message has, does all that is wanted. However often the same dead letter is
-/// sent, by two people or by a run that was interrupted before it could delete, the queue takes it once in five minutes. In
-/// its queue it is a new message with a new id, so it can go back again if it dies again.
-fn dedup_id(message_id: &str) -> String {
-    message_id.to_owned()
 }
 
 /// Dead letters by group, each group in the order received. What has no group is a group of its own.

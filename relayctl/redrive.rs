@@ -13,13 +13,15 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 const AT_ONCE: usize = 8;
 const BATCH: i32 = 10;
 /// A receive that waits asks all servers of SQS, so that one without messages means that there are none. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT_SECONDS: i32 = 1;
+/// So many batches in a row with nothing new in them end a run: what it keeps may come back before what it has not seen.
+const MOST_KNOWN_BATCHES: u32 = 3;
 /// How long nobody else sees what we have received: enough for a whole batch of one group, of which each is sent and
 /// deleted, one after the other, at the limit of time.
 const INVISIBLE_SECONDS: u64 = BATCH as u64 * 2 * CALL_TIME_LIMIT.as_secs();
@@ -61,6 +63,10 @@ struct Run<'r> {
     dead_letter_queue_url: &'r str,
     /// What this run has received: each is tried once.
     tried: HashSet<String>,
+    /// What it has moved. A standard queue may hand out a message once more after its deletion.
+    moved: HashSet<String>,
+    /// Groups of which something stays, each with the first letter that does: the later ones must not overtake it.
+    held: HashMap<String, String>,
     /// What this run has sent, by its id in the queue, which it keeps when it dies again.
     sent: HashSet<String>,
     /// Handles of what stays, to be made visible again.
@@ -70,6 +76,7 @@ struct Run<'r> {
 /// What became of a dead letter.
 struct Fate {
     letter: String,
+    group_id: Option<String>,
     handle: String,
     new_id: Option<String>,
     outcome: Outcome,
@@ -83,6 +90,8 @@ impl<'r> Run<'r> {
             queue_url: stack.queue_url(entity)?,
             dead_letter_queue_url: stack.dead_letter_queue_url(entity)?,
             tried: HashSet::new(),
+            moved: HashSet::new(),
+            held: HashMap::new(),
             sent: HashSet::new(),
             stays: Vec::new(),
         })
@@ -105,13 +114,19 @@ impl<'r> Run<'r> {
         account: &mut Account,
         bar: &ProgressBar,
     ) -> Result<(), Trouble> {
+        let mut known_batches = 0;
         while !interrupt.is_pressed() {
             let letters = self.receive().await?;
-            let fresh = self.only_new(letters, account);
             // What stays comes back when its time is over: with nothing new, we would go round for ever.
-            if fresh.is_empty() {
+            if letters.is_empty() || known_batches == MOST_KNOWN_BATCHES {
                 break;
             }
+            let fresh = self.only_new(letters, account).await;
+            known_batches = if fresh.is_empty() {
+                known_batches + 1
+            } else {
+                0
+            };
             account.find(fresh.len() as u64);
             for fate in self.move_all(fresh).await {
                 bar.inc(1);
@@ -141,7 +156,11 @@ impl<'r> Run<'r> {
     }
 
     /// Leaves out what this run has had in hand before.
-    fn only_new(&mut self, letters: Vec<DeadLetter>, account: &mut Account) -> Vec<DeadLetter> {
+    async fn only_new(
+        &mut self,
+        letters: Vec<DeadLetter>,
+        account: &mut Account,
+    ) -> Vec<DeadLetter> {
         let mut fresh = Vec::new();
         for letter in letters {
             let died_again = self.sent.remove(&letter.message_id);
@@ -153,7 +172,10 @@ impl<'r> Run<'r> {
                     Outcome::Kept(reason.to_owned()),
                 );
             }
-            if self.tried.insert(letter.message_id.clone()) && !died_again {
+            if self.moved.contains(&letter.message_id) {
+                // If this fails it comes once more, to this run or to the next, which sends a duplicate then.
+                let _ = self.delete(letter.receipt_handle).await;
+            } else if self.tried.insert(letter.message_id.clone()) && !died_again {
                 fresh.push(letter);
             } else {
                 self.stays.push(letter.receipt_handle);
@@ -175,7 +197,8 @@ impl<'r> Run<'r> {
     /// Moves a group in its order: what cannot be sent holds back what comes after it.
     async fn move_group(&self, group: Vec<DeadLetter>) -> Vec<Fate> {
         let mut fates = Vec::new();
-        let mut failed = None;
+        let group_id = group.first().and_then(|dead| dead.letter.group_id.clone());
+        let mut failed = group_id.as_ref().and_then(|id| self.held.get(id).cloned());
         for dead in group {
             let letter = dead.message_id.clone();
             let handle = dead.receipt_handle.clone();
@@ -194,6 +217,7 @@ impl<'r> Run<'r> {
             }
             fates.push(Fate {
                 letter,
+                group_id: group_id.clone(),
                 handle,
                 new_id,
                 outcome,
@@ -208,21 +232,32 @@ impl<'r> Run<'r> {
             return Err("it did not arrive as SQS keeps it; repeat the command".to_owned());
         }
         let new_id = send(self.sqs, self.queue_url, dead.letter).await?;
+        Ok((new_id, self.delete(dead.receipt_handle).await))
+    }
+
+    /// Deletes what was sent.
+    async fn delete(&self, receipt_handle: String) -> Outcome {
         let request = self.sqs.delete_message();
         let request = request.queue_url(self.dead_letter_queue_url);
-        let outcome = match request.receipt_handle(dead.receipt_handle).send().await {
+        match request.receipt_handle(receipt_handle).send().await {
             Ok(_) => Outcome::Moved,
             Err(error) if error.code() == Some("ReceiptHandleIsInvalid") => Outcome::SentAndGone,
             Err(error) => {
                 Outcome::SentAndKept(format!("sent, but not deleted: {}", aws::said(&error)))
             }
-        };
-        Ok((new_id, outcome))
+        }
     }
 
     fn enter(&mut self, fate: Fate, account: &mut Account) {
         if matches!(fate.outcome, Outcome::Kept(_) | Outcome::SentAndKept(_)) {
             self.stays.push(fate.handle);
+        } else {
+            self.moved.insert(fate.letter.clone());
+        }
+        if let (Outcome::Kept(_), Some(group_id)) = (&fate.outcome, fate.group_id) {
+            self.held
+                .entry(group_id)
+                .or_insert_with(|| fate.letter.clone());
         }
         self.sent.extend(fate.new_id);
         account.enter(&self.name(&fate.letter), fate.outcome);

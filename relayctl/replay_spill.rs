@@ -154,7 +154,8 @@ impl Replay<'_> {
             Ok(_) => Outcome::Moved,
             Err(error) => match error.code() {
                 Some("NoSuchKey") => Outcome::SentAndGone,
-                Some("PreconditionFailed") => Outcome::SentAndKept(
+                // The second is what S3 says when another request for the same object is under way.
+                Some("PreconditionFailed" | "ConditionalRequestConflict") => Outcome::SentAndKept(
                     "sent, but the event was spilled again meanwhile; repeat the command"
                         .to_owned(),
                 ),

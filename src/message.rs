@@ -171,11 +171,6 @@ impl Message {
             .find(|attribute| attribute.name == name)
             .map(|attribute| attribute.value.as_str())
     }
-
-    /// Whether the body is a pointer.
-    pub fn is_pointer(&self) -> bool {
-        self.attribute(PAYLOAD_SIZE).is_some()
-    }
 }
 
 fn attributes(

@@ -3,7 +3,9 @@
 
 use crate::deliver::Stored;
 use crate::error::chain;
+use crate::event::Entity;
 use crate::http::{Refusal, Request, Route, Served};
+use crate::message::PAYLOAD_SIZE;
 use std::error::Error;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
@@ -96,17 +98,19 @@ pub fn answered(line: &Line<'_>) {
                 project_id = attribute("project_id"),
                 delivery_id = attribute("delivery_id"),
                 dedup_id = attribute("dedup_id"),
-                payload_bytes = attribute("ExtendedPayloadSize"),
+                payload_bytes = attribute(PAYLOAD_SIZE).and_then(|size| size.parse::<u64>().ok()),
                 message_id = receipt.map(|receipt| receipt.message_id()),
                 $message
             )
         };
     }
     match line.outcome {
-        Ok(Served::Received(receipt)) => match receipt.status() {
-            "spilled" => write_line!(error, "event spilled"),
-            "unrouted" => write_line!(warn, "event queued as unrouted"),
-            _ => write_line!(info, "event queued"),
+        Ok(Served::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
+            (Stored::Spilled { .. }, _) => write_line!(error, "event spilled"),
+            (Stored::Queued { .. }, Entity::Unrouted(_)) => {
+                write_line!(warn, "event queued as unrouted");
+            }
+            (Stored::Queued { .. }, _) => write_line!(info, "event queued"),
         },
         Ok(Served::Healthy | Served::Models(_)) => write_line!(info, "request answered"),
         Err(_) if line.status < 500 => write_line!(warn, "request refused"),

@@ -113,6 +113,31 @@ async fn what_comes_again_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_group_is_held_back_in_later_batches_too() {
+    let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
+    let (asked, account) = redrive(RECEIVED, &[WRONG, &later, NOTHING]).await;
+    let sent = asked.iter().filter(|target| *target == "SendMessage");
+    assert_eq!(sent.count(), 1, "{asked:?}");
+    let text = account.to_string();
+    assert!(text.contains("label 4: held back by 1"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing() {
+    let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
+    let answers = [
+        CONFIRMED, NOTHING, CONFIRMED, NOTHING, RECEIVED, NOTHING, NOTHING, &later, NOTHING,
+        CONFIRMED, NOTHING, NOTHING,
+    ];
+    let (asked, account) = redrive(RECEIVED, &answers).await;
+    let deleted = asked.iter().filter(|target| *target == "DeleteMessage");
+    assert_eq!(deleted.count(), 6, "{asked:?}");
+    let text = account.to_string();
+    assert!(text.contains("sent                3\n"), "{text}");
+    assert_eq!(account.status(false), 0);
+}
+
+#[tokio::test]
 async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
     let died_again = RECEIVED.replace("\"MessageId\": \"1\"", "\"MessageId\": \"3\"");
     let (asked, account) = redrive(

@@ -633,7 +633,7 @@ proptest! {
                 prop_assert!(!sqs_takes(std::str::from_utf8(&body).unwrap()));
             }
         }
-        prop_assert_eq!(message.is_pointer(), payload.is_some());
+        prop_assert_eq!(message.attribute(PAYLOAD_SIZE).is_some(), payload.is_some());
         if let Some(payload) = payload {
             prop_assert_eq!(payload.bytes, body);
         }

@@ -9,7 +9,7 @@
 use super::*;
 use crate::bucket::BucketError;
 use crate::error::Failure;
-use crate::event::{Entity, Reason};
+use crate::event::Reason;
 use crate::http::MalformedBase64;
 use crate::message::{Attribute, Message};
 use crate::queue::QueueError;

@@ -12,6 +12,7 @@ from local.demonstration import check_pointer
 from local.large import Uncarriable, all_kinds
 from local.samples import Request
 from local.stack import Stack
+from sqs_extended_client import SQSExtendedClientSession
 
 LARGEST_MESSAGE = 1024 * 1024
 SETTINGS = ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit", "MaximumMessageSize", "RedrivePolicy")
@@ -33,6 +34,20 @@ def send(stack: Stack, request: Request) -> tuple[int, dict[str, str]]:
 def test_what_a_queue_cannot_carry_goes_by_pointer(empty: Stack, uncarriable: Uncarriable) -> None:
     assert not check_pointer(empty, uncarriable).wrong
     assert not any(empty.count().values())
+
+
+@pytest.mark.parametrize("uncarriable", all_kinds(), ids=lambda uncarriable: uncarriable.name)
+def test_aws_s_own_client_reads_the_pointers_of_the_relay(
+    empty: Stack, uncarriable: Uncarriable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", empty.emulator.endpoint)
+    # Another event than in other tests: a FIFO queue takes each only once in five minutes.
+    body = uncarriable.body + b" " if uncarriable.body else b"\x01"
+    assert send(empty, Uncarriable("", body, uncarriable.queue).request)[0] == 200
+    client = SQSExtendedClientSession().client("sqs")
+    queue = empty.queue_url(uncarriable.queue)
+    [message] = client.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=2)["Messages"]
+    assert message["Body"].encode() == body
 
 
 def test_the_largest_message_goes_inline_and_a_byte_more_by_pointer(empty: Stack) -> None:
