@@ -9,6 +9,7 @@ mod account;
 mod aws;
 mod command;
 mod dead_letter;
+mod dead_letter_queue;
 mod interrupt;
 mod progress;
 mod redrive;

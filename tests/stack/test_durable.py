@@ -80,28 +80,31 @@ def test_without_its_bucket_small_events_still_flow_and_large_ones_are_to_be_tri
     assert stack.count()["label"] == 3
 
 
-def test_a_hundred_events_outlast_the_loss_of_their_queue(empty: Stack, relayctl: Path) -> None:
-    sqs, queue = empty.emulator.client("sqs"), empty.queue_url("label")
+def test_a_hundred_events_outlast_the_loss_of_their_queue(
+    deployed: Deploy, queue_type: str, relayctl: Path
+) -> None:
+    stack = deployed(f"relay-no-queue-{queue_type}", QueueType=queue_type)
+    sqs, queue = stack.emulator.client("sqs"), stack.queue_url("label")
     # Deleted with the queue are its attributes, which the template gave it.
     given = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     settings = {name: given[name] for name in SETTINGS if name in given}
     sqs.delete_queue(QueueUrl=queue)
-    before = empty.counted("Spilled")
+    before = stack.counted("Spilled")
     try:
         requests = [label(1000, number) for number in range(1000, 1100)]
-        answers = [send(empty, request) for request in requests]
+        answers = [send(stack, request) for request in requests]
         assert [(status, said["status"]) for status, said in answers] == [(200, "spilled")] * 100
-        assert sorted(said["message_id"] for _, said in answers) == empty.objects("spill/label/")
-        assert empty.counted("Spilled") - before == 100, "the alarm's metric"
+        assert sorted(said["message_id"] for _, said in answers) == stack.objects("spill/label/")
+        assert stack.counted("Spilled") - before == 100, "the alarm's metric"
     finally:
         sqs.create_queue(QueueName=queue.rpartition("/")[2], Attributes=settings)
-    replay = [str(relayctl), "replay-spill", "--stack", empty.name]
-    aws = environment.for_emulator(empty.emulator.instance, empty.emulator.endpoint)
+    replay = [str(relayctl), "replay-spill", "--stack", stack.name]
+    aws = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint)
     done = subprocess.run(replay, env=aws, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split()[:6]) == (0, ["found", "100", "sent", "100", "deleted", "100"])
-    assert empty.objects("spill/") == []
-    assert empty.count()["label"] == 100
+    assert stack.objects("spill/") == []
+    assert stack.count()["label"] == 100
     found = set()
-    while messages := empty.take("label"):
+    while messages := stack.take("label"):
         found |= {message.body for message in messages}
     assert found == {request.body for request in requests}
