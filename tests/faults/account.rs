@@ -3,8 +3,13 @@
 use crate::aws::World;
 use crate::delivery::{Delivery, Due};
 use crate::durable::is_durable;
-use crate::fault::Service;
+use crate::fault::{Fault, Service};
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a fault is felt: a request may wait for a connection that an earlier one has begun to make.
+const FELT: Duration = Duration::from_secs(10);
 
 /// What a delivery came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Circumstances {
     /// Whether there was time enough to do all that has to be done.
     pub(crate) has_time: bool,
+    pub(crate) came_in: Instant,
     pub(crate) is_fifo: bool,
 }
 
@@ -101,12 +107,16 @@ fn is_alive(
     circumstances: &Circumstances,
     outcome: Outcome,
 ) -> Verdict {
-    let failed = |service| world.has_failed(service);
-    let (queues, secret, bucket) = (
-        failed(Service::Sqs),
-        failed(Service::SecretsManager),
-        failed(Service::S3),
-    );
+    let since = circumstances.came_in.checked_sub(FELT);
+    let failed = |service| world.has_failed(service, since);
+    // A spoilt message of a FIFO queue stands for its repetitions, and its digests are not theirs.
+    let is_spoilt = world.faults().any(|(service, fault)| {
+        let is_change = matches!(fault, Fault::ChangedContent | Fault::ChangedAttribute);
+        service == Service::Sqs && is_change
+    });
+    let (queues, bucket) = (is_spoilt || failed(Service::Sqs), failed(Service::S3));
+    // What went wrong with the secret is felt as long as it is kept.
+    let secret = world.has_failed(Service::SecretsManager, None);
     let by_pointer = matches!(&delivery.due, Due::Durable(expected) if expected.by_pointer);
     if outcome == Outcome::Spilled && !queues && circumstances.has_time {
         return Err("it spilled, and nothing was wrong with the queues".to_owned());

@@ -146,9 +146,12 @@ impl World {
         })
     }
 
-    /// Whether anything has gone wrong with a service.
-    pub(crate) fn has_failed(&self, service: Service) -> bool {
-        self.faults().any(|(failed, _)| failed == service)
+    /// Whether anything has gone wrong with a service, since then or at all.
+    pub(crate) fn has_failed(&self, service: Service, since: Option<Instant>) -> bool {
+        let is_failure =
+            |entry: &Entry| matches!(entry, Entry::Call(it, Some(_)) if *it == service);
+        let mut log = self.log.iter();
+        log.any(|(at, entry)| since.is_none_or(|since| *at >= since) && is_failure(entry))
     }
 
     /// What happened, line by line.

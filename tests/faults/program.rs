@@ -70,10 +70,12 @@ async fn check(seed: u64, place: usize, weather: [Weather; 3]) {
         .skip_while(|delivery| !is_event(delivery))
         .take(DELIVERIES)
         .collect();
+    let came_in = Instant::now();
     let answers = invoke(lambda, &deliveries).await;
     for (delivery, (answer, waited)) in deliveries.iter().zip(answers) {
         let circumstances = Circumstances {
             has_time: true,
+            came_in,
             is_fifo,
         };
         let name = format!("seed {seed}, {weather:?}, {}: {answer}", delivery.name);

@@ -167,7 +167,7 @@ impl Sequence {
         let answer = timeout(NEVER, self.answer(&delivery, left)).await;
         let answer = answer.map_err(|_| format!("{name} was never answered"))?;
         self.aws.note(format!("{name} gets {answer}"));
-        let circumstances = self.circumstances(left);
+        let circumstances = self.circumstances(left, came_in);
         let outcome = judge(&self.aws.world(), &delivery, &circumstances, &answer);
         let outcome = outcome.map_err(|broken| format!("{name}: {broken}"))?;
         if since.elapsed() > SLOWEST {
@@ -203,8 +203,9 @@ impl Sequence {
         Ok(())
     }
 
-    fn circumstances(&self, left: Option<Duration>) -> Circumstances {
+    fn circumstances(&self, left: Option<Duration>, came_in: Instant) -> Circumstances {
         Circumstances {
+            came_in,
             has_time: left.is_none_or(|left| left > TIME_ENOUGH),
             is_fifo: self.is_fifo,
         }
