@@ -50,6 +50,10 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
     (asked, account)
 }
 
+fn count(asked: &[String], target: &str) -> usize {
+    asked.iter().filter(|asked| *asked == target).count()
+}
+
 #[tokio::test]
 async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
     let (asked, account) =
@@ -87,10 +91,7 @@ async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_st
 async fn what_was_damaged_on_its_way_is_not_sent() {
     let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
     let (asked, account) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
-    assert!(
-        !asked.iter().any(|target| target == "SendMessage"),
-        "{asked:?}"
-    );
+    assert_eq!(count(&asked, "SendMessage"), 0, "{asked:?}");
     assert_eq!(account.status(false), 1);
 }
 
@@ -101,13 +102,7 @@ async fn what_comes_again_is_not_tried_again() {
         &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING],
     )
     .await;
-    assert_eq!(
-        asked
-            .iter()
-            .filter(|target| *target == "SendMessage")
-            .count(),
-        1
-    );
+    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
     let text = account.to_string();
     assert!(text.starts_with("found               2\n"), "{text}");
 }
@@ -116,8 +111,7 @@ async fn what_comes_again_is_not_tried_again() {
 async fn a_group_is_held_back_in_later_batches_too() {
     let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
     let (asked, account) = redrive(RECEIVED, &[WRONG, &later, NOTHING]).await;
-    let sent = asked.iter().filter(|target| *target == "SendMessage");
-    assert_eq!(sent.count(), 1, "{asked:?}");
+    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
     let text = account.to_string();
     assert!(text.contains("label 4: held back by 1"), "{text}");
 }
@@ -130,8 +124,7 @@ async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing
         CONFIRMED, NOTHING, NOTHING,
     ];
     let (asked, account) = redrive(RECEIVED, &answers).await;
-    let deleted = asked.iter().filter(|target| *target == "DeleteMessage");
-    assert_eq!(deleted.count(), 6, "{asked:?}");
+    assert_eq!(count(&asked, "DeleteMessage"), 6, "{asked:?}");
     let text = account.to_string();
     assert!(text.contains("sent                3\n"), "{text}");
     assert_eq!(account.status(false), 0);
@@ -153,13 +146,7 @@ async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
         ],
     )
     .await;
-    assert_eq!(
-        asked
-            .iter()
-            .filter(|target| *target == "SendMessage")
-            .count(),
-        2
-    );
+    assert_eq!(count(&asked, "SendMessage"), 2, "{asked:?}");
     let text = account.to_string();
     assert!(
         text.contains("label 3: it went back and died again"),
