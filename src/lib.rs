@@ -2,8 +2,8 @@
 //! on the SQS queue of its entity.
 //!
 //! Read [`receive`] first, it is the whole job; then [`http`] for the way in, [`signature`], [`event`] and [`message`]
-//! for the decisions, [`secrets`], [`deliver`], [`queue`] and [`bucket`] for
-//! the way out. `ARCHITECTURE.md` walks through all of it.
+//! for the decisions, [`secrets`], [`deliver`], [`queue`] and [`bucket`] for the way out. `ARCHITECTURE.md` walks
+//! through all of it.
 
 pub mod aws;
 pub mod bucket;
