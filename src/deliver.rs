@@ -4,7 +4,7 @@ use crate::bucket::{Bucket, BucketError};
 use crate::error::Failure;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, TooLate};
 use crate::spill::{self, Record};
 
 /// Where the durable copy of an event is.
@@ -37,9 +37,7 @@ pub async fn deliver(
 ) -> Result<Stored, Failure> {
     if let Some(Payload { key, bytes, .. }) = payload {
         let stored = schedule.payload(bucket.put(&key, bytes)).await;
-        stored
-            .unwrap_or_else(|late| Err(BucketError::NotStored(late.into())))
-            .map_err(Failure::PayloadNotStored)?;
+        in_time(stored).map_err(Failure::PayloadNotStored)?;
     }
     let sent = schedule.queue(queue.send(message)).await;
     match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
@@ -56,14 +54,19 @@ async fn spill(
 ) -> Result<Stored, Failure> {
     let key = spill::key(message);
     let stored = match Record::of(message).to_json() {
-        Ok(record) => schedule.spill(bucket.put(&key, record)).await,
-        Err(error) => Ok(Err(BucketError::NotStored(error.into()))),
+        Ok(record) => in_time(schedule.spill(bucket.put(&key, record)).await),
+        Err(error) => Err(BucketError::NotStored(error.into())),
     };
-    match stored.unwrap_or_else(|late| Err(BucketError::NotStored(late.into()))) {
+    match stored {
         Ok(()) => Ok(Stored::Spilled { key, reason }),
         Err(bucket) => Err(Failure::NotDurable {
             queue: reason,
             bucket,
         }),
     }
+}
+
+/// What the bucket has not confirmed in time counts as not stored.
+fn in_time(stored: Result<Result<(), BucketError>, TooLate>) -> Result<(), BucketError> {
+    stored.unwrap_or_else(|late| Err(BucketError::NotStored(late.into())))
 }
