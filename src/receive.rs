@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::deliver::{Stored, deliver};
 use crate::error::Failure;
 use crate::event::{Entity, Event};
-use crate::message::{Carriage, Envelope, Message};
+use crate::message::{Carriage, Envelope, Message, NotCarriable};
 use crate::queue::Queue;
 use crate::schedule::Schedule;
 use crate::secret::{Secret, Secrets};
@@ -58,6 +58,8 @@ pub struct Receipt {
     pub message: Message,
     /// Where.
     pub stored: Stored,
+    /// Why its body is a payload in the bucket, if it is.
+    pub payload_reason: Option<NotCarriable>,
 }
 
 impl Receipt {
@@ -135,8 +137,13 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             now.into(),
             Uuid::new_v4,
         );
+        let payload_reason = payload.as_ref().map(|payload| payload.reason);
         let stored = deliver(&self.bucket, &self.queue, &message, payload, schedule).await?;
-        Ok(Receipt { message, stored })
+        Ok(Receipt {
+            message,
+            stored,
+            payload_reason,
+        })
     }
 
     /// Proves that a holder of a secret of `origin` signed `body`, within the time that a sender can wait.

@@ -5,7 +5,7 @@ use crate::deliver::Stored;
 use crate::error::chain;
 use crate::event::Entity;
 use crate::http::{Refusal, Request, Route, Served};
-use crate::message::PAYLOAD_SIZE;
+use crate::message::{NotCarriable, PAYLOAD_SIZE};
 use std::error::Error;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
@@ -72,6 +72,7 @@ pub fn answered(line: &Line<'_>) {
         _ => None,
     };
     let attribute = |name| receipt.and_then(|receipt| receipt.message.attribute(name));
+    let payload_reason = receipt.and_then(|receipt| receipt.payload_reason);
     let cause = match line.outcome {
         Ok(Served::Received(receipt)) => match &receipt.stored {
             Stored::Spilled { reason, .. } => Some(chain(reason)),
@@ -99,6 +100,7 @@ pub fn answered(line: &Line<'_>) {
                 delivery_id = attribute("delivery_id"),
                 dedup_id = attribute("dedup_id"),
                 payload_bytes = attribute(PAYLOAD_SIZE).and_then(|size| size.parse::<u64>().ok()),
+                payload_reason = payload_reason.map(NotCarriable::name),
                 message_id = receipt.map(|receipt| receipt.message_id()),
                 $message
             )

@@ -23,6 +23,18 @@ pub enum NotCarriable {
     TooLarge,
 }
 
+impl NotCarriable {
+    /// The name in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotUtf8 => "not_utf8",
+            Self::ForbiddenCharacter => "forbidden_character",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
 /// A body that goes to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {

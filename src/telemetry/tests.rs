@@ -121,11 +121,19 @@ fn message(entity: Entity) -> Message {
 }
 
 fn received(message: Message) -> Result<Served, Refusal> {
+    received_with(message, None)
+}
+
+fn received_with(
+    message: Message,
+    payload_reason: Option<NotCarriable>,
+) -> Result<Served, Refusal> {
     Ok(Served::Received(Box::new(Receipt {
         message,
         stored: Stored::Queued {
             message_id: "8a1b9c52".to_owned(),
         },
+        payload_reason,
     })))
 }
 
@@ -170,6 +178,7 @@ fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(private("no such queue")),
         },
+        payload_reason: None,
     })));
     let line = line_of(Some(&webhook()), 200, &outcome);
     assert_eq!(
@@ -198,6 +207,24 @@ fn an_unrouted_event_is_a_warning_with_its_reason() {
     assert_eq!(line["entity"], "unrouted");
     assert_eq!(line["reason"], "unknown_topic");
     assert_eq!(line["message_id"], "8a1b9c52");
+}
+
+#[test]
+fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
+    for (reason, name) in [
+        (NotCarriable::Empty, "empty"),
+        (NotCarriable::NotUtf8, "not_utf8"),
+        (NotCarriable::ForbiddenCharacter, "forbidden_character"),
+        (NotCarriable::TooLarge, "too_large"),
+    ] {
+        let mut message = message(Entity::Label);
+        message
+            .attributes
+            .push(Attribute::text(PAYLOAD_SIZE, "4300000".to_owned()));
+        let line = line_of(Some(&webhook()), 200, &received_with(message, Some(reason)));
+        assert_eq!(line["payload_bytes"], 4_300_000);
+        assert_eq!(line["payload_reason"], name);
+    }
 }
 
 #[test]

@@ -61,7 +61,10 @@ def test_the_largest_message_goes_inline_and_a_byte_more_by_pointer(empty: Stack
         [message] = empty.take("label")
         assert (empty.payload(message) is None) == is_inline
         assert (message.body if is_inline else empty.payload(message)) == request.body
-        assert message.attributes["dedup_id"] == hashlib.sha256(b"LABEL_UPDATED\n" + request.body).hexdigest()
+        dedup_id = message.attributes["dedup_id"]
+        assert dedup_id == hashlib.sha256(b"LABEL_UPDATED\n" + request.body).hexdigest()
+        [line] = [json.loads(line) for line in empty.logs() if dedup_id in line]
+        assert line.get("payload_reason") == (None if is_inline else "too_large")
 
 
 def test_without_its_bucket_small_events_still_flow_and_large_ones_are_to_be_tried_again(
