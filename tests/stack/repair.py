@@ -74,8 +74,7 @@ class Site:
 
     def objects(self) -> set[str]:
         """What waits in the bucket."""
-        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="spill/")
-        return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        return set(self.stack.objects("spill/"))
 
     # ---- the queues
 

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import Deploy
-from local import environment
 from local.demonstration import check_pointer
 from local.large import Uncarriable, all_kinds
 from local.samples import Request
 from local.stack import Stack
 from sqs_extended_client import SQSExtendedClientSession
+
+from repair import Site
 
 LARGEST_MESSAGE = 1024 * 1024
 SETTINGS = ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit", "MaximumMessageSize", "RedrivePolicy")
@@ -101,10 +101,9 @@ def test_a_hundred_events_outlast_the_loss_of_their_queue(
         assert stack.counted("Spilled") - before == 100, "the alarm's metric"
     finally:
         sqs.create_queue(QueueName=queue.rpartition("/")[2], Attributes=settings)
-    replay = [str(relayctl), "replay-spill", "--stack", stack.name]
-    aws = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint)
-    done = subprocess.run(replay, env=aws, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout.split()[:6]) == (0, ["found", "100", "sent", "100", "deleted", "100"])
+    done = Site(stack, relayctl).run("replay-spill", "--json")
+    assert done.status == 0, done
+    assert {"found": 100, "sent": 100, "deleted": 100}.items() <= done.account.items()
     assert stack.objects("spill/") == []
     assert stack.count()["label"] == 100
     found = set()
