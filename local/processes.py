@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,11 +38,16 @@ def start(program: list[str], environment: dict[str, str], log: Path) -> subproc
 
 
 def run(
-    what: str, program: list[str], environment: dict[str, str], log: Path, meanwhile: Callable[[], None] = lambda: None
+    what: str,
+    program: list[str],
+    environment: dict[str, str],
+    log: Path,
+    meanwhile: Callable[[], None] = lambda: None,
+    good: Container[int] = (0,),
 ) -> None:
     """Runs a program, called `what`, to its end, and calls `meanwhile` every now and then.
 
-    Raises `Failed` when it does not end well.
+    Raises `Failed` when it ends with a status that is not among the `good` ones.
     """
     keeper = start(program, environment, log)
     try:
@@ -54,7 +59,7 @@ def run(
                 meanwhile()
     finally:
         stop(keeper)
-    if status != 0:
+    if status not in good:
         raise Failed(f"{what} ended with status {status}", log)
 
 

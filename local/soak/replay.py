@@ -8,6 +8,8 @@ from local import environment, processes
 from local.stack import Stack
 
 SPILL = "spill/"
+# How a run ends that has tried every message; one in trouble (3), or interrupted (130), has not.
+_DONE, _SOME_KEPT = 0, 1
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,15 @@ class Replayed:
 
 
 def replay(stack: Stack, tool: Path) -> Replayed:
-    """Runs `relayctl replay-spill`. Raises `Failed` if it could not work at all."""
+    """Runs `relayctl replay-spill`. Raises `Failed` if it has not tried every message."""
     instance = stack.emulator.instance
     log = instance.log("replay-spill")
     settings = environment.for_emulator(instance, stack.emulator.endpoint)
     program = [str(tool), "replay-spill", "--stack", stack.name, "--json"]
-    try:
-        processes.run("relayctl replay-spill", program, settings, log)
-    except processes.Failed:
-        # It ends with 1 when something stayed, and then there is an account, too.
-        if '"kept":[{' not in log.read_text():
-            raise
-    [account] = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    processes.run("relayctl replay-spill", program, settings, log, good=(_DONE, _SOME_KEPT))
+    accounts = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    if not accounts:
+        # The keeper ends with 1, too, where it cannot start the tool.
+        raise processes.Failed("relayctl replay-spill gave no account", log)
+    [account] = accounts
     return Replayed(account["sent"], tuple(f"{kept['message']}: {kept['reason']}" for kept in account["kept"]))

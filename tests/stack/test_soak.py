@@ -8,13 +8,14 @@ import pytest
 from local import build, environment
 from local.gate import Gate
 from local.places import Instance
+from local.processes import Failed
 from local.soak import command, course, troubles
 from local.soak.account import Account, Experience, draw_up
 from local.soak.collectors import Collector
 from local.soak.course import Course
 from local.soak.deliveries import Event, digest
 from local.soak.ledger import Answer, Found, Ledger
-from local.soak.replay import SPILL, Replayed
+from local.soak.replay import SPILL, Replayed, replay
 from local.stack import Stack
 
 SEED = "soak in the tests"
@@ -69,6 +70,27 @@ def test_a_message_that_is_not_what_was_sent_is_noticed(site: Site, monkeypatch:
     monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
     account = Course(stack, gates, tool, f"{SEED}, altering").run(0)
     assert account.figures["lost"] and account.figures["altered"]
+
+
+def play(stack: Stack, folder: Path, said: str, status: int) -> Replayed:
+    """Replays with a tool that does nothing but say this and end with this status."""
+    tool = folder / "relayctl"
+    tool.write_text(f"#!/bin/sh\necho '{said}'\nexit {status}\n")
+    tool.chmod(0o700)
+    return replay(stack, tool)
+
+
+KEPT = '{"sent":2,"kept":[{"message":"key","reason":"not deleted"}]}'
+
+
+def test_what_a_replay_kept_is_read_from_its_account(site: Site, tmp_path: Path) -> None:
+    assert play(site[0], tmp_path, KEPT, 1) == Replayed(2, ("key: not deleted",))
+
+
+@pytest.mark.parametrize(("said", "status"), [(KEPT, 3), (KEPT, 130), ("no account", 1)])
+def test_a_replay_that_has_not_tried_every_message_fails(site: Site, tmp_path: Path, said: str, status: int) -> None:
+    with pytest.raises(Failed):
+        play(site[0], tmp_path, said, status)
 
 
 def found(event: Event, number: int = 0, **differently: str) -> Found:
