@@ -6,8 +6,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sqs::config::SharedHttpClient;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use labelbox_relay::aws::http_client;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use labelbox_relay::error::chain;
 use std::error::Error;
 use std::time::Duration;
@@ -68,6 +70,13 @@ impl Clients {
             region,
         })
     }
+}
+
+/// HTTPS, with the TLS that the function has, too, and the machine's root certificates.
+fn http_client() -> SharedHttpClient {
+    Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
 }
 
 fn time_limits() -> TimeoutConfig {

@@ -1,87 +1,75 @@
-//! The AWS clients and their common ground: TLS, connections, time limits, retries.
+//! The services of AWS that the function calls: Secrets Manager, SQS and one bucket of S3.
 
-use crate::config::AwsSettings;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3 as s3;
-use aws_sdk_secretsmanager as secretsmanager;
-use aws_sdk_sqs as sqs;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_types::SdkConfig;
-use aws_types::region::Region;
-use sqs::config::SharedHttpClient;
-use sqs::config::retry::{RetryConfig, RetryPartition, TokenBucket};
-use sqs::config::timeout::TimeoutConfig;
-use std::time::Duration;
+mod connections;
+mod internet;
+mod operation;
+mod places;
+mod put_object;
+mod service;
+mod signer;
 
-/// The limits of one attempt; `schedule.rs` has those of a whole step. Attempts that hang must leave time for another.
-const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(1);
-const ATTEMPT_TIME_LIMIT: Duration = Duration::from_millis(1600);
-const ATTEMPTS: u32 = 3;
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+pub use connections::{Connections, Dial};
+pub use internet::{Internet, UnusableCaBundle};
+pub use operation::Operation;
+pub use put_object::{Confirmation, put_object};
+pub use service::{CallError, Refused, Service};
 
-/// A client for each service that the function uses.
-pub struct Clients {
+use crate::config::Config;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use places::Address;
+use signer::{Body, Signer};
+use std::time::SystemTime;
+
+/// Every service that the function uses.
+pub struct Services {
     /// For the queues.
-    pub sqs: sqs::Client,
+    pub sqs: Service,
     /// For the secret.
-    pub secrets_manager: secretsmanager::Client,
+    pub secrets_manager: Service,
     /// For the bucket.
-    pub s3: s3::Client,
+    pub bucket: Service,
 }
 
-/// The clients, sharing their connections.
-pub fn clients(settings: &AwsSettings) -> Clients {
-    clients_over(settings, http_client())
-}
-
-/// HTTPS, with ring for TLS and the machine's root certificates.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
-}
-
-/// The clients over any HTTP client, so that time limits and retries can be tested without a network.
-pub fn clients_over(settings: &AwsSettings, http: SharedHttpClient) -> Clients {
-    let shared = SdkConfig::builder()
-        .behavior_version(sqs::config::BehaviorVersion::latest())
-        .region(Region::new(settings.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(settings.credentials.clone()))
-        .http_client(http)
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_TIME_LIMIT)
-                .operation_attempt_timeout(ATTEMPT_TIME_LIMIT)
-                .build(),
-        )
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
-                .with_initial_backoff(FIRST_BACKOFF),
-        )
-        .build();
-    let mut queue = sqs::config::Builder::from(&shared);
-    queue.set_retry_partition(Some(retries()));
-    queue.set_endpoint_url(settings.sqs_endpoint.clone());
-    let mut secrets = secretsmanager::config::Builder::from(&shared);
-    secrets.set_retry_partition(Some(retries()));
-    secrets.set_endpoint_url(settings.secrets_manager_endpoint.clone());
-    let mut bucket = s3::config::Builder::from(&shared);
-    bucket.set_retry_partition(Some(retries()));
-    bucket.set_endpoint_url(settings.s3_endpoint.clone());
-    // An address of one's own has no host name for each bucket.
-    bucket.set_force_path_style(Some(settings.s3_endpoint.is_some()));
-    Clients {
-        sqs: sqs::Client::from_conf(queue.build()),
-        secrets_manager: secretsmanager::Client::from_conf(secrets.build()),
-        s3: s3::Client::from_conf(bucket.build()),
+impl Services {
+    /// The services over any HTTP connector, so that time limits and retries can be tested without a network.
+    pub fn over(config: &Config, http: &SharedHttpConnector, clock: fn() -> SystemTime) -> Self {
+        let aws = &config.aws;
+        let service = |name, signing_name, address, body| {
+            let signer = Signer::new(signing_name, &aws.region, &aws.credentials, body);
+            Service::new(name, http.clone(), signer, address, clock)
+        };
+        Self {
+            sqs: service(
+                "SQS",
+                "sqs",
+                Address::of("sqs", aws.sqs_endpoint.as_deref(), &aws.region),
+                Body::Signed,
+            ),
+            secrets_manager: service(
+                "Secrets Manager",
+                "secretsmanager",
+                Address::of(
+                    "secretsmanager",
+                    aws.secrets_manager_endpoint.as_deref(),
+                    &aws.region,
+                ),
+                Body::Signed,
+            ),
+            bucket: service(
+                "S3",
+                "s3",
+                Address::of_bucket(&config.bucket, aws.s3_endpoint.as_deref(), &aws.region),
+                Body::Unsigned,
+            ),
+        }
     }
-}
 
-/// By default, an outage uses up a budget of retries, and then each hiccup is a failure until the budget has recovered.
-/// Ours are bounded in number and time anyway.
-fn retries() -> RetryPartition {
-    RetryPartition::custom("relay")
-        .token_bucket(TokenBucket::unlimited())
-        .build()
+    /// Opens the connection that the first message will go over, while there is nothing else to do. A failure here is no
+    /// failure yet: whoever sends opens one.
+    pub async fn connect_ahead<D: Dial>(&self, connections: &Connections<D>) {
+        let address = self.sqs.address().await;
+        if let Some(address) = address.ok().and_then(|address| address.parse().ok()) {
+            let _ = connections.open(&address).await;
+        }
+    }
 }

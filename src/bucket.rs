@@ -1,9 +1,7 @@
 //! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
 
+use crate::aws::{Confirmation, Service, put_object};
 use crate::message::md5_of;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::operation::put_object::PutObjectOutput;
-use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -33,14 +31,13 @@ pub enum BucketError {
 
 /// One S3 bucket.
 pub struct S3 {
-    client: Client,
-    name: String,
+    bucket: Service,
 }
 
 impl S3 {
-    /// Stores in the bucket of this name.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+    /// Stores in this bucket.
+    pub fn new(bucket: Service) -> Self {
+        Self { bucket }
     }
 }
 
@@ -48,13 +45,8 @@ impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
-        let request = self.client.put_object().bucket(&self.name).key(key);
-        let confirmation = request
-            .checksum_crc32(&checksum)
-            .body(ByteStream::from(content.clone()))
-            .send()
-            .await
-            .map_err(|error| BucketError::NotStored(error.into()))?;
+        let stored = put_object(&self.bucket, key, &checksum, content.clone()).await;
+        let confirmation = stored.map_err(|error| BucketError::NotStored(error.into()))?;
         if is_confirmed(&confirmation, &checksum, &content) {
             Ok(())
         } else {
@@ -67,7 +59,7 @@ impl Bucket for S3 {
 /// Emulators may not say it, but their ETag is the MD5 of what they stored.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
-fn is_confirmed(confirmation: &PutObjectOutput, checksum: &str, content: &[u8]) -> bool {
+fn is_confirmed(confirmation: &Confirmation, checksum: &str, content: &[u8]) -> bool {
     match (&confirmation.checksum_crc32, &confirmation.e_tag) {
         (Some(stored), Some(_)) => stored == checksum,
         (None, Some(etag)) => etag.trim_matches('"') == md5_of(content),

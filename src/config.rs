@@ -5,6 +5,7 @@ mod variables;
 use aws_credential_types::Credentials;
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
 use variables::Variables;
@@ -94,6 +95,8 @@ pub struct AwsSettings {
     pub region: String,
     /// The execution role's credentials.
     pub credentials: Credentials,
+    /// A file with the certificates to believe, in place of others.
+    pub ca_bundle: Option<PathBuf>,
     /// An address for SQS other than AWS's own.
     pub sqs_endpoint: Option<String>,
     /// An address for Secrets Manager other than AWS's own.
@@ -106,6 +109,7 @@ impl std::fmt::Debug for AwsSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AwsSettings")
             .field("region", &self.region)
+            .field("ca_bundle", &self.ca_bundle)
             .field("sqs_endpoint", &self.sqs_endpoint)
             .field("secrets_manager_endpoint", &self.secrets_manager_endpoint)
             .field("s3_endpoint", &self.s3_endpoint)
@@ -114,6 +118,17 @@ impl std::fmt::Debug for AwsSettings {
 }
 
 impl AwsSettings {
+    /// Whether no service is at an address of its user's own.
+    pub fn is_all_at_aws(&self) -> bool {
+        [
+            &self.sqs_endpoint,
+            &self.secrets_manager_endpoint,
+            &self.s3_endpoint,
+        ]
+        .into_iter()
+        .all(Option::is_none)
+    }
+
     fn read(settings: &mut Variables<'_>) -> Self {
         let (key_id, key) = (
             settings.required("AWS_ACCESS_KEY_ID"),
@@ -135,6 +150,7 @@ impl AwsSettings {
                 None,
                 "Environment",
             ),
+            ca_bundle: settings.optional("AWS_CA_BUNDLE").map(PathBuf::from),
             sqs_endpoint,
             secrets_manager_endpoint,
             s3_endpoint,
@@ -204,6 +220,22 @@ const LEVELS: [(&str, Level); 5] = [
     ("debug", Level::DEBUG),
     ("trace", Level::TRACE),
 ];
+
+/// Settings for tests of what speaks to AWS: a region, credentials, and whatever else has to be there.
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+pub(crate) fn offline() -> Config {
+    Config::load(|name| match name {
+        "AWS_REGION" => Some("eu-central-1".to_owned()),
+        "AWS_ACCESS_KEY_ID" => Some("AKID".to_owned()),
+        "AWS_SECRET_ACCESS_KEY" => Some("key".to_owned()),
+        "SECRET_ARN" => Some("relay".to_owned()),
+        "PAYLOAD_BUCKET" => Some("relay-payloads".to_owned()),
+        _ if name.ends_with("_QUEUE_URL") => Some("https://sqs.example/q.fifo".to_owned()),
+        _ => None,
+    })
+    .unwrap()
+}
 
 #[cfg(test)]
 mod tests;

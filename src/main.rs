@@ -1,12 +1,14 @@
 //! Start-up of the Lambda function: settings, logs, clients, run. No decision is made here.
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use labelbox_relay::aws::{Connections, Internet, Services};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
-use labelbox_relay::{aws, telemetry};
+use labelbox_relay::telemetry;
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, LambdaEvent, service_fn};
 use std::convert::Infallible;
@@ -25,9 +27,13 @@ async fn main() -> ExitCode {
         config
             .as_ref()
             .map_or(tracing::Level::INFO, |config| config.log_level),
+        SystemTime::now,
     );
     let outcome = match config {
-        Ok(config) => run(config, SystemTime::now).await,
+        // As a task: waking one is a push to a list, while waking the main future takes a call of the kernel.
+        Ok(config) => tokio::spawn(run(config, SystemTime::now))
+            .await
+            .unwrap_or_else(|died| Err(died.into())),
         Err(error) => Err(error.into()),
     };
     let Err(error) = outcome else {
@@ -38,13 +44,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
-    let clients = aws::clients(&config.aws);
-    let store = SecretsManager::new(clients.secrets_manager, config.secret_id.clone());
-    let queue = Sqs::new(clients.sqs, config.queue_urls.clone());
-    let bucket = S3::new(clients.s3, config.bucket.clone());
+    let connections = Connections::new(Internet::new(&config.aws)?);
+    let http = SharedHttpConnector::new(connections.clone());
+    let services = Services::over(&config, &http, clock);
+    let store = SecretsManager::new(services.secrets_manager.clone(), config.secret_id.clone());
+    let queue = Sqs::new(services.sqs.clone(), config.queue_urls.clone());
+    let bucket = S3::new(services.bucket.clone());
     let relay = Relay::new(&config, store, queue, bucket);
     let door = Arc::new(Door::new(&config, relay, clock));
-    door.warm_up().await;
+    tokio::join!(door.warm_up(), services.connect_ahead(&connections));
     let answer = move |event: LambdaEvent<GatewayEvent>| {
         let door = Arc::clone(&door);
         async move { Ok::<_, Infallible>(door.answer_event(event.payload, &event.context).await) }

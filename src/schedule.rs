@@ -28,14 +28,10 @@ pub struct Schedule {
 
 impl Schedule {
     /// The schedule of a request that comes in now, and that Lambda lets us work on for `left`, if it says so.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tokio's clock runs its time limits; tests pause it"
-    )]
     pub fn starting_now(left: Option<Duration>) -> Self {
         let left = left.map(|left| left.saturating_sub(BEFORE_LAMBDAS_DEADLINE));
         let total = left.unwrap_or(LONGEST).min(LONGEST);
-        let start = Instant::now();
+        let start = now();
         Self {
             fetch: start + total.mul_f64(FETCH),
             proof: start + total.mul_f64(PROOF),
@@ -69,6 +65,15 @@ impl Schedule {
     pub async fn spill<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
         within(self.end, step).await
     }
+}
+
+/// The time by the clock that runs all time limits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock runs its time limits; tests pause it"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// A step took longer than its share of the time.

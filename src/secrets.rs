@@ -4,9 +4,11 @@ mod cache;
 
 pub use cache::SecretCache;
 
+use crate::aws::{CallError, Operation, Service};
 use crate::secret::{MalformedSecret, Secrets};
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use aws_sdk_secretsmanager::operation::get_secret_value::{
+    GetSecretValue, GetSecretValueError, GetSecretValueInput, GetSecretValueOutput,
+};
 use std::error::Error;
 use std::future::Future;
 
@@ -39,36 +41,37 @@ impl From<MalformedSecret> for FetchError {
 
 /// One secret in AWS Secrets Manager, always its current version.
 pub struct SecretsManager {
-    client: Client,
+    service: Service,
+    get_secret_value: Operation<GetSecretValueInput, GetSecretValueOutput, GetSecretValueError>,
     secret_id: String,
 }
 
 impl SecretsManager {
     /// Reads the secret with this name or ARN.
-    pub fn new(client: Client, secret_id: String) -> Self {
-        Self { client, secret_id }
+    pub fn new(service: Service, secret_id: String) -> Self {
+        Self {
+            service,
+            get_secret_value: Operation::of(&GetSecretValue::new()),
+            secret_id,
+        }
+    }
+
+    async fn value(&self) -> Result<GetSecretValueOutput, CallError> {
+        let input = GetSecretValueInput::builder().secret_id(&self.secret_id);
+        let input = input.build();
+        let input = input.map_err(|error| CallError::Malformed(error.into()))?;
+        let request = self.get_secret_value.write(input)?;
+        self.get_secret_value.send(request, &self.service).await
     }
 }
 
 impl SecretStore for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
-        let answer = self
-            .client
-            .get_secret_value()
-            .secret_id(&self.secret_id)
-            .send()
-            .await;
-        let value = answer.map_err(|error| {
-            let is_refusal = error.code().is_some_and(is_refusal);
-            // An SdkError keeps the whole answer, and so the secret, where it could not be read; its source does not.
-            let cause = error
-                .into_source()
-                .unwrap_or_else(|error| error.to_string().into());
-            if is_refusal {
-                FetchError::Refused(cause)
-            } else {
-                FetchError::Unreachable(cause)
+        let value = self.value().await.map_err(|error| match &error {
+            CallError::Refused(refused) if refused.code.as_deref().is_some_and(is_refusal) => {
+                FetchError::Refused(error.into())
             }
+            _ => FetchError::Unreachable(error.into()),
         })?;
         let text = value
             .secret_string

@@ -1,45 +1,51 @@
 //! What is logged and counted, under which names. Never a body, a secret or a signature; a header's value only after
 //! the request was verified.
 
+mod lines;
+
 use crate::deliver::Stored;
 use crate::error::chain;
 use crate::event::Entity;
 use crate::http::{Refusal, Request, Route, Served};
 use crate::message::{NotCarriable, PAYLOAD_SIZE};
+use lines::Lines;
 use std::error::Error;
-use std::time::Duration;
-use tracing::level_filters::LevelFilter;
-use tracing::{Level, Subscriber, error, info, warn};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use std::time::{Duration, SystemTime};
+use tracing::{Level, Metadata, error, info, warn};
 
 /// Target of the lines that template.yaml makes metrics of: they are written at every level.
 const COUNTED: &str = concat!(env!("CARGO_CRATE_NAME"), "::counted");
+/// Target of our own lines, and what the targets of our rooms begin with.
+const OURS: &str = env!("CARGO_CRATE_NAME");
 
 /// Starts logging: JSON lines on standard output, from `level` up.
-///
-/// Only our own lines: at their talkative levels, the runtime writes whole events and the SDK writes secrets.
-pub fn init(level: Level) {
-    subscriber(level, std::io::stdout).init();
+pub fn init(level: Level, clock: fn() -> SystemTime) {
+    // A second start finds the first one's logging: there is none in this process.
+    let _ = tracing::subscriber::set_global_default(lines(level, clock, std::io::stdout));
 }
 
-fn subscriber<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let ours = Targets::new()
-        .with_target(env!("CARGO_CRATE_NAME"), level)
-        .with_target(COUNTED, LevelFilter::WARN)
-        .with_default(LevelFilter::ERROR);
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_writer(writer);
-    tracing_subscriber::registry().with(lines).with(ours)
+fn lines<W>(level: Level, clock: fn() -> SystemTime, output: W) -> Lines<W> {
+    Lines {
+        is_wanted,
+        level,
+        clock,
+        output,
+    }
+}
+
+/// Only our own lines, and errors of others: at their talkative levels, the runtime writes whole events and the SDK
+/// writes secrets.
+fn is_wanted(metadata: &Metadata<'_>, level: Level) -> bool {
+    let is_ours = metadata
+        .target()
+        .strip_prefix(OURS)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let least = match metadata.target() {
+        COUNTED => level.max(Level::WARN),
+        _ if is_ours => level,
+        _ => Level::ERROR,
+    };
+    *metadata.level() <= least
 }
 
 /// What the one log line of a request is made of.

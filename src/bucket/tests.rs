@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::aws::Services;
+use crate::config::offline;
 use crate::error::chain;
-use aws_credential_types::Credentials;
-use aws_sdk_s3::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use std::time::UNIX_EPOCH;
 
 const CONTENT: &[u8] = b"\xff\x00 any bytes";
 /// python3 -c 'import base64,zlib; print(base64.b64encode(zlib.crc32(b"\xff\0 any bytes").to_bytes(4, "big")))'
@@ -23,16 +24,20 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
     answer
 }
 
+/// S3 in `eu-central-1`, over this wire.
+fn s3(wire: &StaticReplayClient) -> S3 {
+    let http = SharedHttpConnector::new(wire.clone());
+    S3::new(Services::over(&offline(), &http, || UNIX_EPOCH).bucket)
+}
+
+fn replay(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
+    let event = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
+    StaticReplayClient::new(answers.into_iter().map(event).collect())
+}
+
 async fn put(answer: HttpResponse) -> (Result<(), BucketError>, StaticReplayClient) {
-    let wire = StaticReplayClient::new(vec![ReplayEvent::new(HttpRequest::empty(), answer)]);
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("AKID", "key", None, None, "test"))
-        .http_client(wire.clone())
-        .retry_config(RetryConfig::disabled())
-        .build();
-    let bucket = S3::new(Client::from_conf(config), "relay-payloads".to_owned());
+    let wire = replay([answer]);
+    let bucket = s3(&wire);
     let outcome = bucket.put("payloads/1/2", CONTENT.to_vec()).await;
     (outcome, wire)
 }
@@ -44,13 +49,15 @@ async fn an_object_goes_out_whole_with_its_checksum() {
     let requests: Vec<_> = wire.actual_requests().collect();
     let [request] = requests.try_into().unwrap();
     assert_eq!(request.method(), "PUT");
-    let (address, _) = request.uri().split_once('?').unwrap();
     assert_eq!(
-        address,
+        request.uri(),
         "https://relay-payloads.s3.eu-central-1.amazonaws.com/payloads/1/2"
     );
     assert_eq!(request.body().bytes(), Some(CONTENT));
-    assert_eq!(request.headers().get("x-amz-checksum-crc32"), Some(CRC32));
+    let header = |name| request.headers().get(name).unwrap_or_default();
+    assert_eq!(header("x-amz-checksum-crc32"), CRC32);
+    assert_eq!(header("content-length"), CONTENT.len().to_string());
+    assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
 }
 
 #[tokio::test]
@@ -81,5 +88,33 @@ async fn a_refusal_is_told_with_its_cause() {
         text.starts_with("the bucket did not take the object: "),
         "{text}"
     );
-    assert!(text.contains("NoSuchBucket"), "{text}");
+    assert!(
+        text.contains("S3 answered 404 NoSuchBucket: The bucket does not exist"),
+        "{text}"
+    );
+    let (proxy, _) = put(answer(403, &[], "go away")).await;
+    let text = chain(&proxy.unwrap_err());
+    assert!(
+        text.contains("S3 answered 403 without a code: no message"),
+        "{text}"
+    );
+}
+
+/// A hiccup is tried three times, a refusal once.
+#[tokio::test(start_paused = true)]
+async fn hiccups_are_tried_again() {
+    let stored = || answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "");
+    let error = |status| answer(status, &[], "");
+    let cases = [
+        (vec![error(503), error(500), stored()], true, 3),
+        (vec![error(503), error(500), error(502), stored()], false, 3),
+        (vec![error(403), stored()], false, 1),
+    ];
+    for (answers, is_stored, attempts) in cases {
+        let wire = replay(answers);
+        let outcome = s3(&wire).put("k", CONTENT.to_vec()).await;
+        assert_eq!(outcome.is_ok(), is_stored, "{outcome:?}");
+        let bodies = wire.actual_requests().map(|request| request.body().bytes());
+        assert_eq!(bodies.collect::<Vec<_>>(), vec![Some(CONTENT); attempts]);
+    }
 }

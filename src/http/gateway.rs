@@ -6,10 +6,16 @@
 use super::{RawBody, Request};
 use lambda_http::Context;
 use lambda_http::http::Response;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
+/// What a delivery usually has.
+const EXPECTED_HEADERS: usize = 16;
 /// The gateway's own trace header, for an invocation that Lambda says no trace of.
 const TRACE_HEADER: &str = "x-amzn-trace-id";
 
@@ -21,21 +27,88 @@ pub struct GatewayEvent(Option<ProxyEvent>);
 impl<'de> Deserialize<'de> for GatewayEvent {
     /// Never fails: the runtime would answer for us, and log what it could not read.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(ProxyEvent::deserialize(deserializer).ok()))
+        let read = WrittenEvent::deserialize(deserializer).ok();
+        Ok(Self(read.and_then(|event| event.try_into().ok())))
     }
 }
 
+/// The event with its objects as they are written. The runtime's deserializer remembers the way to every value, for its
+/// error messages; objects that it does not enter cost a third.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+struct WrittenEvent<'a> {
+    raw_path: Option<String>,
+    path: Option<String>,
+    http_method: Option<String>,
+    #[serde(borrow)]
+    headers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    multi_value_headers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_context: Option<&'a RawValue>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
+
+/// A JSON object as its pairs, in the order and as often as they are there.
+struct Pairs<V>(Vec<(String, V)>);
+
+impl<V> Default for Pairs<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
+            type Value = Pairs<V>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(EXPECTED_HEADERS);
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
+
 struct ProxyEvent {
     raw_path: Option<String>,
     path: Option<String>,
     http_method: Option<String>,
-    headers: Option<HashMap<String, Option<String>>>,
-    multi_value_headers: Option<HashMap<String, Option<Vec<Option<String>>>>>,
-    request_context: Option<RequestContext>,
+    headers: Pairs<Option<String>>,
+    multi_value_headers: Pairs<Option<Vec<Option<String>>>>,
+    request_context: RequestContext,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
+}
+
+impl TryFrom<WrittenEvent<'_>> for ProxyEvent {
+    type Error = serde_json::Error;
+
+    fn try_from(event: WrittenEvent<'_>) -> serde_json::Result<Self> {
+        Ok(Self {
+            raw_path: event.raw_path,
+            path: event.path,
+            http_method: event.http_method,
+            headers: read(event.headers)?,
+            multi_value_headers: read(event.multi_value_headers)?,
+            request_context: read(event.request_context)?,
+            body: event.body,
+            is_base64_encoded: event.is_base64_encoded,
+        })
+    }
+}
+
+fn read<'a, T: Default + Deserialize<'a>>(written: Option<&'a RawValue>) -> serde_json::Result<T> {
+    written.map_or(Ok(T::default()), |value| serde_json::from_str(value.get()))
 }
 
 #[derive(Default, Deserialize)]
@@ -68,7 +141,7 @@ impl GatewayEvent {
             stage,
             http,
             identity,
-        } = event.request_context.unwrap_or_default();
+        } = event.request_context;
         let HttpContext { method, source_ip } = http.unwrap_or_default();
         let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
         let path = match event.raw_path {
@@ -76,10 +149,7 @@ impl GatewayEvent {
             Some(path) => without_stage(path, stage.as_deref()),
             None => event.path.unwrap_or_default(),
         };
-        let headers = headers(
-            event.headers.unwrap_or_default(),
-            event.multi_value_headers.unwrap_or_default(),
-        );
+        let headers = headers(event.headers, event.multi_value_headers);
         let trace = context.xray_trace_id.clone().or_else(|| {
             let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
             traced.map(|(_, value)| value.clone())
@@ -109,20 +179,20 @@ fn deadline(context: &Context) -> Option<SystemTime> {
 /// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value
 /// that only one of them has still counts, so that what is doubled stays doubled.
 fn headers(
-    single: HashMap<String, Option<String>>,
-    multi: HashMap<String, Option<Vec<Option<String>>>>,
+    single: Pairs<Option<String>>,
+    multi: Pairs<Option<Vec<Option<String>>>>,
 ) -> Vec<(String, String)> {
-    let mut headers: Vec<_> = multi
-        .into_iter()
-        .flat_map(|(name, values)| {
-            let values = values.unwrap_or_default().into_iter().flatten();
-            values.map(move |value| (name.to_ascii_lowercase(), value))
-        })
-        .collect();
+    let mut headers = Vec::with_capacity(single.0.len() + multi.0.len());
+    for (mut name, values) in multi.0 {
+        name.make_ascii_lowercase();
+        let values = values.unwrap_or_default().into_iter().flatten();
+        headers.extend(values.map(|value| (name.clone(), value)));
+    }
     let from_multi = headers.len();
-    for (name, value) in single {
+    for (mut name, value) in single.0 {
         let Some(value) = value else { continue };
-        let header = (name.to_ascii_lowercase(), value);
+        name.make_ascii_lowercase();
+        let header = (name, value);
         if !headers
             .iter()
             .take(from_multi)

@@ -7,16 +7,15 @@
 )]
 
 use super::*;
+use crate::aws::Services;
+use crate::config::offline;
 use crate::error::chain;
 use crate::event::Reason;
-use aws_credential_types::Credentials;
-use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::config::{HttpClient, Region};
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 const DEDUP_ID: &str = "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b";
 const GROUP_ID: &str = "cl0sjr9nb9tfi0zatagsq5zw1";
@@ -63,31 +62,24 @@ fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
     StaticReplayClient::new(answers.into_iter().map(exchange).collect())
 }
 
-fn sqs_with(http: impl HttpClient + 'static, retries: RetryConfig) -> Sqs {
-    let config = aws_sdk_sqs::Config::builder()
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("AKID", "key", None, None, "test"))
-        .http_client(http)
-        .retry_config(retries)
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(5))
-                .build(),
-        )
-        .build();
+/// SQS in `eu-central-1`, over this wire.
+fn service(http: impl HttpConnector + 'static) -> Service {
+    Services::over(&offline(), &SharedHttpConnector::new(http), || UNIX_EPOCH).sqs
+}
+
+fn urls() -> QueueUrls {
     let url = |name| format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{name}.fifo");
-    let urls = QueueUrls {
+    QueueUrls {
         label: url("a-label"),
         workflow: url("a-workflow"),
         review: url("a-review"),
         model_run: url("a-model-run"),
         unrouted: url("an-unrouted"),
-    };
-    Sqs::new(Client::from_conf(config), urls)
+    }
 }
 
-fn sqs(http: impl HttpClient + 'static) -> Sqs {
-    sqs_with(http, RetryConfig::disabled())
+fn sqs(http: impl HttpConnector + 'static) -> Sqs {
+    Sqs::new(service(http).trying_once(), urls())
 }
 
 fn body_of(request: &HttpRequest) -> Value {
@@ -309,13 +301,17 @@ async fn a_failed_connection_is_not_sent() {
 async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
     let error = sqs(NeverClient::new()).send(&message()).await.unwrap_err();
     assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
-    assert!(chain(&error).contains("timeout"), "{}", chain(&error));
+    assert!(
+        chain(&error).contains("deadline has elapsed"),
+        "{}",
+        chain(&error)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_sends_the_same_message_again() {
     let wire = wire([answer(503, ""), confirmed()]);
-    let sqs = sqs_with(wire.clone(), RetryConfig::standard().with_max_attempts(2));
+    let sqs = Sqs::new(service(wire.clone()), urls());
     sqs.send(&message()).await.unwrap();
     let bodies: Vec<_> = wire.actual_requests().map(body_of).collect();
     let [first, second] = bodies.try_into().unwrap();

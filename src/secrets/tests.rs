@@ -7,15 +7,14 @@
 )]
 
 use super::*;
+use crate::aws::Services;
+use crate::config::offline;
 use crate::error::chain;
-use aws_credential_types::Credentials;
-use aws_sdk_secretsmanager::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::config::{HttpClient, Region};
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::UNIX_EPOCH;
 
 const SECRET_ID: &str =
     "arn:aws:secretsmanager:eu-central-1:123456789012:secret:labelbox-relay-AbCdEf";
@@ -31,19 +30,10 @@ fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
     StaticReplayClient::new(answers.into_iter().map(exchange).collect())
 }
 
-fn store(http: impl HttpClient + 'static) -> SecretsManager {
-    let config = aws_sdk_secretsmanager::Config::builder()
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("AKID", "key", None, None, "test"))
-        .http_client(http)
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(3))
-                .build(),
-        )
-        .build();
-    SecretsManager::new(Client::from_conf(config), SECRET_ID.to_owned())
+/// Secrets Manager in `eu-central-1`, over this wire.
+fn store(http: impl HttpConnector + 'static) -> SecretsManager {
+    let services = Services::over(&offline(), &SharedHttpConnector::new(http), || UNIX_EPOCH);
+    SecretsManager::new(services.secrets_manager.trying_once(), SECRET_ID.to_owned())
 }
 
 async fn outcome_of(answer: HttpResponse) -> Result<Secrets, FetchError> {
@@ -218,7 +208,11 @@ async fn a_failed_connection_is_no_verdict() {
 async fn a_store_that_never_answers_is_no_verdict() {
     let error = store(NeverClient::new()).fetch().await.unwrap_err();
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
-    assert!(chain(&error).contains("timeout"), "{}", chain(&error));
+    assert!(
+        chain(&error).contains("deadline has elapsed"),
+        "{}",
+        chain(&error)
+    );
 }
 
 #[tokio::test]

@@ -1,148 +1,37 @@
-//! A network without a network: the SDK's HTTP client over pipes in memory, so that a hanging service costs no time on
+//! A network without a network: the relay's HTTP client over pipes in memory, so that a hanging service costs no time on
 //! a paused clock.
 
 use crate::aws::Aws;
 use crate::fault::{Fault, Service};
 use crate::stack::ENDPOINTS;
 use crate::wire::{Stream, serve};
-use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::retry::ErrorKind;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use hyper::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection, capture_connection};
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use labelbox_relay::aws::{Connections, Dial};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 /// What a pipe takes before its other end reads, as a socket's buffers do.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// The way to `aws` for the SDK's clients.
-pub(crate) fn network_to(aws: &Arc<Aws>) -> SharedHttpClient {
-    SharedHttpClient::new(Network {
-        aws: Arc::clone(aws),
-        connector: OnceLock::new(),
-    })
-}
-
-/// Keeps connections between calls, as the SDK's own client does.
-#[derive(Debug)]
-struct Network {
-    aws: Arc<Aws>,
-    connector: OnceLock<SharedHttpConnector>,
-}
-
-impl HttpClient for Network {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        let connector = self.connector.get_or_init(|| {
-            let plug = Plug {
-                aws: Arc::clone(&self.aws),
-                time_limit: settings.connect_timeout().unwrap_or(Duration::MAX),
-            };
-            let client = Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .build(plug);
-            SharedHttpConnector::new(Line(client))
-        });
-        connector.clone()
-    }
-}
-
-/// One HTTP client.
-#[derive(Debug)]
-struct Line(Client<Plug, SdkBody>);
-
-impl HttpConnector for Line {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut request = request.try_into_http1x().unwrap();
-        let captured = capture_connection(&mut request);
-        if let Some(slot) = request.extensions().get::<CaptureSmithyConnection>() {
-            // After some faults the SDK does not want to see this connection again.
-            slot.set_connection_retriever(move || {
-                captured.connection_metadata().as_ref()?;
-                let captured = captured.clone();
-                let poison = move || {
-                    if let Some(connection) = captured.connection_metadata().as_ref() {
-                        connection.poison();
-                    }
-                };
-                let metadata = ConnectionMetadata::builder().poison_fn(poison);
-                Some(metadata.proxied(false).build())
-            });
-        }
-        let answer = self.0.request(request);
-        HttpConnectorFuture::new(async move {
-            let answer = answer.await.map_err(in_words_of_the_sdk)?;
-            HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
-                .map_err(|error| ConnectorError::other(error.into(), None))
-        })
-    }
-}
-
-/// Sorts errors as aws-smithy-http-client does, for its retries depend on it.
-fn in_words_of_the_sdk(error: Error) -> ConnectorError {
-    let mut causes = Vec::<&(dyn std::error::Error + 'static)>::from([&error as _]);
-    while let Some(cause) = causes.last().and_then(|last| last.source()) {
-        causes.push(cause);
-    }
-    let io = causes
-        .iter()
-        .find_map(|cause| cause.downcast_ref::<io::Error>());
-    let http = causes
-        .iter()
-        .find_map(|cause| cause.downcast_ref::<hyper::Error>());
-    if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-        return ConnectorError::timeout(error.into());
-    }
-    let is_gone = http.is_some_and(|error| error.is_closed() || error.is_canceled());
-    if io.is_some() || is_gone || error.is_connect() {
-        return ConnectorError::io(error.into());
-    }
-    let is_cut = http.is_some_and(hyper::Error::is_incomplete_message);
-    ConnectorError::other(error.into(), is_cut.then_some(ErrorKind::TransientError))
+/// The way to `aws`.
+pub(crate) fn network_to(aws: &Arc<Aws>) -> SharedHttpConnector {
+    SharedHttpConnector::new(Connections::new(Network(Arc::clone(aws))))
 }
 
 /// Where connections are made.
-#[derive(Debug, Clone)]
-struct Plug {
-    aws: Arc<Aws>,
-    time_limit: Duration,
-}
+#[derive(Debug)]
+struct Network(Arc<Aws>);
 
-impl tower_service::Service<Uri> for Plug {
-    type Response = TokioIo<Pipe>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Pipe>>> + Send>>;
+impl Dial for Network {
+    type Stream = Pipe;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, address: Uri) -> Self::Future {
-        let Self { aws, time_limit } = self.clone();
-        Box::pin(async move {
-            let connection = connect(aws, service_at(&address));
-            tokio::time::timeout(time_limit, connection)
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-        })
+    async fn dial(&self, address: &Uri) -> io::Result<Pipe> {
+        connect(Arc::clone(&self.0), service_at(address)).await
     }
 }
 
@@ -154,7 +43,7 @@ fn service_at(address: &Uri) -> Service {
         .unwrap()
 }
 
-async fn connect(aws: Arc<Aws>, service: Service) -> io::Result<TokioIo<Pipe>> {
+async fn connect(aws: Arc<Aws>, service: Service) -> io::Result<Pipe> {
     match aws.fault_of_connection(service) {
         Some(Fault::Refused) => return Err(io::ErrorKind::ConnectionRefused.into()),
         Some(_) => std::future::pending().await,
@@ -162,7 +51,7 @@ async fn connect(aws: Arc<Aws>, service: Service) -> io::Result<TokioIo<Pipe>> {
     }
     let (ours, theirs) = Pipe::pair();
     tokio::spawn(serve(theirs, aws, service));
-    Ok(TokioIo::new(ours))
+    Ok(ours)
 }
 
 /// An end of a connection in memory.
@@ -187,12 +76,6 @@ impl Pipe {
 impl Stream for Pipe {
     fn reset(self) {
         self.is_reset.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Connection for Pipe {
-    fn connected(&self) -> Connected {
-        Connected::new()
     }
 }
 

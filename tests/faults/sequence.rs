@@ -8,7 +8,7 @@ use crate::fault::{Fault, Service, Weather};
 use crate::network::network_to;
 use crate::stack;
 use fastrand::Rng;
-use labelbox_relay::aws::clients_over;
+use labelbox_relay::aws::Services;
 use labelbox_relay::bucket::S3;
 use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
@@ -94,10 +94,10 @@ impl Sequence {
         let is_fifo = rng.bool();
         let aws = stack::aws(rng.fork(), is_fifo);
         let config = stack::config(is_fifo);
-        let clients = clients_over(&config.aws, network_to(&aws));
-        let store = SecretsManager::new(clients.secrets_manager, config.secret_id.clone());
-        let queue = Sqs::new(clients.sqs, config.queue_urls.clone());
-        let bucket = S3::new(clients.s3, config.bucket.clone());
+        let services = Services::over(&config, &network_to(&aws), clock);
+        let store = SecretsManager::new(services.secrets_manager, config.secret_id.clone());
+        let queue = Sqs::new(services.sqs, config.queue_urls.clone());
+        let bucket = S3::new(services.bucket);
         let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,
@@ -181,7 +181,8 @@ impl Sequence {
     }
 
     async fn answer(&self, delivery: &Delivery, left: Option<Duration>) -> Value {
-        let event: GatewayEvent = serde_json::from_value(delivery.event.clone()).unwrap();
+        let event = delivery.event.to_string();
+        let event: GatewayEvent = serde_json::from_str(&event).unwrap();
         let mut context = Context::default();
         if let Some(left) = left {
             let deadline = (clock() + left).duration_since(SystemTime::UNIX_EPOCH);

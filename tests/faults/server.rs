@@ -4,9 +4,16 @@ use crate::aws::Aws;
 use crate::fault::{Fault, SERVICES, Service, Weather};
 use crate::network::network_to;
 use crate::stack::{BUCKET, SECRET, aws, config, queue_url};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use fastrand::Rng;
-use labelbox_relay::aws::{Clients, clients_over};
 use labelbox_relay::error::chain;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +31,64 @@ const ATTRIBUTES: [(&str, &str); 3] = [
 /// Of [`BODY`]; `python3 -c 'import base64, zlib; print(base64.b64encode(zlib.crc32(BODY).to_bytes(4)))'`
 const BODY_CRC32: &str = "/e6HSQ==";
 
+/// AWS's own clients, which no fault of ours can mislead.
+struct Clients {
+    sqs: aws_sdk_sqs::Client,
+    secrets_manager: aws_sdk_secretsmanager::Client,
+    s3: aws_sdk_s3::Client,
+}
+
 fn stage(is_fifo: bool) -> (Arc<Aws>, Clients) {
     let aws = aws(Rng::with_seed(1), is_fifo);
-    let clients = clients_over(&config(is_fifo).aws, network_to(&aws));
+    let settings = config(is_fifo).aws;
+    let line = Line(network_to(&aws));
+    let attempt = Duration::from_millis(1600);
+    let shared = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(settings.region))
+        .credentials_provider(SharedCredentialsProvider::new(settings.credentials))
+        .http_client(SharedHttpClient::new(line))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(attempt)
+                .build(),
+        )
+        .retry_config(RetryConfig::standard())
+        .build();
+    let sqs = aws_sdk_sqs::config::Builder::from(&shared);
+    let secrets = aws_sdk_secretsmanager::config::Builder::from(&shared);
+    let s3 = aws_sdk_s3::config::Builder::from(&shared);
+    let endpoint = |own: Option<String>| own.unwrap();
+    let clients = Clients {
+        sqs: aws_sdk_sqs::Client::from_conf(
+            sqs.endpoint_url(endpoint(settings.sqs_endpoint)).build(),
+        ),
+        secrets_manager: aws_sdk_secretsmanager::Client::from_conf(
+            secrets
+                .endpoint_url(endpoint(settings.secrets_manager_endpoint))
+                .build(),
+        ),
+        s3: aws_sdk_s3::Client::from_conf(
+            s3.endpoint_url(endpoint(settings.s3_endpoint))
+                .force_path_style(true)
+                .build(),
+        ),
+    };
     (aws, clients)
+}
+
+/// The relay's connections under clients of AWS's.
+#[derive(Debug)]
+struct Line(SharedHttpConnector);
+
+impl HttpClient for Line {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.clone()
+    }
 }
 
 /// Sends a message; gives its id and its digests.

@@ -11,6 +11,7 @@ use labelbox_relay::receive::Relay;
 use labelbox_relay::secret::Secrets;
 use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
 use lambda_http::Context;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -231,7 +232,10 @@ impl Stage {
     }
 
     async fn send_in(&self, event: Value, mut context: Context) -> Answer {
-        let event: GatewayEvent = serde_json::from_value(event).unwrap();
+        // As the runtime reads it: from text, and not on to its end when something is wrong.
+        let event = event.to_string();
+        let mut reader = serde_json::Deserializer::from_str(&event);
+        let event = GatewayEvent::deserialize(&mut reader).unwrap();
         context.request_id = "request-1".to_owned();
         let answer = self.door.answer_event(event, &context).await;
         serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap()

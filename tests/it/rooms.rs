@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 /// What is said, and the rooms that may say it.
 const ONLY_IN: [(&str, &[&str]); 11] = [
     ("lambda_http", &["main.rs", "http.rs", "http/"]),
-    ("hmac::", &["signature.rs"]),
+    ("hmac::", &["signature.rs", "aws/signer.rs"]),
     ("sha1::", &["signature.rs"]),
     ("md5::", &["message/checksum.rs"]),
-    ("aws_sdk_sqs", &["queue.rs", "aws.rs"]),
-    ("aws_sdk_s3", &["bucket.rs", "aws.rs"]),
-    ("aws_sdk_secretsmanager", &["secrets.rs", "aws.rs"]),
+    ("aws_sdk_sqs", &["queue.rs", "aws/places.rs"]),
+    ("rustls", &["aws/internet.rs"]),
+    ("aws_sdk_secretsmanager", &["secrets.rs"]),
     ("std::env::", &["main.rs"]),
     ("SystemTime::now", &["main.rs"]),
     ("Instant::now", &["schedule.rs"]),

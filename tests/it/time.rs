@@ -4,23 +4,24 @@
 use crate::outside::{
     BODY, Mood, SECRET, Shelf, Stage, Vault, config, delivery, try_again, webhook,
 };
-use aws_sdk_sqs::config::SharedHttpClient;
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::body::SdkBody;
-use labelbox_relay::aws::{self, Clients};
+use labelbox_relay::aws::Services;
 use labelbox_relay::bucket::S3;
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::secrets::SecretsManager;
 use lambda_http::http::{Request, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 const SLOWEST: Duration = Duration::from_secs(10);
 
-fn hanging() -> Clients {
-    aws::clients_over(&config(&[]).aws, SharedHttpClient::new(NeverClient::new()))
+fn hanging() -> Services {
+    let http = SharedHttpConnector::new(NeverClient::new());
+    Services::over(&config(&[]), &http, SystemTime::now)
 }
 
 fn hanging_queue() -> Mood {
@@ -33,7 +34,7 @@ fn hanging_store() -> Vault {
 }
 
 fn hanging_bucket() -> Shelf {
-    Shelf::Real(Arc::new(S3::new(hanging().s3, config(&[]).bucket)))
+    Shelf::Real(Arc::new(S3::new(hanging().bucket)))
 }
 
 /// An event that needs the bucket where the inline limit is 1 KiB.
@@ -153,9 +154,10 @@ async fn two_hiccups_of_the_queue_are_no_failure_even_in_a_long_outage() {
         ReplayEvent::new(request, answer)
     });
     let replay = StaticReplayClient::new(exchanges.collect());
-    let clients = aws::clients_over(&config(&[]).aws, SharedHttpClient::new(replay.clone()));
+    let http = SharedHttpConnector::new(replay.clone());
+    let services = Services::over(&config(&[]), &http, SystemTime::now);
     let stage = Stage::usual();
-    let queue = Sqs::new(clients.sqs, config(&[]).queue_urls);
+    let queue = Sqs::new(services.sqs, config(&[]).queue_urls);
     stage.queue_is(Mood::Real(Arc::new(queue)));
     stage.bucket_is(Shelf::Refuses);
     for event in 0..=100 {

@@ -1,0 +1,107 @@
+//! Which failures are tried again, how often, and after what pause.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "on a paused clock, time is what the test makes of it"
+)]
+
+use super::super::Services;
+use super::*;
+use crate::config::offline;
+use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_types::body::SdkBody;
+use std::time::UNIX_EPOCH;
+use tokio::time::Instant;
+
+fn replay(statuses: &[u16]) -> StaticReplayClient {
+    let answer = |status: &u16| {
+        let answer = HttpResponse::new((*status).try_into().unwrap(), SdkBody::empty());
+        ReplayEvent::new(HttpRequest::empty(), answer)
+    };
+    StaticReplayClient::new(statuses.iter().map(answer).collect())
+}
+
+fn read(code: Option<&'static str>) -> impl Fn(&HttpResponse) -> Result<u16, CallError> {
+    move |response| {
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(status);
+        }
+        Err(CallError::Refused(Refused {
+            service: "SQS",
+            status,
+            code: code.map(str::to_owned),
+            message: None,
+        }))
+    }
+}
+
+/// Whether the call succeeds, and how many attempts it takes.
+async fn call(statuses: &[u16], code: Option<&'static str>) -> (bool, usize) {
+    let wire = replay(statuses);
+    let http = SharedHttpConnector::new(wire.clone());
+    let sqs = Services::over(&offline(), &http, || UNIX_EPOCH).sqs;
+    let mut request = HttpRequest::empty();
+    request.set_uri("/").unwrap();
+    let outcome = sqs.call(request, read(code)).await;
+    (outcome.is_ok(), wire.actual_requests().count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_is_tried_three_times() {
+    for status in [429, 500, 502, 503, 504] {
+        assert_eq!(call(&[status, status, 200], None).await, (true, 3));
+        assert_eq!(call(&[status, status, status, 200], None).await, (false, 3));
+    }
+    for code in [
+        "ThrottlingException",
+        "RequestThrottled",
+        "RequestTimeout",
+        "SlowDown",
+    ] {
+        assert_eq!(call(&[400, 200], Some(code)).await, (true, 2), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_final_is_tried_once() {
+    for status in [301, 400, 403, 404, 501] {
+        assert_eq!(call(&[status, 200], Some("AccessDenied")).await, (false, 1));
+        assert_eq!(call(&[status, 200], None).await, (false, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_are_short_and_random() {
+    let mut pauses = Vec::new();
+    for _ in 0..50 {
+        let started = Instant::now();
+        call(&[503, 503, 200], None).await;
+        pauses.push(started.elapsed());
+    }
+    assert!(
+        pauses
+            .iter()
+            .all(|pause| *pause <= FIRST_PAUSE * 3 + Duration::from_millis(2))
+    );
+    pauses.sort_unstable();
+    pauses.dedup();
+    assert!(pauses.len() > 10, "{pauses:?}");
+}
+
+#[tokio::test]
+async fn each_attempt_is_signed_for_its_own_time() {
+    let wire = replay(&[503, 200]);
+    let http = SharedHttpConnector::new(wire.clone());
+    let sqs = Services::over(&offline(), &http, SystemTime::now).sqs;
+    let mut request = HttpRequest::empty();
+    request.set_uri("/").unwrap();
+    sqs.call(request, read(None)).await.unwrap();
+    for sent in wire.actual_requests() {
+        let signed = sent.headers().get_all("authorization").count();
+        let dated = sent.headers().get_all("x-amz-date").count();
+        assert_eq!((signed, dated), (1, 1));
+        assert_eq!(sent.uri(), "https://sqs.eu-central-1.amazonaws.com/");
+    }
+}
