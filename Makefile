@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 MINUTES ?= 10
 QUEUE_TYPE ?= fifo
+ROUNDS ?= 9
 SEQUENCES ?= 100000
 
 TOOLS := .tools
@@ -17,7 +18,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up outputs environment logs down test faults soak build deploy clean
+.PHONY: help run up outputs environment logs down test faults soak bench build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,9 +42,11 @@ down: $(INSTALLED) ## Stop what `make up` left running
 	@$(TOOL) local down
 
 test: $(INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --package bench --package noop --all-targets -- -D warnings
 	cargo test --locked --all-features
+	cargo test --locked --package bench
 	$(TOOLS)/bin/python events/regenerate.py --check
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint
@@ -54,6 +57,9 @@ faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENC
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+
+bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
+	@$(TOOL) local bench --rounds $(ROUNDS) --write
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import aws, build, demonstration, environment, standing
+from local import aws, bench, build, demonstration, environment, standing
 from local.places import Busy, Instance
 from local.processes import Failed
 from local.progress import console, step
@@ -59,6 +59,9 @@ def _arguments() -> argparse.Namespace:
     soak_.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
     soak_.add_argument("--seed", help="what is sent and what goes wrong, as in the soak that printed it")
     soak_.add_argument("--json", type=Path, metavar="FILE", help="write the account there, too")
+    bench_ = commands.add_parser("bench", help="measure the function beside one that does nothing")
+    bench_.add_argument("--rounds", type=int, default=9, help="how often each program is started for each measurement")
+    bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
     build_ = commands.add_parser("build", help="build the function for AWS")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, deploy):
@@ -84,6 +87,8 @@ def _obey(arguments: argparse.Namespace) -> int:
             standing.down()
         case "soak":
             return 0 if soak.run(arguments.minutes, arguments.queue_type, arguments.seed, arguments.json) else 1
+        case "bench":
+            return 0 if bench.run(arguments.rounds, arguments.write) else 1
         case "build":
             with (
                 Instance("build").claim() as instance,

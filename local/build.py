@@ -38,6 +38,18 @@ def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], No
     _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, say)
 
 
+def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
+    """Builds what `bench` compares for this machine, each by itself and as it would be deployed. Returns the programs."""
+    settings = environment.for_building(instance, quick=False)
+    target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+    for package in contestants.values():
+        say(package)
+        program = ["cargo", "lambda", "build", "--release", "--locked", "--package", package]
+        processes.run("cargo lambda build", program, settings, instance.log(f"build-{package}"))
+    return {name: target / "lambda" / package / "bootstrap" for name, package in contestants.items()}
+
+
 def overrides(parameters: Mapping[str, str]) -> list[str]:
     """The template's parameters as sam takes them."""
     return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
