@@ -7,7 +7,6 @@ use crate::message::{Attribute, Checksums, DataType, Message};
 use aws_sdk_sqs::operation::send_message::{
     SendMessage, SendMessageError, SendMessageInput, SendMessageOutput,
 };
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use serde::{Serialize, Serializer};
@@ -75,23 +74,22 @@ impl Sqs {
     /// The SDK writes the head of the request. Its body is [`Written`] here: the SDK would look at each character of a
     /// message in three rounds, which takes most of the time of a large event.
     fn request(&self, message: &Message) -> Result<HttpRequest, CallError> {
-        let malformed = |error: BoxError| CallError::Malformed(error);
         let queue_url = self.url_of(message.entity);
         let input = SendMessageInput::builder()
             .queue_url(queue_url)
             .message_body("");
-        let input = input.build().map_err(|error| malformed(error.into()))?;
+        let input = input.build().map_err(CallError::malformed)?;
         let mut request = self.send_message.write(input)?;
         // A label has a quotation mark, which has to be escaped, in every sixth place or so.
         let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + HEAD_BYTES);
         serde_json::to_writer(&mut json, &Written::of(message, queue_url))
-            .map_err(|error| malformed(error.into()))?;
+            .map_err(CallError::malformed)?;
         let length = json.len().to_string();
         *request.body_mut() = SdkBody::from(json);
         let headers = request.headers_mut();
         headers
             .try_insert("content-length", length)
-            .map_err(|error| malformed(error.into()))?;
+            .map_err(CallError::malformed)?;
         Ok(request)
     }
 }

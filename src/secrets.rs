@@ -59,7 +59,7 @@ impl SecretsManager {
     async fn value(&self) -> Result<GetSecretValueOutput, CallError> {
         let input = GetSecretValueInput::builder().secret_id(&self.secret_id);
         let input = input.build();
-        let input = input.map_err(|error| CallError::Malformed(error.into()))?;
+        let input = input.map_err(CallError::malformed)?;
         let request = self.get_secret_value.write(input)?;
         self.get_secret_value.send(request, &self.service).await
     }

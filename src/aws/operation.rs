@@ -42,11 +42,10 @@ where
             .parts
             .as_ref()
             .and_then(|parts| parts.load::<SharedRequestSerializer>());
-        let serializer =
-            serializer.ok_or_else(|| CallError::Malformed("nothing writes it".into()))?;
+        let serializer = serializer.ok_or_else(|| CallError::malformed("nothing writes it"))?;
         serializer
             .serialize_input(Input::erase(input), &mut ConfigBag::base())
-            .map_err(CallError::Malformed)
+            .map_err(CallError::malformed)
     }
 
     /// Sends a request that [`Operation::write`] has written.
@@ -60,22 +59,21 @@ where
     }
 
     fn read(&self, response: &HttpResponse, service: &'static str) -> Result<O, CallError> {
-        let malformed = |what: &str| CallError::Malformed(what.into());
         if response.body().bytes().is_none() {
-            return Err(malformed("the answer is not in memory"));
+            return Err(CallError::malformed("the answer is not in memory"));
         }
         let deserializer = self
             .parts
             .as_ref()
             .and_then(|parts| parts.load::<SharedResponseDeserializer>());
-        let deserializer = deserializer.ok_or_else(|| malformed("nothing reads it"))?;
+        let deserializer = deserializer.ok_or_else(|| CallError::malformed("nothing reads it"))?;
         let answer =
             deserializer.deserialize_nonstreaming_with_config(response, &ConfigBag::base());
         let error = match answer {
             Ok(output) => {
                 return output
                     .downcast()
-                    .map_err(|_| malformed("it is of another type"));
+                    .map_err(|_| CallError::malformed("it is of another type"));
             }
             Err(error) => error,
         };
@@ -90,7 +88,9 @@ where
                 message: error.message().map(str::to_owned),
             })),
             // What could not be read may be a secret: the error's own text has no part of it.
-            None => Err(malformed("the answer is not what the service should say")),
+            None => Err(CallError::malformed(
+                "the answer is not what the service should say",
+            )),
         }
     }
 }

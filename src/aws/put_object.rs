@@ -29,7 +29,7 @@ pub async fn put_object(
     content: Bytes,
 ) -> Result<Confirmation, CallError> {
     let request = request(key, checksum_crc32, content);
-    let request = request.map_err(|error| CallError::Malformed(error.into()))?;
+    let request = request.map_err(CallError::malformed)?;
     bucket.call(request, confirmation).await
 }
 

@@ -46,6 +46,13 @@ pub enum CallError {
     Malformed(#[source] BoxError),
 }
 
+impl CallError {
+    /// A call that is not what it should be, for this cause.
+    pub fn malformed(cause: impl Into<BoxError>) -> Self {
+        Self::Malformed(cause.into())
+    }
+}
+
 /// A no of a service, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{service} answered {status} {}: {}", .code.as_deref().unwrap_or("without a code"), .message.as_deref().unwrap_or("no message"))]
@@ -91,7 +98,7 @@ impl Service {
 
     /// Where the service is.
     pub(super) async fn address(&self) -> Result<&str, CallError> {
-        self.address.get().await.map_err(CallError::Malformed)
+        self.address.get().await.map_err(CallError::malformed)
     }
 
     /// The same service, but each call is tried once.
@@ -115,9 +122,7 @@ impl Service {
     ) -> Result<T, CallError> {
         let address = self.address().await?;
         let url = format!("{address}{}", request.uri());
-        request
-            .set_uri(url)
-            .map_err(|error| CallError::Malformed(error.into()))?;
+        request.set_uri(url).map_err(CallError::malformed)?;
         let mut pause = FIRST_PAUSE;
         for _ in 1..self.attempts {
             match self.attempt(&request, &read).await {
