@@ -1,14 +1,10 @@
 //! The final account of a command: what became of every message, for people and for scripts, and the exit status.
 
+use crate::ending::Ending;
+use crate::printer::Printer;
+use crate::trouble::Trouble;
 use serde::Serialize;
 use std::fmt;
-
-const DONE: u8 = 0;
-const SOME_KEPT: u8 = 1;
-/// The command could not do its work.
-const TROUBLE: u8 = 3;
-/// What shells report for a program that Ctrl-C has ended: 128 and the signal's number.
-pub const INTERRUPTED: u8 = 130;
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +55,6 @@ impl Account {
         self.found += messages;
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.found == 0
-    }
-
     pub fn interrupt(&mut self) {
         self.interrupted = true;
     }
@@ -99,24 +91,26 @@ impl Account {
         }
     }
 
-    /// The exit status: an interruption tells a script more than what stayed because of it.
-    pub fn status(&self, is_in_trouble: bool) -> u8 {
+    /// How the command ended: an interruption tells a script more than what stayed because of it.
+    pub fn ending(&self) -> Ending {
         match self {
-            _ if is_in_trouble => TROUBLE,
             Self {
                 interrupted: true, ..
-            } => INTERRUPTED,
-            Self { kept, .. } if !kept.is_empty() => SOME_KEPT,
-            _ => DONE,
+            } => Ending::Interrupted,
+            Self { kept, .. } if !kept.is_empty() => Ending::Incomplete,
+            _ => Ending::Done,
         }
     }
 
-    /// The account as one JSON object on one line.
-    ///
-    /// # Errors
-    /// None that is known: numbers and texts can be written.
-    pub fn json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
+    /// Prints the account of a command with this outcome. Where trouble came before anything was found, there is none.
+    pub fn close(&self, outcome: Result<(), Trouble>, printer: Printer) -> Result<Ending, Trouble> {
+        let is_void = outcome.is_err() && self.found == 0;
+        let printed = if is_void { Ok(()) } else { printer.show(self) };
+        outcome?;
+        match printed {
+            Err(trouble) if !trouble.is_unread() => Err(trouble),
+            _ => Ok(self.ending()),
+        }
     }
 }
 

@@ -35,8 +35,12 @@ const NOT_KNOWN: [&str; 8] = [
 /// A client for each service that the tool uses.
 pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
-    pub sqs: aws_sdk_sqs::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub lambda: aws_sdk_lambda::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
+    pub secrets_manager: aws_sdk_secretsmanager::Client,
+    pub sqs: aws_sdk_sqs::Client,
     pub region: String,
 }
 
@@ -65,8 +69,12 @@ impl Clients {
             .force_path_style(own_s3 || shared.endpoint_url().is_some());
         Ok(Self {
             cloudformation: aws_sdk_cloudformation::Client::new(shared),
-            sqs: aws_sdk_sqs::Client::new(shared),
+            iam: aws_sdk_iam::Client::new(shared),
+            lambda: aws_sdk_lambda::Client::new(shared),
+            logs: aws_sdk_cloudwatchlogs::Client::new(shared),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(shared),
+            sqs: aws_sdk_sqs::Client::new(shared),
             region,
         })
     }

@@ -1,6 +1,6 @@
 //! A dead letter as it is received: the letter that goes back to its queue. Pure.
 
-use crate::send::Letter;
+use crate::letter::Letter;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 
 /// A received dead letter.

@@ -1,6 +1,6 @@
 //! Ctrl-C: the first lets what is in hand be finished, the second ends the tool at once.
 
-use crate::account::INTERRUPTED;
+use crate::ending::INTERRUPTED;
 use std::io::{self, Write};
 use tokio::sync::watch;
 

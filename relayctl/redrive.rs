@@ -2,12 +2,14 @@
 
 use crate::account::{Account, Outcome};
 use crate::aws::Clients;
-use crate::command::Redrive;
 use crate::dead_letter::{DeadLetter, by_group};
 use crate::dead_letter_queue::DeadLetterQueue;
+use crate::ending::Ending;
 use crate::interrupt::Interrupt;
+use crate::letter::send;
 use crate::progress;
-use crate::send::send;
+use crate::queue_choice::Choice;
+use crate::session::Session;
 use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
 use futures_util::{StreamExt, stream};
@@ -17,8 +19,50 @@ use std::collections::{HashMap, HashSet};
 const AT_ONCE: usize = 8;
 /// So many batches in a row with nothing new in them end a run: what it keeps may come back before what it has not seen.
 const MOST_KNOWN_BATCHES: u32 = 3;
-/// Redrives what is there now. Enters into the account what became of each message.
-pub async fn run(
+
+const ABOUT: &str = "\
+Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, \
+and is deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is \
+tried once; what fails stays, holds back the later ones of its group, and is named.
+
+In its queue it is a new message: its age and its count of receives start anew (but the payload of a large one \
+keeps its age in the bucket), and its deduplication id in a FIFO queue is its message id as a dead letter, so that \
+the queue takes it even if it has seen the event minutes ago, and takes each dead letter once.
+
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
+killed leaves what it had in hand, and what it had to keep, invisible for up to five minutes: repeat it then. \
+What it had sent and not deleted goes out again, with the same dedup_id.";
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl redrive all --dry-run
+  relayctl redrive label
+  relayctl redrive model_run --profile production --region eu-central-1 --json";
+
+/// Move the messages of a dead-letter queue back to their queue
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct Redrive {
+    /// Whose dead-letter queue
+    pub queue: Choice,
+    /// Change nothing, say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Redrives what is there now, and prints the account of it.
+pub async fn run(command: &Redrive, session: &Session<'_>) -> Result<Ending, Trouble> {
+    let mut account = Account::new(command.dry_run);
+    let outcome = match session.find_stack().await {
+        Ok((clients, stack)) => {
+            redrive(command, &clients, &stack, &session.interrupt, &mut account).await
+        }
+        Err(trouble) => Err(trouble),
+    };
+    account.close(outcome, session.printer)
+}
+
+async fn redrive(
     command: &Redrive,
     clients: &Clients,
     stack: &Stack,
@@ -27,7 +71,7 @@ pub async fn run(
 ) -> Result<(), Trouble> {
     for entity in command.queue.entities() {
         let mut redrive = Run::new(entity, clients, stack)?;
-        if command.how.dry_run {
+        if command.dry_run {
             let count = redrive.dead_letters.count().await?;
             account.find(count);
             account.would_send(count);

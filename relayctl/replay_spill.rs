@@ -2,12 +2,12 @@
 
 use crate::account::{Account, Outcome};
 use crate::aws::{self, Clients};
-use crate::command::ReplaySpill;
-use crate::interrupt::Interrupt;
+use crate::ending::Ending;
+use crate::letter::{Letter, send};
 use crate::progress;
-use crate::send::{Letter, send};
+use crate::session::Session;
 use crate::spilled::{self, Key, Payload};
-use crate::stack::Stack;
+use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, stream};
@@ -15,19 +15,52 @@ use labelbox_relay::spill::PREFIX;
 
 const AT_ONCE: usize = 8;
 
-/// Replays what is there now. Enters into the account what became of each message.
-pub async fn run(
+const ABOUT: &str = "\
+A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its \
+entity, and the object is deleted only after SQS has confirmed the message with the right checksums. What cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on.
+
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A FIFO queue drops \
+an event that it has taken within the last five minutes; a standard queue, or a repetition later than that, may \
+show a message twice, with the same dedup_id. Messages go by entity and day, in no order within a day: consumers \
+keep the newest occurred_at.";
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl replay-spill --dry-run
+  relayctl replay-spill --stack labelbox-relay-staging --entity label --entity review
+  relayctl replay-spill --json | jq '.kept[].reason'";
+
+/// Send the messages that wait in the bucket to their queues
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct ReplaySpill {
+    /// Only messages of this entity; may be given more than once
+    #[arg(long, value_name = "ENTITY")]
+    entity: Vec<Entity>,
+    /// Change nothing, say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Replays what is there now, and prints the account of it.
+pub async fn run(command: &ReplaySpill, session: &Session<'_>) -> Result<Ending, Trouble> {
+    let mut account = Account::new(command.dry_run);
+    let outcome = replay(command, session, &mut account).await;
+    account.close(outcome, session.printer)
+}
+
+async fn replay(
     command: &ReplaySpill,
-    clients: &Clients,
-    stack: &Stack,
-    interrupt: &Interrupt,
+    session: &Session<'_>,
     account: &mut Account,
 ) -> Result<(), Trouble> {
+    let (clients, stack) = &session.find_stack().await?;
     let replay = Replay {
         clients,
         stack,
         bucket: stack.payload_bucket()?,
-        dry_run: command.how.dry_run,
+        dry_run: command.dry_run,
     };
     let mut keys = Vec::new();
     for prefix in prefixes(command) {
@@ -36,7 +69,7 @@ pub async fn run(
     account.find(keys.len() as u64);
     let bar = progress::bar("replay", keys.len() as u64);
     let outcomes = stream::iter(&keys)
-        .take_until(interrupt.pressed())
+        .take_until(session.interrupt.pressed())
         .map(async |key: &String| (key, replay.one(key).await))
         .buffer_unordered(AT_ONCE);
     tokio::pin!(outcomes);
@@ -45,7 +78,7 @@ pub async fn run(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if interrupt.is_pressed() {
+    if session.interrupt.is_pressed() {
         account.interrupt();
     }
     Ok(())
@@ -58,7 +91,7 @@ fn prefixes(command: &ReplaySpill) -> Vec<String> {
     let mut entities = command.entity.clone();
     entities.sort_unstable();
     entities.dedup();
-    let prefix = |entity: crate::stack::Entity| format!("{PREFIX}{}/", entity.name());
+    let prefix = |entity: Entity| format!("{PREFIX}{}/", entity.name());
     entities.into_iter().map(prefix).collect()
 }
 

@@ -1,6 +1,6 @@
 //! A spilled message as it is read back: which queue it is for, and the letter to send there. Pure.
 
-use crate::send::Letter;
+use crate::letter::Letter;
 use crate::stack::Entity;
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
 use labelbox_relay::message::{PAYLOAD_SIZE, POINTER_CLASS, group_id};

@@ -26,11 +26,18 @@ pub enum Trouble {
     NoStack { name: String, region: String },
     #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
     NoOutput { stack: String, output: String },
-    #[error("the account could not be printed: {0}")]
+    #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]
+    NoHttp(String),
+    #[error("it could not be printed: {0}")]
     NotPrinted(io::Error),
 }
 
 impl Trouble {
+    /// Whether nobody reads any more what we print, as in `relayctl tail | head`: there is nothing to say to them.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::NotPrinted(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// What the user reads: one line, whatever AWS wrote.
     pub fn line(&self) -> String {
         let text = self.to_string();

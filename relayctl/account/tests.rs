@@ -39,7 +39,7 @@ fn every_outcome_is_in_the_account() {
 fn scripts_get_the_same_account() {
     let mut account = account(&[Outcome::Moved, Outcome::Kept("it is broken".to_owned())]);
     account.interrupt();
-    let json: serde_json::Value = serde_json::from_str(&account.json().unwrap()).unwrap();
+    let json = serde_json::to_value(&account).unwrap();
     let expected = serde_json::json!({
         "dry_run": false,
         "interrupted": true,
@@ -77,10 +77,17 @@ fn the_exit_status_says_how_it_went() {
         (sent_and_kept, 1),
     ] {
         let mut account = account(&[Outcome::Moved, outcome.clone()]);
-        assert_eq!(account.status(false), status, "{outcome:?}");
-        assert_eq!(account.status(true), 3, "{outcome:?}");
+        assert_eq!(account.ending().status(), status, "{outcome:?}");
         account.interrupt();
-        assert_eq!(account.status(false), 130, "{outcome:?}");
+        assert_eq!(account.ending().status(), 130, "{outcome:?}");
     }
-    assert_eq!(Account::new(false).status(false), 0);
+    assert_eq!(Account::new(false).ending().status(), 0);
+}
+
+#[test]
+fn trouble_counts_for_more_than_what_the_account_says() {
+    let printer = Printer { is_json: true };
+    let account = Account::new(false);
+    let closed = account.close(Err(Trouble::NoRegion), printer);
+    assert!(matches!(closed, Err(Trouble::NoRegion)));
 }

@@ -39,7 +39,7 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
     };
     let mut account = Account::new(false);
     let interrupt = Interrupt::listen();
-    run(&command, &clients, &stack, &interrupt, &mut account)
+    super::redrive(&command, &clients, &stack, &interrupt, &mut account)
         .await
         .unwrap();
     let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
@@ -63,7 +63,7 @@ async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
         asked,
         [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat()
     );
-    assert_eq!(account.status(false), 0);
+    assert_eq!(account.ending().status(), 0);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_st
         ]
         .concat()
     );
-    assert_eq!(account.status(false), 1);
+    assert_eq!(account.ending().status(), 1);
     let text = account.to_string();
     assert!(
         text.contains("label 1: the queue confirmed another message"),
@@ -92,7 +92,7 @@ async fn what_was_damaged_on_its_way_is_not_sent() {
     let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
     let (asked, account) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
     assert_eq!(count(&asked, "SendMessage"), 0, "{asked:?}");
-    assert_eq!(account.status(false), 1);
+    assert_eq!(account.ending().status(), 1);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing
     assert_eq!(count(&asked, "DeleteMessage"), 6, "{asked:?}");
     let text = account.to_string();
     assert!(text.contains("sent                3\n"), "{text}");
-    assert_eq!(account.status(false), 0);
+    assert_eq!(account.ending().status(), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,50 @@
+//! What a command prints on standard output: texts for people, in colour on a terminal, or JSON for scripts.
+
+use crate::trouble::Trouble;
+use anstream::AutoStream;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Prints for people or for scripts.
+#[derive(Debug, Clone, Copy)]
+pub struct Printer {
+    /// One JSON value on each line, and nothing else.
+    pub is_json: bool,
+}
+
+impl Printer {
+    /// Prints a text, whose styles are left out where it does not go to a terminal, or `NO_COLOR` is set.
+    pub fn text(self, text: impl Display) -> Result<(), Trouble> {
+        print(|output| write!(output, "{text}"))
+    }
+
+    /// Prints a line; see [`Self::text`].
+    pub fn line(self, line: impl Display) -> Result<(), Trouble> {
+        print(|output| writeln!(output, "{line}"))
+    }
+
+    /// Prints a value as JSON on a line of its own.
+    pub fn json(self, value: &impl Serialize) -> Result<(), Trouble> {
+        let line = serde_json::to_string(value).map_err(io::Error::from);
+        let line = line.map_err(Trouble::NotPrinted)?;
+        print(|output| writeln!(output, "{line}"))
+    }
+
+    /// Prints a value as scripts or as people want it.
+    pub fn show(self, value: &(impl Serialize + Display)) -> Result<(), Trouble> {
+        if self.is_json {
+            self.json(value)
+        } else {
+            self.text(value)
+        }
+    }
+}
+
+fn print(
+    write: impl FnOnce(&mut AutoStream<io::StdoutLock<'static>>) -> io::Result<()>,
+) -> Result<(), Trouble> {
+    let mut output = AutoStream::auto(io::stdout()).lock();
+    let printed = write(&mut output).and_then(|()| output.flush());
+    printed.map_err(Trouble::NotPrinted)
+}
