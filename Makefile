@@ -18,7 +18,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up outputs environment logs down test faults soak bench build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults soak bench build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ run: $(INSTALLED) ## Send every sample event through a fresh local deployment, a
 
 up: $(INSTALLED) ## Leave a local deployment running; PARAMETERS="QueueType=standard" sets template parameters
 	@$(TOOL) local up $(PARAMETERS)
+
+shell: $(INSTALLED) ## Build relayctl, and print what a shell has to eval to use it, and aws, on the running local deployment
+	@$(TOOL) local shell
 
 outputs: $(INSTALLED) ## Print the outputs of the running local deployment as JSON
 	@$(TOOL) local outputs
@@ -64,8 +67,8 @@ bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)
 
-deploy: build ## Build for AWS and deploy there with your own credentials; asks for what it needs
-	@$(TOOL) local deploy $(ARCH)
+deploy: build ## Build for AWS and deploy there with your own credentials; asks, unless PARAMETERS="Name=value …" says it
+	@$(TOOL) local deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
 
 clean: ## Stop the local deployment, and delete all that these commands have made
 	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi

@@ -50,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("run", help="send every sample event through a fresh deployment, and compare")
     up = commands.add_parser("up", help="deploy, and leave it running")
     up.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="the template's parameters")
+    commands.add_parser("shell", help="print what makes relayctl and aws work on the running stack, for a shell")
     commands.add_parser("outputs", help="print the running stack's outputs as JSON")
     commands.add_parser("environment", help="print the running function's settings for a shell")
     commands.add_parser("logs", help="print the running function's log")
@@ -68,6 +69,7 @@ def _arguments() -> argparse.Namespace:
         command.add_argument(
             "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
         )
+    deploy.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="ask nothing, change these")
     return parser.parse_args()
 
 
@@ -76,7 +78,9 @@ def _obey(arguments: argparse.Namespace) -> int:
         case "run":
             return 0 if demonstration.run() else 1
         case "up":
-            standing.up(dict(parameter.split("=", 1) for parameter in arguments.parameters))
+            standing.up(_pairs(arguments.parameters))
+        case "shell":
+            standing.shell()
         case "outputs":
             standing.outputs()
         case "environment":
@@ -96,8 +100,12 @@ def _obey(arguments: argparse.Namespace) -> int:
             ):
                 build.build_for_aws(instance, arguments.architecture, this.say)
         case "deploy":
-            aws.deploy(arguments.architecture)
+            aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0
+
+
+def _pairs(parameters: list[str]) -> dict[str, str]:
+    return dict(parameter.split("=", 1) for parameter in parameters)
 
 
 def _stop(number: int, _: object) -> None:

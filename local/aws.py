@@ -1,9 +1,10 @@
-"""Deploying to AWS itself: with your own credentials, and after asking you for what it needs."""
+"""Deploying to AWS itself: with your own credentials, and after asking you for what it needs, unless you have said it."""
 
 import os
 import shlex
 import sys
 import tomllib
+from collections.abc import Mapping
 from typing import NoReturn
 
 from local import environment
@@ -13,18 +14,22 @@ from local.places import PROJECT
 _FIRST_STACK_NAME = "labelbox-relay"
 
 
-def deploy(architecture: str) -> NoReturn:
-    """Becomes `sam deploy --guided`, which offers what was answered the last time, and the processor just built for."""
-    answered = _answers()
-    parameters = {**_parameters(answered), "Architecture": architecture}
-    program = [
-        *(*SAM, "deploy", "--guided"),
-        *("--stack-name", str(answered.get("stack_name", _FIRST_STACK_NAME))),
-        *("--capabilities", "CAPABILITY_IAM"),
-        *overrides(parameters),
-    ]
+def deploy(architecture: str, parameters: Mapping[str, str]) -> NoReturn:
+    """Becomes `sam deploy`: guided, or without a question where there are parameters."""
+    program = [*SAM, "deploy", *arguments(architecture, parameters)]
     os.chdir(PROJECT)
     os.execve(sys.executable, program, environment.for_aws())
+
+
+def arguments(architecture: str, parameters: Mapping[str, str]) -> list[str]:
+    """What `sam deploy` is told: what was answered the last time is offered, or else kept."""
+    answered = _answers()
+    how = ["--guided"]
+    if parameters:
+        how = ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--resolve-s3"]
+    stack = str(answered.get("stack_name", _FIRST_STACK_NAME))
+    values = {**_parameters(answered), **parameters, "Architecture": architecture}
+    return [*how, "--stack-name", stack, "--capabilities", "CAPABILITY_IAM", *overrides(values)]
 
 
 def _answers() -> dict[str, object]:

@@ -22,15 +22,17 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
     _build(instance, environment.host_architecture(), instance.build, True, say)
 
 
-def build_tool(instance: Instance) -> Path:
+def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
     """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path.
 
     With an example beside it, it gets the dependencies that `cargo test` has compiled, and not a second set of them.
     """
     settings = environment.for_building(instance, quick=False)
     program = ["cargo", "build", "--locked", "--all-features", "--bin", "relayctl", "--example", "consumer"]
-    processes.run("cargo build", program, settings, instance.log("build-tool"))
-    return Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target")) / "debug" / "relayctl"
+    target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    log = instance.log("build-tool")
+    processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "debug")))
+    return target / "debug" / "relayctl"
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
@@ -69,12 +71,12 @@ def _build(instance: Instance, architecture: str, folder: Path, quick: bool, say
         fcntl.flock(lock, fcntl.LOCK_EX)
         settings = environment.for_building(instance, quick=quick)
         target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-        processes.run("sam build", program, settings, instance.log("build"), lambda: say(_crates_compiled(target)))
+        processes.run("sam build", program, settings, instance.log("build"), lambda: say(_crates_compiled(target, "release")))
 
 
-def _crates_compiled(target: Path) -> str:
+def _crates_compiled(target: Path, profile: str) -> str:
     """How far cargo is, by its notes about what it has compiled: sam shows nothing of its output before the end."""
-    crates = [*target.glob("release/.fingerprint/*"), *target.glob("*/release/.fingerprint/*")]
+    crates = [*target.glob(f"{profile}/.fingerprint/*"), *target.glob(f"*/{profile}/.fingerprint/*")]
     # cargo makes a folder for each crate first, and puts its fingerprint there when the crate is compiled.
     compiled = sum(any(crate.glob("*.json")) for crate in crates)
     return f"{compiled} of {len(crates)} crates" if crates else ""

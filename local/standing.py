@@ -1,4 +1,4 @@
-"""A stack that stays: `make up`, `make outputs`, `make logs` and `make down`."""
+"""A stack that stays: `make up`, `make shell`, `make outputs`, `make logs` and `make down`."""
 
 import json
 import shlex
@@ -6,8 +6,8 @@ import shlex
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import deploy, emulator, environment, processes
-from local.build import build_quickly
-from local.places import EVENTS, Instance
+from local.build import build_quickly, build_tool
+from local.places import EVENTS, TOOLS, Instance
 from local.progress import console, step
 from local.report import tell
 from local.samples import SECRET, Sample, load
@@ -15,6 +15,7 @@ from local.stack import Stack
 
 _INSTANCE = Instance("up")
 _STACK = "labelbox-relay"
+_SHELL = 'eval "$(make --silent shell)"'
 
 
 class NotUp(Exception):
@@ -44,12 +45,35 @@ def up(parameters: dict[str, str]) -> None:
     for name, value in _outputs(stack).items():
         tell(f"{name:<28} {value}")
     tell(f"\nThe secret is {SECRET}. Send a signed event with\n\n{_curl(stack, load()[0])}\n")
-    tell("A FIFO queue keeps what it has seen for five minutes and takes it only once. `make down` stops everything.")
+    tell("A FIFO queue keeps what it has seen for five minutes and takes it only once.\n")
+    tell(f"Operate it with relayctl and the AWS CLI, which reach it in this shell after\n\n{_SHELL}\n")
+    tell("`make down` stops everything.")
 
 
 def outputs() -> None:
     """Prints the stack's outputs as JSON, and nothing else."""
     print(json.dumps(_outputs(_stack()), indent=2))
+
+
+def shell() -> None:
+    """Prints what makes `relayctl` and `aws` work in a shell, and work on the running stack."""
+    stack = _stack()
+    with step("Building relayctl") as this:
+        tool = build_tool(_INSTANCE, this.say)
+    programs = _INSTANCE.folder / "bin"
+    programs.mkdir(exist_ok=True)
+    for program in (tool, TOOLS / "aws"):
+        (programs / program.name).unlink(missing_ok=True)
+        (programs / program.name).symlink_to(program)
+    for name, value in for_tools(stack).items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(f"export PATH={shlex.quote(str(programs))}:$PATH")
+
+
+def for_tools(stack: Stack) -> dict[str, str]:
+    """What `relayctl` and `aws` are told, so that they reach this stack and nothing else."""
+    aws = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint)
+    return {name: aws[name] for name in aws if name.startswith("AWS_")} | {"RELAY_STACK": stack.name}
 
 
 def settings() -> None:
