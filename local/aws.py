@@ -23,16 +23,23 @@ def deploy(architecture: str, parameters: Mapping[str, str]) -> NoReturn:
 
 def arguments(architecture: str, parameters: Mapping[str, str]) -> list[str]:
     """What `sam deploy` is told: what was answered the last time is offered, or else kept."""
-    answered = _answers()
+    stack, answered = _stack_and_answers()
     how = ["--guided"]
     if parameters:
         how = ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--resolve-s3"]
-    stack = str(answered.get("stack_name", _FIRST_STACK_NAME))
-    values = {**_parameters(answered), **parameters, "Architecture": architecture}
+    values = {**answered, **parameters, "Architecture": architecture}
     return [*how, "--stack-name", stack, "--capabilities", "CAPABILITY_IAM", *overrides(values)]
 
 
-def _answers() -> dict[str, object]:
+def _stack_and_answers() -> tuple[str, dict[str, str]]:
+    """The stack that `relayctl` would take, too, and what was answered for it."""
+    saved = _saved()
+    answered = str(saved.get("stack_name", _FIRST_STACK_NAME))
+    stack = environment.for_aws().get("RELAY_STACK") or answered
+    return stack, _parameters(saved) if stack == answered else {}
+
+
+def _saved() -> dict[str, object]:
     """What sam has written down. It forgets the parameters in there as soon as it is given a single one."""
     try:
         saved = tomllib.loads((PROJECT / "samconfig.toml").read_text())
@@ -42,7 +49,7 @@ def _answers() -> dict[str, object]:
     return answers
 
 
-def _parameters(answered: dict[str, object]) -> dict[str, str]:
-    given = answered.get("parameter_overrides", "")
+def _parameters(saved: Mapping[str, object]) -> dict[str, str]:
+    given = saved.get("parameter_overrides", "")
     pairs = given if isinstance(given, list) else shlex.split(str(given))
     return dict(pair.split("=", 1) for pair in pairs)

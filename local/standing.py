@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -61,13 +62,21 @@ def shell() -> None:
     with step("Building relayctl") as this:
         tool = build_tool(_INSTANCE, this.say)
     programs = _INSTANCE.folder / "bin"
-    programs.mkdir(exist_ok=True)
-    for program in (tool, TOOLS / "aws"):
-        (programs / program.name).unlink(missing_ok=True)
-        (programs / program.name).symlink_to(program)
+    install_tools(programs, tool)
     for name, value in for_tools(stack).items():
         print(f"export {name}={shlex.quote(value)}")
     print(f"export PATH={shlex.quote(str(programs))}:$PATH")
+
+
+def install_tools(folder: Path, relayctl: Path) -> None:
+    """Puts `relayctl` and `aws` into a folder that a shell can have in its PATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / "relayctl").unlink(missing_ok=True)
+    (folder / "relayctl").symlink_to(relayctl)
+    # For SQS, version 1 of the AWS CLI has an address of its own that comes before AWS_ENDPOINT_URL.
+    aws = f'#!/bin/sh\nexec {shlex.quote(str(TOOLS / "aws"))} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n'
+    (folder / "aws").write_text(aws)
+    (folder / "aws").chmod(0o755)
 
 
 def for_tools(stack: Stack) -> dict[str, str]:
