@@ -18,7 +18,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults soak bench build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults soak bench screens build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,9 @@ soak: $(INSTALLED) ## Send events through one trouble after another, and account
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
 	@$(TOOL) local bench --rounds $(ROUNDS) --write
+
+screens: $(INSTALLED) ## Draw docs/screens anew: what make run and relayctl really print
+	@$(TOOL) local screens
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)
