@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import shlex
 import struct
 import subprocess
@@ -11,7 +12,7 @@ import termios
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.text import Text
 
 from local import build, deploy, emulator
@@ -24,6 +25,8 @@ from local.standing import for_tools
 FOLDER = PROJECT / "docs" / "screens"
 _COLUMNS, _ROWS = 128, 40
 _TAIL_OF_A_RUN = 24
+# Without the fonts that Rich would have the reader's browser fetch from elsewhere.
+_FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
 def draw() -> None:
@@ -63,7 +66,7 @@ def _draw(name: str, typed: Mapping[str, str]) -> None:
         if len(lines) > _ROWS:
             lines = ["…", *lines[-_TAIL_OF_A_RUN:]]
         console.print(Text.from_ansi("\n".join(lines)))
-    console.save_svg(str(FOLDER / f"{name}.svg"), title=" && ".join(list(typed)[-1:]))
+    console.save_svg(str(FOLDER / f"{name}.svg"), title="", unique_id=name, code_format=_FORMAT)
 
 
 def _print_of(program: list[str], variables: Mapping[str, str]) -> str:

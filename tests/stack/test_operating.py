@@ -24,3 +24,9 @@ def sections() -> dict[str, str]:
         if blocks:
             typed[heading] = "".join(blocks)
     return typed
+
+
+@pytest.fixture(scope="module")
+def shell(deployed: Deploy, relayctl: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    stack = deployed("operated")
+    return Shell.open(tmp_path_factory.mktemp("operator"), stack, relayctl, CONSUMER_ACCOUNT="123456789012")
