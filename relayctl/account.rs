@@ -108,8 +108,8 @@ impl Account {
         let printed = if is_void { Ok(()) } else { printer.show(self) };
         outcome?;
         match printed {
-            Err(trouble) if !trouble.is_unread() => Err(trouble),
-            _ => Ok(self.ending()),
+            Err(Trouble::NotPrinted(error)) => Err(Trouble::NoAccount(error)),
+            printed => printed.map(|()| self.ending()),
         }
     }
 }

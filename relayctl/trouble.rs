@@ -28,6 +28,8 @@ pub enum Trouble {
     NoOutput { stack: String, output: String },
     #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]
     NoHttp(String),
+    #[error("the account could not be printed: {0}; repeat the command")]
+    NoAccount(io::Error),
     #[error("it could not be printed: {0}")]
     NotPrinted(io::Error),
 }
