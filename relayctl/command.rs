@@ -4,7 +4,10 @@ use crate::completions::{self, Completions};
 use crate::ending::Ending;
 use crate::redrive::{self, Redrive};
 use crate::replay_spill::{self, ReplaySpill};
+use crate::send::{self, Send};
 use crate::session::Session;
+use crate::sign::{self, Sign};
+use crate::trigger::{self, Trigger};
 use crate::trouble::Trouble;
 use clap::{Args, Parser, Subcommand};
 
@@ -53,6 +56,9 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Send(Send),
+    Trigger(Trigger),
+    Sign(Sign),
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
     Completions(Completions),
@@ -61,6 +67,9 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, session: &Session<'_>) -> Result<Ending, Trouble> {
         match self {
+            Self::Send(command) => send::run(command, session).await,
+            Self::Trigger(command) => trigger::run(command, session).await,
+            Self::Sign(command) => sign::run(command, session).await,
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
             Self::Completions(command) => completions::run(command, session),

@@ -11,18 +11,25 @@ mod command;
 mod completions;
 mod dead_letter;
 mod dead_letter_queue;
+mod deliveries;
 mod ending;
 mod http;
 mod interrupt;
 mod letter;
+mod payload_file;
 mod printer;
 mod progress;
 mod queue_choice;
 mod redrive;
 mod replay_spill;
+mod sample;
+mod send;
 mod session;
+mod sign;
+mod signed;
 mod spilled;
 mod stack;
+mod trigger;
 mod trouble;
 
 use clap::Parser;
@@ -33,11 +40,12 @@ use printer::Printer;
 use session::Session;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
+    reason = "the one place that reads environment and clock"
 )]
 async fn main() -> ExitCode {
     // Ends with 2 where the command line is wrong.
@@ -47,6 +55,7 @@ async fn main() -> ExitCode {
         own_s3: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
         printer: Printer { is_json: line.json },
         interrupt: Interrupt::listen(),
+        clock: SystemTime::now,
     };
     let status = match line.command.run(&session).await {
         Ok(ending) => ending.status(),

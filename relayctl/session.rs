@@ -6,6 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::stack::Stack;
 use crate::trouble::Trouble;
+use std::time::SystemTime;
 
 /// One run of the tool.
 pub struct Session<'s> {
@@ -14,6 +15,7 @@ pub struct Session<'s> {
     pub own_s3: bool,
     pub printer: Printer,
     pub interrupt: Interrupt,
+    pub clock: fn() -> SystemTime,
 }
 
 impl Session<'_> {

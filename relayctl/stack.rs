@@ -93,6 +93,18 @@ impl Stack {
         self.output("PayloadBucketName".to_owned())
     }
 
+    pub fn secret_arn(&self) -> Result<&str, Trouble> {
+        self.output("SecretArn".to_owned())
+    }
+
+    pub fn webhook_url(&self) -> Result<&str, Trouble> {
+        self.output("WebhookUrl".to_owned())
+    }
+
+    pub fn training_url(&self) -> Result<&str, Trouble> {
+        self.output("TrainingUrl".to_owned())
+    }
+
     fn output(&self, output: String) -> Result<&str, Trouble> {
         let value = self.outputs.get(&output).map(String::as_str);
         value.ok_or_else(|| Trouble::NoOutput {

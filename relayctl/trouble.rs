@@ -26,6 +26,14 @@ pub enum Trouble {
     NoStack { name: String, region: String },
     #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
     NoOutput { stack: String, output: String },
+    #[error("{file} cannot be sent: {said}")]
+    NoFile { file: String, said: String },
+    #[error("there is no such event: {said}; see relayctl trigger --help")]
+    NoSample { said: String },
+    #[error(
+        "the stack's secret signs nothing: {0}; relayctl secret show-names lists what is there"
+    )]
+    NoSecret(String),
     #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]
     NoHttp(String),
     #[error("the account could not be printed: {0}; repeat the command")]

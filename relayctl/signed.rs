@@ -1,0 +1,222 @@
+//! A request as Labelbox would send it: signed with the stack's secret, and posted to the relay.
+
+use crate::aws::{self, Clients};
+use crate::http;
+use crate::stack::Stack;
+use crate::trouble::Trouble;
+use hmac::{Hmac, KeyInit, Mac};
+use labelbox_relay::error::chain;
+use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER};
+use reqwest::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::Sha256;
+use std::time::{Duration, SystemTime};
+
+const JSON: &str = "application/json";
+const TOPIC_HEADER: &str = "X-Labelbox-Event";
+const DELIVERY_ID_HEADER: &str = "X-Labelbox-Id";
+
+/// Which route a request takes, and so which secret signs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    Webhook(String),
+    ModelRun,
+}
+
+/// What is posted.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub route: Route,
+    pub topic: Option<String>,
+    pub delivery_id: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// None where there was no answer at all.
+    pub http_status: Option<u16>,
+    #[serde(flatten)]
+    pub said: Said,
+    pub duration_ms: f64,
+}
+
+/// What the relay, or the gateway in front of it, said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Said {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The gateway's own word for what it did not let through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        self.http_status
+            .is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Reads the secret of a stack.
+///
+/// # Errors
+/// When it cannot be had, or the function could not use it.
+pub async fn secrets(clients: &Clients, stack: &Stack) -> Result<Secrets, Trouble> {
+    let request = clients.secrets_manager.get_secret_value();
+    let answer = request.secret_id(stack.secret_arn()?).send().await;
+    let answer = answer.map_err(|error| aws::trouble("secretsmanager:GetSecretValue", &error))?;
+    let text = answer.secret_string.unwrap_or_default();
+    Secrets::parse(text).map_err(|error| Trouble::NoSecret(error.to_string()))
+}
+
+/// The newest usable secret of a route.
+///
+/// # Errors
+/// When there is none.
+pub fn signing<'s>(secrets: &'s Secrets, route: &Route) -> Result<&'s Secret, Trouble> {
+    let (name, known) = match route {
+        Route::Webhook(name) => (name.as_str(), secrets.of_webhook(name)),
+        Route::ModelRun => ("training", secrets.of_training()),
+    };
+    let known = known.ok_or_else(|| Trouble::NoSecret(format!("it has no secret for {name}")))?;
+    let mut usable = known.iter().filter(|secret| !secret.is_empty());
+    usable.next().ok_or_else(|| {
+        Trouble::NoSecret(format!(
+            "the secret for {name} is empty, and verifies nothing"
+        ))
+    })
+}
+
+/// The headers that prove who signed a body: Labelbox's, and the stronger one of its sample for AWS Lambda.
+pub fn signatures(secret: &Secret, body: &[u8]) -> [(&'static str, String); 2] {
+    [
+        (
+            SHA1_HEADER,
+            format!("sha1={}", mac::<Hmac<Sha1>>(secret, body)),
+        ),
+        (
+            SHA256_HEADER,
+            format!("sha256={}", mac::<Hmac<Sha256>>(secret, body)),
+        ),
+    ]
+}
+
+fn mac<M: Mac + KeyInit>(secret: &Secret, body: &[u8]) -> String {
+    // HMAC takes keys of any length, so there is always one; an empty signature would be refused.
+    let mac = <M as KeyInit>::new_from_slice(secret.as_bytes());
+    mac.map(|mac| hex::encode(mac.chain_update(body).finalize().into_bytes()))
+        .unwrap_or_default()
+}
+
+/// All headers of a delivery.
+pub fn headers(delivery: &Delivery, secret: &Secret) -> Vec<(&'static str, String)> {
+    let mut headers = vec![(CONTENT_TYPE.as_str(), JSON.to_owned())];
+    headers.extend(signatures(secret, &delivery.body));
+    headers.extend(delivery.topic.clone().map(|topic| (TOPIC_HEADER, topic)));
+    headers.extend(
+        delivery
+            .delivery_id
+            .clone()
+            .map(|id| (DELIVERY_ID_HEADER, id)),
+    );
+    headers
+}
+
+/// Posts deliveries to one stack.
+pub struct Sender {
+    http: reqwest::Client,
+    secrets: Secrets,
+    webhook_url: String,
+    training_url: String,
+    clock: fn() -> SystemTime,
+}
+
+impl Sender {
+    /// Finds where to post to and what to sign with. Where the user gives the secret, the stack's is not asked for.
+    pub async fn find(
+        clients: &Clients,
+        stack: &Stack,
+        clock: fn() -> SystemTime,
+    ) -> Result<Self, Trouble> {
+        Ok(Self {
+            http: http::client()?,
+            secrets: secrets(clients, stack).await?,
+            webhook_url: stack.webhook_url()?.to_owned(),
+            training_url: stack.training_url()?.to_owned(),
+            clock,
+        })
+    }
+
+    /// The secret that signs what takes this route.
+    pub fn secret(&self, route: &Route) -> Result<&Secret, Trouble> {
+        signing(&self.secrets, route)
+    }
+
+    /// Where a route begins.
+    pub fn url(&self, route: &Route) -> String {
+        match route {
+            // The output ends with the name that it is an example for.
+            Route::Webhook(name) => match self.webhook_url.rsplit_once('/') {
+                Some((base, _)) => format!("{base}/{name}"),
+                None => self.webhook_url.clone(),
+            },
+            Route::ModelRun => format!("{}/model_run", self.training_url),
+        }
+    }
+
+    /// Posts a delivery once. It is not repeated, whatever comes of it: an event that arrived without an answer would
+    /// come twice.
+    pub async fn post(&self, delivery: &Delivery) -> Result<Answer, Trouble> {
+        let secret = self.secret(&delivery.route)?;
+        let mut request = self.http.post(self.url(&delivery.route));
+        for (name, value) in headers(delivery, secret) {
+            request = request.header(name, value);
+        }
+        let started = (self.clock)();
+        let answered = request.body(delivery.body.clone()).send().await;
+        let (http_status, said) = match answered {
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let text = answer.bytes().await.unwrap_or_default();
+                (
+                    Some(status),
+                    serde_json::from_slice(&text).unwrap_or_default(),
+                )
+            }
+            Err(error) => (None, no_answer(&error)),
+        };
+        let duration = (self.clock)().duration_since(started);
+        Ok(Answer {
+            http_status,
+            said,
+            duration_ms: milliseconds(duration.unwrap_or_default()),
+        })
+    }
+}
+
+fn no_answer(error: &reqwest::Error) -> Said {
+    let error = chain(error);
+    Said {
+        error: Some(format!("no answer: {error}")),
+        ..Said::default()
+    }
+}
+
+/// With as many digits as one can believe.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests;
