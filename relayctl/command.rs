@@ -4,6 +4,7 @@ use crate::completions::{self, Completions};
 use crate::ending::Ending;
 use crate::redrive::{self, Redrive};
 use crate::replay_spill::{self, ReplaySpill};
+use crate::secret::{self, Secret};
 use crate::session::Session;
 use crate::trouble::Trouble;
 use clap::{Args, Parser, Subcommand};
@@ -55,6 +56,7 @@ pub struct Place {
 pub enum Command {
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
+    Secret(Secret),
     Completions(Completions),
 }
 
@@ -63,6 +65,7 @@ impl Command {
         match self {
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
+            Self::Secret(command) => secret::run(command, session).await,
             Self::Completions(command) => completions::run(command, session),
         }
     }

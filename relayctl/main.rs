@@ -6,6 +6,7 @@
 )]
 
 mod account;
+mod asking;
 mod aws;
 mod command;
 mod completions;
@@ -20,6 +21,7 @@ mod progress;
 mod queue_choice;
 mod redrive;
 mod replay_spill;
+mod secret;
 mod session;
 mod spilled;
 mod stack;
@@ -27,7 +29,7 @@ mod trouble;
 
 use clap::Parser;
 use command::CommandLine;
-use ending::{Ending, TROUBLE};
+use ending::Ending;
 use interrupt::Interrupt;
 use printer::Printer;
 use session::Session;
@@ -54,7 +56,7 @@ async fn main() -> ExitCode {
         Err(trouble) => {
             // Where even standard error is closed, the status still says it.
             let _ = writeln!(io::stderr(), "relayctl: {}", trouble.line());
-            TROUBLE
+            trouble.status()
         }
     };
     ExitCode::from(status)
