@@ -7,6 +7,7 @@ use crate::replay_spill::{self, ReplaySpill};
 use crate::secret::{self, Secret};
 use crate::session::Session;
 use crate::trouble::Trouble;
+use crate::webhook::{self, Webhook};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\
@@ -57,6 +58,7 @@ pub enum Command {
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
     Secret(Secret),
+    Webhook(Webhook),
     Completions(Completions),
 }
 
@@ -66,6 +68,7 @@ impl Command {
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
             Self::Secret(command) => secret::run(command, session).await,
+            Self::Webhook(command) => webhook::run(command, session).await,
             Self::Completions(command) => completions::run(command, session),
         }
     }

@@ -26,6 +26,7 @@ mod session;
 mod spilled;
 mod stack;
 mod trouble;
+mod webhook;
 
 use clap::Parser;
 use command::CommandLine;
@@ -35,6 +36,7 @@ use printer::Printer;
 use session::Session;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use webhook::ApiKey;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(
@@ -47,6 +49,7 @@ async fn main() -> ExitCode {
     let session = Session {
         place: &line.place,
         own_s3: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
+        api_key: std::env::var(ApiKey::VARIABLE).ok().map(ApiKey::new),
         printer: Printer { is_json: line.json },
         interrupt: Interrupt::listen(),
     };

@@ -1,6 +1,7 @@
 //! Why a command could not do its work, and what to do next.
 
 use crate::ending::{INCOMPLETE, TROUBLE, WRONG_USAGE};
+use crate::webhook::Fault;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum Trouble {
     NoOutput { stack: String, output: String },
     #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]
     NoHttp(String),
+    #[error("{0}")]
+    Labelbox(#[from] Fault),
     /// It would harm, or somebody else was quicker. Nothing was changed.
     #[error("{0}")]
     Refused(String),
