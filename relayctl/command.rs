@@ -4,11 +4,13 @@ use crate::completions::{self, Completions};
 use crate::ending::Ending;
 use crate::redrive::{self, Redrive};
 use crate::replay_spill::{self, ReplaySpill};
+use crate::secret::{self, Secret};
 use crate::send::{self, Send};
 use crate::session::Session;
 use crate::sign::{self, Sign};
 use crate::trigger::{self, Trigger};
 use crate::trouble::Trouble;
+use crate::webhook::{self, Webhook};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_STATUS: &str = "\
@@ -61,6 +63,8 @@ pub enum Command {
     Sign(Sign),
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
+    Secret(Secret),
+    Webhook(Webhook),
     Completions(Completions),
 }
 
@@ -72,6 +76,8 @@ impl Command {
             Self::Sign(command) => sign::run(command, session).await,
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
+            Self::Secret(command) => secret::run(command, session).await,
+            Self::Webhook(command) => webhook::run(command, session).await,
             Self::Completions(command) => completions::run(command, session),
         }
     }

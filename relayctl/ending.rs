@@ -11,6 +11,10 @@ pub enum Ending {
     Interrupted,
 }
 
+/// The status where something was not done.
+pub const INCOMPLETE: u8 = 1;
+/// The status where a command was not called as it has to be: clap's, too.
+pub const WRONG_USAGE: u8 = 2;
 /// The status where a command could not do its work.
 pub const TROUBLE: u8 = 3;
 /// What shells report for a program that Ctrl-C has ended: 128 and the signal's number.
@@ -20,7 +24,7 @@ impl Ending {
     pub fn status(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Incomplete => 1,
+            Self::Incomplete => INCOMPLETE,
             Self::Interrupted => INTERRUPTED,
         }
     }

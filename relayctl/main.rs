@@ -6,6 +6,7 @@
 )]
 
 mod account;
+mod asking;
 mod aws;
 mod command;
 mod completions;
@@ -23,6 +24,7 @@ mod queue_choice;
 mod redrive;
 mod replay_spill;
 mod sample;
+mod secret;
 mod send;
 mod session;
 mod sign;
@@ -31,16 +33,18 @@ mod spilled;
 mod stack;
 mod trigger;
 mod trouble;
+mod webhook;
 
 use clap::Parser;
 use command::CommandLine;
-use ending::{Ending, TROUBLE};
+use ending::Ending;
 use interrupt::Interrupt;
 use printer::Printer;
 use session::Session;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
+use webhook::ApiKey;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(
@@ -53,6 +57,7 @@ async fn main() -> ExitCode {
     let session = Session {
         place: &line.place,
         own_s3: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
+        api_key: std::env::var(ApiKey::VARIABLE).ok().map(ApiKey::new),
         printer: Printer { is_json: line.json },
         interrupt: Interrupt::listen(),
         clock: SystemTime::now,
@@ -63,7 +68,7 @@ async fn main() -> ExitCode {
         Err(trouble) => {
             // Where even standard error is closed, the status still says it.
             let _ = writeln!(io::stderr(), "relayctl: {}", trouble.line());
-            TROUBLE
+            trouble.status()
         }
     };
     ExitCode::from(status)

@@ -31,6 +31,11 @@ impl Printer {
         print(|output| writeln!(output, "{line}"))
     }
 
+    /// Says on standard error what a person should know meanwhile. Where nobody reads that, nothing else depends on it.
+    pub fn note(self, note: impl Display) {
+        let _ = writeln!(AutoStream::auto(io::stderr()), "{note}");
+    }
+
     /// Prints a value as scripts or as people want it.
     pub fn show(self, value: &(impl Serialize + Display)) -> Result<(), Trouble> {
         if self.is_json {

@@ -6,6 +6,7 @@ use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::stack::Stack;
 use crate::trouble::Trouble;
+use crate::webhook::ApiKey;
 use std::time::SystemTime;
 
 /// One run of the tool.
@@ -13,6 +14,8 @@ pub struct Session<'s> {
     pub place: &'s Place,
     /// Whether S3 alone is at an address of the user's own.
     pub own_s3: bool,
+    /// What Labelbox knows the user by, from the environment.
+    pub api_key: Option<ApiKey>,
     pub printer: Printer,
     pub interrupt: Interrupt,
     pub clock: fn() -> SystemTime,

@@ -137,7 +137,7 @@ pub fn headers(delivery: &Delivery, secret: &Secret) -> Vec<(&'static str, Strin
 pub struct Sender {
     http: reqwest::Client,
     secrets: Secrets,
-    webhook_url: String,
+    webhooks_url: String,
     training_url: String,
     clock: fn() -> SystemTime,
 }
@@ -152,7 +152,7 @@ impl Sender {
         Ok(Self {
             http: http::client()?,
             secrets: secrets(clients, stack).await?,
-            webhook_url: stack.webhook_url()?.to_owned(),
+            webhooks_url: stack.webhooks_url()?.to_owned(),
             training_url: stack.training_url()?.to_owned(),
             clock,
         })
@@ -166,11 +166,7 @@ impl Sender {
     /// Where a route begins.
     pub fn url(&self, route: &Route) -> String {
         match route {
-            // The output ends with the name that it is an example for.
-            Route::Webhook(name) => match self.webhook_url.rsplit_once('/') {
-                Some((base, _)) => format!("{base}/{name}"),
-                None => self.webhook_url.clone(),
-            },
+            Route::Webhook(name) => format!("{}{name}", self.webhooks_url),
             Route::ModelRun => format!("{}/model_run", self.training_url),
         }
     }

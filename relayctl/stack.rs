@@ -50,6 +50,7 @@ impl Entity {
 pub struct Stack {
     name: String,
     outputs: HashMap<String, String>,
+    parameters: HashMap<String, String>,
 }
 
 impl Stack {
@@ -72,13 +73,24 @@ impl Stack {
             Some((output.output_key.clone()?, output.output_value.clone()?))
         };
         let outputs = stack.outputs().iter().filter_map(output);
-        Ok(Self::new(name, outputs.collect()))
+        let parameter = |parameter: &aws_sdk_cloudformation::types::Parameter| {
+            let value = parameter.parameter_value.clone();
+            Some((parameter.parameter_key.clone()?, value?))
+        };
+        let parameters = stack.parameters().iter().filter_map(parameter);
+        Ok(Self {
+            parameters: parameters.collect(),
+            ..Self::new(name, outputs.collect())
+        })
     }
 
     /// The stack of this name with these outputs.
     pub fn new(name: &str, outputs: HashMap<String, String>) -> Self {
-        let name = name.to_owned();
-        Self { name, outputs }
+        Self {
+            name: name.to_owned(),
+            outputs,
+            parameters: HashMap::new(),
+        }
     }
 
     pub fn queue_url(&self, entity: Entity) -> Result<&str, Trouble> {
@@ -97,12 +109,23 @@ impl Stack {
         self.output("SecretArn".to_owned())
     }
 
-    pub fn webhook_url(&self) -> Result<&str, Trouble> {
-        self.output("WebhookUrl".to_owned())
-    }
-
+    /// Where Labelbox's model training calls, without a slash at its end.
     pub fn training_url(&self) -> Result<&str, Trouble> {
         self.output("TrainingUrl".to_owned())
+    }
+
+    /// Where Labelbox sends to, up to the webhook's name.
+    pub fn webhooks_url(&self) -> Result<&str, Trouble> {
+        let url = self.output("WebhookUrl".to_owned())?;
+        Ok(url.trim_end_matches(|letter| letter != '/'))
+    }
+
+    /// For how many seconds the function believes a secret, in words.
+    pub fn secret_ttl(&self) -> String {
+        match self.parameters.get("SecretTtlSeconds") {
+            Some(seconds) => format!("{seconds} s"),
+            None => "the stack's SecretTtlSeconds".to_owned(),
+        }
     }
 
     fn output(&self, output: String) -> Result<&str, Trouble> {

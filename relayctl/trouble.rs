@@ -1,5 +1,7 @@
 //! Why a command could not do its work, and what to do next.
 
+use crate::ending::{INCOMPLETE, TROUBLE, WRONG_USAGE};
+use crate::webhook::Fault;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,14 @@ pub enum Trouble {
     NoHttp(String),
     #[error("the account could not be printed: {0}; repeat the command")]
     NoAccount(io::Error),
+    #[error("{0}")]
+    Labelbox(#[from] Fault),
+    /// It would harm, or somebody else was quicker. Nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// It has to be asked for in other words, or by somebody who can be asked. Nothing was changed.
+    #[error("{0}")]
+    NotAskedFor(String),
     #[error("it could not be printed: {0}")]
     NotPrinted(io::Error),
 }
@@ -46,6 +56,15 @@ impl Trouble {
     /// Whether nobody reads any more what we print, as in `relayctl tail | head`: there is nothing to say to them.
     pub fn is_unread(&self) -> bool {
         matches!(self, Self::NotPrinted(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit status that says it.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Refused(_) => INCOMPLETE,
+            Self::NotAskedFor(_) => WRONG_USAGE,
+            _ => TROUBLE,
+        }
     }
 
     /// What the user reads: one line, whatever AWS wrote.

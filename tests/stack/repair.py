@@ -53,13 +53,15 @@ class Site:
         return subprocess.Popen(
             [str(self.program), *arguments],
             env={**settings, "RELAY_STACK": self.stack.name, **variables},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str, **variables: str) -> Done:
-        return end(self.start(*arguments, **variables))
+    def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
+        """Runs the tool with `given` as its standard input."""
+        return end(self.start(*arguments, **variables), given)
 
     # ---- the bucket
 
@@ -108,9 +110,9 @@ class Site:
         return taken
 
 
-def end(tool: "subprocess.Popen[str]") -> Done:
+def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
     """Waits for a run to end."""
-    out, err = tool.communicate(timeout=120)
+    out, err = tool.communicate(given, timeout=120)
     return Done(tool.returncode, out, err)
 
 

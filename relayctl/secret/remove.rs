@@ -1,0 +1,108 @@
+//! `relayctl secret remove`: a name with its secrets, or just its old ones.
+
+use super::change::{self, Change, call};
+use super::edit;
+use super::store::Store;
+use super::value::Value;
+use crate::asking::{self, Answer};
+use crate::ending::Ending;
+use crate::session::Session;
+use crate::trouble::Trouble;
+
+const ABOUT: &str = "\
+What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So switch off the \
+webhook that uses it first. It asks before it removes anything; what would leave the stack without any secret to \
+verify with is done with --yes only.";
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl secret remove labelbox --old
+  relayctl secret remove project-x
+  relayctl secret remove project-x --yes --json";
+
+/// Remove a name, or all its secrets but the newest
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct Remove {
+    /// The webhook's name, or training
+    name: String,
+    /// Keep the name and its newest secret
+    #[arg(long)]
+    old: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub async fn run(command: &Remove, session: &Session<'_>) -> Result<Ending, Trouble> {
+    let store = Store::find(session).await?;
+    let held = store.read().await?;
+    let value = Value::read(held.text.clone())?;
+    let had_usable = value.has_usable();
+    let name = command.name.as_str();
+    let (value, count) = if command.old {
+        edit::remove_old(value, name)?
+    } else {
+        let count = value.count(name);
+        (edit::remove(value, name)?, count)
+    };
+    if command.old && count == 0 {
+        return tell_nothing_old(session, name, &store);
+    }
+    let leaves_none = had_usable && !value.has_usable();
+    if leaves_none && !command.yes {
+        return Err(Trouble::NotAskedFor(format!(
+            "{name} has the last secret of the stack, without which every event is refused; give --yes if it has to go"
+        )));
+    }
+    let question = if command.old {
+        "Remove them?"
+    } else {
+        "Remove it?"
+    };
+    let about = about(&value, name, command.old, count);
+    if let Answer::Withheld(ending) =
+        asking::consent(session, &about, question, command.yes).await?
+    {
+        return Ok(ending);
+    }
+    let change = Change {
+        done: if command.old {
+            format!("{name} has its newest secret only.")
+        } else {
+            format!("{name} is removed.")
+        },
+        in_effect_within: &store.ttl,
+        next: vec![
+            format!("the relay forgets what was removed within {}", store.ttl),
+            "until the next change, Secrets Manager keeps the value of before as its version AWSPREVIOUS".to_owned(),
+        ],
+        value: None,
+    };
+    change::make(session, &store, &held, &value, change).await
+}
+
+fn about(value: &Value, name: &str, old: bool, count: usize) -> String {
+    if old {
+        return format!(
+            "{count} old of {name} will be removed. What Labelbox signs with one of them is refused then: is the webhook \
+             that uses it switched off?"
+        );
+    }
+    format!(
+        "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its webhook \
+         switched off? The names that stay: {}.",
+        edit::names(value.entries())
+    )
+}
+
+fn tell_nothing_old(session: &Session<'_>, name: &str, store: &Store) -> Result<Ending, Trouble> {
+    let change = Change {
+        done: format!("{name} has nothing old."),
+        in_effect_within: &store.ttl,
+        next: vec![call(session, "secret show-names")],
+        value: None,
+    };
+    session.printer.show(&change)?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,125 @@
+//! `relayctl secret show-names`: which names have how many secrets, and which of them cannot be used.
+
+use super::edit::can_be_called;
+use super::store::Store;
+use super::value::{Entry, Text, Value, is_usable};
+use crate::ending::Ending;
+use crate::session::Session;
+use crate::trouble::Trouble;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde::Serialize;
+use std::fmt;
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl secret show-names
+  relayctl secret show-names --values
+  relayctl secret show-names --json | jq -r '.names[].name'";
+
+/// Show the names that have secrets, and no secret
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ShowNames {
+    /// Print the secrets themselves, too
+    #[arg(long)]
+    values: bool,
+}
+
+pub async fn run(command: &ShowNames, session: &Session<'_>) -> Result<Ending, Trouble> {
+    let held = Store::find(session).await?.read().await?;
+    let value = Value::read(held.text)?;
+    session.printer.show(&Names::of(&value, command.values))?;
+    Ok(Ending::Done)
+}
+
+/// What there is to show.
+#[derive(Serialize)]
+struct Names<'v> {
+    form: &'static str,
+    names: Vec<Row<'v>>,
+}
+
+#[derive(Serialize)]
+struct Row<'v> {
+    /// `None` where one secret is for every name.
+    name: Option<&'v str>,
+    secrets: usize,
+    usable: usize,
+    problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<&'v str>>,
+}
+
+impl<'v> Names<'v> {
+    fn of(value: &'v Value, with_values: bool) -> Self {
+        let row = |name, texts: &'v [Text]| Row {
+            name,
+            secrets: texts.len(),
+            usable: texts.iter().filter(|text| is_usable(text)).count(),
+            problem: problem(name, texts),
+            values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
+        };
+        match value {
+            Value::Plain(text) => Self {
+                form: "plain_text",
+                names: vec![row(None, std::slice::from_ref(text))],
+            },
+            Value::Named(entries) => Self {
+                form: "object",
+                names: (entries.iter())
+                    .map(|Entry { name, texts, .. }| row(Some(name.as_str()), texts))
+                    .collect(),
+            },
+        }
+    }
+}
+
+/// What keeps the relay from using them, or Labelbox from having the same.
+fn problem(name: Option<&str>, texts: &[Text]) -> Option<&'static str> {
+    let has_white_space = |text: &Text| {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        text.trim().len() != text.len()
+    };
+    if !texts.iter().any(|text| is_usable(text)) {
+        Some("nothing to verify with: every event is refused")
+    } else if name.is_some_and(|name| !can_be_called(name)) {
+        Some("no webhook can have this name")
+    } else if texts.iter().any(has_white_space) {
+        Some("white space at its ends: is it in Labelbox, too?")
+    } else if !texts.iter().all(|text| is_usable(text)) {
+        Some("one of them is empty")
+    } else {
+        None
+    }
+}
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.names.is_empty() {
+            return writeln!(f, "The secret has no names: every event is refused.");
+        }
+        let mut table = Table::new();
+        table
+            .load_style(NOTHING)
+            .set_header(["NAME", "SECRETS", "PROBLEM", ""]);
+        for row in &self.names {
+            let name = row.name.unwrap_or("every name (plain text)");
+            let values = row.values.as_ref().map(|values| values.join("\n"));
+            table.add_row([
+                name.to_owned(),
+                row.secrets.to_string(),
+                row.problem.unwrap_or("-").to_owned(),
+                values.unwrap_or_default(),
+            ]);
+        }
+        if let Some(first) = table.column_mut(0) {
+            first.set_padding((0, 1));
+        }
+        writeln!(f, "{}", table.trim_fmt())
+    }
+}
+
+#[cfg(test)]
+mod tests;

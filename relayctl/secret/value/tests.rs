@@ -1,0 +1,84 @@
+//! What is read, what is written of it, and that no edit touches what it is not about.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+fn read(text: &str) -> Value {
+    Value::read(text.to_owned().into()).unwrap()
+}
+
+#[test]
+fn order_and_form_stay_as_somebody_wrote_them() {
+    let text =
+        r#"{"z":"one","a":["one"],"odd name":["new","old"],"empty":"","none":[],"ü":"\"\\\u0001"}"#;
+    assert_eq!(*read(text).write().unwrap(), text);
+    assert_eq!(*read("plain text\n").write().unwrap(), "plain text\n");
+}
+
+#[test]
+fn of_two_members_with_one_name_the_later_counts_as_to_the_function() {
+    let value = read(r#"{"a":"first","b":"x","a":"second"}"#);
+    assert_eq!(*value.write().unwrap(), r#"{"b":"x","a":"second"}"#);
+}
+
+#[test]
+fn what_the_function_cannot_use_is_not_edited() {
+    for text in [
+        "{",
+        "{\"a\":1}",
+        "{\"a\":null}",
+        "{\"a\":[\"x\",1]}",
+        " {a}",
+    ] {
+        let Err(trouble) = Value::read(text.to_owned().into()) else {
+            panic!("{text} was read");
+        };
+        assert!(
+            trouble.line().contains("--replace-broken"),
+            "{}",
+            trouble.line()
+        );
+    }
+}
+
+#[test]
+fn what_is_too_large_for_secrets_manager_is_not_written() {
+    let entry = |length: usize| Entry::new("a", vec!["x".repeat(length).into()]);
+    let frame = r#"{"a":""}"#.len();
+    assert!(
+        Value::Named(vec![entry(MOST_BYTES - frame)])
+            .write()
+            .is_ok()
+    );
+    assert!(
+        Value::Named(vec![entry(MOST_BYTES - frame + 1)])
+            .write()
+            .is_err()
+    );
+}
+
+#[test]
+fn what_the_function_would_read_otherwise_is_not_written() {
+    let twice = vec![
+        Entry::new("a", vec!["one".to_owned().into()]),
+        Entry::new("a", vec!["other".to_owned().into()]),
+    ];
+    assert!(Value::Named(twice).write().is_err());
+}
+
+#[test]
+fn the_newest_is_the_first_that_can_be_used() {
+    let value = read(r#"{"a":["","\n","new","old"],"b":"","training":"t"}"#);
+    assert_eq!(value.newest("a").unwrap().as_str(), "new");
+    assert_eq!(value.newest("training").unwrap().as_str(), "t");
+    assert!(value.newest("b").is_none() && value.newest("c").is_none());
+    assert_eq!(read("plain").newest("any").unwrap().as_str(), "plain");
+    assert!(read("\n").newest("any").is_none());
+}
+
+#[test]
+fn a_newline_at_the_end_is_not_what_labelbox_signs_with() {
+    assert_eq!(*bare("secret\r\n"), "secret");
+    assert_eq!(*bare("secret\n\n"), "secret\n");
+}

@@ -1,0 +1,53 @@
+//! `relayctl webhook`: the webhooks at Labelbox, through the calls that Labelbox's own Python SDK makes.
+
+mod access;
+mod answer;
+mod create;
+mod disable;
+mod fault;
+mod labelbox;
+mod list;
+mod query;
+mod registered;
+
+pub use access::ApiKey;
+pub use fault::Fault;
+
+use crate::ending::Ending;
+use crate::session::Session;
+use crate::trouble::Trouble;
+use access::Access;
+use clap::Subcommand;
+
+const ABOUT: &str = "\
+It speaks to Labelbox's GraphQL API, with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under \
+Workspace settings, API). The key is never printed, and there is no option to type it into, where others could read it.";
+
+/// Manage the webhooks at Labelbox
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT)]
+pub struct Webhook {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    List(list::List),
+    Create(create::Create),
+    Disable(disable::Disable),
+}
+
+pub async fn run(command: &Webhook, session: &Session<'_>) -> Result<Ending, Trouble> {
+    let labelbox = match command.access.open(session).await? {
+        Ok(labelbox) => labelbox,
+        Err(ending) => return Ok(ending),
+    };
+    match &command.verb {
+        Verb::List(command) => list::run(command, &labelbox, session).await,
+        Verb::Create(command) => create::run(command, &labelbox, session).await,
+        Verb::Disable(command) => disable::run(command, &labelbox, session).await,
+    }
+}

@@ -1,0 +1,62 @@
+"""A stack with nothing but a secret and the address that Labelbox would send to, and `relayctl` at work on it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local import environment
+from local.emulator import Emulator
+from local.stack import Stack
+
+import terminal
+from repair import Site
+
+ADDRESS = "https://relay.example/webhooks/"
+
+
+@dataclass(frozen=True)
+class SecretSite(Site):
+    """The stack, and the built tool."""
+
+    @property
+    def arn(self) -> str:
+        return self.stack.outputs["SecretArn"]
+
+    @property
+    def value(self) -> str:
+        """What the secret is now."""
+        return str(self.client("secretsmanager").get_secret_value(SecretId=self.arn)["SecretString"])
+
+    @property
+    def secrets(self) -> Any:
+        """The same, of an object."""
+        return json.loads(self.value)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of all versions that there are."""
+        listed = self.client("secretsmanager").list_secret_version_ids(SecretId=self.arn)
+        return sorted(label for version in listed["Versions"] for label in version["VersionStages"])
+
+    def type(
+        self, dialogue: Sequence[tuple[str, str]], *arguments: str, hidden: bool = False, **variables: str
+    ) -> terminal.Seen:
+        """Runs the tool at a terminal, and answers what it asks."""
+        emulator = self.stack.emulator
+        settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+        settings = {**settings, "RELAY_STACK": self.stack.name, **variables}
+        return terminal.run([str(self.program), *arguments], settings, dialogue, hidden)
+
+
+def make_secret_site(emulator: Emulator, program: Any, name: str, address: str = ADDRESS) -> SecretSite:
+    """Makes a stack of its own, with the outputs that the contract names."""
+    cloudformation = emulator.client("cloudformation")
+    template = {
+        "Parameters": {"SecretTtlSeconds": {"Type": "Number", "Default": 77}},
+        "Resources": {"Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}}},
+        "Outputs": {"SecretArn": {"Value": {"Ref": "Secret"}}, "WebhookUrl": {"Value": f"{address}labelbox"}},
+    }
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    return SecretSite(Stack.find(emulator, name), program)

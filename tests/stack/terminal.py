@@ -1,0 +1,85 @@
+"""A program at a terminal, with a person there who reads what it asks and types."""
+
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+SECONDS = 60
+CTRL_C = "\x03"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a run at a terminal ended, and what was on the screen."""
+
+    status: int
+    screen: str
+    out: str
+
+
+def run(
+    program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]], hidden: bool = False
+) -> Seen:
+    """Waits for each question, and types the answer to it. Standard output goes elsewhere.
+
+    What is `hidden` is typed when the terminal shows no more what is typed; a person is not quicker than that.
+    """
+    ours, theirs = pty.openpty()
+    started = subprocess.Popen(
+        program,
+        env=dict(variables),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        preexec_fn=_take_terminal,
+        text=True,
+    )
+    os.close(theirs)
+    try:
+        screen = ""
+        for question, answer in dialogue:
+            screen += _read(ours, question)
+            _wait_until(lambda: not hidden or not termios.tcgetattr(ours)[3] & termios.ECHO)
+            os.write(ours, answer.encode())
+        screen += _read(ours, None)
+        out, _ = started.communicate(timeout=SECONDS)
+    finally:
+        started.kill()
+        started.wait()
+        os.close(ours)
+    return Seen(started.returncode, screen, out)
+
+
+def _take_terminal() -> None:
+    """Makes standard input the terminal that Ctrl-C and /dev/tty are about."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, f"not within {SECONDS} s"
+
+
+def _read(terminal: int, until: str | None) -> str:
+    """Reads the screen up to a text, or to the end."""
+    seen = b""
+    deadline = time.monotonic() + SECONDS
+    while until is None or until.encode() not in seen:
+        assert select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0], seen
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # what Linux says when nobody has the other end any more
+            piece = b""
+        if not piece:
+            assert until is None, seen
+            break
+        seen += piece
+    return seen.decode()

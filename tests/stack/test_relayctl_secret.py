@@ -1,0 +1,319 @@
+"""The secret in the operator's hands: what each edit makes of it, what it says, and that Labelbox is still believed."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Deploy
+from local import environment
+from local.emulator import Emulator
+from local.samples import sign
+from local.stack import Stack
+
+from repair import end
+from secretive import SecretSite, make_secret_site
+from terminal import CTRL_C
+
+SECONDS = 20
+LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
+"""All that a secret has when nobody is at work on it."""
+OBJECT = {"labelbox": ["hush-new", "hush-old"], "training": "hush-training", "project-x": "hush-x", "empty": ""}
+
+MakeSite = Callable[..., SecretSite]
+
+
+@pytest.fixture(scope="session")
+def make(running: Emulator, relayctl: Path) -> MakeSite:
+    """Puts this secret into a stack, and hands it over."""
+    site = make_secret_site(running, relayctl, "secretive")
+
+    def make_with(secret: str | dict[str, Any]) -> SecretSite:
+        site.stack.put_secret(secret)
+        return site
+
+    return make_with
+
+
+@pytest.fixture
+def relay(deployed: Deploy, relayctl: Path) -> SecretSite:
+    """A whole relay, which believes a secret for one second only."""
+    return SecretSite(deployed("relay-secretive", SecretTtlSeconds="1"), relayctl)
+
+
+def send(stack: Stack, secret: str, webhook: str = "labelbox") -> int:
+    sent = json.dumps({"id": "label", "n": time.monotonic_ns()}).encode()
+    headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(sent, secret))]
+    return stack.send("POST", f"/webhooks/{webhook}", headers, sent).status
+
+
+def wait_for(stack: Stack, secret: str, webhook: str, status: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while send(stack, secret, webhook) != status:
+        assert time.monotonic() < deadline, f"no {status} for {webhook} within {SECONDS} s"
+
+
+# ---- a relay goes on
+
+
+def test_a_rotation_loses_nothing_and_ends_with_the_new_secret_alone(relay: SecretSite) -> None:
+    stack = relay.stack
+    stack.put_secret({"labelbox": "hush-old", "project-x": "hush-x"})
+    wait_for(stack, "hush-old", "labelbox", 200)
+    rotated = relay.run("secret", "rotate", "labelbox", "--json", "--values")
+    assert (rotated.status, rotated.err) == (0, ""), rotated
+    fresh = json.loads(rotated.out)["value"]
+    wait_for(stack, fresh, "labelbox", 200)
+    assert send(stack, "hush-old") == 200
+    assert send(stack, "hush-x", "project-x") == 200
+    removed = relay.run("secret", "remove", "labelbox", "--old", "--yes", "--json")
+    assert removed.status == 0, removed
+    assert relay.secrets == {"labelbox": fresh, "project-x": "hush-x"}
+    wait_for(stack, "hush-old", "labelbox", 401)
+    assert send(stack, fresh) == 200
+    assert send(stack, "hush-x", "project-x") == 200
+
+
+def test_a_shared_secret_goes_on_for_the_names_in_use_when_one_gets_its_own(relay: SecretSite) -> None:
+    stack = relay.stack
+    stack.put_secret("hush-shared")
+    wait_for(stack, "hush-shared", "project-z", 200)
+    done = relay.run("secret", "add", "project-x", "--stdin", "--keep", "project-y", "--yes", given="hush-x\n")
+    assert done.status == 0, done
+    wait_for(stack, "hush-x", "project-x", 200)
+    for name in ("labelbox", "project-x", "project-y"):
+        assert send(stack, "hush-shared", name) == 200, name
+    wait_for(stack, "hush-shared", "project-z", 404)
+
+
+# ---- what each edit makes of it
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "after"),
+    [
+        ({"b": "1", "a": ["2"]}, ["add", "c"], {"b": "1", "a": ["2"], "c": "given"}),
+        ({"a": "1", "b": ""}, ["add", "b"], {"a": "1", "b": "given"}),
+        ({"a": "1"}, ["rotate", "a"], {"a": ["given", "1"]}),
+        ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), ["given", "old"])),
+        ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": ["given", "old"]}),
+        ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": "given"}),
+        ({"a": "1"}, ["remove", "a", "--yes"], {}),
+        ({"a": ["1", "2"], "b": "3"}, ["remove", "a", "--old", "--yes"], {"a": "1", "b": "3"}),
+    ],
+)
+def test_an_edit_is_written_in_order_and_leaves_no_label(
+    make: MakeSite, before: str | dict[str, Any], arguments: list[str], after: dict[str, Any]
+) -> None:
+    site = make(before)
+    stdin = [] if arguments[0] == "remove" else ["--stdin"]
+    done = site.run("secret", *arguments, *stdin, given="given")
+    assert done.status == 0, done
+    assert site.value == json.dumps(after, separators=(",", ":"))
+    assert site.labels == LABELS
+
+
+def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
+    site = make(OBJECT)
+    done = site.run("secret", "rotate", "labelbox", "--json")
+    told = json.loads(done.out)
+    assert told["in_effect_within"] == "77 s"
+    steps = [step for step in told["next"] if site.stack.name in step]
+    order = ("webhook create --name labelbox --again", "webhook disable", "secret remove labelbox --old")
+    assert len(steps) == 3 and all(words in step for words, step in zip(order, steps, strict=True)), steps
+    text = site.run("secret", "rotate", "training").out
+    assert "model training" in text and "secret remove training --old" in text
+
+
+# ---- what is not done
+
+
+@pytest.mark.parametrize(
+    ("secret", "arguments", "status", "said"),
+    [
+        (OBJECT, ["add", "labelbox"], 2, "secret rotate labelbox"),
+        (OBJECT, ["add", "Project"], 2, "cannot be the name"),
+        ("hush-plain", ["add", "Project"], 2, "cannot be the name"),
+        ("hush-plain", ["rotate", "a", "--keep", "B"], 2, "B cannot be the name"),
+        (OBJECT, ["add", "labelbox", "--prompt"], 2, "secret rotate labelbox"),
+        (OBJECT, ["add", "a", "--stdin"], 2, "it is empty"),
+        (OBJECT, ["add", "a", "--prompt"], 2, "no terminal"),
+        (OBJECT, ["add", "a", "--keep", "b"], 2, "--keep is for"),
+        (OBJECT, ["rotate"], 2, "say which name: the secret has labelbox, training, project-x, empty"),
+        (OBJECT, ["rotate", "other"], 2, "has no name other"),
+        (OBJECT, ["remove", "other"], 2, "has no name other"),
+        (OBJECT, ["remove", "labelbox"], 2, "no terminal"),
+        (OBJECT, ["remove", "labelbox", "--old"], 2, "no terminal"),
+        (OBJECT, ["remove", "empty", "--old", "--yes"], 2, "no usable secret"),
+        ({"labelbox": "hush"}, ["remove", "labelbox"], 2, "the last secret of the stack"),
+        ("hush-plain", ["remove", "labelbox", "--yes"], 2, "plain text"),
+        ("hush-plain", ["add", "a"], 2, "no terminal"),
+        ("hush-plain", ["rotate"], 2, "no terminal"),
+        ("hush-plain", ["add", "a", "--yes"], 2, "--keep"),
+        ("hush-plain", ["rotate", "labelbox", "--yes"], 2, "--keep"),
+        ('{"a":"hush', ["add", "a", "--yes"], 1, "not an object of webhook names"),
+        ('{"a":"hush', ["rotate", "a"], 1, "mend it in Secrets Manager"),
+        ('{"a":"hush', ["remove", "a", "--yes"], 1, "--replace-broken"),
+        ('{"a":"hush', ["show-names"], 1, "line 1"),
+        ('{"a":"hush', ["add", "a", "--replace-broken"], 2, "no terminal"),
+    ],
+)
+def test_what_would_harm_is_refused_and_changes_nothing(
+    make: MakeSite, secret: str | dict[str, Any], arguments: list[str], status: int, said: str
+) -> None:
+    site = make(secret)
+    before = site.value
+    done = site.run("secret", *arguments)
+    assert (done.status, done.out) == (status, ""), done
+    line = done.err.splitlines()[-1]
+    assert line.startswith("relayctl: ") and said in line, done.err
+    assert "hush" not in done.err
+    assert (site.value, site.labels) == (before, LABELS)
+
+
+@pytest.mark.parametrize("verb", [["show-names"], ["add", "a"], ["rotate", "a"], ["remove", "a", "--yes"]])
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS did not answer cloudformation:DescribeStacks"),
+        ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"}, "AWS did not answer secretsmanager:Get"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
+    ],
+)
+def test_what_makes_it_impossible_is_said_on_one_line(
+    make: MakeSite, verb: list[str], variables: dict[str, str], said: str
+) -> None:
+    done = make({"a": "hush"}).run("secret", *verb, **variables)
+    assert (done.status, done.out) == (3, "")
+    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+
+
+def test_of_edits_at_once_none_is_lost_and_who_was_late_is_told(make: MakeSite) -> None:
+    site = make({"labelbox": "hush"})
+    runs = [site.start("secret", "rotate", "labelbox", "--values", "--json") for _ in range(8)]
+    ended = [end(run) for run in runs]
+    fresh = {json.loads(run.out)["value"] for run in ended if run.status == 0}
+    late = [run for run in ended if run.status != 0]
+    assert fresh and {*site.secrets["labelbox"]} == {*fresh, "hush"}
+    assert all(run.status == 1 and "somebody else has changed the secret" in run.err for run in late), late
+    assert site.labels == LABELS
+
+
+# ---- values
+
+
+@pytest.mark.parametrize("json_or_not", [[], ["--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show-names"],
+        ["add", "a"],
+        ["rotate", "labelbox"],
+        ["rotate", "training"],
+        ["remove", "labelbox", "--old", "--yes"],
+        ["remove", "project-x", "--yes"],
+    ],
+)
+def test_no_value_is_printed_unless_it_is_asked_for(
+    make: MakeSite, arguments: list[str], json_or_not: list[str]
+) -> None:
+    site = make(OBJECT)
+    done = site.run("secret", *arguments, *json_or_not)
+    assert done.status == 0 and done.out, done
+    everything = [*_texts(OBJECT), *_texts(site.secrets)]
+    assert [text for text in everything if text in done.out + done.err] == []
+
+
+def _texts(secrets: dict[str, Any]) -> list[str]:
+    values = (value if isinstance(value, list) else [value] for value in secrets.values())
+    return [text for texts in values for text in texts if text]
+
+
+def test_values_are_printed_to_who_asks_for_them(make: MakeSite) -> None:
+    site = make(OBJECT)
+    shown = json.loads(site.run("secret", "show-names", "--values", "--json").out)
+    assert [row["values"] for row in shown["names"]][:2] == [["hush-new", "hush-old"], ["hush-training"]]
+    added = site.run("secret", "add", "a", "--values").out
+    assert site.secrets["a"] in added and len(site.secrets["a"]) == 64
+
+
+def test_names_are_shown_with_what_is_wrong_with_them(make: MakeSite) -> None:
+    rows = [line.split() for line in make(OBJECT).run("secret", "show-names").out.splitlines()]
+    assert rows[0] == ["NAME", "SECRETS", "PROBLEM"]
+    assert [row[:3] for row in rows[1:]] == [
+        ["labelbox", "2", "-"],
+        ["training", "1", "-"],
+        ["project-x", "1", "-"],
+        ["empty", "1", "nothing"],
+    ]
+    plain = json.loads(make("hush").run("secret", "show-names", "--json").out)
+    assert (plain["form"], plain["names"][0]["usable"]) == ("plain_text", 1)
+
+
+@pytest.mark.parametrize("where", ["full", "closed"])
+def test_an_edit_that_cannot_be_told_is_done_all_the_same_and_says_so(make: MakeSite, where: str) -> None:
+    site = make(OBJECT)
+    emulator = site.stack.emulator
+    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+    reader, writer = os.pipe()
+    os.close(reader)
+    output = os.open("/dev/full", os.O_WRONLY) if where == "full" else writer
+    program = [str(site.program), "secret", "rotate", "project-x", "--stack", site.stack.name]
+    done = subprocess.run(program, env=settings, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert "the secret is changed" in done.stderr
+    assert done.returncode == (3 if where == "full" else 0), done
+    assert site.secrets["project-x"][1] == "hush-x"
+
+
+# ---- at a terminal
+
+
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("\x04", 1), (CTRL_C, 130)])
+def test_a_person_is_asked_and_only_a_yes_is_a_yes(make: MakeSite, typed: str, status: int) -> None:
+    site = make(OBJECT)
+    seen = site.type([("Remove it? [y/N]", typed)], "secret", "remove", "labelbox")
+    assert seen.status == status, seen
+    assert ("labelbox" in site.secrets) == (status != 0)
+    assert ("nothing was changed" in seen.screen) == (status != 0)
+    assert "hush" not in seen.screen + seen.out
+
+
+def test_a_person_is_told_what_becomes_of_a_plain_text(make: MakeSite) -> None:
+    site = make("hush")
+    dialogue = [("Make it an object of just these names? [y/N]", "y\n")]
+    seen = site.type(dialogue, "secret", "add", "a", "--keep", "b")
+    assert "these keep today's secret: labelbox, training, b, a." in seen.screen
+    assert seen.status == 0 and list(site.secrets) == ["labelbox", "training", "b", "a"]
+
+
+def test_what_is_typed_as_a_secret_is_not_shown(make: MakeSite) -> None:
+    site = make(OBJECT)
+    dialogue = [("The secret: ", "typed secret\n"), ("Once more: ", "typed secret\n")]
+    seen = site.type(dialogue, "secret", "add", "a", "--prompt", hidden=True)
+    assert seen.status == 0 and site.secrets["a"] == "typed secret"
+    assert "typed" not in seen.screen + seen.out
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "status"),
+    [
+        ([("The secret: ", "one\n"), ("Once more: ", "other\n")], 2),
+        ([("The secret: ", "\n"), ("Once more: ", "\n")], 2),
+        ([("The secret: ", f"on{CTRL_C}")], 130),
+        ([("The secret: ", "one\n"), ("Once more: ", CTRL_C)], 130),
+    ],
+)
+def test_a_secret_that_is_not_typed_twice_is_none(
+    make: MakeSite, dialogue: list[tuple[str, str]], status: int
+) -> None:
+    site = make(OBJECT)
+    seen = site.type(dialogue, "secret", "add", "a", "--prompt", hidden=True)
+    assert (seen.status, site.secrets) == (status, OBJECT), seen
+    assert "nothing was changed" in seen.screen

@@ -1,0 +1,370 @@
+"""The webhooks at Labelbox in the operator's hands: requests as its own SDK makes them, and care before each change."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local.emulator import Emulator
+
+import labelbox_api
+from labelbox_api import KEY, PROJECT, WHEN, Api, Asked
+from repair import Done
+from secretive import ADDRESS, SecretSite, make_secret_site
+from terminal import CTRL_C, Seen
+
+ODD = 'hu"sh\\'
+SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": "", "odd": ODD}
+TOPICS = ["LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION"]
+OURS = f"{ADDRESS}labelbox"
+CREATE = ("create", "--topic", "LABEL_CREATED", "--global")
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with labelbox_api.serve() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def public(running: Emulator, relayctl: Path) -> SecretSite:
+    """A stack whose address Labelbox could reach."""
+    site = make_secret_site(running, relayctl, "hooked")
+    site.stack.put_secret(SECRETS)
+    return site
+
+
+@pytest.fixture(scope="session")
+def local(running: Emulator, relayctl: Path) -> SecretSite:
+    """A stack as the emulator has it."""
+    site = make_secret_site(running, relayctl, "hooked-here", "http://x.execute-api.localhost:4566/webhooks/")
+    site.stack.put_secret("hush-plain")
+    return site
+
+
+class Operator:
+    """The tool with a key, before the API."""
+
+    def __init__(self, site: SecretSite, api: Api) -> None:
+        self._site = site
+        self._settings = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": KEY}
+
+    def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
+        """Runs a verb. Nobody's secret is in what it prints."""
+        done = self._site.run("webhook", *arguments, given=given, **{**self._settings, **variables})
+        assert "hush" not in done.out + done.err and ODD not in done.err, done
+        return done
+
+    def type(self, answer: str, question: str, *arguments: str) -> Seen:
+        return self._site.type([(question, answer)], "webhook", *arguments, **self._settings)
+
+
+@pytest.fixture
+def operator(public: SecretSite, api: Api) -> Operator:
+    return Operator(public, api)
+
+
+# ---- as the SDK does it
+
+
+def sdk(api: Api) -> Any:
+    """A client of Labelbox's Python SDK."""
+    labelbox = pytest.importorskip("labelbox", reason="Labelbox's SDK is not released for this Python")
+    return labelbox.Client(KEY, endpoint=api.url)
+
+
+def entity(client: Any, name: str, uid: str) -> Any:
+    """An object of the SDK as it would be after it had been fetched."""
+    from labelbox.orm.model import Entity
+
+    kind = getattr(Entity, name)
+    return kind(client, {**{each.graphql_name: None for each in kind.fields()}, "id": uid})
+
+
+def create_by_sdk(api: Api, project: str | None) -> None:
+    from labelbox import Webhook
+
+    client = sdk(api)
+    Webhook.create(client, TOPICS, OURS, "hush-new", project and entity(client, "Project", project))
+
+
+def scope_by_sdk(api: Api) -> None:
+    client = sdk(api)
+    for webhook in entity(client, "Organization", "o").webhooks():
+        webhook.project()
+
+
+COMPARED: list[tuple[list[str], Callable[[Api], Any]]] = [
+    (["list"], scope_by_sdk),
+    (["list", "--project", PROJECT], lambda api: list(entity(sdk(api), "Project", PROJECT).webhooks())),
+    (["create", "--all-topics", "--global", "--yes"], lambda api: create_by_sdk(api, None)),
+    (["create", "--all-topics", "--project", PROJECT, "--yes"], lambda api: create_by_sdk(api, PROJECT)),
+    (["disable", "webhook0", "--yes"], lambda api: entity(sdk(api), "Webhook", "webhook0").update(status="INACTIVE")),
+    (["disable", "webhook0", "--yes"], lambda api: entity(sdk(api), "Webhook", "webhook0").delete()),
+    (["disable", "webhook0", "--yes"], lambda api: sdk(api)._get_single(entity_kind("Webhook"), "webhook0")),
+]
+
+
+def entity_kind(name: str) -> Any:
+    from labelbox.orm.model import Entity
+
+    return getattr(Entity, name)
+
+
+def comparable(asked: Asked) -> tuple[Any, ...]:
+    headers = {name: asked.headers.get(name) for name in ("authorization", "content-type", "accept")}
+    return asked.line, headers, asked.query, asked.variables
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("arguments", "by_sdk"), COMPARED)
+def test_a_request_is_that_of_labelboxs_own_sdk(
+    operator: Operator, api: Api, arguments: list[str], by_sdk: Callable[[Api], Any]
+) -> None:
+    pytest.importorskip("labelbox", reason="Labelbox's SDK is not released for this Python")
+    for number in range(100):
+        api.add(f"https://elsewhere.example/{number}", ["LABEL_CREATED"], PROJECT if number % 3 else None)
+    by_sdk(api)
+    theirs, api.asked = api.asked, []
+    assert theirs
+    api.webhooks = api.webhooks[:100]
+    api.webhooks[0]["status"] = "ACTIVE"
+    done = operator.run(*arguments)
+    assert done.status == 0, done
+    ours = [comparable(asked) for asked in api.asked]
+    kinds = {asked.query[1] for asked in theirs}
+    same = [asked for asked in ours if asked[2][1] in kinds]
+    assert sorted(same, key=repr) == sorted((comparable(asked) for asked in theirs), key=repr)
+    assert same[0][1]["authorization"] == f"Bearer {KEY}"
+
+
+# ---- list
+
+
+def test_webhooks_are_listed_with_their_scope_and_those_of_this_stack_are_marked(operator: Operator, api: Api) -> None:
+    api.add(OURS, TOPICS)
+    api.add(f"{ADDRESS}project-x", ["LABEL_CREATED"], PROJECT, "INACTIVE")
+    api.add("https://elsewhere.example/webhooks/labelbox", ["MOVE"])
+    listed = json.loads(operator.run("list", "--json").out)["webhooks"]
+    first = {"id": "webhook0", "url": OURS, "topics": TOPICS, "status": "ACTIVE", "created_at": WHEN}
+    assert listed[0] == {**first, "scope": "global", "this_stack": True}
+    told = [(each["id"], each["scope"], each.get("project"), each["this_stack"]) for each in listed[1:]]
+    assert told == [("webhook1", "project", PROJECT, True), ("webhook2", "global", None, False)]
+    table = operator.run("list")
+    marked = [line.split()[1] for line in table.out.splitlines() if line.startswith("*  w")]
+    assert (table.status, marked) == (0, ["webhook0", "webhook1"])
+    of_project = json.loads(operator.run("list", "--project", PROJECT, "--json").out)["webhooks"]
+    assert [each["id"] for each in of_project] == ["webhook1"]
+
+
+def test_all_pages_are_listed(operator: Operator, api: Api) -> None:
+    for number in range(250):
+        api.add(f"https://elsewhere.example/{number}", [], PROJECT)
+    listed = json.loads(operator.run("list", "--project", PROJECT, "--json").out)["webhooks"]
+    assert len({each["id"] for each in listed}) == 250
+    api.webhooks = []
+    assert operator.run("list").out.startswith("There is no webhook")
+
+
+def test_what_labelbox_says_cannot_play_with_the_terminal(operator: Operator, api: Api) -> None:
+    api.add("https://e.example/\x1b[2J\x07", ["\x1b]0;x"])
+    done = operator.run("list")
+    assert done.status == 0 and "\x1b" not in done.out and "\x07" not in done.out
+
+
+# ---- create
+
+
+@pytest.mark.parametrize("scope", [["--global"], ["--project", PROJECT]])
+def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: Api, scope: list[str]) -> None:
+    done = operator.run("create", "--topic", "label_deleted", "--topic", "LABEL_CREATED", *scope, "--yes", "--json")
+    assert done.status == 0, done
+    assert '"hush-new"' in api.asked[-1].query and api.asked[-1].query[1] == "CreateWebhookPyApi"
+    made = json.loads(done.out)
+    assert (made["url"], made["topics"]) == (OURS, ["LABEL_CREATED", "LABEL_DELETED"])
+    assert made["scope"] == scope[0].removeprefix("--")
+    assert "permanent" in done.err and made["scope"] in done.err
+    assert operator.run("create", "--all-topics", *scope, "--name", "project-x", "--yes").status == 0
+    assert '"hush-x"' in api.asked[-1].query and api.webhooks[-1]["url"] == f"{ADDRESS}project-x"
+
+
+def test_a_secret_with_quotes_stays_in_its_quotes(operator: Operator, api: Api) -> None:
+    assert operator.run(*CREATE, "--name", "odd", "--yes").status == 0
+    assert '"hu\\"sh\\\\"' in api.asked[-1].query
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ([*CREATE], 2, "no terminal"),
+        ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other"),
+        ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty"),
+        ([*CREATE, "--name", "training", "--yes"], 2, "cannot be the name"),
+        ([*CREATE, "--name", "../x", "--yes"], 2, "cannot be the name"),
+        (["create", "--global", "--yes"], 2, "--topic"),
+        (["create", "--all-topics", "--yes"], 2, "--project"),
+        (["create", "--all-topics", "--global", "--project", PROJECT], 2, "cannot be used with"),
+        (["create", "--topic", "REVIEW_CREATED", "--global"], 2, "LABEL_CREATED"),
+        (["create", "--all-topics", "--project", "other", "--yes"], 3, "Labelbox has no project other"),
+        (["disable", "webhook9", "--yes"], 3, "Labelbox has no webhook webhook9"),
+        (["list", "--project", "other"], 3, "Labelbox has no project other"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_made(
+    operator: Operator, api: Api, arguments: list[str], status: int, said: str
+) -> None:
+    done = operator.run(*arguments)
+    assert (done.status, done.out) == (status, "") and said in done.err, done
+    assert not api.webhooks and not {"CreateWebhookPyApi", "UpdateWebhookPyApi"} & {*api.names()}
+
+
+def test_a_second_webhook_that_does_the_same_is_made_only_if_it_is_meant(operator: Operator, api: Api) -> None:
+    for scope in (["--global"], ["--project", PROJECT]):
+        create = ["create", "--all-topics", *scope, "--yes"]
+        assert operator.run(*create).status == 0
+        again = operator.run(*create)
+        assert (again.status, again.out) == (1, "") and api.webhooks[-1]["id"] in again.err and "--again" in again.err
+        assert operator.run("create", "--topic", "LABEL_CREATED", *scope, "--yes").status == 0
+        assert operator.run(*create, "--again").status == 0
+    assert len(api.webhooks) == 6
+    for webhook in api.webhooks:
+        webhook["status"] = "INACTIVE"
+    api.add(OURS, TOPICS, PROJECT)
+    assert operator.run("create", "--all-topics", "--global", "--yes").status == 0
+
+
+def test_an_address_that_labelbox_cannot_reach_is_refused(local: SecretSite, api: Api) -> None:
+    operator = Operator(local, api)
+    refused = operator.run(*CREATE, "--yes")
+    assert (refused.status, refused.out, api.webhooks) == (2, "", []) and "--allow-local" in refused.err
+    made = operator.run(*CREATE, "--yes", "--allow-local")
+    assert made.status == 0 and "cannot reach" in made.err
+    assert '"hush-plain"' in api.asked[-1].query
+
+
+# ---- disable
+
+
+def test_a_webhook_is_switched_off_once(operator: Operator, api: Api) -> None:
+    which = api.add(OURS, TOPICS)
+    done = operator.run("disable", which, "--yes", "--json")
+    assert (done.status, json.loads(done.out)["status"], api.webhooks[0]["status"]) == (0, "INACTIVE", "INACTIVE")
+    asked = len(api.asked)
+    assert operator.run("disable", which, "--yes").status == 0
+    assert api.names()[asked:] == ["GetWebhookPyApi"]
+    refused = operator.run("disable", api.add(OURS, TOPICS))
+    assert (refused.status, api.webhooks[1]["status"]) == (2, "ACTIVE") and "no terminal" in refused.err
+
+
+# ---- at a terminal
+
+
+@pytest.mark.parametrize(("typed", "status"), [("yes\n", 0), ("n\n", 1), (CTRL_C, 130)])
+def test_a_person_is_asked_before_a_change(operator: Operator, api: Api, typed: str, status: int) -> None:
+    seen = operator.type(typed, "Make it? [y/N]", *CREATE)
+    assert (seen.status, len(api.webhooks)) == (status, 0 if status else 1), seen
+    assert "scope   global: every project of the workspace" in seen.screen and "permanent" in seen.screen
+    which = api.add(OURS, TOPICS)
+    seen = operator.type(typed, "Switch it off? [y/N]", "disable", which)
+    assert seen.status == status
+    assert api.webhooks[-1]["status"] == ("ACTIVE" if status else "INACTIVE")
+
+
+# ---- the key
+
+
+def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator, api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("hush-of-file\n")
+    assert operator.run("list", "--api-key-file", str(file)).status == 0
+    assert operator.run("list", "--api-key-file", "-", given="hush-of-input\n", LABELBOX_API_KEY="").status == 0
+    shown = [asked.headers["authorization"] for asked in api.asked]
+    assert shown == ["Bearer hush-of-file", "Bearer hush-of-input"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        ([], {"LABELBOX_API_KEY": ""}, "no Labelbox API key is set"),
+        ([], {"LABELBOX_API_KEY": "two hush words"}, "the Labelbox API key cannot be read"),
+        (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
+        (["--api-key-file", os.devnull], {}, "no Labelbox API key is set"),
+        (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
+        ([], {"LABELBOX_API_URL": "http://api.labelbox.com/graphql"}, "http://api.labelbox.com/graphql is no address"),
+        ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "Labelbox did not answer"),
+        ([], {"RELAY_STACK": "nobodys"}, "there is no stack nobodys"),
+        ([], {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS did not answer"),
+        ([], {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
+    ],
+)
+@pytest.mark.parametrize("verb", [("list",), (*CREATE, "--yes")])
+def test_what_makes_it_impossible_is_said_on_one_line(
+    operator: Operator, api: Api, verb: tuple[str, ...], arguments: list[str], variables: dict[str, str], said: str
+) -> None:
+    done = operator.run(*verb, *arguments, **variables)
+    assert (done.status, done.out) == (3, ""), done
+    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+    assert not api.asked
+
+
+def test_there_is_no_option_to_show_the_key_to_everybody(operator: Operator) -> None:
+    help_text = operator.run("list", "--help").out
+    assert "--api-key-file" in help_text and "--api-key " not in help_text
+
+
+# ---- what Labelbox answers
+
+
+def error(code: str, message: str = "no") -> labelbox_api.Answer:
+    return 200, {"data": None, "errors": [{"message": message, "extensions": {"code": code}}]}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "times"),
+    [
+        (error("AUTHENTICATION_ERROR"), "Labelbox does not know this API key", 1),
+        ((401, ""), "Labelbox does not know this API key", 1),
+        (error("AUTHORIZATION_ERROR", "not\nyours"), "Labelbox does not allow this: not yours; ask for", 1),
+        (error("GRAPHQL_VALIDATION_FAILED"), "Labelbox refuses this as wrong: no", 1),
+        ((301, ""), "what answered is not Labelbox's GraphQL API", 1),
+        ((200, "<html>"), "what answered is not Labelbox's GraphQL API", 1),
+        ((200, {"data": {"organization": {"webhooks": "x"}}}), "what answered is not Labelbox's GraphQL API", 1),
+        ((429, ""), "Labelbox has had too many requests: status 429; try again in a minute", 3),
+        ((200, {"message": "You have exceeded it"}), "Labelbox has had too many requests", 3),
+        ((502, "<html>"), "Labelbox could not do it: status 502; try again later", 3),
+    ],
+)
+def test_a_fault_of_labelbox_is_said_on_one_line(
+    operator: Operator, api: Api, trouble: labelbox_api.Answer, said: str, times: int
+) -> None:
+    api.troubles = [trouble] * 3
+    done = operator.run("list")
+    assert (done.status, done.out, len(api.asked)) == (3, "", times), done
+    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+
+
+def test_a_question_is_asked_again_when_labelbox_is_busy(operator: Operator, api: Api) -> None:
+    api.troubles = [(429, ""), (503, "")]
+    api.add(OURS, TOPICS, PROJECT)
+    done = operator.run("list", "--project", PROJECT, "--json")
+    assert (done.status, len(json.loads(done.out)["webhooks"]), len(api.asked)) == (0, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ((502, "<html>"), "whether it was done is not known"),
+        ((429, ""), "too many requests"),
+        (error("GRAPHQL_PARSE_FAILED", 'Syntax Error near secret:"hush-new"'), 'near secret:"…"'),
+        (error("GRAPHQL_PARSE_FAILED", "x" * 295 + "hush-new"), "x…"),
+    ],
+)
+def test_a_change_is_sent_once_and_an_error_that_quotes_it_is_not_repeated(
+    operator: Operator, api: Api, trouble: labelbox_api.Answer, said: str
+) -> None:
+    api.trouble_of_changes = trouble
+    done = operator.run(*CREATE, "--yes")
+    assert (done.status, done.out) == (3, "") and said in done.err, done
+    assert api.names().count("CreateWebhookPyApi") == 1
