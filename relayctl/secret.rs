@@ -12,7 +12,7 @@ mod value;
 
 pub use edit::{DEFAULT_NAME, check_webhook_name};
 pub use store::Store;
-pub use value::{Text, Value, bare};
+pub use value::{TRAINING, Text, Value, bare};
 
 use crate::ending::Ending;
 use crate::session::Session;

@@ -34,7 +34,7 @@ pub async fn run(command: &Sign, session: &Session<'_>) -> Result<Ending, Troubl
     let delivery = command.address.deliver(payload_file::read(&command.file)?);
     let (clients, stack) = session.find_stack().await?;
     let sender = Sender::find(&clients, &stack, session.clock).await?;
-    let headers = headers(&delivery, sender.secret(&delivery.route)?);
+    let headers = headers(&delivery, &sender.secret(&delivery.route)?);
     if session.printer.is_json {
         let headers: serde_json::Map<_, _> = headers
             .into_iter()

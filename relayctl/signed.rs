@@ -1,12 +1,13 @@
 //! A request as Labelbox would send it: signed with the stack's secret, and posted to the relay.
 
-use crate::aws::{self, Clients};
+use crate::aws::Clients;
 use crate::http;
+use crate::secret::{Store, TRAINING, Value, check_webhook_name};
 use crate::stack::Stack;
 use crate::trouble::Trouble;
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::error::chain;
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secret::Secret;
 use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER};
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
@@ -68,34 +69,21 @@ impl Answer {
     }
 }
 
-/// Reads the secret of a stack.
-///
-/// # Errors
-/// When it cannot be had, or the function could not use it.
-pub async fn secrets(clients: &Clients, stack: &Stack) -> Result<Secrets, Trouble> {
-    let request = clients.secrets_manager.get_secret_value();
-    let answer = request.secret_id(stack.secret_arn()?).send().await;
-    let answer = answer.map_err(|error| aws::trouble("secretsmanager:GetSecretValue", &error))?;
-    let text = answer.secret_string.unwrap_or_default();
-    Secrets::parse(text).map_err(|error| Trouble::NoSecret(error.to_string()))
-}
-
 /// The newest usable secret of a route.
 ///
 /// # Errors
 /// When there is none.
-pub fn signing<'s>(secrets: &'s Secrets, route: &Route) -> Result<&'s Secret, Trouble> {
-    let (name, known) = match route {
-        Route::Webhook(name) => (name.as_str(), secrets.of_webhook(name)),
-        Route::ModelRun => ("training", secrets.of_training()),
+fn newest(value: &Value, route: &Route) -> Result<Secret, Trouble> {
+    let name = match route {
+        Route::Webhook(name) => {
+            check_webhook_name(name)?;
+            name
+        }
+        Route::ModelRun => TRAINING,
     };
-    let known = known.ok_or_else(|| Trouble::NoSecret(format!("it has no secret for {name}")))?;
-    let mut usable = known.iter().filter(|secret| !secret.is_empty());
-    usable.next().ok_or_else(|| {
-        Trouble::NoSecret(format!(
-            "the secret for {name} is empty, and verifies nothing"
-        ))
-    })
+    let text = value.newest(name);
+    let text = text.ok_or_else(|| Trouble::NoSecret(name.to_owned()))?;
+    Ok(Secret::new(text.to_string()))
 }
 
 /// The headers that prove who signed a body: Labelbox's, and the stronger one of its sample for AWS Lambda.
@@ -136,22 +124,24 @@ pub fn headers(delivery: &Delivery, secret: &Secret) -> Vec<(&'static str, Strin
 /// Posts deliveries to one stack.
 pub struct Sender {
     http: reqwest::Client,
-    secrets: Secrets,
+    secrets: Value,
     webhooks_url: String,
     training_url: String,
     clock: fn() -> SystemTime,
 }
 
 impl Sender {
-    /// Finds where to post to and what to sign with. Where the user gives the secret, the stack's is not asked for.
+    /// Finds where to post to and what to sign with.
     pub async fn find(
         clients: &Clients,
         stack: &Stack,
         clock: fn() -> SystemTime,
     ) -> Result<Self, Trouble> {
+        let store = Store::of(clients.secrets_manager.clone(), stack)?;
+        let held = store.read().await?;
         Ok(Self {
             http: http::client()?,
-            secrets: secrets(clients, stack).await?,
+            secrets: Value::read(held.text)?,
             webhooks_url: stack.webhooks_url()?.to_owned(),
             training_url: stack.training_url()?.to_owned(),
             clock,
@@ -159,8 +149,8 @@ impl Sender {
     }
 
     /// The secret that signs what takes this route.
-    pub fn secret(&self, route: &Route) -> Result<&Secret, Trouble> {
-        signing(&self.secrets, route)
+    pub fn secret(&self, route: &Route) -> Result<Secret, Trouble> {
+        newest(&self.secrets, route)
     }
 
     /// Where a route begins.
@@ -176,7 +166,7 @@ impl Sender {
     pub async fn post(&self, delivery: &Delivery) -> Result<Answer, Trouble> {
         let secret = self.secret(&delivery.route)?;
         let mut request = self.http.post(self.url(&delivery.route));
-        for (name, value) in headers(delivery, secret) {
+        for (name, value) in headers(delivery, &secret) {
             request = request.header(name, value);
         }
         let started = (self.clock)();

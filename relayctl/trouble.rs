@@ -33,7 +33,7 @@ pub enum Trouble {
     #[error("there is no such event: {said}; see relayctl trigger --help")]
     NoSample { said: String },
     #[error(
-        "the stack's secret signs nothing: {0}; relayctl secret show-names lists what is there"
+        "the stack has no usable secret for {0}; relayctl secret show-names lists what is there"
     )]
     NoSecret(String),
     #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]

@@ -31,17 +31,18 @@ fn a_body_has_the_signatures_that_openssl_makes() {
 #[test]
 fn the_newest_secret_that_is_one_signs() {
     let text = r#"{"labelbox": ["", "new", "old"], "training": "another", "empty": ["", "\n"]}"#;
-    let secrets = Secrets::parse(text.to_owned()).unwrap();
-    let signing = |route: Route| signing(&secrets, &route).map(Secret::as_bytes);
+    let value = Value::read(text.to_owned().into()).unwrap();
+    let newest = |route: Route| newest(&value, &route);
     let webhook = |name: &str| Route::Webhook(name.to_owned());
-    assert_eq!(signing(webhook("labelbox")).unwrap(), b"new");
-    assert_eq!(signing(Route::ModelRun).unwrap(), b"another");
+    assert_eq!(newest(webhook("labelbox")).unwrap().as_bytes(), b"new");
+    assert_eq!(newest(Route::ModelRun).unwrap().as_bytes(), b"another");
     for (name, says) in [
-        ("empty", "is empty"),
-        ("nobody", "no secret for nobody"),
-        ("training", "no secret"),
+        ("empty", "no usable secret for empty"),
+        ("nobody", "no usable secret for nobody"),
+        ("training", "training"),
+        ("a/b", "a/b"),
     ] {
-        let line = signing(webhook(name)).unwrap_err().line();
+        let line = newest(webhook(name)).unwrap_err().line();
         assert!(line.contains(says), "{line}");
     }
 }

@@ -5,7 +5,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from local import environment
 from local.emulator import Emulator
@@ -46,7 +46,7 @@ class Site:
     def client(self, service: str) -> Any:
         return self.stack.emulator.client(service)
 
-    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         """Starts the tool, which can reach the emulator and nothing else."""
         emulator = self.stack.emulator
         settings = environment.for_emulator(emulator.instance, emulator.endpoint)
@@ -54,7 +54,7 @@ class Site:
             [str(self.program), *arguments],
             env={**settings, "RELAY_STACK": self.stack.name, **variables},
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -1,0 +1,185 @@
+"""`relayctl send`, `trigger` and `sign` as processes: what arrives in the queues, what they say, and how they end."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Deploy
+from local.places import EVENTS
+from local.samples import SECRET, load, sign
+from local.stack import QUEUES, Message, Stack
+
+from repair import Done, Site, end
+
+BODY = b'{"id":"sent by hand","updatedAt":"2021-03-17T13:51:59Z"}\n'
+
+
+@pytest.fixture
+def site(empty: Stack, relayctl: Path) -> Site:
+    """The deployed relay, with empty queues."""
+    return Site(empty, relayctl)
+
+
+def lines(done: Done) -> list[dict]:
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def take_all(stack: Stack, entity: str) -> list[Message]:
+    """Takes what is in a queue, once there is something."""
+    messages = stack.take(entity)
+    while more := stack.take(entity, 0):
+        messages += more
+    return messages
+
+
+def test_every_sample_event_is_sent_as_the_gateway_would_have_had_it(site: Site) -> None:
+    samples = [sample for sample in load() if sample.expect["queue"]]
+    done = site.run("send", "--json", *(str(EVENTS / f"{sample.name}.json") for sample in samples))
+    assert (done.status, done.err) == (0, "")
+    answers = {Path(line["file"]).stem: line for line in lines(done)}
+    assert answers.keys() == {sample.name for sample in samples}
+    arrived = {message.id: message for entity in QUEUES for message in take_all(site.stack, entity)}
+    for sample in samples:
+        answer = answers[sample.name]
+        message = arrived[answer["message_id"]]
+        assert (answer["http_status"], answer["entity"]) == (200, sample.expect["entity"]), sample.name
+        assert message.body == sample.request.body, sample.name
+        headers = {name.lower(): value for name, value in sample.request.headers}
+        assert message.attributes.get("delivery_id") == headers.get("x-labelbox-id"), sample.name
+
+
+def test_a_bare_body_arrives_byte_for_byte_under_the_topic_that_was_given(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(BODY)
+    done = site.run("send", "--topic", "label_updated", "--delivery-id", "mine", str(file))
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"{file}  200 queued  label  ")
+    [message] = take_all(site.stack, "label")
+    assert (message.body, message.attributes["event"], message.attributes["delivery_id"]) == (BODY, "LABEL_UPDATED", "mine")
+
+
+def test_a_body_comes_from_standard_input_too(site: Site) -> None:
+    done = site.run("send", "--training", "-", given='{"modelRunId":"r","modelType":"ner"}')
+    assert done.status == 0
+    [message] = take_all(site.stack, "model_run")
+    assert message.attributes["entity_id"] == "r"
+
+
+def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(deployed: Deploy, relayctl: Path, tmp_path: Path) -> None:
+    locked = Site(deployed("locked", AllowedSourceCidrs="192.0.2.0/24"), relayctl)
+    file = tmp_path / "body.json"
+    file.write_bytes(BODY)
+    done = locked.run("send", str(file), str(file))
+    assert (done.status, done.err) == (1, "")
+    refused = f"{file}  403 source_not_allowed  -  -\n  this machine's address is not in AllowedSourceCidrs\n"
+    assert done.out == refused * 2
+    assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {"403 source_not_allowed": 3}
+
+
+def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
+    done = site.run("trigger", "LABEL_CREATED", "--count", "100", "--json")
+    assert (done.status, done.err) == (0, "")
+    account = done.account
+    assert (account["sent"], account["accepted"], account["answers"]) == (100, 100, {"200 queued": 100})
+    assert 0 < account["duration_ms"]["p50"] <= account["duration_ms"]["p99"] <= account["duration_ms"]["max"]
+    messages = take_all(site.stack, "label")
+    assert len({message.attributes["entity_id"] for message in messages}) == 100
+    assert {message.attributes["event"] for message in messages} == {"LABEL_CREATED"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "entity"),
+    [("LABEL_DELETED", "label"), ("move", "workflow"), ("REVIEW_CREATED", "review"), ("MODEL_RUN_CREATED", "model_run"), ("NEW", "unrouted")],
+)
+@pytest.mark.parametrize("shape", ["v1", "v2"])
+def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str, shape: str) -> None:
+    assert site.run("trigger", topic, "--shape", shape).status == 0
+    [message] = take_all(site.stack, entity)
+    assert message.attributes["event"] == topic.upper()
+    assert ("occurred_at" in message.attributes) == (entity != "model_run")
+
+
+def test_fields_are_set_and_the_same_event_can_be_sent_again(site: Site) -> None:
+    again = ["trigger", "LABEL_UPDATED", "--count", "3", "--same", "--concurrency", "1", "--set", "project.id=mine", "--set", "id=one"]
+    assert site.run(*again).status == 0
+    messages = take_all(site.stack, "label")
+    assert {(message.attributes["project_id"], message.attributes["entity_id"]) for message in messages} == {("mine", "one")}
+    assert len(messages) == (1 if site.stack.is_fifo else 3)
+
+
+def test_a_large_event_goes_by_pointer(site: Site) -> None:
+    assert site.run("trigger", "LABEL_CREATED", "--bytes", "1500000").status == 0
+    [message] = take_all(site.stack, "label")
+    assert int(message.attributes["ExtendedPayloadSize"]) >= 1_500_000
+
+
+def test_a_rate_is_kept(site: Site) -> None:
+    started = time.monotonic()
+    done = site.run("trigger", "LABEL_CREATED", "--count", "11", "--rate", "5", "--json")
+    assert time.monotonic() - started >= 2
+    assert done.account["seconds"] >= 2
+
+
+def test_ctrl_c_ends_with_an_account_of_all_that_was_sent(site: Site) -> None:
+    run = site.start("trigger", "LABEL_CREATED", "--count", "100000", "--rate", "50", "--json")
+    wait_for_a_message(site)
+    run.send_signal(signal.SIGINT)
+    done = end(run)
+    assert done.status == 130
+    account = done.account
+    assert account["interrupted"] and 0 < account["accepted"] == account["sent"] < 100000
+    assert len(take_all(site.stack, "label")) == account["sent"]
+
+
+def wait_for_a_message(site: Site) -> None:
+    limit = time.monotonic() + 20
+    while not site.stack.count()["label"]:
+        assert time.monotonic() < limit, "nothing came"
+
+
+def test_headers_are_those_that_the_relay_takes(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(BODY)
+    signed = site.run("sign", "--topic", "LABEL_CREATED", "--json", str(file))
+    assert signed.status == 0
+    headers = json.loads(signed.out)
+    assert headers["x-hub-signature"] == sign(BODY, SECRET)
+    assert site.stack.send("POST", "/webhooks/labelbox", list(headers.items()), BODY).status == 200
+    printed = site.run("sign", "--topic", "LABEL_CREATED", str(file)).out
+    assert f"x-hub-signature: {headers['x-hub-signature']}\n" in printed
+    assert SECRET not in signed.out + printed
+    assert len(take_all(site.stack, "label")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["send", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
+        (["send", str(EVENTS / "models-list.json")], 3, "takes no payload"),
+        (["send", str(EVENTS)], 3, "Is a directory"),
+        (["send"], 2, "required"),
+        (["trigger"], 2, "required"),
+        (["trigger", "LABEL_CREATED", "--rate", "0"], 2, "between"),
+        (["trigger", "LABEL_CREATED", "--set", "project"], 2, "it has no ="),
+        (["trigger", "LABEL_CREATED", "--set", "id.x=1"], 3, "x is in nothing that has fields"),
+        (["trigger", "LABEL_CREATED", "--webhook", "nobody"], 3, "no usable secret for nobody"),
+        (["trigger", "LABEL_CREATED", "--webhook", "empty"], 3, "no usable secret for empty"),
+        (["trigger", "LABEL_CREATED", "--stack", "nowhere"], 3, "there is no stack nowhere"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_on_one_line(site: Site, arguments: list[str], status: int, says: str) -> None:
+    done = site.run(*arguments)
+    assert (done.status, done.out) == (status, "")
+    assert says in done.err
+    assert status == 2 or done.err.count("\n") == 1
+    assert not any(site.stack.count().values())
+
+
+def test_an_account_that_cannot_be_written_is_no_success(site: Site) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = end(site.start("trigger", "LABEL_CREATED", output=full))
+    assert (done.status, done.out) == (3, None)
+    assert "could not be printed: No space left on device" in done.err
+    assert len(take_all(site.stack, "label")) == 1
