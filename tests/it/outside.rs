@@ -244,7 +244,8 @@ impl Stage {
         self.send_in(event, context).await
     }
 
-    async fn send_in(&self, event: Value, mut context: Context) -> Answer {
+    /// The same in this invocation.
+    pub(crate) async fn send_in(&self, event: Value, mut context: Context) -> Answer {
         // As the runtime reads it: from text, and not on to its end when something is wrong.
         let event = event.to_string();
         let mut reader = serde_json::Deserializer::from_str(&event);
