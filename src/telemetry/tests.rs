@@ -826,3 +826,60 @@ fn nothing_that_a_stranger_sends_is_in_a_metric() {
         "{text}"
     );
 }
+
+/// The line of a label as Labelbox's are, with ids of Lambda's and SQS's own length.
+fn usual_line_bytes(level: Level) -> usize {
+    let id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
+    let mut message = message(Entity::Label);
+    for attribute in &mut message.attributes {
+        if attribute.name == "dedup_id" {
+            attribute.value = "4d".repeat(32);
+        }
+    }
+    let outcome = Ok(Served::Received(Box::new(Receipt {
+        message,
+        stored: Stored::Queued {
+            message_id: id.to_owned(),
+        },
+        payload_reason: None,
+    })));
+    let mut course = course();
+    course.times.queue = Some(Duration::from_micros(10_203));
+    let document = document(level, Some(&webhook()), &outcome, &course);
+    // The usual stack's name is longer than "mine", and is there twice.
+    serde_json::to_string(&document).unwrap().len()
+        + 1
+        + 2 * ("labelbox-relay".len() - "mine".len())
+}
+
+#[test]
+fn the_documents_say_how_long_a_line_is() {
+    let pages = [
+        (
+            "observability.md",
+            "queued label has some ",
+            " bytes, ",
+            " of which",
+        ),
+        (
+            "capacity.md",
+            "event: some ",
+            " bytes from the relay, ",
+            " of them for its metrics",
+        ),
+    ];
+    for (page, before, between, after) in pages {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs")
+            .join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = text.split_once(before).unwrap();
+        let (whole, rest) = rest.split_once(between).unwrap();
+        let (metrics, _) = rest.split_once(after).unwrap();
+        for (said, level) in [(whole, Level::INFO), (metrics, Level::WARN)] {
+            let said: usize = said.replace(',', "").parse().unwrap();
+            let is = usual_line_bytes(level);
+            assert!(said.abs_diff(is) < 20, "{page} says {said}, it is {is}");
+        }
+    }
+}

@@ -20,7 +20,7 @@ REASONS = {
     "method_not_allowed": 1,
     "malformed_base64": 1,
 }
-QUERY = re.compile(r"^### (.+?)\n(?:[^#`]*?)```text\n(.+?)```", re.MULTILINE | re.DOTALL)
+QUERY = re.compile(r"^### ([^\n]+)\n[^#]*?```text\n(.+?)```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
