@@ -1,7 +1,6 @@
 """A deployed stack in use: requests in, messages out, and the secret between them."""
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import urllib3
 
 from local.emulator import Emulator
+from local.metrics import Metric, emitted, total
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
 """Each entity, and what its queue's outputs are called."""
@@ -164,19 +164,13 @@ class Stack:
         """Where the function's log lines go."""
         return self.function["LoggingConfig"]["LogGroup"]
 
-    def counted(self, metric: str, since: float = 0) -> int:
-        """How many lines of the function's log, from `since` on (Unix time), the template makes this metric of.
+    def metrics(self, since: float = 0) -> list[Metric]:
+        """What CloudWatch makes of the function's log, from `since` on (Unix time); an emulator makes nothing of it."""
+        return emitted(self.logs(since))
 
-        Counted here, in the one form of pattern that the template uses: to the emulator, every line matches it.
-        """
-        filters = self.emulator.client("logs").describe_metric_filters(logGroupName=self.log_group)["metricFilters"]
-        [pattern] = [
-            each["filterPattern"] for each in filters if each["metricTransformations"][0]["metricName"] == metric
-        ]
-        message = re.fullmatch(r'\{ \$\.message = "(.+)" \}', pattern)
-        assert message, pattern
-        lines = [json.loads(line) for line in self.logs(since) if line.startswith("{")]
-        return sum(line["message"] == message[1] for line in lines)
+    def counted(self, metric: str, since: float = 0, **dimensions: str) -> float:
+        """The sum of a metric with exactly these dimensions, from `since` on (Unix time)."""
+        return total(self.metrics(since), metric, **dimensions)
 
     def logs(self, since: float = 0) -> list[str]:
         """What the function has written from `since` on (Unix time), oldest first."""

@@ -36,6 +36,8 @@ pub struct Config {
     pub bucket: String,
     /// The least important level that is logged.
     pub log_level: Level,
+    /// What the names of our metrics are under.
+    pub metrics_namespace: String,
     /// Region, credentials, endpoints.
     pub aws: AwsSettings,
 }
@@ -204,6 +206,7 @@ impl Config {
                 * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
             bucket: settings.required("PAYLOAD_BUCKET"),
             log_level: settings.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
+            metrics_namespace: settings.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
             aws: AwsSettings::read(&mut settings),
         };
         match settings.into_problems() {

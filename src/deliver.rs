@@ -1,10 +1,11 @@
 //! When an event counts as durable: its queue has confirmed it, or else the bucket has.
 
 use crate::bucket::{Bucket, BucketError};
+use crate::course::Course;
 use crate::error::Failure;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
-use crate::schedule::{Schedule, TooLate};
+use crate::schedule::TooLate;
 use crate::spill::{self, Record};
 
 /// Where the durable copy of an event is.
@@ -33,16 +34,16 @@ pub async fn deliver(
     queue: &impl Queue,
     message: &Message,
     payload: Option<Payload>,
-    schedule: Schedule,
+    course: &mut Course,
 ) -> Result<Stored, Failure> {
     if let Some(Payload { key, bytes, .. }) = payload {
-        let stored = schedule.payload(bucket.put(&key, bytes)).await;
+        let stored = course.payload(bucket.put(&key, bytes)).await;
         in_time(stored).map_err(Failure::PayloadNotStored)?;
     }
-    let sent = schedule.queue(queue.send(message)).await;
+    let sent = course.queue(queue.send(message)).await;
     match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
         Ok(message_id) => Ok(Stored::Queued { message_id }),
-        Err(reason) => spill(bucket, message, reason, schedule).await,
+        Err(reason) => spill(bucket, message, reason, course).await,
     }
 }
 
@@ -50,11 +51,11 @@ async fn spill(
     bucket: &impl Bucket,
     message: &Message,
     reason: QueueError,
-    schedule: Schedule,
+    course: &mut Course,
 ) -> Result<Stored, Failure> {
     let key = spill::key(message);
     let stored = match Record::of(message).to_json() {
-        Ok(record) => in_time(schedule.spill(bucket.put(&key, record)).await),
+        Ok(record) => in_time(course.spill(bucket.put(&key, record)).await),
         Err(error) => Err(BucketError::NotStored(error.into())),
     };
     match stored {

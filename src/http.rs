@@ -12,12 +12,12 @@ pub use route::Route;
 
 use crate::bucket::Bucket;
 use crate::config::{Config, Sources};
+use crate::course::Course;
 use crate::queue::Queue;
 use crate::receive::{Delivery, Origin, Relay};
-use crate::schedule::Schedule;
 use crate::secrets::SecretStore;
 use crate::signature::{Rejected, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
-use crate::telemetry;
+use crate::telemetry::{Line, Log};
 use crate::training::model_list;
 use answer::reply;
 use lambda_http::Context;
@@ -39,16 +39,23 @@ pub struct Door<S, Q, B> {
     relay: Relay<S, Q, B>,
     sources: Sources,
     models: String,
+    log: Log,
     clock: fn() -> SystemTime,
 }
 
 impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     /// Opens the door to a relay.
-    pub fn new(config: &Config, relay: Relay<S, Q, B>, clock: fn() -> SystemTime) -> Self {
+    pub fn new(
+        config: &Config,
+        relay: Relay<S, Q, B>,
+        log: Log,
+        clock: fn() -> SystemTime,
+    ) -> Self {
         Self {
             relay,
             sources: config.sources.clone(),
             models: model_list(&config.training_models),
+            log,
             clock,
         }
     }
@@ -65,9 +72,17 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
                 request_id: context.request_id.clone(),
                 ..Request::default()
             };
-            let outcome = Err(Refusal::Unreadable);
+            let now = (self.clock)();
             return self
-                .close(&unread, None, 0, &outcome, (self.clock)())
+                .close(&Line {
+                    request: &unread,
+                    route: None,
+                    body_bytes: 0,
+                    outcome: &Err(Refusal::Unreadable),
+                    course: &Course::starting_now(None),
+                    started: now,
+                    ended: now,
+                })
                 .into();
         };
         self.answer(request).await.into()
@@ -76,32 +91,27 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     /// Answers a request, whatever it is, and writes its log line.
     pub async fn answer(&self, mut request: Request) -> Response<String> {
         let started = (self.clock)();
+        let mut course = Course::starting_now(time_left(&request, started));
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
-        let outcome = self.serve(&request, route.clone(), body, started).await;
-        self.close(&request, route.as_ref(), body_bytes, &outcome, started)
+        let served = self.serve(&request, route.clone(), body, started, &mut course);
+        let outcome = served.await;
+        self.close(&Line {
+            request: &request,
+            route: route.as_ref(),
+            body_bytes,
+            outcome: &outcome,
+            course: &course,
+            started,
+            ended: (self.clock)(),
+        })
     }
 
-    /// Writes the log line of what came of a request, and says it to the sender.
-    fn close(
-        &self,
-        request: &Request,
-        route: Option<&Route>,
-        body_bytes: usize,
-        outcome: &Result<Served, Refusal>,
-        started: SystemTime,
-    ) -> Response<String> {
-        let answer = reply(outcome);
-        telemetry::answered(&telemetry::Line {
-            request,
-            route,
-            body_bytes,
-            outcome,
-            status: answer.status().as_u16(),
-            duration: (self.clock)().duration_since(started).unwrap_or_default(),
-        });
-        answer
+    /// Writes the log line of a request, and gives the answer to it.
+    fn close(&self, line: &Line<'_>) -> Response<String> {
+        self.log.write(line);
+        reply(line.outcome)
     }
 
     async fn serve(
@@ -110,8 +120,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         route: Option<Route>,
         body: RawBody,
         now: SystemTime,
+        course: &mut Course,
     ) -> Result<Served, Refusal> {
-        let schedule = Schedule::starting_now(time_left(request, now));
         let route = route.ok_or(Refusal::NoRoute)?;
         let allow = route.method();
         if request.method != allow {
@@ -123,7 +133,10 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
             Route::Models | Route::ModelRun => Origin::Training,
             Route::Webhook(webhook) => Origin::Webhook(webhook),
         };
-        self.check_source(request)?;
+        course.is_source_allowed = self.sources.allow(request.source);
+        if !course.is_source_allowed && self.sources.enforced {
+            return Err(Refusal::SourceNotAllowed);
+        }
         // Labelbox's training calls name no content type.
         let is_webhook = matches!(origin, Origin::Webhook(_));
         if is_webhook && !is_json(request.only_value(CONTENT_TYPE.as_str())) {
@@ -133,7 +146,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         let signatures =
             Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER));
         if wants_models {
-            return self.models(origin, signatures, now, schedule).await;
+            return self.models(origin, signatures, now, course).await;
         }
         let delivery = Delivery {
             origin,
@@ -143,20 +156,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
             delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
             trace: usable(request.trace.as_deref()).filter(|trace| has_root(trace)),
         };
-        let receipt = self.relay.receive(delivery, now, schedule).await?;
+        let receipt = self.relay.receive(delivery, now, course).await?;
         Ok(Served::Received(Box::new(receipt)))
-    }
-
-    fn check_source(&self, request: &Request) -> Result<(), Refusal> {
-        if self.sources.allow(request.source) {
-            return Ok(());
-        }
-        telemetry::source_not_allowed(request, self.sources.enforced);
-        if self.sources.enforced {
-            Err(Refusal::SourceNotAllowed)
-        } else {
-            Ok(())
-        }
     }
 
     /// Labelbox signs this call over the empty body, whatever comes with it.
@@ -165,12 +166,10 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         origin: Origin,
         signatures: Result<Signatures, Rejected>,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Result<Served, Refusal> {
         let nothing = Unverified::new(Vec::new());
-        let proof = self
-            .relay
-            .prove(&origin, signatures, nothing, now, schedule);
+        let proof = self.relay.prove(&origin, signatures, nothing, now, course);
         proof.await?;
         Ok(Served::Models(self.models.clone()))
     }

@@ -8,6 +8,7 @@
 pub mod aws;
 pub mod bucket;
 pub mod config;
+pub mod course;
 pub mod deliver;
 pub mod error;
 pub mod event;

@@ -8,7 +8,7 @@ use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
-use labelbox_relay::telemetry;
+use labelbox_relay::telemetry::{self, Log};
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, LambdaEvent, service_fn};
 use std::convert::Infallible;
@@ -51,7 +51,8 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     let queue = Sqs::new(services.sqs.clone(), config.queue_urls.clone());
     let bucket = S3::new(services.bucket.clone());
     let relay = Relay::new(&config, store, queue, bucket);
-    let door = Arc::new(Door::new(&config, relay, clock));
+    let log = Log::to_standard_output(&config);
+    let door = Arc::new(Door::new(&config, relay, log, clock));
     tokio::join!(door.warm_up(), services.connect_ahead(&connections));
     let answer = move |event: LambdaEvent<GatewayEvent>| {
         let door = Arc::clone(&door);

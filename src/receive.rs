@@ -2,15 +2,16 @@
 
 use crate::bucket::Bucket;
 use crate::config::Config;
+use crate::course::Course;
 use crate::deliver::{Stored, deliver};
 use crate::error::Failure;
 use crate::event::{Entity, Event};
 use crate::message::{Carriage, Envelope, Message, NotCarriable};
 use crate::queue::Queue;
-use crate::schedule::Schedule;
 use crate::secret::{Secret, Secrets};
 use crate::secrets::{FetchError, SecretCache, SecretStore};
 use crate::signature::{Rejected, Signatures, Unverified, Verified};
+use crate::telemetry;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
@@ -94,11 +95,11 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
 
     /// Fetches the secret before the first event needs it. A failure here is no failure yet: the first event asks again.
     pub async fn warm_up(&self, now: SystemTime) {
-        let _ = tokio::time::timeout(
-            WARM_UP_TIME_LIMIT,
-            self.secrets.current(now, Schedule::starting_now(None)),
-        )
-        .await;
+        let mut course = Course::starting_now(None);
+        let fetched = self.secrets.current(now, &mut course);
+        if let Ok(Err(error)) = tokio::time::timeout(WARM_UP_TIME_LIMIT, fetched).await {
+            telemetry::secret_not_fetched(&error);
+        }
     }
 
     /// Receives one event at `now`.
@@ -109,7 +110,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
         &self,
         delivery: Delivery,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Result<Receipt, Failure> {
         let Delivery {
             origin,
@@ -119,7 +120,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             delivery_id,
             trace,
         } = delivery;
-        let verified = self.prove(&origin, signatures, body, now, schedule).await?;
+        let verified = self.prove(&origin, signatures, body, now, course).await?;
         let event = match origin {
             Origin::Webhook(_) => Event::of_webhook(&verified, topic.as_deref()),
             Origin::Training => Event::of_model_run(&verified),
@@ -138,7 +139,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             Uuid::new_v4,
         );
         let payload_reason = payload.as_ref().map(|payload| payload.reason);
-        let stored = deliver(&self.bucket, &self.queue, &message, payload, schedule).await?;
+        let stored = deliver(&self.bucket, &self.queue, &message, payload, course).await?;
         Ok(Receipt {
             message,
             stored,
@@ -156,9 +157,10 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Result<Verified, Failure> {
-        let proof = self.prove_patiently(origin, signatures, body, now, schedule);
+        let schedule = course.schedule;
+        let proof = self.prove_patiently(origin, signatures, body, now, course);
         schedule
             .proof(proof)
             .await
@@ -171,14 +173,14 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
         signatures: Result<Signatures, Rejected>,
         body: Unverified,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Result<Verified, Failure> {
-        let secrets = self.secrets.current(now, schedule).await;
+        let secrets = self.secrets.current(now, course).await;
         let mut secrets = secrets.map_err(Failure::NoSecret)?;
         if origin.secrets_in(&secrets).is_none() {
             secrets = self
                 .secrets
-                .newer(&secrets, now, schedule)
+                .newer(&secrets, now, course)
                 .await
                 .ok_or(Failure::UnknownWebhook)?;
         }
@@ -188,7 +190,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             Ok(verified) => return Ok(verified),
             Err(body) => body,
         };
-        let newer = self.secrets.newer(&secrets, now, schedule).await;
+        let newer = self.secrets.newer(&secrets, now, course).await;
         let newer = newer.ok_or(Rejected)?;
         let ours = origin.secrets_in(&newer).ok_or(Failure::UnknownWebhook)?;
         Ok(body.verify(&signatures, ours).map_err(|_| Rejected)?)

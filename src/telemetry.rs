@@ -1,24 +1,34 @@
 //! What is logged and counted, under which names. Never a body, a secret or a signature; a header's value only after
 //! the request was verified.
 
+mod line;
 mod lines;
+mod measures;
+mod metrics;
 
-use crate::deliver::Stored;
+pub use line::Line;
+pub use metrics::{Dimension, Metric};
+
+use crate::config::Config;
 use crate::error::chain;
-use crate::event::Entity;
-use crate::http::{Refusal, Request, Route, Served};
-use crate::message::{NotCarriable, PAYLOAD_SIZE};
+use crate::http::Served;
+use line::Document;
 use lines::Lines;
+use measures::{Measures, milliseconds};
+use metrique_writer_core::format::Format;
+use metrique_writer_format_emf::{Emf, EmfBuilder, MetricDefinition, MetricDirective};
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 use tracing::{Level, Metadata, error, info, warn};
 
-/// Target of the lines that template.yaml makes metrics of: they are written at every level.
-const COUNTED: &str = concat!(env!("CARGO_CRATE_NAME"), "::counted");
-/// Target of our own lines, and what the targets of our rooms begin with.
+/// What the targets of our rooms begin with.
 const OURS: &str = env!("CARGO_CRATE_NAME");
+/// About what the line of a request takes, in bytes.
+const USUAL_LINE: usize = 1536;
 
-/// Starts logging: JSON lines on standard output, from `level` up.
+/// Starts logging what is no request: JSON lines on standard output, from `level` up.
 pub fn init(level: Level, clock: fn() -> SystemTime) {
     // A second start finds the first one's logging: there is none in this process.
     let _ = tracing::subscriber::set_global_default(lines(level, clock, std::io::stdout));
@@ -40,110 +50,120 @@ fn is_wanted(metadata: &Metadata<'_>, level: Level) -> bool {
         .target()
         .strip_prefix(OURS)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-    let least = match metadata.target() {
-        COUNTED => level.max(Level::WARN),
-        _ if is_ours => level,
-        _ => Level::ERROR,
-    };
+    let least = if is_ours { level } else { Level::ERROR };
     *metadata.level() <= least
 }
 
-/// What the one log line of a request is made of.
-pub struct Line<'a> {
-    /// The request; of its headers, none is logged before its signature was verified.
-    pub request: &'a Request,
-    /// Where it went.
-    pub route: Option<&'a Route>,
-    /// Size of its body.
-    pub body_bytes: usize,
-    /// What became of it.
-    pub outcome: &'a Result<Served, Refusal>,
-    /// The status that it was answered with.
-    pub status: u16,
-    /// From its arrival to its answer.
-    pub duration: Duration,
+/// Takes a line, with the end of it.
+type Output = dyn Fn(&[u8]) + Send + Sync;
+
+/// Where the lines of requests are written.
+pub struct Log {
+    /// The least important level that is logged. Metrics do not depend on it.
+    level: Level,
+    formats: Mutex<Formats>,
+    output: Box<Output>,
 }
 
-/// Writes the log line of a request: an error when the fault is ours, a warning when the sender was turned away.
-pub fn answered(line: &Line<'_>) {
-    let (route, webhook) = match line.route {
-        Some(Route::Webhook(webhook)) => ("webhook", Some(webhook.as_str())),
-        Some(Route::Models) => ("models", None),
-        Some(Route::ModelRun) => ("model_run", None),
-        Some(Route::Health) => ("health", None),
-        None => ("none", None),
-    };
-    let receipt = match line.outcome {
-        Ok(Served::Received(receipt)) => Some(receipt),
-        _ => None,
-    };
-    let attribute = |name| receipt.and_then(|receipt| receipt.message.attribute(name));
-    let payload_reason = receipt.and_then(|receipt| receipt.payload_reason);
-    let cause = match line.outcome {
-        Ok(Served::Received(receipt)) => match &receipt.stored {
-            Stored::Spilled { reason, .. } => Some(chain(reason)),
-            Stored::Queued { .. } => None,
-        },
-        Ok(_) => None,
-        Err(refusal) => Some(chain(refusal)),
-    };
-    macro_rules! write_line {
-        ($write:ident, $message:literal) => {
-            $write!(
-                request_id = line.request.request_id,
-                route,
-                webhook,
-                status = line.status,
-                cause,
-                source_ip = line.request.source.map(tracing::field::display),
-                body_bytes = line.body_bytes,
-                duration_ms = line.duration.as_micros() as f64 / 1000.0,
-                entity = receipt.map(|receipt| receipt.message.entity.name()),
-                event = attribute("event"),
-                reason = attribute("reason"),
-                entity_id = attribute("entity_id"),
-                project_id = attribute("project_id"),
-                delivery_id = attribute("delivery_id"),
-                dedup_id = attribute("dedup_id"),
-                payload_bytes = attribute(PAYLOAD_SIZE).and_then(|size| size.parse::<u64>().ok()),
-                payload_reason = payload_reason.map(NotCarriable::name),
-                message_id = receipt.map(|receipt| receipt.message_id()),
-                $message
-            )
+impl Log {
+    /// A log that gives each line to `output`.
+    pub fn new(config: &Config, output: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        Self {
+            level: config.log_level,
+            formats: Mutex::new(Formats::new(&config.metrics_namespace)),
+            output: Box::new(output),
+        }
+    }
+
+    /// A log on standard output, where Lambda takes it from.
+    pub fn to_standard_output(config: &Config) -> Self {
+        // Where a log cannot be written, there is nowhere to say so.
+        Self::new(config, |line| drop(std::io::stdout().write_all(line)))
+    }
+
+    /// Writes the line of a request, or as much of it as is wanted.
+    pub fn write(&self, line: &Line<'_>) {
+        if matches!(line.outcome, Ok(Served::Healthy)) {
+            return answered_uptime_check(line);
+        }
+        let measures = Measures::of(line);
+        let document = Document {
+            line,
+            measures: &measures,
+            is_wanted: line.level() <= self.level,
         };
-    }
-    match line.outcome {
-        Ok(Served::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
-            (Stored::Spilled { .. }, _) => write_line!(error, "event spilled"),
-            (Stored::Queued { .. }, Entity::Unrouted(_)) => {
-                write_line!(warn, "event queued as unrouted");
-            }
-            (Stored::Queued { .. }, _) => write_line!(info, "event queued"),
-        },
-        Ok(Served::Healthy | Served::Models(_)) => write_line!(info, "request answered"),
-        Err(_) if line.status < 500 => write_line!(warn, "request refused"),
-        Err(_) => write_line!(error, "request failed"),
+        let mut text = Vec::with_capacity(USUAL_LINE);
+        let mut formats = self.formats.lock().unwrap_or_else(PoisonError::into_inner);
+        let format = formats.of(measures.dimension.map(|(dimension, _)| dimension));
+        // Names and values that are known here can always be written to memory.
+        if format.format(&document, &mut text).is_ok() {
+            (self.output)(&text);
+        }
     }
 }
 
-/// Says that the secret could not be fetched, and whether an old one stays in use, which the metric `SecretStale` counts.
-pub fn secret_not_fetched(error: &dyn Error, is_stale: bool) {
-    if is_stale {
-        warn!(target: COUNTED, cause = chain(error), "secret is stale");
-    } else {
-        warn!(cause = chain(error), "secret could not be fetched");
+/// The three shapes of a document: which of its metrics has a dimension has to be said beforehand.
+struct Formats {
+    plain: Emf,
+    by_entity: Emf,
+    by_reason: Emf,
+}
+
+impl Formats {
+    fn new(namespace: &str) -> Self {
+        let by = |dimension: Dimension| {
+            let divided = Metric::ALL
+                .into_iter()
+                .filter(|metric| metric.dimension() == Some(dimension));
+            let definition = |metric: Metric| MetricDefinition {
+                name: metric.name(),
+                unit: metric.unit(),
+                storage_resolution: None,
+            };
+            format_of(namespace)
+                .directive(MetricDirective {
+                    dimensions: vec![vec![dimension.name()]],
+                    metrics: divided.map(definition).collect(),
+                    namespace,
+                })
+                .build()
+        };
+        Self {
+            plain: format_of(namespace).build(),
+            by_entity: by(Dimension::Entity),
+            by_reason: by(Dimension::Reason),
+        }
+    }
+
+    fn of(&mut self, dimension: Option<Dimension>) -> &mut Emf {
+        match dimension {
+            None => &mut self.plain,
+            Some(Dimension::Entity) => &mut self.by_entity,
+            Some(Dimension::Reason) => &mut self.by_reason,
+        }
     }
 }
 
-/// Says that a request came from an address that may not send, which the metric `SourceNotAllowed` counts.
-pub fn source_not_allowed(request: &Request, is_refused: bool) {
-    warn!(
-        target: COUNTED,
-        request_id = request.request_id,
-        source_ip = request.source.map(tracing::field::display),
-        is_refused,
-        "source is not allowed"
+/// Every metric as a whole. What could be wrong with a document is for the tests to find, not for each event.
+fn format_of(namespace: &str) -> EmfBuilder {
+    Emf::builder(namespace.to_owned(), vec![vec![]]).skip_all_validations(true)
+}
+
+/// Writes the line of an uptime check, which has no metrics: they would hide how the rest is doing.
+fn answered_uptime_check(line: &Line<'_>) {
+    info!(
+        request_id = line.request.request_id,
+        route = "health",
+        status = line.status(),
+        source_ip = line.request.source.map(tracing::field::display),
+        duration_ms = milliseconds(line.duration()),
+        "request answered"
     );
+}
+
+/// Says that the secret could not be fetched when the function started; the first event tries again.
+pub fn secret_not_fetched(error: &dyn Error) {
+    warn!(cause = chain(error), "secret could not be fetched");
 }
 
 /// Says that the function could not start.

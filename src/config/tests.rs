@@ -90,6 +90,7 @@ fn what_is_not_set_has_its_default() {
     assert!(config.training_models.is_empty());
     assert_eq!(config.inline_limit, 1_048_576);
     assert_eq!(config.log_level, Level::INFO);
+    assert_eq!(config.metrics_namespace, "LabelboxRelay");
     assert_eq!(config.aws.credentials.session_token(), None);
     assert_eq!(config.aws.sqs_endpoint, None);
     assert_eq!(config.aws.secrets_manager_endpoint, None);
@@ -499,5 +500,27 @@ fn a_problem_does_not_repeat_the_value() {
     ] {
         let problems = problems(&[(name, wrong)]);
         assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+    }
+}
+
+#[test]
+fn metrics_have_a_namespace_that_cloudwatch_takes() {
+    for namespace in ["LabelboxRelay/mine", "a", "A.b-c_d/e#f:g"] {
+        let config = good(&[("METRICS_NAMESPACE", namespace)]);
+        assert_eq!(config.metrics_namespace, namespace);
+    }
+    assert_eq!(
+        good(&[("METRICS_NAMESPACE", " ")]).metrics_namespace,
+        "LabelboxRelay"
+    );
+    for wrong in [
+        "two words",
+        ":mine",
+        "AWS/Lambda",
+        "ähnlich",
+        &"x".repeat(256),
+    ] {
+        let problem = "must be a namespace for metrics, such as LabelboxRelay/mine";
+        check_only_problem("METRICS_NAMESPACE", wrong, problem);
     }
 }

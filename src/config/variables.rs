@@ -116,6 +116,26 @@ impl<'a> Variables<'a> {
             .collect()
     }
 
+    /// A namespace of metrics. Source:
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Namespace>.
+    pub(super) fn namespace(&mut self, name: &str, default: &str) -> String {
+        let Some(namespace) = self.optional(name) else {
+            return default.to_owned();
+        };
+        let may_be_in_it = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+        let is_namespace = namespace.len() <= 255
+            && namespace.bytes().all(may_be_in_it)
+            && !namespace.starts_with(':')
+            && !namespace.starts_with("AWS/");
+        if !is_namespace {
+            self.problem(
+                name,
+                "must be a namespace for metrics, such as LabelboxRelay/mine",
+            );
+        }
+        namespace
+    }
+
     /// The address of a service other than AWS's own.
     pub(super) fn endpoint(&mut self, name: &str) -> Option<String> {
         let url = self.optional(name)?;

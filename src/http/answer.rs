@@ -49,6 +49,42 @@ pub enum Refusal {
     Failed(#[from] Failure),
 }
 
+impl Refusal {
+    /// The word that the answer has for it.
+    pub fn code(&self) -> &'static str {
+        self.verdict().1
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.verdict().0
+    }
+
+    /// Whether the fault is ours, so that the sender should try again.
+    pub fn is_ours(&self) -> bool {
+        self.status().is_server_error()
+    }
+
+    fn verdict(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoRoute | Self::Failed(Failure::UnknownWebhook) => {
+                (StatusCode::NOT_FOUND, "not_found")
+            }
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::SourceNotAllowed => (StatusCode::FORBIDDEN, "source_not_allowed"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::MalformedBase64(_) => (StatusCode::BAD_REQUEST, "malformed_base64"),
+            Self::Failed(Failure::Rejected(_)) => (StatusCode::UNAUTHORIZED, "signature_rejected"),
+            Self::Unreadable
+            | Self::Failed(
+                Failure::NoSecret(_) | Failure::PayloadNotStored(_) | Failure::NotDurable { .. },
+            ) => (StatusCode::SERVICE_UNAVAILABLE, "try_again"),
+        }
+    }
+}
+
 /// What to answer, and so whether the sender should try again: for every 503 it should, for nothing else.
 pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
     let refusal = match outcome {
@@ -57,30 +93,14 @@ pub(super) fn reply(outcome: &Result<Served, Refusal>) -> Response<String> {
         Ok(Served::Received(receipt)) => return json(StatusCode::OK, receipt_json(receipt)),
         Err(refusal) => refusal,
     };
+    let (status, code) = refusal.verdict();
+    let answer = json(status, format!(r#"{{"error":"{code}"}}"#));
     match refusal {
-        Refusal::NoRoute | Refusal::Failed(Failure::UnknownWebhook) => {
-            error(StatusCode::NOT_FOUND, "not_found")
-        }
         Refusal::MethodNotAllowed { allow } => {
-            let answer = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
             with_header(answer, ALLOW, HeaderValue::from_static(allow))
         }
-        Refusal::SourceNotAllowed => error(StatusCode::FORBIDDEN, "source_not_allowed"),
-        Refusal::UnsupportedMediaType => {
-            error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
-        }
-        Refusal::MalformedBase64(_) => error(StatusCode::BAD_REQUEST, "malformed_base64"),
-        Refusal::Failed(Failure::Rejected(_)) => {
-            error(StatusCode::UNAUTHORIZED, "signature_rejected")
-        }
-        Refusal::Unreadable
-        | Refusal::Failed(
-            Failure::NoSecret(_) | Failure::PayloadNotStored(_) | Failure::NotDurable { .. },
-        ) => with_header(
-            error(StatusCode::SERVICE_UNAVAILABLE, "try_again"),
-            RETRY_AFTER,
-            RETRY_AFTER_SECONDS,
-        ),
+        ours if ours.is_ours() => with_header(answer, RETRY_AFTER, RETRY_AFTER_SECONDS),
+        _ => answer,
     }
 }
 
@@ -89,10 +109,6 @@ fn receipt_json(receipt: &Receipt) -> String {
     // Only the id comes from outside; as a JSON value it cannot break out of its quotes.
     let message_id = serde_json::Value::from(receipt.message_id());
     format!(r#"{{"status":"{status}","entity":"{entity}","message_id":{message_id}}}"#)
-}
-
-fn error(status: StatusCode, code: &str) -> Response<String> {
-    json(status, format!(r#"{{"error":"{code}"}}"#))
 }
 
 fn json(status: StatusCode, body: String) -> Response<String> {

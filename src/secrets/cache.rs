@@ -1,9 +1,8 @@
 //! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often a stranger can cause one.
 
 use super::{FetchError, SecretStore};
-use crate::schedule::Schedule;
+use crate::course::{Course, SecretTrouble};
 use crate::secret::Secrets;
-use crate::telemetry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +50,7 @@ impl<S: SecretStore> SecretCache<S> {
     pub async fn current(
         &self,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Result<Arc<Secrets>, FetchError> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
@@ -61,7 +60,7 @@ impl<S: SecretStore> SecretCache<S> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
         }
-        self.fetch(now, schedule).await
+        self.fetch(now, course).await
     }
 
     /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: somebody may just have
@@ -70,7 +69,7 @@ impl<S: SecretStore> SecretCache<S> {
         &self,
         seen: &Arc<Secrets>,
         now: SystemTime,
-        schedule: Schedule,
+        course: &mut Course,
     ) -> Option<Arc<Secrets>> {
         let _turn = self.fetching.lock().await;
         {
@@ -89,10 +88,13 @@ impl<S: SecretStore> SecretCache<S> {
             state.rechecked_at = Some(now);
         }
         // A refusal does not count here: the value that we have is good until its age limit.
-        self.fetch(now, schedule)
-            .await
-            .ok()
-            .filter(|secrets| !Arc::ptr_eq(secrets, seen))
+        match self.fetch(now, course).await {
+            Ok(secrets) => Some(secrets).filter(|secrets| !Arc::ptr_eq(secrets, seen)),
+            Err(error) => {
+                course.secret_trouble = Some(SecretTrouble::new(&error, false));
+                None
+            }
+        }
     }
 
     /// What may be used without asking: a young value, or a stale one if the store could not be reached a moment ago.
@@ -103,9 +105,13 @@ impl<S: SecretStore> SecretCache<S> {
         state.secrets.clone().filter(|_| is_young || is_resting)
     }
 
-    async fn fetch(&self, now: SystemTime, schedule: Schedule) -> Result<Arc<Secrets>, FetchError> {
+    async fn fetch(
+        &self,
+        now: SystemTime,
+        course: &mut Course,
+    ) -> Result<Arc<Secrets>, FetchError> {
         self.state().asked_at = Some(now);
-        let answer = schedule.fetch(self.store.fetch()).await;
+        let answer = course.fetch(self.store.fetch()).await;
         let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
         let error = match answer {
@@ -125,9 +131,11 @@ impl<S: SecretStore> SecretCache<S> {
         if !is_refused {
             state.failed_at = Some(now);
         }
-        let is_stale = is_old && state.secrets.is_some();
-        telemetry::secret_not_fetched(&error, is_stale);
-        state.secrets.clone().ok_or(error)
+        let Some(secrets) = state.secrets.clone() else {
+            return Err(error);
+        };
+        course.secret_trouble = Some(SecretTrouble::new(&error, is_old));
+        Ok(secrets)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -8,18 +8,22 @@
 
 use super::*;
 use crate::bucket::BucketError;
+use crate::config::offline;
+use crate::course::{Course, SecretTrouble, Times};
+use crate::deliver::Stored;
 use crate::error::Failure;
-use crate::event::Reason;
-use crate::http::MalformedBase64;
-use crate::message::{Attribute, Message};
+use crate::event::{Entity, Reason};
+use crate::http::{MalformedBase64, Refusal, Request, Route};
+use crate::message::{Attribute, Message, NotCarriable, PAYLOAD_SIZE};
 use crate::queue::QueueError;
 use crate::receive::Receipt;
 use crate::secrets::FetchError;
 use crate::signature::Rejected;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 use tracing::Dispatch;
 
 /// What is written, for reading it back.
@@ -88,18 +92,86 @@ fn request() -> Request {
     }
 }
 
-fn line_of(route: Option<&Route>, status: u16, outcome: &Result<Served, Refusal>) -> Value {
-    let request = request();
-    only_line(|| {
-        answered(&Line {
-            request: &request,
-            route,
-            body_bytes: 498,
-            outcome,
-            status,
-            duration: Duration::from_micros(12_500),
-        });
-    })
+/// A request on a calm day.
+fn course() -> Course {
+    Course::starting_now(None)
+}
+
+/// What is written of a request where `level` is logged.
+fn document(
+    level: Level,
+    route: Option<&Route>,
+    outcome: &Result<Served, Refusal>,
+    course: &Course,
+) -> Map<String, Value> {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let mut config = offline();
+    config.log_level = level;
+    config.metrics_namespace = "LabelboxRelay/mine".to_owned();
+    let log = Log::new(&config, move |line| {
+        writer.clone().write_all(line).unwrap();
+    });
+    let ended = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+    log.write(&Line {
+        request: &request(),
+        route,
+        body_bytes: 498,
+        outcome,
+        course,
+        started: ended - Duration::from_micros(12_500),
+        ended,
+    });
+    let bytes = sink.0.lock().unwrap();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
+    serde_json::from_str(text).unwrap()
+}
+
+/// The fields that are there to be read: those of a document that are neither metrics nor dimensions.
+fn line_of(route: Option<&Route>, outcome: &Result<Served, Refusal>) -> Value {
+    line_in(&course(), route, outcome)
+}
+
+fn line_in(course: &Course, route: Option<&Route>, outcome: &Result<Served, Refusal>) -> Value {
+    let mut document = document(Level::INFO, route, outcome, course);
+    let time = document.remove("timestamp");
+    assert_eq!(time, Some(json!("2023-11-14T22:13:20.123Z")));
+    let of_metrics = take_emitted(&mut document);
+    assert!(!of_metrics.is_empty());
+    document.into()
+}
+
+/// A metric as CloudWatch makes it: its name, unit, dimensions with their values, and value.
+type Emitted = (String, String, Vec<(String, String)>, f64);
+
+/// Takes the metrics out of a document, as its directives say.
+fn take_emitted(document: &mut Map<String, Value>) -> Vec<Emitted> {
+    let mut emitted = Vec::new();
+    let mut used = Vec::new();
+    let about = document.remove("_aws").unwrap();
+    assert_eq!(about["Timestamp"], 1_700_000_000_123_u64);
+    for directive in about["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "LabelboxRelay/mine");
+        for definition in directive["Metrics"].as_array().unwrap() {
+            let name = definition["Name"].as_str().unwrap();
+            used.push(name.to_owned());
+            for set in directive["Dimensions"].as_array().unwrap() {
+                let mut dimensions = Vec::new();
+                for key in set.as_array().unwrap() {
+                    let key = key.as_str().unwrap();
+                    let value = document[key].as_str().unwrap();
+                    dimensions.push((key.to_owned(), value.to_owned()));
+                    used.push(key.to_owned());
+                }
+                let value = document[name].as_f64().unwrap();
+                let unit = definition["Unit"].as_str().unwrap().to_owned();
+                emitted.push((name.to_owned(), unit, dimensions, value));
+            }
+        }
+    }
+    document.retain(|key, _| !used.contains(key));
+    emitted
 }
 
 fn message(entity: Entity) -> Message {
@@ -149,11 +221,10 @@ fn private(what: &str) -> Box<dyn Error + Send + Sync> {
 
 #[test]
 fn a_queued_event_is_told_with_its_ids() {
-    let line = line_of(Some(&webhook()), 200, &received(message(Entity::Label)));
+    let line = line_of(Some(&webhook()), &received(message(Entity::Label)));
     let expected = json!({
         "level": "INFO",
         "message": "event queued",
-        "target": "labelbox_relay::telemetry",
         "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
         "route": "webhook",
         "webhook": "labelbox",
@@ -182,7 +253,7 @@ fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
         },
         payload_reason: None,
     })));
-    let line = line_of(Some(&webhook()), 200, &outcome);
+    let line = line_of(Some(&webhook()), &outcome);
     assert_eq!(
         (&line["level"], &line["message"]),
         (&json!("ERROR"), &json!("event spilled"))
@@ -203,7 +274,7 @@ fn an_unrouted_event_is_a_warning_with_its_reason() {
     message
         .attributes
         .push(Attribute::text("reason", "unknown_topic".to_owned()));
-    let line = line_of(Some(&webhook()), 200, &received(message));
+    let line = line_of(Some(&webhook()), &received(message));
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["message"], "event queued as unrouted");
     assert_eq!(line["entity"], "unrouted");
@@ -223,7 +294,7 @@ fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
         message
             .attributes
             .push(Attribute::text(PAYLOAD_SIZE, "4300000".to_owned()));
-        let line = line_of(Some(&webhook()), 200, &received_with(message, Some(reason)));
+        let line = line_of(Some(&webhook()), &received_with(message, Some(reason)));
         assert_eq!(line["payload_bytes"], 4_300_000);
         assert_eq!(line["payload_reason"], name);
     }
@@ -235,7 +306,7 @@ fn an_event_that_says_little_has_no_empty_fields() {
         attributes: vec![Attribute::text("entity", "model_run".to_owned())],
         ..message(Entity::ModelRun)
     };
-    let line = line_of(Some(&Route::ModelRun), 200, &received(bare));
+    let line = line_of(Some(&Route::ModelRun), &received(bare));
     let fields = line.as_object().unwrap();
     assert_eq!(line["route"], "model_run");
     assert_eq!(line["entity"], "model_run");
@@ -259,7 +330,6 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
     let always = [
         "level",
         "message",
-        "target",
         "request_id",
         "route",
         "status",
@@ -278,18 +348,40 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
 
 #[test]
 fn a_request_that_is_no_event_is_told_in_few_words() {
-    for (route, name, served) in [
-        (Route::Health, "health", Served::Healthy),
-        (
-            Route::Models,
-            "models",
-            Served::Models("private-models".to_owned()),
-        ),
-    ] {
-        let line = line_of(Some(&route), 200, &Ok(served));
-        check_bare(&line, "INFO", "request answered", &[]);
-        assert_eq!(line["route"], name);
-    }
+    let served = Served::Models("private-models".to_owned());
+    let line = line_of(Some(&Route::Models), &Ok(served));
+    check_bare(&line, "INFO", "request answered", &[]);
+    assert_eq!(line["route"], "models");
+}
+
+#[test]
+fn an_uptime_check_is_told_without_metrics_and_only_where_that_is_wanted() {
+    let config = offline();
+    let log = Log::new(&config, |line| panic!("{line:?}"));
+    let time = UNIX_EPOCH + Duration::from_secs(1);
+    let write = || {
+        log.write(&Line {
+            request: &request(),
+            route: Some(&Route::Health),
+            body_bytes: 0,
+            outcome: &Ok(Served::Healthy),
+            course: &course(),
+            started: time,
+            ended: time + Duration::from_micros(12_500),
+        });
+    };
+    let expected = json!({
+        "level": "INFO",
+        "message": "request answered",
+        "target": "labelbox_relay::telemetry",
+        "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        "route": "health",
+        "status": 200,
+        "source_ip": "192.0.2.1",
+        "duration_ms": 12.5,
+    });
+    assert_eq!(only_line(write), expected);
+    assert!(lines_at(Level::WARN, write).is_empty());
 }
 
 #[test]
@@ -320,12 +412,12 @@ fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
         (404, Failure::UnknownWebhook.into(), "unknown webhook"),
     ];
     for (status, refusal, cause) in cases {
-        let line = line_of(Some(&webhook()), status, &Err(refusal));
+        let line = line_of(Some(&webhook()), &Err(refusal));
         check_bare(&line, "WARN", "request refused", &["cause", "webhook"]);
         assert_eq!(line["cause"], cause);
         assert_eq!(line["status"], status);
     }
-    let line = line_of(None, 404, &Err(Refusal::NoRoute));
+    let line = line_of(None, &Err(Refusal::NoRoute));
     check_bare(&line, "WARN", "request refused", &["cause"]);
     assert_eq!(line["route"], "none");
 }
@@ -363,38 +455,18 @@ fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
         ),
     ];
     for (failure, cause) in cases {
-        let line = line_of(Some(&webhook()), 503, &Err(failure.into()));
+        let line = line_of(Some(&webhook()), &Err(failure.into()));
         check_bare(&line, "ERROR", "request failed", &["cause", "webhook"]);
         assert_eq!(line["cause"], cause);
     }
 }
 
 #[test]
-fn a_source_that_is_not_allowed_is_counted_whether_it_is_refused_or_not() {
-    for is_refused in [true, false] {
-        let line = only_line(|| source_not_allowed(&request(), is_refused));
-        let expected = json!({
-            "level": "WARN",
-            "message": "source is not allowed",
-            "target": COUNTED,
-            "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-            "source_ip": "192.0.2.1",
-            "is_refused": is_refused,
-        });
-        assert_eq!(line, expected);
-    }
-}
-
-#[test]
-fn a_secret_that_could_not_be_fetched_is_a_warning_and_counted_where_an_old_one_serves() {
+fn a_secret_that_could_not_be_fetched_at_the_start_is_a_warning() {
     let error = FetchError::Unreachable(private("timeout"));
     let cause = "the secret store could not be reached: timeout";
     assert_eq!(
-        only_line(|| secret_not_fetched(&error, true)),
-        json!({"level": "WARN", "message": "secret is stale", "target": COUNTED, "cause": cause})
-    );
-    assert_eq!(
-        only_line(|| secret_not_fetched(&error, false)),
+        only_line(|| secret_not_fetched(&error)),
         json!({"level": "WARN", "message": "secret could not be fetched", "target": "labelbox_relay::telemetry", "cause": cause})
     );
 }
@@ -410,26 +482,16 @@ fn a_failed_start_is_an_error() {
 }
 
 #[test]
-fn a_line_below_the_level_is_not_written_unless_it_is_counted() {
+fn a_line_below_the_level_is_not_written() {
     let error = FetchError::Unreachable(private("timeout"));
     let write = || {
-        secret_not_fetched(&error, true);
-        secret_not_fetched(&error, false);
-        source_not_allowed(&request(), false);
+        secret_not_fetched(&error);
         start_failed(&error);
     };
-    let messages = |level| -> Vec<_> {
-        let lines = lines_at(level, write);
-        lines
-            .iter()
-            .map(|line| line["message"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    assert_eq!(messages(Level::WARN).len(), 4);
-    assert_eq!(
-        messages(Level::ERROR),
-        ["secret is stale", "source is not allowed", "start failed"]
-    );
+    assert_eq!(lines_at(Level::WARN, write).len(), 2);
+    let lines = lines_at(Level::ERROR, write);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["message"], "start failed");
 }
 
 #[test]
@@ -442,4 +504,382 @@ fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
     });
     let messages: Vec<_> = lines.iter().map(|line| line["message"].clone()).collect();
     assert_eq!(messages, ["a failure", "a line of ours"]);
+}
+
+#[test]
+fn a_request_with_something_to_look_at_is_a_warning_even_if_all_went_well() {
+    let outcome = received(message(Entity::Label));
+    let mut observed = course();
+    observed.is_source_allowed = false;
+    let line = line_in(&observed, Some(&webhook()), &outcome);
+    assert_eq!(
+        (&line["level"], &line["message"]),
+        (&json!("WARN"), &json!("event queued"))
+    );
+    let mut stale = course();
+    let error = FetchError::Unreachable(private("timeout"));
+    stale.secret_trouble = Some(SecretTrouble::new(&error, true));
+    let line = line_in(&stale, Some(&webhook()), &outcome);
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(
+        line["secret_cause"],
+        "the secret store could not be reached: timeout"
+    );
+}
+
+/// A request, and what CloudWatch is to make of it beside `Received`, `BodyBytes` and `TotalTime`.
+struct Case {
+    name: &'static str,
+    route: Option<Route>,
+    outcome: Result<Served, Refusal>,
+    course: Course,
+    metrics: &'static [&'static str],
+}
+
+fn case(
+    name: &'static str,
+    outcome: Result<Served, Refusal>,
+    metrics: &'static [&'static str],
+) -> Case {
+    let (route, course) = (Some(webhook()), course());
+    Case {
+        name,
+        route,
+        outcome,
+        course,
+        metrics,
+    }
+}
+
+fn spilled(entity: Entity, payload_reason: Option<NotCarriable>) -> Result<Served, Refusal> {
+    Ok(Served::Received(Box::new(Receipt {
+        message: message(entity),
+        stored: Stored::Spilled {
+            key: "spill/label/2026/02/03/4d96d4de.json".to_owned(),
+            reason: QueueError::NotSent(private("no such queue")),
+        },
+        payload_reason,
+    })))
+}
+
+fn cases() -> Vec<Case> {
+    let large = Some(NotCarriable::TooLarge);
+    let unrouted = Entity::Unrouted(Reason::NoTopic);
+    let refused = |refusal: Refusal| Err(refusal);
+    let failed = |failure: Failure| Err(Refusal::from(failure));
+    let unreachable = || FetchError::Unreachable(private("timeout"));
+    let not_stored = || BucketError::NotStored(private("no such bucket"));
+    let mut cases = vec![
+        case(
+            "label",
+            received(message(Entity::Label)),
+            &["Queued 1", "Queued Entity=label 1"],
+        ),
+        case(
+            "workflow",
+            received(message(Entity::Workflow)),
+            &["Queued 1", "Queued Entity=workflow 1"],
+        ),
+        case(
+            "review",
+            received(message(Entity::Review)),
+            &["Queued 1", "Queued Entity=review 1"],
+        ),
+        case(
+            "model run",
+            received(message(Entity::ModelRun)),
+            &["Queued 1", "Queued Entity=model_run 1"],
+        ),
+        case(
+            "unrouted",
+            received(message(unrouted)),
+            &["Queued 1", "Queued Entity=unrouted 1", "Unrouted 1"],
+        ),
+        case(
+            "large",
+            received_with(message(Entity::Label), large),
+            &["Queued 1", "Queued Entity=label 1", "Pointer 1"],
+        ),
+        case("spilled", spilled(Entity::Label, None), &["Spilled 1"]),
+        case(
+            "unrouted and large and spilled",
+            spilled(unrouted, large),
+            &["Spilled 1", "Unrouted 1", "Pointer 1"],
+        ),
+        case("models", Ok(Served::Models("{}".to_owned())), &[]),
+        case(
+            "method",
+            refused(Refusal::MethodNotAllowed { allow: "POST" }),
+            &["Refused 1", "Refused Reason=method_not_allowed 1"],
+        ),
+        case(
+            "content type",
+            refused(Refusal::UnsupportedMediaType),
+            &["Refused 1", "Refused Reason=unsupported_media_type 1"],
+        ),
+        case(
+            "base64",
+            refused(MalformedBase64.into()),
+            &["Refused 1", "Refused Reason=malformed_base64 1"],
+        ),
+        case(
+            "signature",
+            failed(Failure::Rejected(Rejected)),
+            &["Refused 1", "Refused Reason=signature_rejected 1"],
+        ),
+        case(
+            "webhook",
+            failed(Failure::UnknownWebhook),
+            &["Refused 1", "Refused Reason=not_found 1"],
+        ),
+        case(
+            "no secret",
+            failed(Failure::NoSecret(unreachable())),
+            &["Failed 1"],
+        ),
+        case(
+            "no payload",
+            failed(Failure::PayloadNotStored(not_stored())),
+            &["Failed 1"],
+        ),
+        case(
+            "nothing durable",
+            failed(Failure::NotDurable {
+                queue: QueueError::WrongConfirmation("MessageId is missing"),
+                bucket: not_stored(),
+            }),
+            &["Failed 1"],
+        ),
+    ];
+    let label = || received(message(Entity::Label));
+    let mut refused_source = case(
+        "source",
+        refused(Refusal::SourceNotAllowed),
+        &[
+            "Refused 1",
+            "Refused Reason=source_not_allowed 1",
+            "SourceNotAllowed 1",
+        ],
+    );
+    refused_source.course.is_source_allowed = false;
+    let mut observed = case(
+        "observed source",
+        label(),
+        &["Queued 1", "Queued Entity=label 1", "SourceNotAllowed 1"],
+    );
+    observed.course.is_source_allowed = false;
+    let mut stale = case(
+        "stale secret",
+        label(),
+        &["Queued 1", "Queued Entity=label 1", "SecretStale 1"],
+    );
+    stale.course.secret_trouble = Some(SecretTrouble::new(&unreachable(), true));
+    let mut young = case(
+        "a secret that is not stale yet",
+        label(),
+        &["Queued 1", "Queued Entity=label 1"],
+    );
+    young.course.secret_trouble = Some(SecretTrouble::new(&unreachable(), false));
+    let mut slow = case(
+        "times",
+        spilled(Entity::Label, None),
+        &[
+            "Spilled 1",
+            "SecretTime 1.5",
+            "PayloadTime 20",
+            "QueueTime 300",
+            "SpillTime 0.001",
+        ],
+    );
+    slow.course.times = Times {
+        secret: Some(Duration::from_micros(1_500)),
+        payload: Some(Duration::from_millis(20)),
+        queue: Some(Duration::from_millis(300)),
+        spill: Some(Duration::from_nanos(1_999)),
+    };
+    cases.extend([refused_source, observed, stale, young, slow]);
+    cases
+}
+
+fn told((name, _, dimensions, value): &Emitted) -> String {
+    let dimensions: String = dimensions
+        .iter()
+        .map(|(key, value)| format!("{key}={value} "))
+        .collect();
+    format!("{name} {dimensions}{value}")
+}
+
+fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort();
+    items
+}
+
+#[test]
+fn every_outcome_has_its_metrics_at_every_level() {
+    for case in cases() {
+        for level in [
+            Level::ERROR,
+            Level::WARN,
+            Level::INFO,
+            Level::DEBUG,
+            Level::TRACE,
+        ] {
+            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.course);
+            let emitted = take_emitted(&mut document)
+                .iter()
+                .map(told)
+                .collect::<Vec<_>>();
+            let common = ["Received 1", "BodyBytes 498", "TotalTime 12.5"];
+            let expected = common.into_iter().chain(case.metrics.iter().copied());
+            assert_eq!(
+                sorted(emitted),
+                sorted(expected.map(str::to_owned)),
+                "{} at {level}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_request_that_found_no_route_counts_for_no_body() {
+    for (outcome, route) in [
+        (Refusal::NoRoute, None),
+        (Refusal::Unreadable, None),
+        (
+            Refusal::MethodNotAllowed { allow: "GET" },
+            Some(Route::Health),
+        ),
+    ] {
+        let mut document = document(Level::INFO, route.as_ref(), &Err(outcome), &course());
+        let emitted = take_emitted(&mut document);
+        assert!(emitted.iter().any(|(name, ..)| name == "Received"));
+        assert!(emitted.iter().all(|(name, ..)| name != "BodyBytes"));
+    }
+}
+
+#[test]
+fn every_metric_is_emitted_by_a_case_with_its_unit_and_its_dimension() {
+    let mut emitted = BTreeMap::new();
+    for case in cases() {
+        let mut document = document(
+            Level::INFO,
+            case.route.as_ref(),
+            &case.outcome,
+            &case.course,
+        );
+        for (name, unit, dimensions, _) in take_emitted(&mut document) {
+            let (_, keys): &mut (String, Vec<String>) =
+                emitted.entry(name).or_insert_with(|| (unit, Vec::new()));
+            keys.extend(dimensions.into_iter().map(|(key, _)| key));
+            keys.dedup();
+        }
+    }
+    let defined = Metric::ALL.into_iter().map(|metric| {
+        let keys = metric
+            .dimension()
+            .map(|dimension| dimension.name().to_owned());
+        let unit = metric.unit().name().to_owned();
+        (metric.name().to_owned(), (unit, keys.into_iter().collect()))
+    });
+    assert_eq!(emitted, defined.collect());
+}
+
+#[test]
+fn a_line_that_is_not_wanted_is_nothing_but_its_metrics() {
+    for case in cases() {
+        let line_level = {
+            let document = document(
+                Level::TRACE,
+                case.route.as_ref(),
+                &case.outcome,
+                &case.course,
+            );
+            document["level"]
+                .as_str()
+                .unwrap()
+                .parse::<Level>()
+                .unwrap()
+        };
+        for level in [Level::ERROR, Level::WARN] {
+            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.course);
+            take_emitted(&mut document);
+            assert_eq!(
+                document.is_empty(),
+                level < line_level,
+                "{} at {level}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_that_a_stranger_sends_is_in_a_metric() {
+    let refusal = Refusal::from(Failure::Rejected(Rejected));
+    let document = document(Level::ERROR, Some(&webhook()), &Err(refusal), &course());
+    let text = Value::from(document).to_string();
+    assert!(!text.to_lowercase().contains("private"), "{text}");
+    assert!(
+        !text.contains("192.0.2.1") && !text.contains("c6af9ac6"),
+        "{text}"
+    );
+}
+
+/// The line of a label as Labelbox's are, with ids of Lambda's and SQS's own length.
+fn usual_line_bytes(level: Level) -> usize {
+    let id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
+    let mut message = message(Entity::Label);
+    for attribute in &mut message.attributes {
+        if attribute.name == "dedup_id" {
+            attribute.value = "4d".repeat(32);
+        }
+    }
+    let outcome = Ok(Served::Received(Box::new(Receipt {
+        message,
+        stored: Stored::Queued {
+            message_id: id.to_owned(),
+        },
+        payload_reason: None,
+    })));
+    let mut course = course();
+    course.times.queue = Some(Duration::from_micros(10_203));
+    let document = document(level, Some(&webhook()), &outcome, &course);
+    // The usual stack's name is longer than "mine", and is there twice.
+    serde_json::to_string(&document).unwrap().len()
+        + 1
+        + 2 * ("labelbox-relay".len() - "mine".len())
+}
+
+#[test]
+fn the_documents_say_how_long_a_line_is() {
+    let pages = [
+        (
+            "observability.md",
+            "queued label has some ",
+            " bytes, ",
+            " of which",
+        ),
+        (
+            "capacity.md",
+            "event: some ",
+            " bytes from the relay, ",
+            " of them for its metrics",
+        ),
+    ];
+    for (page, before, between, after) in pages {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs")
+            .join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = text.split_once(before).unwrap();
+        let (whole, rest) = rest.split_once(between).unwrap();
+        let (metrics, _) = rest.split_once(after).unwrap();
+        for (said, level) in [(whole, Level::INFO), (metrics, Level::WARN)] {
+            let said: usize = said.replace(',', "").parse().unwrap();
+            let is = usual_line_bytes(level);
+            assert!(said.abs_diff(is) < 20, "{page} says {said}, it is {is}");
+        }
+    }
 }

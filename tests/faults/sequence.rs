@@ -14,6 +14,7 @@ use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
+use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde_json::Value;
 use std::cell::Cell;
@@ -101,7 +102,7 @@ impl Sequence {
         let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,
-            door: Door::new(&config, relay, clock),
+            door: Door::new(&config, relay, Log::new(&config, |_| ()), clock),
             is_fifo,
         }
     }

@@ -1,10 +1,13 @@
 //! The same delivery through each gateway that the function may stand behind.
 
-use crate::outside::{BODY, SECRET, Stage, delivery, refused, sha1, try_again, with};
+use crate::outside::{BODY, Mood, SECRET, Stage, delivery, refused, sha1, try_again, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use labelbox_relay::http::GatewayEvent;
+use lambda_http::Context;
+use lambda_http::http::HeaderMap;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A REST API's event, payload format 1.0: headers as they were written, each in two maps.
 fn rest() -> Value {
@@ -165,6 +168,31 @@ async fn the_trace_is_lambdas_and_else_the_gateways() {
         stage.queued()[0].trace.as_deref(),
         Some(crate::outside::TRACE)
     );
+}
+
+/// Where the function is traced, Lambda gives each invocation its trace in this header, which has to go on as it is: a
+/// consumer's spans join the parent that it names, if it is sampled.
+#[tokio::test]
+async fn lambdas_trace_goes_on_with_parent_sampling_and_lineage() {
+    for trace in [
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:5b9c1f2e:0",
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("lambda-runtime-trace-id", trace.parse().unwrap());
+        headers.insert("lambda-runtime-deadline-ms", "0".parse().unwrap());
+        let invocation = || Context::new("request-1", Arc::default(), &headers).unwrap();
+        let stage = Stage::usual();
+        stage.send_in(delivery(), invocation()).await;
+        assert_eq!(stage.queued()[0].trace.as_deref(), Some(trace));
+        stage.queue_is(Mood::Refuses);
+        stage.send_in(delivery(), invocation()).await;
+        let objects = stage.objects();
+        let (_, record) = objects.first_key_value().unwrap();
+        let record: Value = serde_json::from_slice(record).unwrap();
+        let attributes = &record["MessageSystemAttributes"];
+        assert_eq!(attributes["AWSTraceHeader"]["StringValue"], trace);
+    }
 }
 
 #[tokio::test]

@@ -20,5 +20,6 @@ mod rooms;
 mod samples;
 mod secrets;
 mod sources;
+mod telemetry;
 mod time;
 mod training;

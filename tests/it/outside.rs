@@ -10,6 +10,7 @@ use labelbox_relay::queue::{Queue, QueueError, Sqs};
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secret::Secrets;
 use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
+use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,6 +66,7 @@ pub(crate) struct World {
     pub(crate) shelf: Mutex<Shelf>,
     pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(crate) fetches: Mutex<usize>,
+    pub(crate) lines: Mutex<Vec<Value>>,
 }
 
 struct FakeStore(Arc<World>);
@@ -156,6 +158,7 @@ impl Stage {
             shelf: Mutex::new(Shelf::Takes),
             objects: Mutex::default(),
             fetches: Mutex::default(),
+            lines: Mutex::default(),
         });
         let config = config(settings);
         let relay = Relay::new(
@@ -164,8 +167,13 @@ impl Stage {
             FakeQueue(Arc::clone(&world)),
             FakeBucket(Arc::clone(&world)),
         );
+        let seen = Arc::clone(&world);
+        let log = Log::new(&config, move |line| {
+            let line = serde_json::from_slice(line).unwrap();
+            seen.lines.lock().unwrap().push(line);
+        });
         Self {
-            door: Door::new(&config, relay, clock),
+            door: Door::new(&config, relay, log, clock),
             world,
         }
     }
@@ -208,6 +216,11 @@ impl Stage {
         std::mem::take(&mut self.world.queued.lock().unwrap())
     }
 
+    /// Takes the log lines of the requests since the last call.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        std::mem::take(&mut self.world.lines.lock().unwrap())
+    }
+
     /// Sends a gateway event and gives the gateway's answer.
     pub(crate) async fn send(&self, event: Value) -> Answer {
         self.send_traced(event, Some(TRACE)).await
@@ -231,7 +244,8 @@ impl Stage {
         self.send_in(event, context).await
     }
 
-    async fn send_in(&self, event: Value, mut context: Context) -> Answer {
+    /// The same in this invocation.
+    pub(crate) async fn send_in(&self, event: Value, mut context: Context) -> Answer {
         // As the runtime reads it: from text, and not on to its end when something is wrong.
         let event = event.to_string();
         let mut reader = serde_json::Deserializer::from_str(&event);

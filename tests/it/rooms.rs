@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is said, and the rooms that may say it.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("lambda_http", &["main.rs", "http.rs", "http/"]),
     ("hmac::", &["signature.rs", "aws/signer.rs"]),
     ("sha1::", &["signature.rs"]),
@@ -12,6 +12,7 @@ const ONLY_IN: [(&str, &[&str]); 11] = [
     ("aws_sdk_sqs", &["queue.rs", "aws/places.rs"]),
     ("rustls", &["aws/internet.rs"]),
     ("aws_sdk_secretsmanager", &["secrets.rs"]),
+    ("metrique", &["telemetry.rs", "telemetry/"]),
     ("std::env::", &["main.rs"]),
     ("SystemTime::now", &["main.rs"]),
     ("Instant::now", &["schedule.rs"]),

@@ -5,6 +5,7 @@ import json
 import pytest
 from conftest import Deploy
 from local.emulator import Emulator
+from local.metrics import documented
 from local.places import PROJECT
 from local.samples import SECRET, sign
 from local.stack import QUEUES, Stack
@@ -140,6 +141,8 @@ def test_the_function_may_do_what_it_does_and_nothing_else(stack: Stack) -> None
         "sqs:SendMessage": queues,
         "s3:PutObject": {f"{bucket}/payloads/*", f"{bucket}/spill/*"},
         "secretsmanager:GetSecretValue": {stack.outputs["SecretArn"]},
+        "xray:PutTraceSegments": {"*"},
+        "xray:PutTelemetryRecords": {"*"},
     }
 
 
@@ -170,10 +173,7 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
 
 def test_the_alarms_watch_metrics_that_there_are(stack: Stack) -> None:
     alarms = stack.emulator.client("cloudwatch").describe_alarms(AlarmNamePrefix=stack.name)["MetricAlarms"]
-    filters = stack.emulator.client("logs").describe_metric_filters(logGroupName=stack.log_group)["metricFilters"]
-    made = {
-        (each["metricNamespace"], each["metricName"]) for one in filters for each in one["metricTransformations"]
-    }
+    made = {(stack.settings["METRICS_NAMESPACE"], name) for name in documented()}
     ours = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms if not alarm["Namespace"].startswith("AWS/")}
     assert ours and ours <= made
     dead = {

@@ -58,8 +58,8 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
 
-fn patiently() -> Schedule {
-    Schedule::starting_now(None)
+fn patiently() -> Course {
+    Course::starting_now(None)
 }
 
 fn text(secrets: &Secrets) -> String {
@@ -75,17 +75,17 @@ async fn a_young_value_is_not_fetched_again() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
     assert_eq!(
-        text(&cache.current(at(0), patiently()).await.unwrap()),
+        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
         "one"
     );
     store.answers(Answer::Secret("two"));
     assert_eq!(
-        text(&cache.current(at(299), patiently()).await.unwrap()),
+        text(&cache.current(at(299), &mut patiently()).await.unwrap()),
         "one"
     );
     assert_eq!(store.asked(), 1);
     assert_eq!(
-        text(&cache.current(at(300), patiently()).await.unwrap()),
+        text(&cache.current(at(300), &mut patiently()).await.unwrap()),
         "two"
     );
     assert_eq!(store.asked(), 2);
@@ -95,11 +95,11 @@ async fn a_young_value_is_not_fetched_again() {
 async fn without_any_value_every_request_asks() {
     let store = Store::new(Answer::Unreachable);
     let cache = store.cached();
-    assert!(cache.current(at(0), patiently()).await.is_err());
-    assert!(cache.current(at(0), patiently()).await.is_err());
+    assert!(cache.current(at(0), &mut patiently()).await.is_err());
+    assert!(cache.current(at(0), &mut patiently()).await.is_err());
     store.answers(Answer::Secret("one"));
     assert_eq!(
-        text(&cache.current(at(0), patiently()).await.unwrap()),
+        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
         "one"
     );
     assert_eq!(store.asked(), 3);
@@ -110,19 +110,19 @@ async fn the_last_value_serves_while_the_store_cannot_be_reached() {
     for trouble in [Answer::Unreachable, Answer::Unusable] {
         let store = Store::new(Answer::Secret("one"));
         let cache = store.cached();
-        cache.current(at(0), patiently()).await.unwrap();
+        cache.current(at(0), &mut patiently()).await.unwrap();
         store.answers(trouble);
         assert_eq!(
-            text(&cache.current(at(300), patiently()).await.unwrap()),
+            text(&cache.current(at(300), &mut patiently()).await.unwrap()),
             "one"
         );
         assert_eq!(
-            text(&cache.current(at(100_000), patiently()).await.unwrap()),
+            text(&cache.current(at(100_000), &mut patiently()).await.unwrap()),
             "one"
         );
         store.answers(Answer::Secret("two"));
         assert_eq!(
-            text(&cache.current(at(200_000), patiently()).await.unwrap()),
+            text(&cache.current(at(200_000), &mut patiently()).await.unwrap()),
             "two"
         );
     }
@@ -132,16 +132,16 @@ async fn the_last_value_serves_while_the_store_cannot_be_reached() {
 async fn a_stale_value_asks_only_once_in_a_while() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), patiently()).await.unwrap();
+    cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Unreachable);
     for second in [300, 301, 329] {
         assert_eq!(
-            text(&cache.current(at(second), patiently()).await.unwrap()),
+            text(&cache.current(at(second), &mut patiently()).await.unwrap()),
             "one"
         );
     }
     assert_eq!(store.asked(), 2);
-    cache.current(at(330), patiently()).await.unwrap();
+    cache.current(at(330), &mut patiently()).await.unwrap();
     assert_eq!(store.asked(), 3);
 }
 
@@ -149,52 +149,62 @@ async fn a_stale_value_asks_only_once_in_a_while() {
 async fn a_refusal_drops_the_value_at_its_age_limit_and_not_before() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), patiently()).await.unwrap();
+    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Refused);
-    assert!(cache.newer(&seen, at(290), patiently()).await.is_none());
+    assert!(
+        cache
+            .newer(&seen, at(290), &mut patiently())
+            .await
+            .is_none()
+    );
     assert_eq!(
-        text(&cache.current(at(299), patiently()).await.unwrap()),
+        text(&cache.current(at(299), &mut patiently()).await.unwrap()),
         "one"
     );
     assert!(matches!(
-        cache.current(at(300), patiently()).await,
+        cache.current(at(300), &mut patiently()).await,
         Err(FetchError::Refused(_))
     ));
-    assert!(cache.current(at(301), patiently()).await.is_err());
+    assert!(cache.current(at(301), &mut patiently()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_drops_a_stale_value() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), patiently()).await.unwrap();
+    cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Unreachable);
-    cache.current(at(300), patiently()).await.unwrap();
+    cache.current(at(300), &mut patiently()).await.unwrap();
     store.answers(Answer::Refused);
-    assert!(cache.current(at(330), patiently()).await.is_err());
+    assert!(cache.current(at(330), &mut patiently()).await.is_err());
     store.answers(Answer::Unreachable);
-    assert!(cache.current(at(331), patiently()).await.is_err());
+    assert!(cache.current(at(331), &mut patiently()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mismatch_fetches_at_once_but_only_once_in_30_seconds() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), patiently()).await.unwrap();
+    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Secret("two"));
-    let seen = cache.newer(&seen, at(1), patiently()).await.unwrap();
+    let seen = cache.newer(&seen, at(1), &mut patiently()).await.unwrap();
     assert_eq!(text(&seen), "two");
     for second in [1, 2, 30] {
-        assert!(cache.newer(&seen, at(second), patiently()).await.is_none());
+        assert!(
+            cache
+                .newer(&seen, at(second), &mut patiently())
+                .await
+                .is_none()
+        );
     }
     assert_eq!(store.asked(), 2);
     assert_eq!(
-        text(&cache.current(at(2), patiently()).await.unwrap()),
+        text(&cache.current(at(2), &mut patiently()).await.unwrap()),
         "two"
     );
     store.answers(Answer::Secret("three"));
     assert_eq!(
-        text(&cache.newer(&seen, at(31), patiently()).await.unwrap()),
+        text(&cache.newer(&seen, at(31), &mut patiently()).await.unwrap()),
         "three"
     );
     assert_eq!(store.asked(), 3);
@@ -204,12 +214,17 @@ async fn a_mismatch_fetches_at_once_but_only_once_in_30_seconds() {
 async fn a_mismatch_right_after_a_fetch_for_the_same_request_does_not_fetch_again() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), patiently()).await.unwrap();
-    assert!(cache.newer(&seen, at(0), patiently()).await.is_none());
+    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+    assert!(cache.newer(&seen, at(0), &mut patiently()).await.is_none());
     assert_eq!(store.asked(), 1);
     store.answers(Answer::Unreachable);
-    let seen = cache.current(at(300), patiently()).await.unwrap();
-    assert!(cache.newer(&seen, at(300), patiently()).await.is_none());
+    let seen = cache.current(at(300), &mut patiently()).await.unwrap();
+    assert!(
+        cache
+            .newer(&seen, at(300), &mut patiently())
+            .await
+            .is_none()
+    );
     assert_eq!(store.asked(), 2);
 }
 
@@ -217,11 +232,11 @@ async fn a_mismatch_right_after_a_fetch_for_the_same_request_does_not_fetch_agai
 async fn a_mismatch_while_the_store_is_down_keeps_the_value() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), patiently()).await.unwrap();
+    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Unreachable);
-    assert!(cache.newer(&seen, at(1), patiently()).await.is_none());
+    assert!(cache.newer(&seen, at(1), &mut patiently()).await.is_none());
     assert_eq!(
-        text(&cache.current(at(2), patiently()).await.unwrap()),
+        text(&cache.current(at(2), &mut patiently()).await.unwrap()),
         "one"
     );
     assert_eq!(store.asked(), 2);
@@ -232,17 +247,17 @@ async fn requests_at_the_same_time_share_one_fetch() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
     let (a, b, c) = tokio::join!(
-        cache.current(at(0), patiently()),
-        cache.current(at(0), patiently()),
-        cache.current(at(1), patiently())
+        async { cache.current(at(0), &mut patiently()).await },
+        async { cache.current(at(0), &mut patiently()).await },
+        async { cache.current(at(1), &mut patiently()).await }
     );
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(store.asked(), 1);
     let seen = a.unwrap();
     store.answers(Answer::Secret("two"));
     let (a, b) = tokio::join!(
-        cache.newer(&seen, at(2), patiently()),
-        cache.newer(&seen, at(3), patiently())
+        async { cache.newer(&seen, at(2), &mut patiently()).await },
+        async { cache.newer(&seen, at(3), &mut patiently()).await }
     );
     assert_eq!(
         (text(&a.unwrap()), text(&b.unwrap())),
@@ -255,10 +270,10 @@ async fn requests_at_the_same_time_share_one_fetch() {
 async fn a_clock_that_was_set_back_makes_the_value_old() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(1000), patiently()).await.unwrap();
+    cache.current(at(1000), &mut patiently()).await.unwrap();
     store.answers(Answer::Secret("two"));
     assert_eq!(
-        text(&cache.current(at(0), patiently()).await.unwrap()),
+        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
         "two"
     );
 }
@@ -267,12 +282,12 @@ async fn a_clock_that_was_set_back_makes_the_value_old() {
 async fn who_waited_for_a_fetch_that_failed_gets_the_last_value() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), patiently()).await.unwrap();
+    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Unreachable);
     // A stranger's mismatch asks while the value is young; meanwhile it becomes old, and somebody needs it.
     let (newer, current) = tokio::join!(
-        cache.newer(&seen, at(299), patiently()),
-        cache.current(at(301), patiently())
+        async { cache.newer(&seen, at(299), &mut patiently()).await },
+        async { cache.current(at(301), &mut patiently()).await }
     );
     assert!(newer.is_none());
     assert_eq!(text(&current.unwrap()), "one");

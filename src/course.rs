@@ -1,0 +1,103 @@
+//! The course of a request: the time that each step may take and has taken, and troubles that did not stop it.
+
+use crate::error::chain;
+use crate::schedule::{Schedule, TooLate, now};
+use crate::secrets::FetchError;
+use std::future::Future;
+use std::time::Duration;
+
+/// What is known of a request on its way, beside what it comes to.
+#[derive(Debug)]
+pub struct Course {
+    /// When each step has to be over.
+    pub schedule: Schedule,
+    /// How long the steps took that were taken.
+    pub times: Times,
+    /// What went wrong when the secret was fetched, if an older one was there to go on with.
+    pub secret_trouble: Option<SecretTrouble>,
+    /// Whether its source address may send. One that may not is let in where that is only observed.
+    pub is_source_allowed: bool,
+}
+
+/// How long each step took, whether it came to anything or not; nothing for a step that was not taken.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Fetching the secret. Most requests find it in memory.
+    pub secret: Option<Duration>,
+    /// Storing a payload.
+    pub payload: Option<Duration>,
+    /// Sending to the queue, all attempts together.
+    pub queue: Option<Duration>,
+    /// Spilling.
+    pub spill: Option<Duration>,
+}
+
+/// Why there is no newer secret than the one that was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretTrouble {
+    /// The error with all its causes.
+    pub cause: String,
+    /// Whether the one that was used is over its age limit.
+    pub is_stale: bool,
+}
+
+impl SecretTrouble {
+    /// A fetch that failed with `error`.
+    pub fn new(error: &FetchError, is_stale: bool) -> Self {
+        Self {
+            cause: chain(error),
+            is_stale,
+        }
+    }
+}
+
+impl Course {
+    /// The course of a request that comes in now, and that Lambda lets us work on for `left`, if it says so.
+    pub fn starting_now(left: Option<Duration>) -> Self {
+        Self {
+            schedule: Schedule::starting_now(left),
+            times: Times::default(),
+            secret_trouble: None,
+            is_source_allowed: true,
+        }
+    }
+
+    /// Fetching secrets.
+    ///
+    /// # Errors
+    /// When it took too long.
+    pub async fn fetch<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
+        timed(&mut self.times.secret, self.schedule.fetch(step)).await
+    }
+
+    /// Storing a payload.
+    ///
+    /// # Errors
+    /// When it took too long.
+    pub async fn payload<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
+        timed(&mut self.times.payload, self.schedule.payload(step)).await
+    }
+
+    /// Sending to the queue.
+    ///
+    /// # Errors
+    /// When it took too long.
+    pub async fn queue<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
+        timed(&mut self.times.queue, self.schedule.queue(step)).await
+    }
+
+    /// Spilling.
+    ///
+    /// # Errors
+    /// When it took too long.
+    pub async fn spill<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
+        timed(&mut self.times.spill, self.schedule.spill(step)).await
+    }
+}
+
+async fn timed<F: Future>(time: &mut Option<Duration>, step: F) -> F::Output {
+    let started = now();
+    let outcome = step.await;
+    *time = Some(now() - started);
+    outcome
+}
