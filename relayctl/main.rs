@@ -12,6 +12,7 @@ mod completions;
 mod dead_letter;
 mod dead_letter_queue;
 mod ending;
+mod filter;
 mod http;
 mod interrupt;
 mod letter;
@@ -33,17 +34,19 @@ use printer::Printer;
 use session::Session;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use time::OffsetDateTime;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
+    reason = "the one place that reads the environment and the clock"
 )]
 async fn main() -> ExitCode {
     // Ends with 2 where the command line is wrong.
     let line = CommandLine::parse();
     let session = Session {
         place: &line.place,
+        now: OffsetDateTime::now_utc(),
         own_s3: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
         printer: Printer { is_json: line.json },
         interrupt: Interrupt::listen(),

@@ -6,12 +6,15 @@ use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::stack::Stack;
 use crate::trouble::Trouble;
+use time::OffsetDateTime;
 
 /// One run of the tool.
 pub struct Session<'s> {
     pub place: &'s Place,
     /// Whether S3 alone is at an address of the user's own.
     pub own_s3: bool,
+    /// When it was started.
+    pub now: OffsetDateTime,
     pub printer: Printer,
     pub interrupt: Interrupt,
 }
