@@ -1,10 +1,13 @@
 //! The command line: the commands, what all of them can be told, and the help for it.
 
 use crate::completions::{self, Completions};
+use crate::count::{self, Count};
 use crate::ending::Ending;
+use crate::peek::{self, Peek};
 use crate::redrive::{self, Redrive};
 use crate::replay_spill::{self, ReplaySpill};
 use crate::session::Session;
+use crate::tail::{self, Tail};
 use crate::trouble::Trouble;
 use clap::{Args, Parser, Subcommand};
 
@@ -53,6 +56,9 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Tail(Tail),
+    Peek(Peek),
+    Count(Count),
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
     Completions(Completions),
@@ -61,6 +67,9 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, session: &Session<'_>) -> Result<Ending, Trouble> {
         match self {
+            Self::Tail(command) => tail::run(command, session).await,
+            Self::Peek(command) => peek::run(command, session).await,
+            Self::Count(command) => count::run(command, session).await,
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
             Self::Completions(command) => completions::run(command, session),

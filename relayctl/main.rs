@@ -7,23 +7,33 @@
 
 mod account;
 mod aws;
+mod care;
 mod command;
 mod completions;
+mod count;
 mod dead_letter;
 mod dead_letter_queue;
 mod ending;
 mod filter;
+mod follow;
 mod http;
 mod interrupt;
 mod letter;
+mod live_queue;
+mod message_view;
+mod payload;
+mod peek;
 mod printer;
 mod progress;
 mod queue_choice;
+mod received;
 mod redrive;
 mod replay_spill;
 mod session;
+mod shown;
 mod spilled;
 mod stack;
+mod tail;
 mod trouble;
 
 use clap::Parser;

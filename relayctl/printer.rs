@@ -5,6 +5,7 @@ use anstream::AutoStream;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use terminal_size::{Width, terminal_size_of};
 
 /// Prints for people or for scripts.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,17 @@ impl Printer {
         let line = serde_json::to_string(value).map_err(io::Error::from);
         let line = line.map_err(Trouble::NotPrinted)?;
         print(|output| writeln!(output, "{line}"))
+    }
+
+    /// Says something on standard error that is not the result. Where that is closed, nobody wants to know.
+    pub fn note(self, line: impl Display) {
+        let _ = writeln!(io::stderr(), "relayctl: {line}");
+    }
+
+    /// How many characters a line of the terminal has; `None` where there is no terminal.
+    pub fn width(self) -> Option<usize> {
+        let (Width(width), _) = terminal_size_of(io::stdout())?;
+        Some(width.into())
     }
 
     /// Prints a value as scripts or as people want it.

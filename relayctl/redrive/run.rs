@@ -106,7 +106,7 @@ impl<'r> Run<'r> {
         let mut full: Vec<_> = (self.left.iter().filter(|(_, left)| **left >= BATCH)).collect();
         full.sort();
         for (group_id, _) in full {
-            let reason = "what comes after its first ten letters, which stay, cannot be seen";
+            let reason = "what may come after its first ten letters, which stay, cannot be seen";
             account.enter(
                 &format!("{} group {group_id}", self.entity.name()),
                 Outcome::Kept(reason.to_owned()),

@@ -41,10 +41,7 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
         wanted: filter.at(time::OffsetDateTime::UNIX_EPOCH),
         dry_run: false,
     };
-    redriving
-        .all(&[Entity::Label], &mut account)
-        .await
-        .unwrap();
+    redriving.all(&[Entity::Label], &mut account).await.unwrap();
     let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         target.replace("AmazonSQS.", "")
