@@ -82,6 +82,8 @@ impl<'r> Follower<'r> {
     fn new(queue: LiveQueue<'r>, care: Care) -> Self {
         let mut renewal = interval(RENEWED_EVERY);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // There is nothing to renew yet.
+        renewal.reset();
         let farewell = Farewell {
             queue: queue.name(),
             ..Farewell::default()

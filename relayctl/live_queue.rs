@@ -21,7 +21,7 @@ const CHANGES_AT_ONCE: usize = 8;
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT_SECONDS: i32 = 1;
 /// How long what we have received stays hidden if we say no more: not for long, should the tool be killed.
-pub const HIDDEN_SECONDS: i32 = 30;
+pub const HIDDEN_SECONDS: i32 = 20;
 
 /// A queue, or its dead-letter queue.
 #[derive(Clone, Copy)]

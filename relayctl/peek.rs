@@ -13,10 +13,10 @@ Shows up to ten messages that SQS hands out now, and gives them back at once, be
 
 SQS knows no way to look at a message without receiving it. So each peek costs each message that it receives, also those that a \
 filter leaves, one of the five receives after which it goes to the dead-letter queue (`relayctl redrive` brings it back from there), \
-and hides it for a moment. Of dead letters nothing is counted: looking at them is free. `relayctl count` is always free.
+and hides it for a moment. Looking at dead letters costs them nothing, nor does `relayctl count` cost anything.
 
-Of a FIFO queue, the front is the oldest message of each group that nobody has in hand; of a standard queue, it is what \
-SQS picks.";
+Of a FIFO queue, the front is the oldest messages of the groups of which nobody has one in hand; of a standard queue, it is \
+what SQS picks.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +49,7 @@ pub async fn run(command: &Peek, session: &Session<'_>) -> Result<Ending, Troubl
     let printer = session.printer;
     if let Err(reason) = queue.release(handles.collect()).await {
         printer.note(format_args!(
-            "not everything could be given back at once ({reason}); it comes back by itself within half a minute"
+            "not everything could be given back at once ({reason}); it comes back by itself within 20 seconds"
         ));
     }
     if messages.is_empty() {

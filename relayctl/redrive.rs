@@ -1,5 +1,6 @@
 //! `relayctl redrive`: dead letters go back to their queue, and leave the dead-letter queue when they are there.
 
+mod mover;
 mod run;
 
 use crate::account::{Account, Outcome};

@@ -28,9 +28,9 @@ from there.
 SQS knows no way to look at a message without receiving it, so looking has a price:
 
 - A look hides what it receives from consumers, for a second or two, at most for --hold while it reads on; a killed tool, for \
-half a minute. What waits behind it in a FIFO group waits as long.
+20 seconds. What waits behind it in a FIFO group waits as long.
 - Each receive counts. A message goes to its dead-letter queue after five that did not end with its deletion, and a tail \
-uses up to two of them (--receives). It looks again only when more has come. What has cost its receives by then stays hidden until the tail ends, and with it \
+uses up to two of them (--receives). It looks again only when more waits than it has shown. What has cost its receives by then stays hidden until the tail ends, and with it \
 what comes after it in its FIFO group. After ten minutes of that (--keep) the tail of this queue ends by itself.
 - Where consumers are at work, they take messages before the tail does: it shows a part of them. Where none are, it shows \
 all, but of a FIFO group only the first ten that wait.
@@ -191,7 +191,7 @@ impl Farewell {
         }
         if let Some(reason) = &self.not_given_back {
             printer.note(format_args!(
-                "{queue}: not everything could be given back at once ({reason}); it comes back by itself within half a minute"
+                "{queue}: not everything could be given back at once ({reason}); it comes back by itself within 20 seconds"
             ));
         }
         if self.spent > 0 {

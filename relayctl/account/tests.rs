@@ -70,7 +70,8 @@ fn what_a_filter_leaves_is_counted_and_is_no_failure() {
     let account = account(&[Outcome::Moved, Outcome::Skipped]);
     let text = account.to_string();
     assert!(text.contains("skipped             1\n"), "{text}");
-    assert_eq!(serde_json::to_value(&account).unwrap()["skipped"], 1);
+    let json = serde_json::to_value(&account).unwrap();
+    assert_eq!(json.get("skipped"), Some(&1.into()));
     assert_eq!(account.ending().status(), 0);
 }
 

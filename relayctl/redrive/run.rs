@@ -1,28 +1,24 @@
 //! One dead-letter queue's run: what it has had in hand, what it has moved, and what stays.
 
+use super::mover::{Fate, Mover};
 use crate::account::{Account, Outcome};
 use crate::aws::Clients;
-use crate::dead_letter::{DeadLetter, by_group};
-use crate::dead_letter_queue::{BATCH, DeadLetterQueue};
+use crate::dead_letter::DeadLetter;
+use crate::dead_letter_queue::BATCH;
 use crate::filter::Wanted;
 use crate::interrupt::Interrupt;
-use crate::letter::send;
 use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
-use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use std::collections::{HashMap, HashSet};
 
-const AT_ONCE: usize = 8;
 /// So many batches in a row with nothing new in them end a run: what it keeps may come back before what it has not seen.
 const MOST_KNOWN_BATCHES: u32 = 3;
 
 /// One queue's run.
 pub(super) struct Run<'r> {
-    sqs: &'r aws_sdk_sqs::Client,
     entity: Entity,
-    queue_url: &'r str,
-    dead_letters: DeadLetterQueue<'r>,
+    mover: Mover<'r>,
     wanted: Wanted<'r>,
     dry_run: bool,
     /// What this run has received: each is tried once.
@@ -39,15 +35,6 @@ pub(super) struct Run<'r> {
     left: HashMap<String, i32>,
 }
 
-/// What became of a dead letter.
-struct Fate {
-    letter: String,
-    group_id: Option<String>,
-    handle: String,
-    new_id: Option<String>,
-    outcome: Outcome,
-}
-
 impl<'r> Run<'r> {
     pub(super) fn new(
         entity: Entity,
@@ -57,13 +44,11 @@ impl<'r> Run<'r> {
         dry_run: bool,
     ) -> Result<Self, Trouble> {
         Ok(Self {
-            sqs: &clients.sqs,
             wanted,
             dry_run,
             left: HashMap::new(),
             entity,
-            queue_url: stack.queue_url(entity)?,
-            dead_letters: DeadLetterQueue::new(&clients.sqs, stack.dead_letter_queue_url(entity)?),
+            mover: Mover::new(entity, clients, stack)?,
             tried: HashSet::new(),
             moved: HashSet::new(),
             held: HashMap::new(),
@@ -74,7 +59,7 @@ impl<'r> Run<'r> {
 
     /// How many dead letters there are, about; changes nothing.
     pub(super) async fn count(&self) -> Result<u64, Trouble> {
-        self.dead_letters.count().await
+        self.mover.dead_letters.count().await
     }
 
     /// Moves what there is, and makes visible again what stays.
@@ -89,7 +74,7 @@ impl<'r> Run<'r> {
             let outcome = self.pass(interrupt, account, bar).await;
             // Only now, so that what stays, and the rest of its group, is not received twice in a pass.
             let stays = std::mem::take(&mut self.stays);
-            self.dead_letters.release(stays).await;
+            self.mover.dead_letters.release(stays).await;
             outcome?;
             let has_moved = self.moved.len() > before.0;
             // What the filter leaves hides what comes after it in its group: now that it is visible, that can be had, too.
@@ -125,7 +110,7 @@ impl<'r> Run<'r> {
         let mut in_pass = HashSet::new();
         // What stays comes back when its time is over: with nothing new, we would go round for ever.
         while !interrupt.is_pressed() && known_batches < MOST_KNOWN_BATCHES {
-            let letters = self.dead_letters.receive().await?;
+            let letters = self.mover.dead_letters.receive().await?;
             if letters.is_empty() {
                 break;
             }
@@ -140,7 +125,7 @@ impl<'r> Run<'r> {
             account.find(fresh.len() as u64);
             bar.inc(fresh.len() as u64);
             let wanted = self.only_wanted(fresh, account);
-            for fate in self.move_all(wanted).await {
+            for fate in self.mover.move_all(wanted, &self.held).await {
                 self.enter(fate, account);
             }
         }
@@ -189,7 +174,7 @@ impl<'r> Run<'r> {
             }
             if self.moved.contains(&letter.message_id) {
                 // If this fails it comes once more, to this run or to the next, which sends a duplicate then.
-                let _ = self.dead_letters.delete(letter.receipt_handle).await;
+                let _ = self.mover.dead_letters.delete(letter.receipt_handle).await;
             } else if self.tried.insert(letter.message_id.clone()) && !died_again {
                 fresh.push(letter);
             } else {
@@ -201,53 +186,6 @@ impl<'r> Run<'r> {
 
     fn name(&self, message_id: &str) -> String {
         format!("{} {message_id}", self.entity.name())
-    }
-
-    /// Moves a batch, some groups at once.
-    async fn move_all(&self, letters: Vec<DeadLetter>) -> Vec<Fate> {
-        let groups = stream::iter(by_group(letters)).map(|group| self.move_group(group));
-        groups.buffer_unordered(AT_ONCE).concat().await
-    }
-
-    /// Moves a group in its order: what cannot be sent holds back what comes after it.
-    async fn move_group(&self, group: Vec<DeadLetter>) -> Vec<Fate> {
-        let mut fates = Vec::new();
-        let group_id = group.first().and_then(|dead| dead.letter.group_id.clone());
-        let mut failed = group_id.as_ref().and_then(|id| self.held.get(id).cloned());
-        for dead in group {
-            let letter = dead.message_id.clone();
-            let handle = dead.receipt_handle.clone();
-            let result = match &failed {
-                None => self.move_one(dead).await,
-                Some(first) => Err(format!(
-                    "held back by {first}, which comes before it in its group"
-                )),
-            };
-            let (new_id, outcome) = match result {
-                Ok((new_id, outcome)) => (Some(new_id), outcome),
-                Err(reason) => (None, Outcome::Kept(reason)),
-            };
-            if new_id.is_none() && failed.is_none() {
-                failed = Some(letter.clone());
-            }
-            fates.push(Fate {
-                letter,
-                group_id: group_id.clone(),
-                handle,
-                new_id,
-                outcome,
-            });
-        }
-        fates
-    }
-
-    /// Sends first, then deletes. The error says why it was not sent.
-    async fn move_one(&self, dead: DeadLetter) -> Result<(String, Outcome), String> {
-        if !dead.is_intact {
-            return Err("it did not arrive as SQS keeps it; repeat the command".to_owned());
-        }
-        let new_id = send(self.sqs, self.queue_url, dead.letter).await?;
-        Ok((new_id, self.dead_letters.delete(dead.receipt_handle).await))
     }
 
     fn enter(&mut self, fate: Fate, account: &mut Account) {
