@@ -501,24 +501,21 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
 
 @pytest.mark.parametrize(("arguments", "taken"), FILTERS)
 def test_repairs_move_what_filters_take_and_leave_the_rest(make: MakeSite, arguments: tuple[str, ...], taken: list[str]) -> None:
-    site = make("fifo")
-    send_some(site, send)
-    site.let_die()
-    send_some(site, spill)
-    for command in ("redrive", "label"), ("replay-spill",):
-        dry = site.run(*command, "--json", "--dry-run", *arguments)
-        assert (dry.status, dry.account["would_send"], dry.account["skipped"]) == (0, len(taken), 3 - len(taken))
-        assert not any(site.stack.count().values())
-    done = site.run("redrive", "label", "--json", *arguments)
-    counts = {"found": 3, "sent": len(taken), "deleted": len(taken), "skipped": 3 - len(taken), "kept": []}
-    assert (done.status, done.err) == (0, "") and counts.items() <= done.account.items(), done
-    assert sorted(map(event_of, site.messages())) == taken
+    dead, spilled = make("fifo"), make("standard")
+    send_some(dead, send)
+    dead.let_die()
+    send_some(spilled, spill)
     left = sorted({"old", "new", "other"} - set(taken))
-    assert sorted(map(event_of, site.dead_letters())) == left, "and they are visible"
-    done = site.run("replay-spill", "--json", *arguments)
-    assert done.status == 0 and counts.items() <= done.account.items(), done
-    assert sorted(map(event_of, site.messages())) == taken
-    assert site.objects() == {key_of(event) for event in left}
+    for site, command in (dead, ("redrive", "label")), (spilled, ("replay-spill",)):
+        dry = site.run(*command, "--json", "--dry-run", *arguments)
+        assert (dry.status, dry.account["would_send"], dry.account["skipped"]) == (0, len(taken), len(left))
+        assert not any(site.stack.count().values())
+        done = site.run(*command, "--json", *arguments)
+        counts = {"found": 3, "sent": len(taken), "deleted": len(taken), "skipped": len(left), "kept": []}
+        assert (done.status, done.err) == (0, "") and counts.items() <= done.account.items(), done
+        assert sorted(map(event_of, site.messages())) == taken
+    assert sorted(map(event_of, dead.dead_letters())) == left, "and they are visible"
+    assert spilled.objects() == {key_of(event) for event in left}
 
 
 def test_people_read_how_many_were_skipped(make: MakeSite) -> None:
