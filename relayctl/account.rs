@@ -21,6 +21,8 @@ pub enum Outcome {
     SentAndKept(String),
     /// Not sent, and still where it was.
     Kept(String),
+    /// The filter leaves it where it is.
+    Skipped,
 }
 
 /// A message that stayed where it was.
@@ -40,6 +42,8 @@ pub struct Account {
     sent: u64,
     deleted: u64,
     already_gone: u64,
+    /// What the filter left where it is.
+    skipped: u64,
     kept: Vec<Kept>,
 }
 
@@ -88,6 +92,7 @@ impl Account {
                 self.sent += 1;
             }
             Outcome::Kept(reason) => keep(reason),
+            Outcome::Skipped => self.skipped += 1,
         }
     }
 
@@ -125,6 +130,9 @@ impl fmt::Display for Account {
             line("deleted", self.deleted)?;
         }
         line("already gone", self.already_gone)?;
+        if self.skipped > 0 {
+            line("skipped", self.skipped)?;
+        }
         line("kept", self.kept.len() as u64)?;
         for Kept { message, reason } in &self.kept {
             writeln!(f, "  {message}: {reason}")?;

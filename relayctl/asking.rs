@@ -96,7 +96,7 @@ pub fn read_text(input: impl Read) -> io::Result<Zeroizing<String>> {
 }
 
 fn withhold<T>(session: &Session<'_>, ending: Ending) -> Answer<T> {
-    session.printer.note("relayctl: nothing was changed");
+    session.printer.warn("nothing was changed");
     Answer::Withheld(ending)
 }
 

@@ -1,13 +1,16 @@
 //! The command line: the commands, what all of them can be told, and the help for it.
 
 use crate::completions::{self, Completions};
+use crate::count::{self, Count};
 use crate::ending::Ending;
+use crate::peek::{self, Peek};
 use crate::redrive::{self, Redrive};
 use crate::replay_spill::{self, ReplaySpill};
 use crate::secret::{self, Secret};
 use crate::send::{self, Send};
 use crate::session::Session;
 use crate::sign::{self, Sign};
+use crate::tail::{self, Tail};
 use crate::trigger::{self, Trigger};
 use crate::trouble::Trouble;
 use crate::webhook::{self, Webhook};
@@ -61,6 +64,9 @@ pub enum Command {
     Send(Send),
     Trigger(Trigger),
     Sign(Sign),
+    Tail(Tail),
+    Peek(Peek),
+    Count(Count),
     ReplaySpill(ReplaySpill),
     Redrive(Redrive),
     Secret(Secret),
@@ -74,6 +80,9 @@ impl Command {
             Self::Send(command) => send::run(command, session).await,
             Self::Trigger(command) => trigger::run(command, session).await,
             Self::Sign(command) => sign::run(command, session).await,
+            Self::Tail(command) => tail::run(command, session).await,
+            Self::Peek(command) => peek::run(command, session).await,
+            Self::Count(command) => count::run(command, session).await,
             Self::ReplaySpill(command) => replay_spill::run(command, session).await,
             Self::Redrive(command) => redrive::run(command, session).await,
             Self::Secret(command) => secret::run(command, session).await,

@@ -9,7 +9,8 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use futures_util::{StreamExt, stream};
 
 const RELEASED_AT_ONCE: usize = 8;
-const BATCH: i32 = 10;
+/// The most that one receive gives, and the most of one group that SQS hands out.
+pub const BATCH: i32 = 10;
 /// A receive that waits asks all servers of SQS, so that one without messages means that there are none. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT_SECONDS: i32 = 1;

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first lets what is in hand be finished, the second ends the tool at once.
+//! Ctrl-C, or a request to end: the first lets what is in hand be finished, the second ends the tool at once.
 
 use crate::ending::INTERRUPTED;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ impl Interrupt {
     pub fn listen() -> Self {
         let (pressed, receiver) = watch::channel(false);
         tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_err() {
+            if asked_to_end().await.is_err() {
                 // Then Ctrl-C ends the tool as it does any other, which loses nothing either.
                 return pressed.closed().await;
             }
@@ -20,7 +20,7 @@ impl Interrupt {
                 "relayctl: finishing what is in hand; Ctrl-C again ends at once"
             );
             let _ = pressed.send(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if asked_to_end().await.is_ok() {
                 std::process::exit(INTERRUPTED.into());
             }
         });
@@ -38,4 +38,20 @@ impl Interrupt {
             std::future::pending().await
         }
     }
+}
+
+/// Waits for Ctrl-C, or for what `kill` and a shutdown send.
+#[cfg(unix)]
+async fn asked_to_end() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_end() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }

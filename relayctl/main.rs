@@ -8,29 +8,40 @@
 mod account;
 mod asking;
 mod aws;
+mod care;
 mod command;
 mod completions;
+mod count;
 mod dead_letter;
 mod dead_letter_queue;
 mod deliveries;
 mod ending;
+mod filter;
+mod follow;
 mod http;
 mod interrupt;
 mod letter;
+mod live_queue;
+mod message_view;
+mod payload;
 mod payload_file;
+mod peek;
 mod printer;
 mod progress;
 mod queue_choice;
+mod received;
 mod redrive;
 mod replay_spill;
 mod sample;
 mod secret;
 mod send;
 mod session;
+mod shown;
 mod sign;
 mod signed;
 mod spilled;
 mod stack;
+mod tail;
 mod trigger;
 mod trouble;
 mod webhook;
@@ -49,7 +60,7 @@ use webhook::ApiKey;
 #[tokio::main(flavor = "current_thread")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads environment and clock"
+    reason = "the one place that reads the environment and the clock"
 )]
 async fn main() -> ExitCode {
     // Ends with 2 where the command line is wrong.

@@ -5,6 +5,7 @@ use anstream::AutoStream;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use terminal_size::{Width, terminal_size_of};
 
 /// Prints for people or for scripts.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,17 @@ impl Printer {
     /// Says on standard error what a person should know meanwhile. Where nobody reads that, nothing else depends on it.
     pub fn note(self, note: impl Display) {
         let _ = writeln!(AutoStream::auto(io::stderr()), "{note}");
+    }
+
+    /// Warns on standard error, in the tool's name.
+    pub fn warn(self, line: impl Display) {
+        self.note(format_args!("relayctl: {line}"));
+    }
+
+    /// How many characters a line of the terminal has; `None` where there is no terminal.
+    pub fn width(self) -> Option<usize> {
+        let (Width(width), _) = terminal_size_of(io::stdout())?;
+        Some(width.into())
     }
 
     /// Prints a value as scripts or as people want it.

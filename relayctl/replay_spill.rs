@@ -3,6 +3,7 @@
 use crate::account::{Account, Outcome};
 use crate::aws::{self, Clients};
 use crate::ending::Ending;
+use crate::filter::{Filter, Wanted};
 use crate::letter::{Letter, send};
 use crate::progress;
 use crate::session::Session;
@@ -18,7 +19,8 @@ const AT_ONCE: usize = 8;
 const ABOUT: &str = "\
 A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its \
 entity, and the object is deleted only after SQS has confirmed the message with the right checksums. What cannot \
-be read, or points to a payload that is gone, stays and is named; the others go on.
+be read, or points to a payload that is gone, stays and is named; the others go on. So does what a filter leaves: it \
+stays as it is, and is counted as skipped.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A FIFO queue drops \
 an event that it has taken within the last five minutes; a standard queue, or a repetition later than that, may \
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   relayctl replay-spill --dry-run
   relayctl replay-spill --stack labelbox-relay-staging --entity label --entity review
+  relayctl replay-spill --topic LABEL_DELETED --project cm8d4 --since 2h
   relayctl replay-spill --json | jq '.kept[].reason'";
 
 /// Send the messages that wait in the bucket to their queues
@@ -38,6 +41,8 @@ pub struct ReplaySpill {
     /// Only messages of this entity; may be given more than once
     #[arg(long, value_name = "ENTITY")]
     entity: Vec<Entity>,
+    #[command(flatten)]
+    filter: Filter,
     /// Change nothing, say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -60,6 +65,7 @@ async fn replay(
         clients,
         stack,
         bucket: stack.payload_bucket()?,
+        wanted: command.filter.at(session.now()),
         dry_run: command.dry_run,
     };
     let mut keys = Vec::new();
@@ -99,6 +105,7 @@ struct Replay<'r> {
     clients: &'r Clients,
     stack: &'r Stack,
     bucket: &'r str,
+    wanted: Wanted<'r>,
     dry_run: bool,
 }
 
@@ -134,6 +141,9 @@ impl Replay<'_> {
         };
         let letter = spilled::letter(key, &object.content, queue_url.ends_with(".fifo"))
             .map_err(|error| error.to_string())?;
+        if !self.wanted.takes(&letter) {
+            return Ok(Outcome::Skipped);
+        }
         self.check_payload(&letter).await?;
         if self.dry_run {
             return Ok(Outcome::Sendable);

@@ -8,6 +8,7 @@ use crate::stack::Stack;
 use crate::trouble::Trouble;
 use crate::webhook::ApiKey;
 use std::time::SystemTime;
+use time::OffsetDateTime;
 
 /// One run of the tool.
 pub struct Session<'s> {
@@ -22,6 +23,10 @@ pub struct Session<'s> {
 }
 
 impl Session<'_> {
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)().into()
+    }
+
     /// Connects to AWS, and finds the stack there.
     pub async fn find_stack(&self) -> Result<(Clients, Stack), Trouble> {
         let clients = Clients::connect(self.place, self.own_s3).await?;

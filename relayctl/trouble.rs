@@ -67,6 +67,11 @@ impl Trouble {
         }
     }
 
+    /// Whether nothing else at AWS can be had either.
+    pub fn is_of_all(&self) -> bool {
+        matches!(self, Self::NoCredentials(_) | Self::NoAnswer { .. })
+    }
+
     /// What the user reads: one line, whatever AWS wrote.
     pub fn line(&self) -> String {
         let text = self.to_string();

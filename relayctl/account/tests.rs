@@ -48,6 +48,7 @@ fn scripts_get_the_same_account() {
         "sent": 1,
         "deleted": 1,
         "already_gone": 0,
+        "skipped": 0,
         "kept": [{"message": "spill/label/2026/11/23/x.json", "reason": "it is broken"}],
     });
     assert_eq!(json, expected);
@@ -62,6 +63,16 @@ fn a_dry_run_says_what_it_would_send_and_not_what_it_sent() {
     let text = account.to_string();
     assert!(text.contains("would send          2\n"), "{text}");
     assert!(!text.contains("\nsent"), "{text}");
+}
+
+#[test]
+fn what_a_filter_leaves_is_counted_and_is_no_failure() {
+    let account = account(&[Outcome::Moved, Outcome::Skipped]);
+    let text = account.to_string();
+    assert!(text.contains("skipped             1\n"), "{text}");
+    let json = serde_json::to_value(&account).unwrap();
+    assert_eq!(json.get("skipped"), Some(&1.into()));
+    assert_eq!(account.ending().status(), 0);
 }
 
 #[test]

@@ -31,17 +31,17 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
     let output = |name: &str| (name.to_owned(), "https://sqs/queue.fifo".to_owned());
     let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
     let stack = Stack::new("relay", outputs);
-    let line = ["relayctl", "redrive", "label"];
-    let crate::command::Command::Redrive(command) =
-        <crate::CommandLine as clap::Parser>::parse_from(line).command
-    else {
-        panic!("no redrive");
-    };
-    let mut account = Account::new(false);
     let interrupt = Interrupt::listen();
-    super::redrive(&command, &clients, &stack, &interrupt, &mut account)
-        .await
-        .unwrap();
+    let mut account = Account::new(false);
+    let filter = Filter::default();
+    let redriving = Redriving {
+        clients: &clients,
+        stack: &stack,
+        interrupt: &interrupt,
+        wanted: filter.at(time::OffsetDateTime::UNIX_EPOCH),
+        dry_run: false,
+    };
+    redriving.all(&[Entity::Label], &mut account).await.unwrap();
     let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         target.replace("AmazonSQS.", "")

@@ -3,6 +3,7 @@
 use super::*;
 use crate::aws::{ETAG, offline};
 use std::collections::HashMap;
+use time::OffsetDateTime;
 
 const KEY: &str = "spill/unrouted/2026/11/23/d.json";
 const RECORD: &str = r#"{"MessageBody": "body", "MessageAttributes": {
@@ -19,10 +20,12 @@ async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
         "https://sqs/queue".to_owned(),
     );
     let stack = Stack::new("relay", HashMap::from([url]));
+    let filter = Filter::default();
     let replay = Replay {
         clients: &clients,
         stack: &stack,
         bucket: "bucket",
+        wanted: filter.at(OffsetDateTime::UNIX_EPOCH),
         dry_run: false,
     };
     let outcome = replay.one(KEY).await;

@@ -44,15 +44,15 @@ pub async fn make(
 ) -> Result<Ending, Trouble> {
     let text = value.write()?;
     if session.interrupt.is_pressed() {
-        session.printer.note("relayctl: nothing was changed");
+        session.printer.warn("nothing was changed");
         return Ok(Ending::Interrupted);
     }
     store.replace(held, &text).await?;
     let printed = session.printer.show(&change);
     if printed.is_err() {
-        session.printer.note(
-            "relayctl: the secret is changed; relayctl secret show-names says what it is now",
-        );
+        session
+            .printer
+            .warn("the secret is changed; relayctl secret show-names says what it is now");
     }
     printed.map(|()| Ending::Done)
 }

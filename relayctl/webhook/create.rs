@@ -104,7 +104,7 @@ pub async fn run(
         let id = &created.webhook.id;
         session
             .printer
-            .note(format!("relayctl: the webhook {id} is made all the same"));
+            .warn(format!("the webhook {id} is made all the same"));
     }
     printed.map(|()| Ending::Done)
 }

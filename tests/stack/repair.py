@@ -116,10 +116,10 @@ def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
     return Done(tool.returncode, out, err)
 
 
-def make_site(emulator: Emulator, program: Path, name: str, queue_type: str) -> Site:
-    """Makes a stack of its own, with the outputs that the contract names."""
+def make_site(emulator: Emulator, program: Path, name: str, queue_type: str, receives: int = 1) -> Site:
+    """Makes a stack of its own, with the outputs that the contract names. Messages die after so many `receives`."""
     cloudformation = emulator.client("cloudformation")
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type)))
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type, receives)))
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
     return Site(Stack.find(emulator, name), program)
 
@@ -151,7 +151,7 @@ def attributes(**texts: str) -> dict[str, dict[str, Any]]:
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
 
 
-def _template(queue_type: str) -> dict[str, Any]:
+def _template(queue_type: str, receives: int) -> dict[str, Any]:
     kind = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     kind = kind if queue_type == "fifo" else {}
     resources: dict[str, Any] = {"Bucket": {"Type": "AWS::S3::Bucket"}}
@@ -161,7 +161,7 @@ def _template(queue_type: str) -> dict[str, Any]:
         resources[dead] = {"Type": "AWS::SQS::Queue", "Properties": kind}
         resources[f"{name}Queue"] = {
             "Type": "AWS::SQS::Queue",
-            "Properties": {**kind, "RedrivePolicy": {**dies, "maxReceiveCount": 1}},
+            "Properties": {**kind, "RedrivePolicy": {**dies, "maxReceiveCount": receives}},
         }
         outputs[f"{dead}Url"] = {"Value": {"Ref": dead}}
         outputs[f"{name}QueueUrl"] = {"Value": {"Ref": f"{name}Queue"}}

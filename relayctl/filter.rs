@@ -1,0 +1,152 @@
+//! Which messages a command is about: by topic, by project, and by the time at which the relay received them.
+
+use crate::letter::Letter;
+use std::str::FromStr;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Only messages of these topics and projects, received in this time.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters")]
+pub struct Filter {
+    /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
+    #[arg(long, value_name = "TOPIC")]
+    topic: Vec<Topic>,
+    /// Only this project, by its id; may be given more than once
+    #[arg(long, value_name = "ID")]
+    project: Vec<String>,
+    /// Only what the relay received (attribute received_at) at this time or later: RFC 3339, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only what the relay received before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+}
+
+impl Filter {
+    /// The filter for a command that was started at this time.
+    pub fn at(&self, now: OffsetDateTime) -> Wanted<'_> {
+        Wanted {
+            filter: self,
+            since: self.since.map(|moment| moment.from(now)),
+            until: self.until.map(|moment| moment.from(now)),
+        }
+    }
+}
+
+/// What a filter takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'f> {
+    filter: &'f Filter,
+    since: Option<OffsetDateTime>,
+    until: Option<OffsetDateTime>,
+}
+
+impl Wanted<'_> {
+    /// Whether there is no filter at all.
+    pub fn is_all(&self) -> bool {
+        let Filter { topic, project, .. } = self.filter;
+        topic.is_empty() && project.is_empty() && !self.is_timed()
+    }
+
+    /// A message that does not say what a filter asks for is not taken.
+    pub fn takes(&self, letter: &Letter) -> bool {
+        let topic = letter.attribute("event").unwrap_or_default();
+        let project = letter.attribute("project_id").unwrap_or_default();
+        let Filter {
+            topic: topics,
+            project: projects,
+            ..
+        } = self.filter;
+        (topics.is_empty() || topics.iter().any(|it| it.names(topic)))
+            && (projects.is_empty() || projects.iter().any(|it| it == project))
+            && (!self.is_timed() || received_at(letter).is_some_and(|time| self.is_time(time)))
+    }
+
+    fn is_timed(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    fn is_time(&self, time: OffsetDateTime) -> bool {
+        self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
+    }
+}
+
+fn received_at(letter: &Letter) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(letter.attribute("received_at")?, &Rfc3339).ok()
+}
+
+/// A topic, or what some topics begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Topic {
+    Exact(String),
+    BeginsWith(String),
+}
+
+impl Topic {
+    fn names(&self, topic: &str) -> bool {
+        match self {
+            Self::Exact(name) => name.eq_ignore_ascii_case(topic),
+            Self::BeginsWith(name) => topic
+                .get(..name.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(name)),
+        }
+    }
+}
+
+impl FromStr for Topic {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, is_begin) = match text.strip_suffix('*') {
+            Some(begin) => (begin, true),
+            None => (text, false),
+        };
+        if name.contains('*') {
+            return Err("a * can only stand at the end");
+        }
+        if text.is_empty() {
+            return Err("a topic has a name");
+        }
+        let name = name.to_owned();
+        Ok(if is_begin {
+            Self::BeginsWith(name)
+        } else {
+            Self::Exact(name)
+        })
+    }
+}
+
+/// A time, as it is or by how long ago it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    At(OffsetDateTime),
+    Ago(time::Duration),
+}
+
+impl Moment {
+    fn from(self, now: OffsetDateTime) -> OffsetDateTime {
+        match self {
+            Self::At(time) => time,
+            // What lies before all times that can be written lies before all messages.
+            Self::Ago(ago) => now.checked_sub(ago).unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+            return Ok(Self::At(time));
+        }
+        let ago = humantime::parse_duration(text).ok();
+        let ago = ago.and_then(|ago| time::Duration::try_from(ago).ok());
+        ago.map(Self::Ago)
+            .ok_or("write a time such as 2026-11-23T13:00:00Z, or how long ago, such as 90m or 2h")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What filters take, and what they leave.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use clap::Parser;
+use time::macros::datetime;
+
+const NOW: OffsetDateTime = datetime!(2026-11-23 13:00 UTC);
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    filter: Filter,
+}
+
+fn read(words: &str) -> Result<Filter, clap::Error> {
+    Line::try_parse_from(format!("x {words}").split_whitespace()).map(|line| line.filter)
+}
+
+fn letter(attributes: &[(&str, &str)]) -> Letter {
+    let attribute = |(name, value): &(&str, &str)| {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(*value);
+        ((*name).to_owned(), value.build().unwrap())
+    };
+    Letter {
+        body: String::new(),
+        attributes: attributes.iter().map(attribute).collect(),
+        trace: None,
+        group_id: None,
+        dedup_id: None,
+    }
+}
+
+fn usual() -> Letter {
+    letter(&[
+        ("event", "LABEL_CREATED"),
+        ("project_id", "p1"),
+        ("received_at", "2026-11-23T12:00:00.000Z"),
+    ])
+}
+
+#[test]
+fn a_message_is_taken_if_it_has_one_of_each_that_is_asked_for() {
+    for (words, takes) in [
+        ("", true),
+        ("--topic LABEL_CREATED", true),
+        ("--topic label_created", true),
+        ("--topic LABEL_UPDATED", false),
+        ("--topic LABEL_UPDATED --topic Label_Created", true),
+        ("--topic LABEL_*", true),
+        ("--topic label_c*", true),
+        ("--topic LABEL_CREATED*", true),
+        ("--topic LABEL_CREATED_*", false),
+        ("--topic *", true),
+        ("--topic LABEL", false),
+        ("--project p1", true),
+        ("--project P1", false),
+        ("--project p2 --project p1", true),
+        ("--project p1 --topic MOVE", false),
+        ("--since 2026-11-23T12:00:00Z", true),
+        ("--since 2026-11-23T12:00:00.001Z", false),
+        ("--since 2026-11-23T14:00:00+02:00", true),
+        ("--until 2026-11-23T12:00:00Z", false),
+        ("--until 2026-11-23T12:00:00.001Z", true),
+        ("--since 60m", true),
+        ("--since 59m", false),
+        ("--until 59m", true),
+        ("--until 1h", false),
+        ("--since 2h --until 30m --project p1 --topic label_*", true),
+        ("--since 9999999y", true),
+    ] {
+        let filter = read(words).unwrap();
+        assert_eq!(filter.at(NOW).takes(&usual()), takes, "{words:?}");
+        assert_eq!(filter.at(NOW).is_all(), words.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn a_message_that_does_not_say_what_is_asked_for_is_left() {
+    let silent = letter(&[("received_at", "yesterday")]);
+    for (words, takes) in [
+        ("", true),
+        ("--topic MOVE", false),
+        ("--project p1", false),
+        ("--since 2h", false),
+        ("--until 2h", false),
+    ] {
+        let filter = read(words).unwrap();
+        assert_eq!(filter.at(NOW).takes(&silent), takes, "{words:?}");
+    }
+}
+
+#[test]
+fn a_topic_of_other_letters_is_no_panic() {
+    let odd = letter(&[("event", "ÄÖ")]);
+    assert!(!read("--topic a*").unwrap().at(NOW).takes(&odd));
+    assert!(!read("--topic Äx").unwrap().at(NOW).takes(&odd));
+}
+
+#[test]
+fn what_is_no_topic_or_time_is_wrong_usage() {
+    for words in [
+        "--topic *_CREATED",
+        "--topic LA*EL",
+        "--topic=",
+        "--since yesterday",
+        "--since 2026-11-23",
+        "--until 5",
+        "--since=",
+    ] {
+        assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+    }
+}
