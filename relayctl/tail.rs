@@ -31,7 +31,8 @@ SQS knows no way to look at a message without receiving it, so looking has a pri
 20 seconds. What waits behind it in a FIFO group waits as long.
 - Each receive counts. A message goes to its dead-letter queue after five that did not end with its deletion, and a tail \
 uses up to two of them (--receives). It looks again only when more waits than it has shown. What has cost its receives by then stays hidden until the tail ends, and with it \
-what comes after it in its FIFO group. After ten minutes of that (--keep) the tail of this queue ends by itself.
+what comes after it in its FIFO group. After ten minutes of that (--keep), or \
+with a thousand such messages, the tail of this queue ends by itself.
 - Where consumers are at work, they take messages before the tail does: it shows a part of them. Where none are, it shows \
 all, but of a FIFO group only the first ten that wait.
 
