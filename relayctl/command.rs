@@ -2,6 +2,7 @@
 
 use crate::completions::{self, Completions};
 use crate::count::{self, Count};
+use crate::doctor::{self, Doctor};
 use crate::ending::Ending;
 use crate::peek::{self, Peek};
 use crate::redrive::{self, Redrive};
@@ -61,6 +62,7 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Doctor(Doctor),
     Send(Send),
     Trigger(Trigger),
     Sign(Sign),
@@ -77,6 +79,7 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, session: &Session<'_>) -> Result<Ending, Trouble> {
         match self {
+            Self::Doctor(command) => doctor::run(command, session).await,
             Self::Send(command) => send::run(command, session).await,
             Self::Trigger(command) => trigger::run(command, session).await,
             Self::Sign(command) => sign::run(command, session).await,

@@ -41,16 +41,20 @@ pub async fn run(_: &Count, session: &Session<'_>) -> Result<Ending, Trouble> {
 
 /// Of one queue, or of all.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Counted {
+pub struct Counted {
     #[serde(skip_serializing_if = "Option::is_none")]
-    queue: Option<&'static str>,
-    waiting: u64,
-    in_flight: u64,
-    dead_letters: u64,
-    spilled: u64,
+    pub queue: Option<&'static str>,
+    pub waiting: u64,
+    pub in_flight: u64,
+    pub dead_letters: u64,
+    pub spilled: u64,
 }
 
-async fn count_queue(entity: Entity, clients: &Clients, stack: &Stack) -> Result<Counted, Trouble> {
+pub async fn count_queue(
+    entity: Entity,
+    clients: &Clients,
+    stack: &Stack,
+) -> Result<Counted, Trouble> {
     let queue = LiveQueue::new(clients, stack, entity, false)?
         .standing()
         .await?;
@@ -68,7 +72,7 @@ async fn count_queue(entity: Entity, clients: &Clients, stack: &Stack) -> Result
 }
 
 /// Enters what waits in the bucket. Returns how many objects there are of no queue.
-async fn count_spilled(
+pub async fn count_spilled(
     queues: &mut [Counted],
     clients: &Clients,
     stack: &Stack,

@@ -108,6 +108,14 @@ impl<'r> LiveQueue<'r> {
         Ok(messages.filter_map(Received::read).collect())
     }
 
+    /// Takes a message out for good.
+    pub async fn delete(&self, receipt_handle: String) -> Result<(), Trouble> {
+        let request = self.sqs.delete_message().queue_url(self.url);
+        let answer = request.receipt_handle(receipt_handle).send().await;
+        answer.map_err(|error| aws::trouble("sqs:DeleteMessage", &error))?;
+        Ok(())
+    }
+
     /// Makes messages visible again. Says why not, if not all are; what is not comes back by itself.
     pub async fn release(&self, receipt_handles: Vec<String>) -> Result<(), String> {
         self.hide(receipt_handles, 0).await

@@ -15,6 +15,7 @@ mod count;
 mod dead_letter;
 mod dead_letter_queue;
 mod deliveries;
+mod doctor;
 mod ending;
 mod filter;
 mod follow;

@@ -45,10 +45,12 @@ impl Entity {
     }
 }
 
-/// A stack's outputs.
-#[derive(Debug)]
+/// A stack as CloudFormation describes it.
+#[derive(Debug, Default)]
 pub struct Stack {
-    name: String,
+    pub name: String,
+    /// What CloudFormation did last, and how that went.
+    pub status: String,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
 }
@@ -78,7 +80,9 @@ impl Stack {
             Some((parameter.parameter_key.clone()?, value?))
         };
         let parameters = stack.parameters().iter().filter_map(parameter);
+        let status = stack.stack_status().map(|status| status.as_str());
         Ok(Self {
+            status: status.unwrap_or_default().to_owned(),
             parameters: parameters.collect(),
             ..Self::new(name, outputs.collect())
         })
@@ -89,8 +93,14 @@ impl Stack {
         Self {
             name: name.to_owned(),
             outputs,
-            parameters: HashMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// What the stack was told, if that is known and not empty.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let value = self.parameters.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
     }
 
     pub fn queue_url(&self, entity: Entity) -> Result<&str, Trouble> {
@@ -102,33 +112,34 @@ impl Stack {
     }
 
     pub fn payload_bucket(&self) -> Result<&str, Trouble> {
-        self.output("PayloadBucketName".to_owned())
+        self.output("PayloadBucketName")
     }
 
     pub fn secret_arn(&self) -> Result<&str, Trouble> {
-        self.output("SecretArn".to_owned())
+        self.output("SecretArn")
     }
 
     /// Where Labelbox's model training calls, without a slash at its end.
     pub fn training_url(&self) -> Result<&str, Trouble> {
-        self.output("TrainingUrl".to_owned())
+        self.output("TrainingUrl")
     }
 
     /// Where Labelbox sends to, up to the webhook's name.
     pub fn webhooks_url(&self) -> Result<&str, Trouble> {
-        let url = self.output("WebhookUrl".to_owned())?;
+        let url = self.output("WebhookUrl")?;
         Ok(url.trim_end_matches(|letter| letter != '/'))
     }
 
     /// For how many seconds the function believes a secret, in words.
     pub fn secret_ttl(&self) -> String {
-        match self.parameters.get("SecretTtlSeconds") {
+        match self.parameter("SecretTtlSeconds") {
             Some(seconds) => format!("{seconds} s"),
             None => "the stack's SecretTtlSeconds".to_owned(),
         }
     }
 
-    fn output(&self, output: String) -> Result<&str, Trouble> {
+    pub fn output(&self, output: impl Into<String>) -> Result<&str, Trouble> {
+        let output = output.into();
         let value = self.outputs.get(&output).map(String::as_str);
         value.ok_or_else(|| Trouble::NoOutput {
             stack: self.name.clone(),

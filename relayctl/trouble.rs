@@ -36,6 +36,8 @@ pub enum Trouble {
         "the stack has no usable secret for {0}; relayctl secret show-names lists what is there"
     )]
     NoSecret(String),
+    #[error("{url} did not answer: {said}; check the network, and whether the stack is whole")]
+    NoAnswerAt { url: String, said: String },
     #[error("no HTTPS client can be had: {0}; are the system's root certificates installed?")]
     NoHttp(String),
     #[error("the account could not be printed: {0}; repeat the command")]
