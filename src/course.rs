@@ -1,9 +1,8 @@
 //! The course of a request: the time that each step may take and has taken, and troubles that did not stop it.
 
 use crate::error::chain;
-use crate::schedule::{Schedule, TooLate, now};
+use crate::schedule::Schedule;
 use crate::secrets::FetchError;
-use std::future::Future;
 use std::time::Duration;
 
 /// What is known of a request on its way, beside what it comes to.
@@ -61,43 +60,4 @@ impl Course {
             is_source_allowed: true,
         }
     }
-
-    /// Fetching secrets.
-    ///
-    /// # Errors
-    /// When it took too long.
-    pub async fn fetch<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
-        timed(&mut self.times.secret, self.schedule.fetch(step)).await
-    }
-
-    /// Storing a payload.
-    ///
-    /// # Errors
-    /// When it took too long.
-    pub async fn payload<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
-        timed(&mut self.times.payload, self.schedule.payload(step)).await
-    }
-
-    /// Sending to the queue.
-    ///
-    /// # Errors
-    /// When it took too long.
-    pub async fn queue<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
-        timed(&mut self.times.queue, self.schedule.queue(step)).await
-    }
-
-    /// Spilling.
-    ///
-    /// # Errors
-    /// When it took too long.
-    pub async fn spill<F: Future>(&mut self, step: F) -> Result<F::Output, TooLate> {
-        timed(&mut self.times.spill, self.schedule.spill(step)).await
-    }
-}
-
-async fn timed<F: Future>(time: &mut Option<Duration>, step: F) -> F::Output {
-    let started = now();
-    let outcome = step.await;
-    *time = Some(now() - started);
-    outcome
 }

@@ -5,7 +5,7 @@ use crate::course::Course;
 use crate::error::Failure;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
-use crate::schedule::TooLate;
+use crate::schedule::{Stopwatch, TooLate};
 use crate::spill::{self, Record};
 
 /// Where the durable copy of an event is.
@@ -37,10 +37,14 @@ pub async fn deliver(
     course: &mut Course,
 ) -> Result<Stored, Failure> {
     if let Some(Payload { key, bytes, .. }) = payload {
-        let stored = course.payload(bucket.put(&key, bytes)).await;
+        let watch = Stopwatch::start();
+        let stored = course.schedule.payload(bucket.put(&key, bytes)).await;
+        course.times.payload = Some(watch.time());
         in_time(stored).map_err(Failure::PayloadNotStored)?;
     }
-    let sent = course.queue(queue.send(message)).await;
+    let watch = Stopwatch::start();
+    let sent = course.schedule.queue(queue.send(message)).await;
+    course.times.queue = Some(watch.time());
     match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
         Ok(message_id) => Ok(Stored::Queued { message_id }),
         Err(reason) => spill(bucket, message, reason, course).await,
@@ -54,10 +58,12 @@ async fn spill(
     course: &mut Course,
 ) -> Result<Stored, Failure> {
     let key = spill::key(message);
+    let watch = Stopwatch::start();
     let stored = match Record::of(message).to_json() {
-        Ok(record) => in_time(course.spill(bucket.put(&key, record)).await),
+        Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
         Err(error) => Err(BucketError::NotStored(error.into())),
     };
+    course.times.spill = Some(watch.time());
     match stored {
         Ok(()) => Ok(Stored::Spilled { key, reason }),
         Err(bucket) => Err(Failure::NotDurable {

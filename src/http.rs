@@ -95,8 +95,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
-        let served = self.serve(&request, route.clone(), body, started, &mut course);
-        let outcome = served.await;
+        let outcome = self
+            .serve(&request, route.clone(), body, started, &mut course)
+            .await;
         self.close(&Line {
             request: &request,
             route: route.as_ref(),

@@ -76,6 +76,22 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Measures a step. It does not take the step as a future: each layer around one is a copy of all that it holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins to measure.
+    pub fn start() -> Self {
+        Self(now())
+    }
+
+    /// How long it has been.
+    pub fn time(self) -> Duration {
+        now() - self.0
+    }
+}
+
 /// A step took longer than its share of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it took too long")]

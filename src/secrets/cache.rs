@@ -2,6 +2,7 @@
 
 use super::{FetchError, SecretStore};
 use crate::course::{Course, SecretTrouble};
+use crate::schedule::Stopwatch;
 use crate::secret::Secrets;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -111,7 +112,9 @@ impl<S: SecretStore> SecretCache<S> {
         course: &mut Course,
     ) -> Result<Arc<Secrets>, FetchError> {
         self.state().asked_at = Some(now);
-        let answer = course.fetch(self.store.fetch()).await;
+        let watch = Stopwatch::start();
+        let answer = course.schedule.fetch(self.store.fetch()).await;
+        course.times.secret = Some(watch.time());
         let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
         let error = match answer {
