@@ -1,6 +1,10 @@
 //! That samples are what they stand for, each an event of its own, and that fields can be set.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
 

@@ -1,6 +1,10 @@
 //! What is sent when a topic is triggered.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
 use clap::Parser;

@@ -171,20 +171,6 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
     assert days["payloads/"] > days["spill/"] + 2 * longest, "a pointer may spill, be queued, and be a dead letter"
 
 
-def test_the_alarms_watch_metrics_that_there_are(stack: Stack) -> None:
-    alarms = stack.emulator.client("cloudwatch").describe_alarms(AlarmNamePrefix=stack.name)["MetricAlarms"]
-    made = {(stack.settings["METRICS_NAMESPACE"], name) for name in documented()}
-    ours = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms if not alarm["Namespace"].startswith("AWS/")}
-    assert ours and ours <= made
-    dead = {
-        dimension["Value"]
-        for alarm in alarms
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
-        for dimension in alarm["Dimensions"]
-    }
-    assert dead == {stack.dead_letter_queue_url(entity).rpartition("/")[2] for entity in QUEUES}
-
-
 def permissions(stack: Stack) -> dict[str, set[str]]:
     """What the function's role allows: each action with its resources."""
     iam, role = stack.emulator.client("iam"), stack.function["Role"].rpartition("/")[2]
