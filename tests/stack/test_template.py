@@ -5,7 +5,6 @@ import json
 import pytest
 from conftest import Deploy
 from local.emulator import Emulator
-from local.metrics import documented
 from local.places import PROJECT
 from local.samples import SECRET, sign
 from local.stack import QUEUES, Stack
