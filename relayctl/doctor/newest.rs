@@ -90,7 +90,10 @@ fn judge(lines: &[Timed], visit: &Visit<'_>, group: &str) -> Vec<Finding> {
         None => Finding::warning(
             "newest event",
             "none in the last lines of the log",
-            mend::relayctl(visit.stack, "webhook list says whether Labelbox sends"),
+            format!(
+                "{} says whether Labelbox sends",
+                mend::relayctl(visit.stack, "webhook list")
+            ),
         ),
     }];
     let is_failure =

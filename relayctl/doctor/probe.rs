@@ -121,9 +121,9 @@ fn left(visit: &Visit<'_>, id: &str, why: &str) -> Finding {
     let says = format!(
         "a signed event went through, but stays in the Unrouted queue as message {id}: {why}"
     );
-    let mend = mend::relayctl(
-        visit.stack,
-        "tail unrouted shows it; its consumer may ignore the topic RELAYCTL_PROBE",
+    let mend = format!(
+        "{} shows it; its consumer may ignore the topic {TOPIC}",
+        mend::relayctl(visit.stack, "tail unrouted")
     );
     Finding::warning(NAME, says, mend)
 }
