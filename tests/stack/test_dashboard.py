@@ -102,6 +102,12 @@ def test_titles_have_units_and_say_when_none_is_usual(widgets: list[Widget]) -> 
             assert line.rendering.get("visible", True) == ("label" in line.rendering), line
 
 
+def test_ages_are_in_hours(widgets: list[Widget]) -> None:
+    [widget] = [each for each in widgets if each.title.startswith("Age of")]
+    shown, hidden = widget.lines()[: len(ENTITIES)], widget.lines()[len(ENTITIES) :]
+    assert [line.rendering["expression"] for line in shown] == [f"{line.rendering['id']} / 3600" for line in hidden]
+
+
 def test_the_time_by_memory_is_that_of_the_function(widgets: list[Widget]) -> None:
     [widget] = [each for each in widgets if "GB-s" in each.title]
     [expression] = [line.rendering["expression"] for line in widget.lines() if "expression" in line.rendering]
