@@ -116,8 +116,8 @@ def test_the_time_by_memory_is_that_of_the_function(widgets: list[Widget]) -> No
 
 
 def test_its_lines_of_alarm_are_the_alarms_thresholds(stack: Stack, widgets: list[Widget]) -> None:
-    lines = {each.title: each.properties["annotations"]["horizontal"] for each in widgets if "annotations" in each.properties}
-    shown = {title: [line["value"] for line in each] for title, each in lines.items()}
+    annotated = [each for each in widgets if "annotations" in each.properties]
+    shown = {each.title: [line["value"] for line in each.properties["annotations"]["horizontal"]] for each in annotated}
     alarms = deployed_alarms(stack)
     assert shown == {
         "Time to answer (ms)": [alarms["FunctionDurationAlarm"].definition["Threshold"]],

@@ -220,5 +220,8 @@ TROUBLES = {
     "FunctionDurationAlarm": Trouble(be_slow, None, calm=8000, lasting=2, to_the_whole=True),
     "QuietAlarm": Trouble(be_quiet, None, calm=1, lasting=24),
     **{f"{name}DeadLetterAlarm": Trouble(let_die(entity), 1, to_the_whole=True) for entity, name in QUEUES.items()},
-    **{f"{name}AgeAlarm": Trouble(grow_old(entity), None, calm=OLD_SECONDS, to_the_whole=True) for entity, name in QUEUES.items()},
+    **{
+        f"{name}AgeAlarm": Trouble(grow_old(entity), None, calm=OLD_SECONDS, to_the_whole=True)
+        for entity, name in QUEUES.items()
+    },
 }
