@@ -132,6 +132,8 @@ def test_a_key_of_ones_own_does_not_silence_the_alarms(deployed: Deploy, running
     stack = deployed("relay-keyed", put_secret=False, KmsKeyArn=key, AlarmEmail="someone@example.com")
     attributes = running.client("sns").get_topic_attributes(TopicArn=topic_of(stack))["Attributes"]
     assert not attributes.get("KmsMasterKeyId"), "CloudWatch may not use the key"
+    # The template itself, too: the emulator makes topics without this property.
+    assert "KmsMasterKeyId" not in of_type("AWS::SNS::Topic")["AlarmTopic"]
     assert "QuietAlarm" not in deployed_alarms(stack)
 
 

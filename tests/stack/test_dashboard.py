@@ -102,6 +102,12 @@ def test_titles_have_units_and_say_when_none_is_usual(widgets: list[Widget]) -> 
             assert line.rendering.get("visible", True) == ("label" in line.rendering), line
 
 
+def test_ages_are_in_hours(widgets: list[Widget]) -> None:
+    [widget] = [each for each in widgets if each.title.startswith("Age of")]
+    shown, hidden = widget.lines()[: len(ENTITIES)], widget.lines()[len(ENTITIES) :]
+    assert [line.rendering["expression"] for line in shown] == [f"{line.rendering['id']} / 3600" for line in hidden]
+
+
 def test_the_time_by_memory_is_that_of_the_function(widgets: list[Widget]) -> None:
     [widget] = [each for each in widgets if "GB-s" in each.title]
     [expression] = [line.rendering["expression"] for line in widget.lines() if "expression" in line.rendering]
@@ -110,8 +116,8 @@ def test_the_time_by_memory_is_that_of_the_function(widgets: list[Widget]) -> No
 
 
 def test_its_lines_of_alarm_are_the_alarms_thresholds(stack: Stack, widgets: list[Widget]) -> None:
-    lines = {each.title: each.properties["annotations"]["horizontal"] for each in widgets if "annotations" in each.properties}
-    shown = {title: [line["value"] for line in each] for title, each in lines.items()}
+    annotated = [each for each in widgets if "annotations" in each.properties]
+    shown = {each.title: [line["value"] for line in each.properties["annotations"]["horizontal"]] for each in annotated}
     alarms = deployed_alarms(stack)
     assert shown == {
         "Time to answer (ms)": [alarms["FunctionDurationAlarm"].definition["Threshold"]],
