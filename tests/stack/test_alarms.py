@@ -25,7 +25,7 @@ SILENT = {name for name in TROUBLES if name.endswith(("DeadLetterAlarm", "AgeAla
 
 @pytest.fixture(scope="module")
 def whole(deployed: Deploy) -> Stack:
-    return deployed("relay-watched", RetentionDays="1", AlarmEmail="someone@example.com", AlarmQuietHours="24")
+    return deployed("relay-whole", RetentionDays="1", AlarmEmail="someone@example.com", AlarmQuietHours="24")
 
 
 @pytest.fixture(scope="module")

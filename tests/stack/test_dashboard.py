@@ -19,7 +19,7 @@ RARE = {"Refused", "Unrouted", "SourceNotAllowed", "SecretStale", *URGENT}
 
 @pytest.fixture(scope="module")
 def stack(deployed: Deploy) -> Stack:
-    return deployed("relay-watched", RetentionDays="1", AlarmEmail="someone@example.com", AlarmQuietHours="24")
+    return deployed("relay-whole", RetentionDays="1", AlarmEmail="someone@example.com", AlarmQuietHours="24")
 
 
 def body_of(stack: Stack) -> str:

@@ -159,9 +159,18 @@ def test_a_right_that_was_taken_away_is_named(make: Callable[..., Site]) -> None
     expect(site, "rights", "problem", "may not sqs:SendMessage", "aws iam put-role-policy", "--no-probe")
 
 
-def test_a_function_that_lets_nobody_in_fails_the_probe(make: Callable[..., Site]) -> None:
+def test_where_addresses_are_locked_the_probe_is_not_taken_for_broken(make: Callable[..., Site]) -> None:
     site = make(AllowedSourceCidrs="192.0.2.0/24")
-    expect(site, "probe", "problem", "403 source_not_allowed", "AllowedSourceCidrs")
+    expect(site, "probe", "not_checked", "not in AllowedSourceCidrs", "newest event")
+
+
+def test_a_secret_that_was_just_changed_is_waited_for(make: Callable[..., Site]) -> None:
+    site = make()
+    assert site.run("doctor").status == 0
+    site.stack.put_secret(SOUND[::-1])
+    done = site.run("doctor", "--json")
+    assert (done.status, checks(done)["probe"]["status"]) == (0, "ok"), done
+    assert "waiting" in done.err
 
 
 def test_an_event_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., Site]) -> None:
