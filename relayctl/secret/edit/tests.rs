@@ -155,11 +155,13 @@ fn a_rotation_needs_a_name_that_there_is_and_a_secret_that_there_is_not() {
 }
 
 #[test]
-fn an_object_has_nothing_to_keep() {
-    let keep = names(&["labelbox"]);
-    check_refused(add(read(OBJECT), "a", fresh(), &keep), "--keep is for");
+fn an_object_keeps_its_names_and_no_others() {
+    let known = names(&["labelbox"]);
+    assert!(add(read(OBJECT), "a", fresh(), &known).is_ok());
+    let unknown = names(&["labelbox", "nobody"]);
+    check_refused(add(read(OBJECT), "a", fresh(), &unknown), "--keep is for");
     check_refused(
-        rotate(read(OBJECT), Some("labelbox"), fresh(), &keep),
+        rotate(read(OBJECT), Some("labelbox"), fresh(), &unknown),
         "--keep is for",
     );
 }
