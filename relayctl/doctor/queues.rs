@@ -4,17 +4,19 @@ use super::Visit;
 use super::finding::Finding;
 use super::mend;
 use super::question::{ask, is_gone};
-use crate::stack::Entity;
+use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
 use aws_sdk_sqs::types::QueueAttributeName;
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// After so many receives a message is a dead letter, by the template.
 const RECEIVES: u32 = 5;
+const USUAL_DAYS: u64 = 14;
+const SECONDS_OF_DAY: u64 = 86_400;
 
 type Attributes = HashMap<QueueAttributeName, String>;
 
@@ -26,25 +28,29 @@ pub async fn look(visit: &Visit<'_>) -> Vec<Finding> {
 
 async fn look_at(visit: &Visit<'_>, entity: Entity) -> Finding {
     let name = format!("queue {}", entity.name());
-    let urls = (
-        visit.stack.queue_url(entity),
-        visit.stack.dead_letter_queue_url(entity),
-    );
+    let stack = visit.stack;
+    let urls = (stack.queue_url(entity), stack.dead_letter_queue_url(entity));
     let (Ok(url), Ok(dead_url)) = urls else {
         let says = "the stack does not say where it is";
-        return Finding::problem(name, says, mend::deploy(visit.stack));
+        return Finding::problem(name, says, mend::deploy(stack));
     };
     let (queue, dead) = tokio::join!(read(visit, url), read(visit, dead_url));
     match (queue, dead) {
-        (Ok(queue), Ok(dead)) => judge(
-            name,
-            url,
-            &queue,
-            &dead,
-            visit.stack.parameter("RetentionDays"),
-        ),
-        (Err(trouble), _) => of_trouble(name, url, &trouble),
-        (_, Err(trouble)) => of_trouble(format!("{name} dead letters"), dead_url, &trouble),
+        (_, Err(trouble)) if is_gone(&trouble) => {
+            let name = format!("{name} dead letters");
+            gone(name, dead_url, given(dead_url, stack))
+        }
+        (Err(trouble), Ok(dead)) if is_gone(&trouble) => gone(name, url, living(url, &dead, stack)),
+        (Err(trouble), _) => Finding::of_trouble(name, &trouble),
+        (_, Err(trouble)) => Finding::of_trouble(format!("{name} dead letters"), &trouble),
+        (Ok(queue), Ok(dead)) => {
+            let wrong_kind = judge_kind(&name, stack, [url, dead_url]);
+            let wrong = wrong_kind.or_else(|| judge_redrive(&name, url, &queue, &dead));
+            let wrong = wrong.or_else(|| judge_retention(&name, url, &queue, stack));
+            let wrong = wrong.or_else(|| judge_retention(&name, dead_url, &dead, stack));
+            let says = "is there, and has a dead-letter queue of its own";
+            wrong.unwrap_or_else(|| Finding::ok(name, says))
+        }
     }
 }
 
@@ -55,74 +61,123 @@ async fn read(visit: &Visit<'_>, url: &str) -> Result<Attributes, Trouble> {
     Ok(answer.attributes.unwrap_or_default())
 }
 
-fn of_trouble(name: String, url: &str, trouble: &Trouble) -> Finding {
-    if !is_gone(trouble) {
-        return Finding::of_trouble(name, trouble);
-    }
+fn gone(name: String, url: &str, attributes: Value) -> Finding {
     let queue = url.rsplit('/').next().unwrap_or(url);
-    let attributes = if queue.ends_with(".fifo") {
-        json!({"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"})
-    } else {
-        json!({})
+    let mend = mend::make_queue(queue, &attributes);
+    let mend = format!("a minute after it was deleted, which SQS wants: {mend}");
+    Finding::problem(name, format!("{queue} is gone"), mend)
+}
+
+/// What the template gives a queue.
+fn given(url: &str, stack: &Stack) -> Value {
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "DenyPlainHttp", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
+         "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    ]});
+    let mut given = json!({
+        "MaximumMessageSize": "1048576",
+        "MessageRetentionPeriod": retention(stack),
+        "Policy": policy.to_string(),
+    });
+    let more = match stack.parameter("KmsKeyArn") {
+        Some(key) => json!({"KmsMasterKeyId": key}),
+        None => json!({"SqsManagedSseEnabled": "true"}),
     };
-    let says = format!("{queue} is gone");
-    let mend = format!(
-        "{} makes it anew, or deploy a new stack; SQS takes the name again after a minute",
-        mend::make_queue(queue, &attributes)
+    let fifo = json!({
+        "FifoQueue": "true",
+        "DeduplicationScope": "messageGroup",
+        "FifoThroughputLimit": "perMessageGroupId",
+    });
+    extend(&mut given, more);
+    if url.ends_with(".fifo") {
+        extend(&mut given, fifo);
+    }
+    given
+}
+
+/// What the template gives a queue that consumers read.
+fn living(url: &str, dead: &Attributes, stack: &Stack) -> Value {
+    let redrive = redrive_policy(dead);
+    let mut living = given(url, stack);
+    extend(
+        &mut living,
+        json!({"VisibilityTimeout": "60", "RedrivePolicy": redrive}),
     );
-    Finding::problem(name, says, mend)
+    living
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+/// In seconds.
+fn retention(stack: &Stack) -> String {
+    let days = stack
+        .parameter("RetentionDays")
+        .and_then(|it| it.parse().ok());
+    (days.unwrap_or(USUAL_DAYS) * SECONDS_OF_DAY).to_string()
+}
+
+fn redrive_policy(dead: &Attributes) -> String {
+    let arn = get(dead, QueueAttributeName::QueueArn);
+    json!({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES}).to_string()
+}
+
+fn get(of: &Attributes, name: QueueAttributeName) -> &str {
+    of.get(&name).map(String::as_str).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Redrive {
     dead_letter_target_arn: String,
-    max_receive_count: serde_json::Value,
+    max_receive_count: Value,
 }
 
-fn judge(
-    name: String,
-    url: &str,
-    queue: &Attributes,
-    dead: &Attributes,
-    retention_days: Option<&str>,
-) -> Finding {
-    let get = |of: &Attributes, name| of.get(&name).cloned().unwrap_or_default();
-    let dead_arn = get(dead, QueueAttributeName::QueueArn);
-    let wanted = json!({"deadLetterTargetArn": dead_arn, "maxReceiveCount": RECEIVES}).to_string();
-    let policy = get(queue, QueueAttributeName::RedrivePolicy);
-    let mend = mend::set_queue(url, &json!({"RedrivePolicy": wanted}));
-    let Ok(redrive) = serde_json::from_str::<Redrive>(&policy) else {
-        let says = "keeps what fails for ever in front: it has no dead-letter queue";
-        return Finding::problem(name, says, mend);
-    };
-    if redrive.dead_letter_target_arn != dead_arn {
-        let says = format!(
-            "gives what fails to {}, which is not its own",
-            redrive.dead_letter_target_arn
-        );
-        return Finding::problem(name, says, mend);
-    }
-    if redrive.max_receive_count.to_string().trim_matches('"') != RECEIVES.to_string() {
-        let says = format!(
-            "gives up after {} receives, not {RECEIVES}",
-            redrive.max_receive_count
-        );
-        return Finding::warning(name, says, mend);
-    }
-    let seconds = get(queue, QueueAttributeName::MessageRetentionPeriod);
-    let days = seconds.parse::<u64>().unwrap_or_default() / 86_400;
-    if retention_days.is_some_and(|wanted| wanted != days.to_string()) {
-        let says = format!("keeps messages for {days} days, which is not RetentionDays");
-        let wanted = retention_days
-            .and_then(|days| days.parse::<u64>().ok())
-            .unwrap_or(14)
-            * 86_400;
-        let mend = mend::set_queue(url, &json!({"MessageRetentionPeriod": wanted.to_string()}));
-        return Finding::warning(name, says, mend);
-    }
-    Finding::ok(
-        name,
-        format!("keeps messages for {days} days, and its dead letters apart"),
-    )
+/// A FIFO queue's name says that it is one.
+fn judge_kind(name: &str, stack: &Stack, urls: [&str; 2]) -> Option<Finding> {
+    let wanted = stack.parameter("QueueType")?;
+    let is_fifo = wanted == "fifo";
+    let other = urls.iter().find(|url| url.ends_with(".fifo") != is_fifo)?;
+    let says = format!("{other} is no {wanted} queue, which QueueType says");
+    Some(Finding::problem(name, says, mend::deploy(stack)))
 }
+
+fn judge_redrive(name: &str, url: &str, queue: &Attributes, dead: &Attributes) -> Option<Finding> {
+    let mend = mend::set_queue(url, &json!({"RedrivePolicy": redrive_policy(dead)}));
+    let policy = get(queue, QueueAttributeName::RedrivePolicy);
+    let Ok(redrive) = serde_json::from_str::<Redrive>(policy) else {
+        let says = "keeps what fails for ever in front: it has no dead-letter queue";
+        return Some(Finding::problem(name, says, mend));
+    };
+    let target = redrive.dead_letter_target_arn;
+    if target != get(dead, QueueAttributeName::QueueArn) {
+        let says = format!("gives what fails to {target}, which is not its own");
+        return Some(Finding::problem(name, says, mend));
+    }
+    let receives = redrive.max_receive_count.to_string();
+    if receives.trim_matches('"') != RECEIVES.to_string() {
+        let says = format!("gives up after {receives} receives, not {RECEIVES}");
+        return Some(Finding::warning(name, says, mend));
+    }
+    None
+}
+
+fn judge_retention(name: &str, url: &str, queue: &Attributes, stack: &Stack) -> Option<Finding> {
+    let days = stack.parameter("RetentionDays")?;
+    let seconds = get(queue, QueueAttributeName::MessageRetentionPeriod);
+    let wanted = retention(stack);
+    if seconds == wanted {
+        return None;
+    }
+    let queue = url.rsplit('/').next().unwrap_or(url);
+    let says =
+        format!("{queue} keeps messages for {seconds} s, not the {days} days of RetentionDays");
+    let mend = mend::set_queue(url, &json!({"MessageRetentionPeriod": wanted}));
+    Some(Finding::warning(name, says, mend))
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,118 +3,195 @@
 use super::Visit;
 use super::finding::Finding;
 use super::mend;
-use super::question::ask;
+use super::question::{ask, is_gone};
 use super::settings::Function;
 use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
-use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
+use aws_sdk_lambda::types::TracingMode;
 use clap::ValueEnum;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
-/// A right, and for what the function needs it.
-struct Need {
-    action: &'static str,
-    resource: String,
-    purpose: String,
+const NAME: &str = "rights";
+/// IAM answers few questions at a time.
+const AT_ONCE: usize = 4;
+
+/// Rights that go together, and for what the function needs them.
+#[derive(Debug)]
+pub struct Need {
+    /// What the policy is called that would grant it.
+    policy: &'static str,
+    actions: Vec<&'static str>,
+    resources: Vec<String>,
+    purpose: &'static str,
+}
+
+/// What a role may not do of a need.
+#[derive(Debug, Default)]
+pub struct Lack {
+    actions: Vec<String>,
+    resources: Vec<String>,
+    /// Whether a policy forbids it: then no other policy can allow it.
+    is_forbidden: bool,
 }
 
 /// Judges the rights of the function's role.
 pub async fn look(visit: &Visit<'_>, function: &Function) -> Vec<Finding> {
     let Some(role) = function.role() else {
         let says = "the function has no role";
-        return vec![Finding::problem("rights", says, mend::deploy(visit.stack))];
+        return vec![Finding::problem(NAME, says, mend::deploy(visit.stack))];
     };
-    let needs = needs(visit.stack, role);
-    let answers = join_all(needs.iter().map(|need| is_allowed(visit, role, need))).await;
-    let mut lacking = Vec::new();
-    for (need, answer) in needs.iter().zip(answers) {
-        match answer {
-            Ok(true) => {}
-            Ok(false) => lacking.push(need),
-            Err(trouble) => return vec![Finding::of_trouble("rights", &trouble)],
+    let needs = needs(visit.stack, function);
+    let lacks = stream::iter(&needs).map(|need| find_lack(visit, role, need));
+    let lacks: Vec<_> = lacks.buffered(AT_ONCE).collect().await;
+    let lacks: Result<Vec<_>, Trouble> = lacks.into_iter().collect();
+    match lacks {
+        Ok(lacks) => judge(role, &needs, &lacks),
+        Err(trouble) if is_gone(&trouble) => {
+            let says = format!("the function's role {role} is gone");
+            vec![Finding::problem(NAME, says, mend::deploy(visit.stack))]
+        }
+        Err(trouble) => vec![Finding::of_trouble(NAME, &trouble)],
+    }
+}
+
+fn judge(role: &str, needs: &[Need], lacks: &[Lack]) -> Vec<Finding> {
+    let both = needs.iter().zip(lacks);
+    let findings: Vec<_> = both
+        .filter(|(_, lack)| !lack.actions.is_empty())
+        .map(|(need, lack)| judge_lack(role, need, lack))
+        .collect();
+    if findings.is_empty() {
+        let says = "its role reaches every queue, the bucket, the secret and the log";
+        return vec![Finding::ok(NAME, says)];
+    }
+    findings
+}
+
+fn judge_lack(role: &str, need: &Need, lack: &Lack) -> Finding {
+    let Lack {
+        actions, resources, ..
+    } = lack;
+    let says = format!(
+        "its role may not {} on {}, which it needs for {}",
+        actions.join(", "),
+        resources.join(", "),
+        need.purpose
+    );
+    if lack.is_forbidden {
+        let mend = format!("take out of the policies of {role} what denies it");
+        return Finding::problem(NAME, says, mend);
+    }
+    // All of it, since the policy takes the place of one of the same name.
+    let document = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": need.actions, "Resource": need.resources}
+    ]});
+    let name = role.rsplit('/').next().unwrap_or(role);
+    Finding::problem(NAME, says, mend::grant(name, need.policy, &document))
+}
+
+/// All that the function does.
+fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
+    // arn:<partition>:lambda:<region>:<account>:function:<name>
+    let arn: Vec<_> = function
+        .function_arn()
+        .unwrap_or_default()
+        .split(':')
+        .collect();
+    let [_, partition, _, region, account, ..] = arn[..] else {
+        return Vec::new();
+    };
+    let queues = Entity::value_variants().iter().filter_map(|entity| {
+        // The address of a queue ends with account and name.
+        let mut address = stack.queue_url(*entity).ok()?.rsplit('/');
+        let (name, account) = (address.next()?, address.next()?);
+        Some(format!("arn:{partition}:sqs:{region}:{account}:{name}"))
+    });
+    let bucket = stack.payload_bucket().unwrap_or_default();
+    let objects = ["payloads", "spill"].map(|it| format!("arn:{partition}:s3:::{bucket}/{it}/*"));
+    let need = |policy, actions: &[&'static str], resources, purpose| Need {
+        policy,
+        actions: actions.to_vec(),
+        resources,
+        purpose,
+    };
+    let mut needs = vec![
+        need(
+            "queue-events",
+            &["sqs:SendMessage"],
+            queues.collect(),
+            "every event",
+        ),
+        need(
+            "store-what-queues-cannot-take",
+            &["s3:PutObject"],
+            objects.to_vec(),
+            "large events, and those that a queue does not take",
+        ),
+    ];
+    if let Ok(secret) = stack.secret_arn() {
+        let actions = &["secretsmanager:GetSecretValue"];
+        let secret = vec![secret.to_owned()];
+        needs.push(need("read-the-secret", actions, secret, "every signature"));
+    }
+    if let Some(group) = function.logging_config().and_then(|it| it.log_group()) {
+        let actions = &["logs:CreateLogStream", "logs:PutLogEvents"];
+        let group = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}:*");
+        needs.push(need(
+            "write-the-log",
+            actions,
+            vec![group],
+            "its log and metrics",
+        ));
+    }
+    let tracing = function.tracing_config().and_then(|it| it.mode());
+    if tracing == Some(&TracingMode::Active) {
+        let actions = &["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+        let all = vec!["*".to_owned()];
+        needs.push(need("write-the-trace", actions, all, "its traces"));
+    }
+    if let Some(key) = stack.parameter("KmsKeyArn") {
+        let actions = &["kms:Decrypt", "kms:GenerateDataKey"];
+        let key = vec![key.to_owned()];
+        needs.push(need(
+            "use-the-key",
+            actions,
+            key,
+            "queues, bucket and secret",
+        ));
+    }
+    needs
+}
+
+/// Asks for one resource after the other: an answer for several is one for each only at AWS itself.
+async fn find_lack(visit: &Visit<'_>, role: &str, need: &Need) -> Result<Lack, Trouble> {
+    let mut lack = Lack::default();
+    for resource in &need.resources {
+        let question = visit.clients.iam.simulate_principal_policy();
+        let question = question
+            .policy_source_arn(role)
+            .set_action_names(Some(need.actions.iter().map(ToString::to_string).collect()))
+            .resource_arns(resource)
+            .send();
+        let answer = ask("iam:SimulatePrincipalPolicy", question).await?;
+        for result in answer.evaluation_results() {
+            let decision = result.eval_decision();
+            if *decision == Decision::Allowed {
+                continue;
+            }
+            lack.is_forbidden |= *decision == Decision::ExplicitDeny;
+            let action = result.eval_action_name().to_owned();
+            if !lack.actions.contains(&action) {
+                lack.actions.push(action);
+            }
+            if !lack.resources.contains(resource) {
+                lack.resources.push(resource.clone());
+            }
         }
     }
-    if lacking.is_empty() {
-        let says = "its role reaches every queue, the bucket and the secret";
-        return vec![Finding::ok("rights", says)];
-    }
-    let name = role.rsplit('/').next().unwrap_or(role);
-    lacking.into_iter().map(|need| lacks(name, need)).collect()
+    Ok(lack)
 }
 
-fn lacks(role: &str, need: &Need) -> Finding {
-    let Need {
-        action,
-        resource,
-        purpose,
-    } = need;
-    let document = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": action, "Resource": resource}
-    ]});
-    let says = format!("its role may not {action} on {resource}, which it needs for {purpose}");
-    let policy = format!("mended-{}", action.replace(':', "-"));
-    Finding::problem("rights", says, mend::grant(role, &policy, &document))
-}
-
-/// All that the function does. The names of queues are in their addresses.
-fn needs(stack: &Stack, role: &str) -> Vec<Need> {
-    let queues = Entity::value_variants().iter().filter_map(|entity| {
-        Some(Need {
-            action: "sqs:SendMessage",
-            resource: queue_arn(stack.queue_url(*entity).ok()?, role)?,
-            purpose: format!("{} events", entity.name()),
-        })
-    });
-    let bucket = stack.payload_bucket().ok();
-    let partition = role.split(':').nth(1).unwrap_or("aws");
-    let objects = [
-        ("payloads", "large bodies"),
-        ("spill", "events that a queue does not take"),
-    ];
-    let objects = objects.into_iter().filter_map(|(prefix, purpose)| {
-        Some(Need {
-            action: "s3:PutObject",
-            resource: format!("arn:{partition}:s3:::{}/{prefix}/probe", bucket?),
-            purpose: purpose.to_owned(),
-        })
-    });
-    let secret = stack.secret_arn().ok().map(|arn| Need {
-        action: "secretsmanager:GetSecretValue",
-        resource: arn.to_owned(),
-        purpose: "every signature".to_owned(),
-    });
-    queues.chain(objects).chain(secret).collect()
-}
-
-/// The ARN of a queue, whose address ends with account and name; the role is in the same partition, the address says the
-/// region.
-pub fn queue_arn(url: &str, role: &str) -> Option<String> {
-    let mut parts = url.rsplit('/');
-    let (name, account) = (parts.next()?, parts.next()?);
-    let partition = role.split(':').nth(1)?;
-    let host = url.split('/').nth(2)?;
-    let region = host
-        .strip_prefix("sqs.")
-        .and_then(|rest| rest.split('.').next());
-    // Elsewhere than at AWS, the address says no region, and the simulation compares by pattern.
-    Some(format!(
-        "arn:{partition}:sqs:{}:{account}:{name}",
-        region.unwrap_or("us-east-1")
-    ))
-}
-
-async fn is_allowed(visit: &Visit<'_>, role: &str, need: &Need) -> Result<bool, Trouble> {
-    let question = visit.clients.iam.simulate_principal_policy();
-    let question = question
-        .policy_source_arn(role)
-        .action_names(need.action)
-        .resource_arns(&need.resource)
-        .send();
-    let answer = ask("iam:SimulatePrincipalPolicy", question).await?;
-    let results = answer.evaluation_results();
-    Ok(!results.is_empty()
-        && results
-            .iter()
-            .all(|result| *result.eval_decision() == PolicyEvaluationDecisionType::Allowed))
-}
+#[cfg(test)]
+mod tests;

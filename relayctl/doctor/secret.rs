@@ -116,9 +116,21 @@ fn add(name: &str, stack: &Stack) -> String {
     mend::relayctl(stack, &format!("secret add {name}"))
 }
 
+/// The unsound one stays in use until Labelbox signs with the new one.
+fn renew(name: &str, stack: &Stack) -> String {
+    let rotate = mend::relayctl(stack, &format!("secret rotate {name}"));
+    let remove = remove_old(name, stack);
+    format!("{rotate}; and when Labelbox signs with the new one: {remove}")
+}
+
+/// Leaves the newest that can be used.
+fn remove_old(name: &str, stack: &Stack) -> String {
+    mend::relayctl(stack, &format!("secret remove {name} --old"))
+}
+
 fn judge_one(name: &str, secrets: &[Secret], stack: &Stack) -> Finding {
     let webhook = name.strip_prefix("secret ").unwrap_or(USUAL_WEBHOOK);
-    let rotate = || mend::relayctl(stack, &format!("secret rotate {webhook}"));
+    let renew = || renew(webhook, stack);
     let usable: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).collect();
     if usable.is_empty() {
         let says = "is empty: nothing is let in by it";
@@ -132,20 +144,19 @@ fn judge_one(name: &str, secrets: &[Secret], stack: &Stack) -> Finding {
     };
     if any(|text| text.trim() != text) {
         let says = "has white space at its beginning or end, which is a part of it: Labelbox signs without";
-        return Finding::problem(name, says, rotate());
+        return Finding::problem(name, says, renew());
     }
     if usable.len() < secrets.len() {
         let says = "has an empty one among others, which lets nobody in";
-        let mend = mend::relayctl(stack, &format!("secret remove {webhook}"));
-        return Finding::warning(name, says, mend);
+        return Finding::warning(name, says, remove_old(webhook, stack));
     }
     if any(|text| text.contains(char::is_whitespace)) {
         let says = "has white space in it; is it the secret alone?";
-        return Finding::warning(name, says, rotate());
+        return Finding::warning(name, says, renew());
     }
     if any(|text| text.chars().count() < SHORTEST) {
         let says = format!("is weak: it has fewer than {SHORTEST} characters");
-        return Finding::warning(name, says, rotate());
+        return Finding::warning(name, says, renew());
     }
     match usable.len() {
         1 => Finding::ok(name, "can be read, and is sound"),

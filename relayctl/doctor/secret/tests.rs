@@ -85,3 +85,18 @@ fn each_name_is_judged_for_itself() {
         "WebhookUrl",
     );
 }
+
+#[test]
+fn no_mend_takes_a_name_away() {
+    let stack = Stack::new("labelbox-relay", HashMap::new());
+    let value = format!(r#"{{"labelbox": ["{SOUND}", ""], "x": [" {SOUND}"]}}"#);
+    let (findings, _) = judge(value, &stack);
+    let mends: Vec<_> = findings.into_iter().filter_map(|it| it.mend).collect();
+    assert_eq!(
+        mends,
+        [
+            "relayctl secret remove labelbox --old",
+            "relayctl secret rotate x; and when Labelbox signs with the new one: relayctl secret remove x --old",
+        ]
+    );
+}
