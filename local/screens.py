@@ -24,7 +24,8 @@ from local.standing import for_tools
 
 FOLDER = PROJECT / "docs" / "screens"
 _COLUMNS, _ROWS = 128, 40
-_TAIL_OF_A_RUN = 24
+_HEAD, _TAIL = 22, 12
+"""What is shown of something long."""
 # Without the fonts that Rich would have the reader's browser fetch from elsewhere.
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
@@ -64,7 +65,7 @@ def _draw(name: str, typed: Mapping[str, str]) -> None:
         console.print(Text(f"$ {command}", style="bold"))
         lines = printed.strip("\n").split("\n")
         if len(lines) > _ROWS:
-            lines = ["…", *lines[-_TAIL_OF_A_RUN:]]
+            lines = [*lines[:_HEAD], "…", *lines[-_TAIL:]]
         console.print(Text.from_ansi("\n".join(lines)))
     console.save_svg(str(FOLDER / f"{name}.svg"), title="", unique_id=name, code_format=_FORMAT)
 
