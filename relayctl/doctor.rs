@@ -9,9 +9,11 @@ mod outputs;
 mod probe;
 mod question;
 mod queues;
+mod retrieval;
 mod role;
 mod secret;
 mod settings;
+mod verdict;
 mod waiting;
 
 use crate::aws::Clients;

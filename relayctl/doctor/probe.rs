@@ -3,26 +3,33 @@
 use super::Visit;
 use super::finding::Finding;
 use super::mend;
+use super::question::LIMIT;
+use super::retrieval::{self, Search, Wanted};
 use super::secret::USUAL_WEBHOOK;
-use crate::deliveries::{name, next};
-use crate::live_queue::{LiveQueue, MOST_AT_ONCE};
+use super::verdict::{NAME, judge_search, unexpected};
+use crate::live_queue::LiveQueue;
 use crate::send::new_id;
-use crate::signed::{Answer, Delivery, Route, Sender};
+use crate::signed::{Answer, Delivery, Route, Said, Sender};
 use crate::stack::Entity;
 use crate::trouble::Trouble;
 use labelbox_relay::secret::{Secret, Secrets};
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// A topic that Labelbox does not have: the event goes to the Unrouted queue.
 pub const TOPIC: &str = "RELAYCTL_PROBE";
-/// So many receives of ten find the probe, or it is left.
-const RECEIVES: u32 = 10;
-const NAME: &str = "probe";
+/// Among more, the probe might not be found again, and each search counts as a receive of all of them.
+const MOST_OTHERS: u64 = 50;
+/// The relay answers within 10 s.
+const TIME_LIMIT: Duration = Duration::from_secs(12);
 /// The relay looks for a newer secret at most once in 30 s.
 const UNTIL_FETCHED: Duration = Duration::from_secs(31);
 
 pub async fn look(visit: &Visit<'_>, secrets: &Secrets) -> Vec<Finding> {
+    if visit.session.interrupt.is_pressed() {
+        return Vec::new();
+    }
     let sender = Sender::find(visit.clients, visit.stack, visit.session.clock).await;
     let (sender, webhook) = match (sender, webhook(secrets)) {
         (Ok(sender), Some(webhook)) => (sender, webhook),
@@ -32,12 +39,12 @@ pub async fn look(visit: &Visit<'_>, secrets: &Secrets) -> Vec<Finding> {
             return vec![Finding::not_checked(NAME, says, "mend the secret first")];
         }
     };
-    let delivery = delivery(webhook);
-    // The wrong one comes last: it makes the relay look for a newer secret, which it does once in 30 s only.
-    vec![
-        right(visit, &sender, &delivery).await,
-        wrong(visit, &sender, &delivery).await,
-    ]
+    let probe = Probe {
+        visit,
+        sender,
+        delivery: delivery(webhook),
+    };
+    probe.send().await
 }
 
 /// The webhook that has a secret: the usual one, or else the first by name.
@@ -70,121 +77,143 @@ fn delivery(webhook: String) -> Delivery {
     }
 }
 
-async fn wrong(visit: &Visit<'_>, sender: &Sender, delivery: &Delivery) -> Finding {
-    let answer = sender.post_as(delivery, &Secret::new(new_id())).await;
-    match answer.http_status {
-        Some(401) => Finding::ok("forgery", "an event with a wrong signature is refused"),
-        Some(200..300) => {
-            let says = "an event with a wrong signature was let in";
-            Finding::problem("forgery", says, mend::deploy(visit.stack))
+/// An event of our own on its way.
+struct Probe<'p> {
+    visit: &'p Visit<'p>,
+    sender: Sender,
+    delivery: Delivery,
+}
+
+impl Probe<'_> {
+    async fn send(&self) -> Vec<Finding> {
+        let queue = LiveQueue::new(
+            self.visit.clients,
+            self.visit.stack,
+            Entity::Unrouted,
+            false,
+        );
+        let queue = match queue {
+            Ok(queue) => queue,
+            Err(trouble) => return vec![Finding::of_trouble(NAME, &trouble)],
+        };
+        if let Some(crowded) = self.judge_crowd(queue).await {
+            return vec![crowded];
         }
-        _ => unexpected("forgery", &answer),
-    }
-}
-
-fn unexpected(name_of_check: &str, answer: &Answer) -> Finding {
-    if answer.http_status == Some(403) {
-        let says = "this machine's address is not in AllowedSourceCidrs, so nothing goes through from here";
-        let mend = "run the doctor where Labelbox's addresses are, or trust the newest event below";
-        return Finding::not_checked(name_of_check, says, mend);
-    }
-    Finding::problem(
-        name_of_check,
-        format!("answered {}", name(answer)),
-        next(answer),
-    )
-}
-
-/// Posts the probe, and once more where the relay has had no chance yet to fetch a secret that was just changed.
-async fn post_patiently(
-    visit: &Visit<'_>,
-    sender: &Sender,
-    delivery: &Delivery,
-) -> Result<Answer, Trouble> {
-    let answer = sender.post(delivery).await?;
-    if answer.http_status != Some(401) {
-        return Ok(answer);
-    }
-    let seconds = UNTIL_FETCHED.as_secs();
-    visit.session.printer.note(format_args!(
-        "relayctl: the relay refuses the newest secret; if that was just changed, it has it in {seconds} s: waiting"
-    ));
-    tokio::select! {
-        () = tokio::time::sleep(UNTIL_FETCHED) => sender.post(delivery).await,
-        () = visit.session.interrupt.pressed() => Ok(answer),
-    }
-}
-
-async fn right(visit: &Visit<'_>, sender: &Sender, delivery: &Delivery) -> Finding {
-    let answer = match post_patiently(visit, sender, delivery).await {
-        Ok(answer) => answer,
-        Err(trouble) => return Finding::of_trouble(NAME, &trouble),
-    };
-    let id = answer.said.message_id.clone().unwrap_or_default();
-    match answer.said.status.as_deref() {
-        Some("unrouted") => match take_out(visit, &id).await {
-            Ok(true) => {
-                let says = format!(
-                    "a signed event went through in {} ms, and was taken out again",
-                    answer.duration_ms
-                );
-                Finding::ok(NAME, says)
-            }
-            Ok(false) => left(visit, &id, "it is behind many others"),
-            Err(trouble) => left(visit, &id, &trouble.line()),
-        },
-        Some("spilled") => {
-            let says = "a signed event could not be queued and went to the bucket";
-            let mend = mend::read_log(visit.stack.output("FunctionName").unwrap_or_default());
-            let says = match delete_object(visit, &id).await {
-                Ok(()) => format!("{says}, where it was deleted"),
-                Err(trouble) => format!("{says}, where it stays as {id}: {}", trouble.line()),
-            };
-            Finding::problem(NAME, says, mend)
+        // The wrong one comes last: it makes the relay look for a newer secret, which it does once in 30 s only.
+        let (mut findings, is_answered) = self.send_right(queue).await;
+        if is_answered {
+            findings.push(self.send_wrong(queue).await);
         }
-        _ => unexpected(NAME, &answer),
+        findings
     }
-}
 
-fn left(visit: &Visit<'_>, id: &str, why: &str) -> Finding {
-    let says = format!(
-        "a signed event went through, but stays in the Unrouted queue as message {id}: {why}"
-    );
-    let mend = format!(
-        "{} shows it; its consumer may ignore the topic {TOPIC}",
-        mend::relayctl(visit.stack, "tail unrouted")
-    );
-    Finding::warning(NAME, says, mend)
-}
+    /// What keeps the probe from being found again. A queue that cannot be asked may still take it: that is to be seen.
+    async fn judge_crowd(&self, queue: LiveQueue<'_>) -> Option<Finding> {
+        let standing = timeout(LIMIT, queue.standing()).await.ok()?.ok()?;
+        if standing.waiting <= MOST_OTHERS {
+            return None;
+        }
+        let says = format!(
+            "not sent: {} events wait in the Unrouted queue, among which it could not be found again",
+            standing.waiting
+        );
+        let mend = mend::relayctl(self.visit.stack, "peek unrouted");
+        let mend = format!("{mend} shows some; give the queue a consumer");
+        Some(Finding::not_checked(NAME, says, mend))
+    }
 
-/// Takes our message out of the Unrouted queue. The others are hidden until it is found, so that none is received twice,
-/// and then given back.
-async fn take_out(visit: &Visit<'_>, id: &str) -> Result<bool, Trouble> {
-    let queue = LiveQueue::new(visit.clients, visit.stack, Entity::Unrouted, false)?;
-    let mut others = Vec::new();
-    let mut found = Ok(false);
-    for _ in 0..RECEIVES {
-        match queue.receive(MOST_AT_ONCE).await {
-            Ok(messages) if messages.is_empty() => break,
-            Ok(messages) => {
-                let (ours, theirs): (Vec<_>, Vec<_>) = messages
-                    .into_iter()
-                    .partition(|message| message.message_id == id);
-                others.extend(theirs.into_iter().map(|message| message.receipt_handle));
-                if let Some(ours) = ours.into_iter().next() {
-                    found = queue.delete(ours.receipt_handle).await.map(|()| true);
-                    break;
-                }
-            }
-            Err(trouble) => {
-                found = Err(trouble);
-                break;
-            }
+    async fn post(&self, secret: &Secret) -> Answer {
+        let answer = timeout(TIME_LIMIT, self.sender.post_as(&self.delivery, secret)).await;
+        answer.unwrap_or_else(|_| Answer {
+            http_status: None,
+            said: Said {
+                error: Some(format!("no answer within {} s", TIME_LIMIT.as_secs())),
+                ..Said::default()
+            },
+            duration_ms: 0.0,
+        })
+    }
+
+    /// Posts the probe, and once more where the relay has had no chance yet to fetch a secret that was just changed.
+    async fn post_patiently(&self, secret: &Secret) -> Answer {
+        let answer = self.post(secret).await;
+        if answer.http_status != Some(401) {
+            return answer;
+        }
+        let seconds = UNTIL_FETCHED.as_secs();
+        self.visit.session.printer.note(format_args!(
+            "relayctl: the relay refuses the newest secret; if that was just changed, it has it in {seconds} s: waiting"
+        ));
+        tokio::select! {
+            () = tokio::time::sleep(UNTIL_FETCHED) => self.post(secret).await,
+            () = self.visit.session.interrupt.pressed() => answer,
         }
     }
-    // What cannot be given back comes back by itself, soon.
-    let _ = queue.release(others).await;
-    found
+
+    /// Says, too, whether there was an answer at all.
+    async fn send_right(&self, queue: LiveQueue<'_>) -> (Vec<Finding>, bool) {
+        let secret = match self.sender.secret(&self.delivery.route) {
+            Ok(secret) => secret,
+            Err(trouble) => return (vec![Finding::of_trouble(NAME, &trouble)], false),
+        };
+        let answer = self.post_patiently(&secret).await;
+        let id = answer.said.message_id.as_deref();
+        let findings = match answer.said.status.as_deref() {
+            Some("unrouted") => {
+                let search = self.take_out(queue, id).await;
+                judge_search(self.visit.stack, &answer, search)
+            }
+            Some("spilled") => vec![self.unspill(id.unwrap_or_default()).await],
+            _ => vec![self.judge_failure(queue, &answer).await],
+        };
+        (findings, answer.http_status.is_some())
+    }
+
+    async fn send_wrong(&self, queue: LiveQueue<'_>) -> Finding {
+        let name = "forgery";
+        let answer = self.post(&Secret::new(new_id())).await;
+        match answer.http_status {
+            Some(401) => Finding::ok(name, "an event with a wrong signature is refused"),
+            Some(200..300) => {
+                // Said whether or not it is found: nothing is worse.
+                let _ = self
+                    .take_out(queue, answer.said.message_id.as_deref())
+                    .await;
+                let says = "an event with a wrong signature was let in";
+                Finding::problem(name, says, mend::deploy(self.visit.stack))
+            }
+            _ => unexpected(name, &answer),
+        }
+    }
+
+    /// Where the relay has no answer or a fault of its own, the event may be in the queue all the same.
+    async fn judge_failure(&self, queue: LiveQueue<'_>, answer: &Answer) -> Finding {
+        let mut finding = unexpected(NAME, answer);
+        let is_unclear = answer.http_status.is_none_or(|status| status >= 500);
+        if is_unclear && self.take_out(queue, None).await.is_ok_and(|it| it.is_found) {
+            finding.says += "; the event arrived all the same, and was taken out again";
+        }
+        finding
+    }
+
+    async fn take_out(&self, queue: LiveQueue<'_>, id: Option<&str>) -> Result<Search, Trouble> {
+        let wanted = Wanted {
+            message_id: id,
+            body: &self.delivery.body,
+        };
+        retrieval::take_out(queue, &wanted, self.visit.session.clock).await
+    }
+
+    async fn unspill(&self, key: &str) -> Finding {
+        let stack = self.visit.stack;
+        let says = "a signed event could not be queued and went to the bucket";
+        let mend = mend::read_log(stack.output("FunctionName").unwrap_or_default());
+        let says = match delete_object(self.visit, key).await {
+            Ok(()) => format!("{says}, where it was deleted"),
+            Err(trouble) => format!("{says}, where it stays as {key}: {}", trouble.line()),
+        };
+        Finding::problem(NAME, says, mend)
+    }
 }
 
 async fn delete_object(visit: &Visit<'_>, key: &str) -> Result<(), Trouble> {

@@ -1,0 +1,68 @@
+//! What came of the probe: the sentences about its answer, and about the search for it. Pure.
+
+use super::finding::Finding;
+use super::mend;
+use super::retrieval::{Search, WORN};
+use crate::deliveries::{name, next};
+use crate::signed::Answer;
+use crate::stack::Stack;
+use crate::trouble::Trouble;
+
+pub const NAME: &str = "probe";
+
+/// What an answer says that should not be.
+pub fn unexpected(name_of_check: &str, answer: &Answer) -> Finding {
+    if answer.http_status == Some(403) {
+        let says = "this machine's address is not in AllowedSourceCidrs, so nothing goes through from here";
+        let mend = "run the doctor where Labelbox's addresses are, or trust the newest event below";
+        return Finding::not_checked(name_of_check, says, mend);
+    }
+    Finding::problem(
+        name_of_check,
+        format!("answered {}", name(answer)),
+        next(answer),
+    )
+}
+
+/// What came of the search for a probe that is in the queue.
+pub fn judge_search(
+    stack: &Stack,
+    answer: &Answer,
+    search: Result<Search, Trouble>,
+) -> Vec<Finding> {
+    let id = answer.said.message_id.as_deref().unwrap_or_default();
+    let search = match search {
+        Ok(search) => search,
+        Err(trouble) => return vec![left(stack, id, &trouble.line())],
+    };
+    let mut findings = vec![if search.is_found {
+        let ms = answer.duration_ms;
+        let says = format!("a signed event went through in {ms} ms, and was taken out again");
+        Finding::ok(NAME, says)
+    } else {
+        left(stack, id, "it was not found")
+    }];
+    if search.worn > 0 {
+        let says = format!(
+            "{} unrouted events have been received {WORN} times or more, by the doctor or others; after five they are \
+             dead letters",
+            search.worn
+        );
+        let mend = mend::relayctl(stack, "doctor --no-probe");
+        let mend = format!("give the queue a consumer, and till then: {mend}");
+        findings.push(Finding::warning("unrouted events", says, mend));
+    }
+    findings
+}
+
+fn left(stack: &Stack, id: &str, why: &str) -> Finding {
+    let says = format!(
+        "a signed event went through, but stays in the Unrouted queue as message {id}: {why}"
+    );
+    let mend = mend::relayctl(stack, "doctor");
+    let mend = format!("in a minute, {mend} takes it out, too");
+    Finding::warning(NAME, says, mend)
+}
+
+#[cfg(test)]
+mod tests;
