@@ -22,6 +22,7 @@ use crate::session::Session;
 use crate::stack::Stack;
 use crate::trouble::Trouble;
 use finding::{Finding, Report, Section};
+use labelbox_relay::secret::Secrets;
 
 const ABOUT: &str = "\
 Looks at the stack, its secret, its function with settings and rights, its queues, and at what waits in them for somebody. \
@@ -61,48 +62,77 @@ pub async fn run(command: &Doctor, session: &Session<'_>) -> Result<Ending, Trou
         stack: &stack,
         session,
     };
-    let report = examine(command, &visit).await?;
-    session.printer.show(&report)?;
-    if session.interrupt.is_pressed() {
+    let Some(report) = examine(command, &visit).await? else {
         return Ok(Ending::Interrupted);
-    }
+    };
+    session.printer.show(&report)?;
     Ok(report.ending())
 }
 
-/// Looks at everything, most of it side by side. The probe comes after the secret, and the counts after the probe.
-async fn examine(command: &Doctor, visit: &Visit<'_>) -> Result<Report, Trouble> {
+/// Looks at everything, most of it side by side. The probe comes after the secret, and the counts after the probe. Nothing
+/// where Ctrl-C was pressed: only the probe is not given up, for it has to be taken out again.
+async fn examine(command: &Doctor, visit: &Visit<'_>) -> Result<Option<Report>, Trouble> {
     let stack = outputs::judge(visit.stack)?;
-    let ((secret, secrets), (mut function, configuration), queues, health) = tokio::join!(
-        secret::look(visit),
-        settings::look(visit),
-        queues::look(visit),
-        health::look(visit)
-    );
-    if let Some(configuration) = &configuration {
-        function.extend(role::look(visit, configuration).await);
-    }
-    let mut door = vec![health];
-    if command.no_probe {
-        let says = "left out, as you wanted";
-        door.push(Finding::ok("probe", says));
-    } else if let Some(secrets) = &secrets {
-        door.extend(probe::look(visit, secrets).await);
-    } else {
-        let says = "there is no secret to sign an event with";
-        door.push(Finding::not_checked("probe", says, "mend the secret first"));
-    }
-    let (mut events, newest) = tokio::join!(
-        waiting::look(visit),
-        newest::look(visit, configuration.as_ref())
-    );
+    let interrupt = &visit.session.interrupt;
+    let first = async {
+        tokio::join!(
+            secret::look(visit),
+            settings::look(visit),
+            queues::look(visit),
+            health::look(visit)
+        )
+    };
+    let first = tokio::select! {
+        first = first => first,
+        () = interrupt.pressed() => return Ok(None),
+    };
+    let ((secret, secrets), (mut function, configuration), queues, health) = first;
+    let rights = async {
+        match &configuration {
+            Some(configuration) => role::look(visit, configuration).await,
+            None => Vec::new(),
+        }
+    };
+    let rights = async {
+        tokio::select! {
+            rights = rights => rights,
+            () = interrupt.pressed() => Vec::new(),
+        }
+    };
+    let (rights, probe) = tokio::join!(rights, probe(command, visit, secrets.as_ref()));
+    function.extend(rights);
+    let last = async {
+        tokio::join!(
+            waiting::look(visit),
+            newest::look(visit, configuration.as_ref())
+        )
+    };
+    let (mut events, newest) = tokio::select! {
+        biased;
+        () = interrupt.pressed() => return Ok(None),
+        last = last => last,
+    };
     events.extend(newest);
+    let mut door = vec![health];
+    door.extend(probe);
     let section = |title, findings| Section { title, findings };
-    Ok(Report(vec![
+    Ok(Some(Report(vec![
         section("Stack", stack),
         section("Secret", secret),
         section("Function", function),
         section("Queues", queues),
         section("Door", door),
         section("Events", events),
-    ]))
+    ])))
+}
+
+async fn probe(command: &Doctor, visit: &Visit<'_>, secrets: Option<&Secrets>) -> Vec<Finding> {
+    match secrets {
+        _ if command.no_probe => vec![Finding::ok("probe", "left out, as you wanted")],
+        Some(secrets) => probe::look(visit, secrets).await,
+        None => {
+            let says = "there is no secret to sign an event with";
+            vec![Finding::not_checked("probe", says, "mend the secret first")]
+        }
+    }
 }

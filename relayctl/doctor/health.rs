@@ -3,22 +3,30 @@
 use super::Visit;
 use super::finding::Finding;
 use super::mend;
+use super::question::LIMIT;
 use crate::http;
 use crate::trouble::Trouble;
 use labelbox_relay::error::chain;
+use std::time::Duration;
 
 /// Asks the relay how it is, as an uptime check does.
 pub async fn look(visit: &Visit<'_>) -> Finding {
     match ask(visit).await {
-        Ok(status) => judge(status, visit),
+        Ok((status, took)) => judge(status, took, visit),
         Err(trouble) => Finding::of_trouble("health", &trouble),
     }
 }
 
-async fn ask(visit: &Visit<'_>) -> Result<u16, Trouble> {
+/// The status, and how long it took.
+async fn ask(visit: &Visit<'_>) -> Result<(u16, Duration), Trouble> {
     let url = visit.stack.output("HealthUrl")?;
-    match http::client()?.get(url).send().await {
-        Ok(answer) => Ok(answer.status().as_u16()),
+    let clock = visit.session.clock;
+    let started = clock();
+    match http::client()?.get(url).timeout(LIMIT).send().await {
+        Ok(answer) => {
+            let took = clock().duration_since(started).unwrap_or_default();
+            Ok((answer.status().as_u16(), took))
+        }
         Err(error) => Err(Trouble::NoAnswerAt {
             url: url.to_owned(),
             said: chain(&error.without_url()),
@@ -26,9 +34,10 @@ async fn ask(visit: &Visit<'_>) -> Result<u16, Trouble> {
     }
 }
 
-fn judge(status: u16, visit: &Visit<'_>) -> Finding {
+fn judge(status: u16, took: Duration, visit: &Visit<'_>) -> Finding {
     if status == 200 {
-        return Finding::ok("health", "answers 200");
+        let says = format!("answers 200 in {} ms", took.as_millis());
+        return Finding::ok("health", says);
     }
     let says = format!("answers {status}");
     let function = visit.stack.output("FunctionName").unwrap_or_default();
