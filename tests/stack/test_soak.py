@@ -1,5 +1,6 @@
 """A short soak, in which each trouble happens once; and that the account of a soak is right about what is wrong."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,13 @@ def test_nothing_is_lost_whatever_goes_wrong(site: Site) -> None:
     assert not [name for name in happened if not account.figures.get(name)], account.figures
 
 
+class LongCut(troubles.Cut):
+    """Lasts until many events are in `spill/`: a single one may be queued as well, being sent repeatedly."""
+
+    def is_felt(self, site: troubles.Site, answers: Counter[str]) -> bool:
+        return answers["spilled"] >= 40
+
+
 def test_a_replay_that_deletes_without_sending_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     stack, gates, tool = site
 
@@ -59,7 +67,7 @@ def test_a_replay_that_deletes_without_sending_is_noticed(site: Site, monkeypatc
         return Replayed(len(spilled), ())
 
     monkeypatch.setattr(course, "replay", delete_unsent)
-    monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
+    monkeypatch.setattr(troubles, "all_kinds", lambda: [LongCut(("SQS",), "close", "spilled")])
     account = Course(stack, gates, tool, f"{SEED}, deleting").run(0)
     assert account.figures["lost"] and "spilled" in account.wrong["lost"][0]
 
