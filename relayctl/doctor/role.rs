@@ -7,15 +7,19 @@ use super::question::{ask, is_gone};
 use super::settings::Function;
 use crate::stack::{Entity, Stack};
 use crate::trouble::Trouble;
-use aws_sdk_iam::types::PolicyEvaluationDecisionType as Decision;
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType as Decision,
+};
 use aws_sdk_lambda::types::TracingMode;
 use clap::ValueEnum;
 use futures_util::{StreamExt, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NAME: &str = "rights";
 /// IAM answers few questions at a time.
 const AT_ONCE: usize = 4;
+/// What says through which service a key is used.
+const THROUGH: &str = "kms:ViaService";
 
 /// Rights that go together, and for what the function needs them.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Need {
     actions: Vec<&'static str>,
     resources: Vec<String>,
     purpose: &'static str,
+    /// The services of AWS that do it for the function, where it may not do it itself.
+    through: Vec<String>,
 }
 
 /// What a role may not do of a need.
@@ -84,11 +90,18 @@ fn judge_lack(role: &str, need: &Need, lack: &Lack) -> Finding {
         return Finding::problem(NAME, says, mend);
     }
     // All of it, since the policy takes the place of one of the same name.
-    let document = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": need.actions, "Resource": need.resources}
-    ]});
+    let document = json!({"Version": "2012-10-17", "Statement": [statement(need)]});
     let name = role.rsplit('/').next().unwrap_or(role);
     Finding::problem(NAME, says, mend::grant(name, need.policy, &document))
+}
+
+fn statement(need: &Need) -> Value {
+    let (actions, resources) = (&need.actions, &need.resources);
+    if need.through.is_empty() {
+        return json!({"Effect": "Allow", "Action": actions, "Resource": resources});
+    }
+    let condition = json!({"StringEquals": {THROUGH: need.through}});
+    json!({"Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition})
 }
 
 /// All that the function does.
@@ -115,6 +128,7 @@ fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
         actions: actions.to_vec(),
         resources,
         purpose,
+        through: Vec::new(),
     };
     let mut needs = vec![
         need(
@@ -152,27 +166,50 @@ fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
         needs.push(need("write-the-trace", actions, all, "its traces"));
     }
     if let Some(key) = stack.parameter("KmsKeyArn") {
-        let actions = &["kms:Decrypt", "kms:GenerateDataKey"];
-        let key = vec![key.to_owned()];
-        needs.push(need(
-            "use-the-key",
-            actions,
-            key,
-            "queues, bucket and secret",
-        ));
+        needs.extend(needs_of_key(key, region));
     }
     needs
+}
+
+/// What the services ask a key of one's own for in the function's name.
+fn needs_of_key(key: &str, region: &str) -> [Need; 2] {
+    let need = |policy, action, services: &[&str]| Need {
+        policy,
+        actions: vec![action],
+        resources: vec![key.to_owned()],
+        purpose: "queues, bucket and secret",
+        through: services
+            .iter()
+            .map(|service| format!("{service}.{region}.amazonaws.com"))
+            .collect(),
+    };
+    [
+        need(
+            "encrypt-with-the-key",
+            "kms:GenerateDataKey",
+            &["sqs", "s3"],
+        ),
+        need(
+            "decrypt-with-the-key",
+            "kms:Decrypt",
+            &["sqs", "secretsmanager"],
+        ),
+    ]
 }
 
 /// Asks for one resource after the other: an answer for several is one for each only at AWS itself.
 async fn find_lack(visit: &Visit<'_>, role: &str, need: &Need) -> Result<Lack, Trouble> {
     let mut lack = Lack::default();
-    for resource in &need.resources {
+    let circumstances = circumstances(need);
+    let each = need.resources.iter();
+    let each = each.flat_map(|resource| circumstances.iter().map(move |it| (resource, it)));
+    for (resource, circumstances) in each {
         let question = visit.clients.iam.simulate_principal_policy();
         let question = question
             .policy_source_arn(role)
             .set_action_names(Some(need.actions.iter().map(ToString::to_string).collect()))
             .resource_arns(resource)
+            .set_context_entries(circumstances.clone())
             .send();
         let answer = ask("iam:SimulatePrincipalPolicy", question).await?;
         for result in answer.evaluation_results() {
@@ -191,6 +228,19 @@ async fn find_lack(visit: &Visit<'_>, role: &str, need: &Need) -> Result<Lack, T
         }
     }
     Ok(lack)
+}
+
+/// In what circumstances the need is asked for: through one service after the other, or in none that matter.
+fn circumstances(need: &Need) -> Vec<Option<Vec<ContextEntry>>> {
+    if need.through.is_empty() {
+        return vec![None];
+    }
+    let entry = |service: &String| {
+        let entry = ContextEntry::builder().context_key_name(THROUGH);
+        let entry = entry.context_key_type(ContextKeyTypeEnum::String);
+        Some(vec![entry.context_key_values(service).build()])
+    };
+    need.through.iter().map(entry).collect()
 }
 
 #[cfg(test)]

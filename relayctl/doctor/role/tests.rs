@@ -96,6 +96,39 @@ fn one_queue_less_is_granted_with_all_of_them() {
 }
 
 #[test]
+fn a_key_is_asked_for_and_granted_through_the_services_that_use_it() {
+    let needs = needs_of_key("arn:key", "eu-west-1");
+    let asked = needs.iter().flat_map(circumstances).flatten().flatten();
+    let asked: Vec<_> = asked
+        .map(|entry| {
+            format!(
+                "{}={:?}",
+                entry.context_key_name.unwrap(),
+                entry.context_key_values.unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            r#"kms:ViaService=["sqs.eu-west-1.amazonaws.com"]"#,
+            r#"kms:ViaService=["s3.eu-west-1.amazonaws.com"]"#,
+            r#"kms:ViaService=["sqs.eu-west-1.amazonaws.com"]"#,
+            r#"kms:ViaService=["secretsmanager.eu-west-1.amazonaws.com"]"#,
+        ]
+    );
+    let [_, decrypt] = needs;
+    assert_eq!(
+        statement(&decrypt),
+        json!({
+            "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": ["arn:key"],
+            "Condition": {"StringEquals": {"kms:ViaService":
+                ["sqs.eu-west-1.amazonaws.com", "secretsmanager.eu-west-1.amazonaws.com"]}},
+        })
+    );
+}
+
+#[test]
 fn what_is_forbidden_is_not_mended_by_a_grant() {
     let needs = needs(&stack(), &function());
     let mut lacks: Vec<_> = needs.iter().map(|_| Lack::default()).collect();
