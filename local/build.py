@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local import environment, processes
+from local import beyond, environment, processes
 from local.places import CACHE, LOCAL, PROJECT, Instance
 
 SAM = [sys.executable, "-m", "samcli"]
@@ -20,6 +20,7 @@ class Missing(Exception):
 def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function for this machine into the instance's folder, with a profile that compiles fast."""
     _build(instance, environment.host_architecture(), instance.build, True, say)
+    beyond.leave_out(instance.build / "template.yaml")
 
 
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:

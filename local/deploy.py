@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from local import environment, processes
+from local import beyond, environment, processes
 from local.build import SAM, SAM_CONFIG, overrides
 from local.emulator import Emulator
 from local.stack import Stack
@@ -41,4 +41,6 @@ def deploy(
         instance.log(f"deploy-{name}"),
         meanwhile,
     )
-    return Stack.find(emulator, name)
+    stack = Stack.find(emulator, name)
+    beyond.make(stack)
+    return stack
