@@ -1,6 +1,7 @@
-"""What the emulator's CloudFormation does not know: left out of the built template, and made by a call instead."""
+"""What the emulator's CloudFormation does not know: said in other words in the built template, or made by a call."""
 
 import json
+import string
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 from local.places import PROJECT
 from local.stack import Stack
 
-_POLICY = "AWS::SecretsManager::ResourcePolicy"
-"""The emulator refuses a whole template for one resource of a type that it does not know."""
 
-
-def leave_out(built: Path) -> None:
-    """Takes out of a built template what the emulator would refuse it for."""
+def suit(built: Path) -> None:
+    """Makes a built template one that the emulator takes, and of which it makes what AWS would."""
     template = yaml_parse(built.read_text())
+    # It refuses a whole template for one resource of a type that it does not know.
     for name in _policies(template):
         del template["Resources"][name]
+    for secret in _of_type("AWS::SecretsManager::Secret", template).values():
+        _spell_out_punctuation(secret["GenerateSecretString"])
     built.write_text(yaml_dump(template))
 
 
@@ -32,6 +33,16 @@ def make(stack: Stack) -> None:
             stack.emulator.client("secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=text)
 
 
+def _spell_out_punctuation(generated: dict[str, Any]) -> None:
+    """The emulator leaves out only what it is told one by one; else one secret in a hundred would begin like JSON."""
+    if generated.pop("ExcludePunctuation", False):
+        generated["ExcludeCharacters"] = string.punctuation
+
+
 def _policies(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The properties of each policy of a secret, by its name."""
-    return {name: each["Properties"] for name, each in template["Resources"].items() if each["Type"] == _POLICY}
+    return _of_type("AWS::SecretsManager::ResourcePolicy", template)
+
+
+def _of_type(kind: str, template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The properties of each resource of this type, by its name."""
+    return {name: each["Properties"] for name, each in template["Resources"].items() if each["Type"] == kind}

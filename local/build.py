@@ -20,7 +20,7 @@ class Missing(Exception):
 def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function for this machine into the instance's folder, with a profile that compiles fast."""
     _build(instance, environment.host_architecture(), instance.build, True, say)
-    beyond.leave_out(instance.build / "template.yaml")
+    beyond.suit(instance.build / "template.yaml")
 
 
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
