@@ -8,6 +8,7 @@ MINUTES ?= 10
 QUEUE_TYPE ?= fifo
 ROUNDS ?= 9
 SEQUENCES ?= 100000
+AT_ONCE ?= 3
 
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
@@ -57,7 +58,7 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint
 	$(CHECKOV)/bin/python -m checkov.main --framework cloudformation --file template.yaml --skip-download --quiet --compact
-	$(TOOL) pytest -p no:cacheprovider tests/stack
+	$(TOOL) pytest -p no:cacheprovider --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
 
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random

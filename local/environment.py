@@ -56,6 +56,8 @@ def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
         **{name: _MACHINE[name] for name in _HARMLESS if name in _MACHINE},
         **_aws(endpoint),
         **_sam(),
+        # How long it waits between two looks at a stack: not as long as for AWS.
+        "SAM_CLI_POLL_DELAY": "0.2",
         "HOME": str(instance.folder),
         "TMPDIR": str(instance.temporary),
         "PYTHONDONTWRITEBYTECODE": "1",

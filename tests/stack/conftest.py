@@ -1,6 +1,7 @@
 """What the tests share: one emulator, and the stack deployed to it in the ways that the tests need."""
 
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,20 @@ from local.stack import Stack
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", "standard")
+LONGEST = ("test_soak", "test_relayctl_read", "test_operating", "test_consumers")
+"""Files that take a process of the tests' for long; begun first, so that it is not the last to end."""
 
 Deploy = Callable[..., Stack]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
+def own_instance(name: str) -> Instance:
+    """The tests run in several processes at once, and each has emulators of its own."""
+    return Instance(name + os.environ.get("PYTEST_XDIST_WORKER", ""))
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +46,7 @@ def secrets_manager() -> Iterator[Gate]:
 def running(secrets_manager: Gate) -> Iterator[emulator.Emulator]:
     """The emulator, with the function built for it."""
     environment.shield()
-    with Instance("test").claim() as instance:
+    with own_instance("test").claim() as instance:
         build.build_quickly(instance)
         with emulator.run(instance, {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}) as started:
             secrets_manager.leads_to(started.endpoint)
@@ -41,13 +54,18 @@ def running(secrets_manager: Gate) -> Iterator[emulator.Emulator]:
 
 
 @pytest.fixture(scope="session")
-def deployed(running: emulator.Emulator) -> Deploy:
+def package(running: emulator.Emulator) -> deploy.Package:
+    return deploy.Package.make(running)
+
+
+@pytest.fixture(scope="session")
+def deployed(package: deploy.Package) -> Deploy:
     """Deploys a stack with these parameters, once for all tests that ask for the same name."""
     stacks: dict[str, Stack] = {}
 
     def deploy_once(name: str, put_secret: bool = True, **parameters: str) -> Stack:
         if name not in stacks:
-            stacks[name] = deploy.deploy(running, name, parameters)
+            stacks[name] = package.deploy(name, parameters)
             if put_secret:
                 stacks[name].put_secret(SECRETS)
         return stacks[name]

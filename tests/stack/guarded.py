@@ -29,6 +29,7 @@ class Grounds:
 
     tls: emulator.Emulator
     plain: emulator.Emulator
+    package: deploy.Package
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,14 @@ def grounds(instance: Instance) -> Iterator[Grounds]:
     with tls_end.listening() as end:
         with emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
             end.leads_to(plain.endpoint)
-            yield Grounds(emulator.Emulator(instance, end.url), plain)
+            tls = emulator.Emulator(instance, end.url)
+            yield Grounds(tls, plain, deploy.Package.make(tls))
 
 
 def deploy_on(grounds: Grounds, name: str, **parameters: str) -> Guarded:
     """Deploys the relay there. It asks for its secret every second, so that one sees whether it may."""
     given = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", **parameters}
-    stack = deploy.deploy(grounds.tls, name, given)
+    stack = grounds.package.deploy(name, given)
     stack.put_secret({"labelbox": SECRET, "training": SECRET})
     return Guarded(stack, grounds)
 

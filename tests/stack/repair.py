@@ -120,7 +120,7 @@ def make_site(emulator: Emulator, program: Path, name: str, queue_type: str, rec
     """Makes a stack of its own, with the outputs that the contract names. Messages die after so many `receives`."""
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type, receives)))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
     return Site(Stack.find(emulator, name), program)
 
 

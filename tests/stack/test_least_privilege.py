@@ -1,14 +1,12 @@
 """Nothing is granted in vain: with IAM enforced everything works, and with any one right less, something does not."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import QUEUE_TYPES
+from conftest import QUEUE_TYPES, own_instance
 from local import build, environment
-from local.places import Instance
 from local.stack import QUEUES
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
@@ -56,8 +54,7 @@ they are proved by what the emulator's judge says of the role's policy, against 
 def grounds() -> Iterator[Grounds]:
     """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
     environment.shield()
-    # Tests may run in several processes at once, each with an emulator of its own.
-    with Instance("guarded" + os.environ.get("PYTEST_XDIST_WORKER", "")).claim() as instance:
+    with own_instance("guarded").claim() as instance:
         build.build_quickly(instance)
         with guarded.grounds(instance) as started:
             yield started

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import own_instance
 from local import build, environment
 from local.gate import Gate
-from local.places import Instance
 from local.processes import Failed
 from local.soak import command, course, troubles
 from local.soak.account import Account, Experience, draw_up
@@ -29,7 +29,7 @@ Site = tuple[Stack, dict[str, Gate], Path]
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """A stack of its own, as the troubles of a soak would be those of other tests."""
     environment.shield()
-    with Instance("soak-test").claim() as instance:
+    with own_instance("soak-test").claim() as instance:
         build.build_quickly(instance)
         tool = build.build_tool(instance)
         with command.deployed(instance, request.param) as (stack, gates):
