@@ -4,6 +4,7 @@
 
 use super::lenient::{Lenient, Object, list, object, raw, skip, text};
 use serde::de::MapAccess;
+use std::collections::BTreeMap;
 
 /// Both body shapes at once: v1 has `id`, `dataRow` and `project`, v2 has `data_row` and `projects`.
 #[derive(Debug, Default)]
@@ -28,10 +29,10 @@ impl Body {
 
     /// The label of a v2 body that has exactly one.
     pub(super) fn only_label(&self) -> Option<&Label> {
-        self.projects
-            .first_label
-            .as_ref()
-            .filter(|_| self.projects.labels == 1)
+        let Projects(projects) = &self.projects;
+        let labels: usize = projects.values().map(|project| project.labels).sum();
+        let mut first_labels = projects.values().flat_map(|project| &project.first_label);
+        first_labels.next().filter(|_| labels == 1)
     }
 }
 
@@ -54,19 +55,15 @@ pub(super) struct Details {
     pub(super) updated_at: Option<String>,
 }
 
-/// v2's `projects`: how many there are, how many labels they have together, and the first of each.
+/// v2's `projects` by id; of each, how many labels it has, and the first one.
 #[derive(Debug, Default)]
-pub(super) struct Projects {
-    count: usize,
-    first_id: Option<String>,
-    labels: usize,
-    first_label: Option<Label>,
-}
+pub(super) struct Projects(BTreeMap<String, Project>);
 
 impl Projects {
     /// The id of the project of a v2 body that has exactly one.
     pub(super) fn only_id(&self) -> Option<&str> {
-        self.first_id.as_deref().filter(|_| self.count == 1)
+        let (id, _) = self.0.first_key_value().filter(|_| self.0.len() == 1)?;
+        Some(id.as_str()).filter(|id| !id.is_empty())
     }
 }
 
@@ -78,7 +75,7 @@ pub(super) struct Label {
 }
 
 /// One project of a v2 body.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Project {
     labels: usize,
     first_label: Option<Label>,
@@ -142,11 +139,7 @@ impl Object for Details {
 
 impl Object for Projects {
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        let project: Project = object(fields)?;
-        self.count += 1;
-        self.labels += project.labels;
-        self.first_id.get_or_insert_with(|| key.to_owned());
-        self.first_label = self.first_label.take().or(project.first_label);
+        self.0.insert(key.to_owned(), object(fields)?);
         Ok(())
     }
 }
