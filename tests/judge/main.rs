@@ -1,5 +1,5 @@
-//! The differential judge: the verifier and the event reader against implementations that were written from the contract
-//! in Python, on generated cases. `cases.py` draws them, `verifier.py` and `reader.py` say what has to come of each.
+//! The differential judge: verifier and event reader against implementations that were written from the contract in
+//! Python, on generated cases. `cases.py` draws them, `verifier.py` and `reader.py` say what has to come of each.
 //!
 //! `JUDGE_SEED` and `JUDGE_CASES` say which; `make judge` takes 100,000.
 

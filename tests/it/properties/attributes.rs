@@ -74,17 +74,10 @@ fn broken(message: &Message) -> Option<&'static str> {
 /// What may stand in a header: what Labelbox sends, and anything else.
 fn headers() -> impl Strategy<Value = Value> {
     prop_oneof![
-        Just(Value::Null),
-        prop::sample::select(vec![
-            "LABEL_CREATED",
-            "move",
-            "Review_Updated",
-            "WORKFLOW_ACTION",
-            "NEW"
-        ])
-        .prop_map(Value::from),
-        "[!-~]{1,300}".prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
+        1 => Just(Value::Null),
+        4 => "LABEL_CREATED|move|Review_Updated|WORKFLOW_ACTION|NEW".prop_map(Value::from),
+        1 => "[!-~]{1,300}".prop_map(Value::from),
+        1 => any::<String>().prop_map(Value::from),
     ]
 }
 

@@ -6,36 +6,39 @@ use prop::sample::Index;
 
 const HEADERS: [&str; 2] = ["x-hub-signature", "x-hub-signature-256"];
 
-/// A change that always changes something.
+/// A place in a sequence; `None` is its end, which is what a comparison forgets first.
+type Place = Option<Index>;
+
 #[derive(Debug, Clone)]
 enum Change<T> {
-    Replace(Index, T),
-    Insert(Index, T),
-    Remove(Index),
-    CutAt(Index),
+    Replace(Place, T),
+    Insert(Place, T),
+    Remove(Place),
+    CutAt(Place),
 }
 
 fn changes<T: std::fmt::Debug + Clone>(
     items: impl Strategy<Value = T> + Clone,
 ) -> impl Strategy<Value = Change<T>> {
-    let at = any::<Index>;
+    let place = || prop::option::weighted(0.5, any::<Index>());
     prop_oneof![
-        (at(), items.clone()).prop_map(|(at, item)| Change::Replace(at, item)),
-        (at(), items).prop_map(|(at, item)| Change::Insert(at, item)),
-        at().prop_map(Change::Remove),
-        at().prop_map(Change::CutAt),
+        (place(), items.clone()).prop_map(|(at, item)| Change::Replace(at, item)),
+        (place(), items).prop_map(|(at, item)| Change::Insert(at, item)),
+        place().prop_map(Change::Remove),
+        place().prop_map(Change::CutAt),
     ]
 }
 
 impl<T: Clone> Change<T> {
     fn apply(&self, items: &mut Vec<T>) {
         let size = items.len();
+        let index = |at: &Place, places| at.map_or(places - 1, |at| at.index(places));
         match self {
-            Self::Insert(at, item) => items.insert(at.index(size + 1), item.clone()),
+            Self::Insert(at, item) => items.insert(index(at, size + 1), item.clone()),
             _ if size == 0 => {}
-            Self::Replace(at, item) => items[at.index(size)] = item.clone(),
-            Self::Remove(at) => drop(items.remove(at.index(size))),
-            Self::CutAt(at) => items.truncate(at.index(size)),
+            Self::Replace(at, item) => items[index(at, size)] = item.clone(),
+            Self::Remove(at) => drop(items.remove(index(at, size))),
+            Self::CutAt(at) => items.truncate(index(at, size)),
         }
     }
 }
@@ -72,6 +75,11 @@ fn is_same_signature(one: &str, other: &str) -> bool {
     parts(one) == parts(other)
 }
 
+fn digits_and_others() -> impl Strategy<Value = char> + Clone {
+    let digits: Vec<char> = "0123456789abcdefABCDEF".chars().collect();
+    prop_oneof![3 => prop::sample::select(digits), 1 => any::<char>()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
@@ -99,27 +107,25 @@ proptest! {
     }
 
     #[test]
-    fn any_changed_signature_is_refused(
-        delivery in deliveries(),
-        header in prop::sample::select(&HEADERS),
-        change in changes(prop_oneof![prop::char::range('0', '9'), prop::char::range('A', 'f'), any::<char>()]),
-    ) {
-        let event = delivery.event();
-        let Some(right) = value(&event, header).map(str::to_owned) else {
-            return Err(TestCaseError::reject("that header is not there"));
-        };
-        let mut changed: Vec<char> = right.chars().collect();
-        change.apply(&mut changed);
-        let changed = String::from_iter(changed);
-        prop_assume!(!is_same_signature(&changed, &right));
-        check_refused(&delivery, with(event, &format!("/headers/{header}"), json!(changed)));
+    fn any_changed_signature_is_refused(delivery in deliveries(), change in changes(digits_and_others())) {
+        for header in HEADERS {
+            let event = delivery.event();
+            let Some(right) = value(&event, header) else {
+                continue;
+            };
+            let mut changed: Vec<char> = right.chars().collect();
+            change.apply(&mut changed);
+            let changed = String::from_iter(changed);
+            prop_assume!(!is_same_signature(&changed, right));
+            check_refused(&delivery, with(event, &format!("/headers/{header}"), json!(changed)));
+        }
     }
 
     #[test]
     fn any_text_in_the_place_of_a_signature_is_refused(
         delivery in deliveries(),
         header in prop::sample::select(&HEADERS),
-        text in prop_oneof!["\\PC{0,80}", "sha1=[0-9a-f]{40}", "sha256=[0-9a-f]{64}", "(sha1|sha256|SHA1|md5)?=?[0-9a-fA-F]{0,130}"],
+        text in "\\PC{0,80}|sha1=[0-9a-f]{40}|sha256=[0-9a-f]{64}|(sha1|sha256|SHA1|md5)?=?[0-9a-fA-F]{0,130}",
     ) {
         check_refused(&delivery, with(delivery.event(), &format!("/headers/{header}"), json!(text)));
     }
@@ -142,10 +148,10 @@ proptest! {
     }
 
     #[test]
-    fn any_other_secret_is_refused(delivery in deliveries(), change in changes("\\PC".prop_map(|text| text.chars().next().unwrap()))) {
-        let mut secret: Vec<char> = delivery.secret.chars().collect();
+    fn any_other_secret_is_refused(delivery in deliveries(), change in changes("\\PC")) {
+        let mut secret: Vec<String> = delivery.secret.chars().map(String::from).collect();
         change.apply(&mut secret);
-        let other = Delivery { secret: String::from_iter(secret), ..delivery.clone() };
+        let other = Delivery { secret: secret.concat(), ..delivery.clone() };
         prop_assume!(other.secret != delivery.secret);
         check_refused(&delivery, other.event());
     }
