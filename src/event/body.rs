@@ -6,6 +6,9 @@ use super::lenient::{Lenient, Object, list, object, raw, skip, text};
 use serde::de::MapAccess;
 use std::collections::BTreeMap;
 
+/// So many projects are told apart, which bounds what a body can make us hold; Labelbox has a data row in a few.
+const MAX_PROJECTS: usize = 1000;
+
 /// Both body shapes at once: v1 has `id`, `dataRow` and `project`, v2 has `data_row` and `projects`.
 #[derive(Debug, Default)]
 pub(super) struct Body {
@@ -29,10 +32,11 @@ impl Body {
 
     /// The label of a v2 body that has exactly one.
     pub(super) fn only_label(&self) -> Option<&Label> {
-        let Projects(projects) = &self.projects;
-        let labels: usize = projects.values().map(|project| project.labels).sum();
-        let mut first_labels = projects.values().flat_map(|project| &project.first_label);
-        first_labels.next().filter(|_| labels == 1)
+        let projects = self.projects.by_id.values();
+        let labels: usize = projects.clone().map(|project| project.labels).sum();
+        let is_only = labels + self.projects.labels_of_others == 1;
+        let mut first_labels = projects.flat_map(|project| &project.first_label);
+        first_labels.next().filter(|_| is_only)
     }
 }
 
@@ -55,15 +59,18 @@ pub(super) struct Details {
     pub(super) updated_at: Option<String>,
 }
 
-/// v2's `projects` by id; of each, how many labels it has, and the first one.
+/// v2's `projects`, where one that is there twice is one; of each, how many labels it has, and the first one.
 #[derive(Debug, Default)]
-pub(super) struct Projects(BTreeMap<String, Project>);
+pub(super) struct Projects {
+    by_id: BTreeMap<String, Project>,
+    labels_of_others: usize,
+}
 
 impl Projects {
     /// The id of the project of a v2 body that has exactly one.
     pub(super) fn only_id(&self) -> Option<&str> {
-        let (id, _) = self.0.first_key_value().filter(|_| self.0.len() == 1)?;
-        Some(id.as_str()).filter(|id| !id.is_empty())
+        let (id, _) = self.by_id.first_key_value()?;
+        Some(id.as_str()).filter(|id| self.by_id.len() == 1 && !id.is_empty())
     }
 }
 
@@ -139,7 +146,12 @@ impl Object for Details {
 
 impl Object for Projects {
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        self.0.insert(key.to_owned(), object(fields)?);
+        let project: Project = object(fields)?;
+        if self.by_id.len() < MAX_PROJECTS || self.by_id.contains_key(key) {
+            self.by_id.insert(key.to_owned(), project);
+        } else {
+            self.labels_of_others += project.labels;
+        }
         Ok(())
     }
 }

@@ -408,6 +408,30 @@ fn a_project_that_is_there_twice_is_one_project() {
 }
 
 #[test]
+fn a_label_is_the_only_one_among_any_number_of_projects() {
+    let body = |labels: &[usize]| {
+        let project = |number| {
+            let labels = if labels.contains(&number) {
+                r#"{"id":"y"}"#
+            } else {
+                ""
+            };
+            format!(r#""p{number}":{{"labels":[{labels}]}}"#)
+        };
+        let projects: Vec<_> = (0..3000).map(project).collect();
+        let projects = projects.join(",");
+        format!(r#"{{"data_row":{{"id":"row1"}},"projects":{{{projects}}}}}"#)
+    };
+    check("LABEL_CREATED", body(&[0]), (Some("y"), None, None));
+    check("LABEL_CREATED", body(&[0, 1]), (Some("row1"), None, None));
+    check(
+        "LABEL_CREATED",
+        body(&[0, 2999]),
+        (Some("row1"), None, None),
+    );
+}
+
+#[test]
 fn a_key_that_is_no_text_counts_as_not_there() {
     let odd = r#""\ud800":"#;
     for body in [

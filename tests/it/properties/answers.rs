@@ -5,7 +5,7 @@ use super::*;
 use crate::outside::{Mood, Shelf, with};
 use std::collections::HashSet;
 
-/// So many bytes are no chance, and no word of ours is so long by chance like one of these.
+/// A piece of so many bytes is no chance.
 const WINDOW: usize = 16;
 
 /// What is drawn at random.
