@@ -9,6 +9,7 @@ QUEUE_TYPE ?= fifo
 ROUNDS ?= 9
 SEQUENCES ?= 100000
 AT_ONCE ?= 3
+CASES ?= 100000
 
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
@@ -16,13 +17,14 @@ TOOL := $(TOOLS)/bin/python -m
 CHECKOV := $(TOOLS)/checkov
 CHECKOV_INSTALLED := $(CHECKOV)/installed
 
+export PYTHON
 export SAM_CLI_TELEMETRY := 0
 export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
 export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults soak bench screens build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults judge soak bench screens build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +64,9 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and
 
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
+
+judge: ## Judge verifier and event reader against Python's on 100,000 cases; CASES=… and SEED=… say which
+	JUDGE_CASES=$(CASES) $(if $(SEED),JUDGE_SEED=$(SEED)) cargo test --locked --all-features --test judge the_relay
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))

@@ -185,6 +185,10 @@ fn occurred_at(body: &Body) -> Option<String> {
 /// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
 /// milliseconds; as texts those would not sort.
 fn normalise(time: &str) -> Option<String> {
+    // Between date and time RFC 3339 has these; the parser takes anything there.
+    if !matches!(time.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
     let time = OffsetDateTime::parse(time, &Rfc3339)
         .ok()?
         .checked_to_offset(UtcOffset::UTC)?;

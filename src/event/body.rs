@@ -4,6 +4,10 @@
 
 use super::lenient::{Lenient, Object, list, object, raw, skip, text};
 use serde::de::MapAccess;
+use std::collections::BTreeMap;
+
+/// So many projects are told apart, which bounds what a body can make us hold; Labelbox has a data row in a few.
+const MAX_PROJECTS: usize = 1000;
 
 /// Both body shapes at once: v1 has `id`, `dataRow` and `project`, v2 has `data_row` and `projects`.
 #[derive(Debug, Default)]
@@ -28,10 +32,11 @@ impl Body {
 
     /// The label of a v2 body that has exactly one.
     pub(super) fn only_label(&self) -> Option<&Label> {
-        self.projects
-            .first_label
-            .as_ref()
-            .filter(|_| self.projects.labels == 1)
+        let projects = self.projects.by_id.values();
+        let labels: usize = projects.clone().map(|project| project.labels).sum();
+        let is_only = labels + self.projects.labels_of_others == 1;
+        let mut first_labels = projects.flat_map(|project| &project.first_label);
+        first_labels.next().filter(|_| is_only)
     }
 }
 
@@ -54,19 +59,18 @@ pub(super) struct Details {
     pub(super) updated_at: Option<String>,
 }
 
-/// v2's `projects`: how many there are, how many labels they have together, and the first of each.
+/// v2's `projects`, where one that is there twice is one; of each, how many labels it has, and the first one.
 #[derive(Debug, Default)]
 pub(super) struct Projects {
-    count: usize,
-    first_id: Option<String>,
-    labels: usize,
-    first_label: Option<Label>,
+    by_id: BTreeMap<String, Project>,
+    labels_of_others: usize,
 }
 
 impl Projects {
     /// The id of the project of a v2 body that has exactly one.
     pub(super) fn only_id(&self) -> Option<&str> {
-        self.first_id.as_deref().filter(|_| self.count == 1)
+        let (id, _) = self.by_id.first_key_value()?;
+        Some(id.as_str()).filter(|id| self.by_id.len() == 1 && !id.is_empty())
     }
 }
 
@@ -78,7 +82,7 @@ pub(super) struct Label {
 }
 
 /// One project of a v2 body.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Project {
     labels: usize,
     first_label: Option<Label>,
@@ -143,10 +147,11 @@ impl Object for Details {
 impl Object for Projects {
     fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
         let project: Project = object(fields)?;
-        self.count += 1;
-        self.labels += project.labels;
-        self.first_id.get_or_insert_with(|| key.to_owned());
-        self.first_label = self.first_label.take().or(project.first_label);
+        if self.by_id.len() < MAX_PROJECTS || self.by_id.contains_key(key) {
+            self.by_id.insert(key.to_owned(), project);
+        } else {
+            self.labels_of_others += project.labels;
+        }
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! Reading some fields of a JSON object in one pass, as forgivingly as JSON allows: a field of another type counts as
-//! not there, and what is passed over may be of any type, size and depth.
+//! not there, as does one whose key is no text, and what is passed over may be of any type, size and depth.
 //!
 //! One pass has its price: a string that is no text (a lone surrogate) or a number beyond a double, in the place of an
 //! object that is read, makes the whole text unreadable. Elsewhere it does not matter.
@@ -98,7 +98,10 @@ impl<'de, T: Object> Visitor<'de> for ObjectVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let mut object = T::default();
         while let Some(Key(key)) = fields.next_key()? {
-            object.field(&key, &mut fields)?;
+            match key {
+                Some(key) => object.field(&key, &mut fields)?,
+                None => skip(&mut fields)?,
+            }
         }
         Ok(Lenient(Some(object)))
     }
@@ -144,7 +147,7 @@ impl<'de, T: Object> Visitor<'de> for ListVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        while let Some((IgnoredAny, IgnoredAny)) = fields.next_entry()? {}
+        while let Some((Key(_), IgnoredAny)) = fields.next_entry()? {}
         Ok(List {
             items: 0,
             first: None,
@@ -157,24 +160,18 @@ impl<'de, T: Object> Visitor<'de> for ListVisitor<T> {
     });
 }
 
-/// An object's key, borrowed where it has no escapes.
-struct Key<'de>(Cow<'de, str>);
+/// An object's key, borrowed where it has no escapes, or `None` where it is no text. By way of its JSON text, as serde_json
+/// would give up the whole object for one key with a lone surrogate.
+struct Key<'de>(Option<Cow<'de, str>>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(key)))
-            }
-            fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(key.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        let inner = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let key = match inner.filter(|inner| !inner.contains('\\')) {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => serde_json::from_str(json).ok().map(Cow::Owned),
+        };
+        Ok(Self(key))
     }
 }

@@ -287,6 +287,10 @@ fn times_become_utc_with_milliseconds() {
         ("2021-02-30T00:00:00Z", None),
         ("0000-01-01T00:00:00+23:59", None),
         ("9999-12-31T23:59:59-01:00", None),
+        ("2021-03-17t13:51:59z", Some("2021-03-17T13:51:59.000Z")),
+        ("2021-03-17 13:51:59Z", Some("2021-03-17T13:51:59.000Z")),
+        ("2021-03-17/13:51:59Z", None),
+        ("2021-03-17T13:51:59", None),
     ];
     for (written, expected) in table {
         assert_eq!(
@@ -388,6 +392,68 @@ fn the_last_of_two_fields_counts() {
     check(
         "LABEL_CREATED",
         r#"{"project":{"id":"first"},"project":{}}"#,
+        (None, None, None),
+    );
+}
+
+#[test]
+fn a_project_that_is_there_twice_is_one_project() {
+    let first = r#""p":{"labels":[{"id":"first"}]}"#;
+    let last = r#""\u0070":{"labels":[{"id":"last"}]}"#;
+    check(
+        "LABEL_CREATED",
+        format!(r#"{{"projects":{{{first},{last}}}}}"#),
+        (Some("last"), Some("p"), None),
+    );
+}
+
+#[test]
+fn a_label_is_the_only_one_among_any_number_of_projects() {
+    let body = |labels: &[usize]| {
+        let project = |number| {
+            let labels = if labels.contains(&number) {
+                r#"{"id":"y"}"#
+            } else {
+                ""
+            };
+            format!(r#""p{number}":{{"labels":[{labels}]}}"#)
+        };
+        let projects: Vec<_> = (0..3000).map(project).collect();
+        let projects = projects.join(",");
+        format!(r#"{{"data_row":{{"id":"row1"}},"projects":{{{projects}}}}}"#)
+    };
+    check("LABEL_CREATED", body(&[0]), (Some("y"), None, None));
+    check("LABEL_CREATED", body(&[0, 1]), (Some("row1"), None, None));
+    check(
+        "LABEL_CREATED",
+        body(&[0, 2999]),
+        (Some("row1"), None, None),
+    );
+}
+
+#[test]
+fn a_key_that_is_no_text_counts_as_not_there() {
+    let odd = r#""\ud800":"#;
+    for body in [
+        format!(r#"{{{odd}1,"id":"x"}}"#),
+        format!(r#"{{"id":"x","project":{{{odd}[]}}}}"#),
+        format!(r#"{{"projects":{{{odd}{{"labels":[{{"id":"y"}}]}}}},"id":"x"}}"#),
+        format!(r#"{{"id":"x","data_row":{{"details":{{{odd}{{}}}}}}}}"#),
+    ] {
+        check("LABEL_CREATED", body, (Some("x"), None, None));
+    }
+    check(
+        "LABEL_CREATED",
+        format!(r#"{{"projects":{{"p":{{"labels":{{{odd}1}}}}}},"id":"x"}}"#),
+        (Some("x"), Some("p"), None),
+    );
+}
+
+#[test]
+fn an_empty_name_is_no_project_s_id() {
+    check(
+        "LABEL_CREATED",
+        r#"{"projects":{"":{}}}"#,
         (None, None, None),
     );
 }

@@ -15,6 +15,7 @@ mod durable;
 mod gateways;
 mod outside;
 mod process;
+mod properties;
 mod refusals;
 mod rooms;
 mod samples;

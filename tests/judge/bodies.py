@@ -1,0 +1,103 @@
+"""Bodies in the shapes that Labelbox sends, and mixtures of them that nobody sends."""
+
+from random import Random
+from typing import Any
+
+from oddities import text, time
+from writing import Object, write
+
+
+def label_v1(rng: Random) -> Object:
+    """A label of a webhook that was made with the SDK; its `label` is a whole JSON text."""
+    inner = {"id": _id(rng), "objects": [{"featureId": _id(rng), "title": text(rng), "bbox": {"top": 1, "left": 2.5}}]}
+    return _object(
+        rng,
+        id=_id(rng),
+        createdAt=time(rng),
+        updatedAt=time(rng),
+        secondsToLabel=round(rng.random() * 100, 3),
+        label=write(_tree(inner), rng),
+        agreement=None,
+        deleted=False,
+        project={"id": _id(rng), "name": text(rng), "updatedAt": time(rng)},
+        dataRow={"id": _id(rng), "externalId": text(rng), "rowData": "https://example.com/a.jpg?x=y"},
+        dataset={"id": _id(rng), "name": text(rng)},
+        user={"id": _id(rng), "email": "somebody@example.com"},
+    )
+
+
+def label_v2(rng: Random) -> Object:
+    """A label in the shape of an export, with few or many projects and labels."""
+    projects = [_project(rng) for _ in range(rng.choices((0, 1, 2, 3), (1, 8, 2, 1))[0])]
+    return _object(
+        rng,
+        data_row={
+            "id": _id(rng),
+            "global_key": text(rng),
+            "details": {"dataset_id": _id(rng), "created_at": time(rng), "updated_at": time(rng)},
+        },
+        media_attributes={"height": 1080, "width": 1920},
+        attachments=[],
+        projects=Object([(_id(rng), project) for project in projects]),
+    )
+
+
+def _project(rng: Random) -> dict[str, Any]:
+    labels = [_label(rng) for _ in range(rng.choices((0, 1, 2, 3), (2, 8, 2, 1))[0])]
+    return {"name": text(rng), "labels": labels, "project_details": {"workflow_status": "DONE"}}
+
+
+def _label(rng: Random) -> dict[str, Any]:
+    details = {"created_at": time(rng), "updated_at": time(rng), "created_by": "somebody@example.com", "reviews": []}
+    return {"label_kind": "Default", "id": _id(rng), "label_details": details, "annotations": {"objects": []}}
+
+
+def review(rng: Random) -> Object:
+    """A review, whose label is an object; some have no id of their own."""
+    return _object(
+        rng, id=_id(rng), score=1, label={"x": [], "id": _id(rng)}, createdAt=time(rng), project={"id": _id(rng)}
+    )
+
+
+def workflow(rng: Random) -> Object:
+    """A move of a data row; no sample of one is public."""
+    return _object(rng, id=_id(rng), dataRow={"id": _id(rng)}, project={"id": _id(rng)}, updatedAt=time(rng))
+
+
+def model_run(rng: Random) -> Object:
+    """A call for a training run."""
+    return _object(rng, modelId=_id(rng), modelRunId=_id(rng), modelType="ner", updatedAt=time(rng))
+
+
+def mixture(rng: Random) -> Object:
+    """Fields of all shapes in one body, in any order: what nobody sends, and the order of choices must decide."""
+    drawn = [field for shape in (label_v1, label_v2, review, workflow, model_run) for field in shape(rng).fields]
+    return Object(rng.sample(drawn, rng.randint(1, len(drawn))))
+
+
+SHAPES = {
+    "label_v1": label_v1,
+    "label_v2": label_v2,
+    "review": review,
+    "workflow": workflow,
+    "model_run": model_run,
+    "mixture": mixture,
+}
+
+
+def _id(rng: Random) -> str:
+    """As Labelbox makes them; one in ten is of another kind."""
+    return text(rng) if rng.random() < 0.1 else "c" + "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=24))
+
+
+def _object(rng: Random, **fields: Any) -> Object:
+    """An object with most of these fields: second choices count only where the first is not there."""
+    return Object([(name, _tree(value)) for name, value in fields.items() if rng.random() < 0.85])
+
+
+def _tree(value: Any) -> Any:
+    if isinstance(value, Object):
+        return Object([(name, _tree(inner)) for name, inner in value.fields])
+    if isinstance(value, dict):
+        return Object([(name, _tree(inner)) for name, inner in value.items()])
+    return [_tree(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,77 @@
+"""Writes cases and what has to come of each, one JSON line per case: `python3 cases.py SEED CASES`.
+
+Each case has a seed of its own, the one after that of the case before, and is the same wherever it is drawn.
+"""
+
+import base64
+import json
+import signal
+import sys
+from dataclasses import asdict
+from random import Random
+from typing import Any
+
+import reader
+import verifier
+from bodies import SHAPES
+from forgery import sign
+from oddities import damage, distort
+from writing import write
+
+_TOPICS = {
+    "label_v1": ("LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"),
+    "label_v2": ("LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"),
+    "review": ("REVIEW_CREATED", "REVIEW_UPDATED"),
+    "workflow": ("WORKFLOW_ACTION", "MOVE"),
+}
+_ANY_TOPIC = (
+    None, None, "LABEL_", "LABEL", "LABEL_NEW", "WORKFLOW_", "WORKFLOW", "MOVED", "MOVE", "REMOVE", "REVIEW_", "REVIEW",
+    "ISSUE_CREATED", "MODEL_RUN_CREATED", "XLABEL_CREATED", "~", "LABEL_UPDATED", "REVIEW_DELETED", "WORKFLOW_ACTION",
+)
+
+
+def draw(seed: int) -> dict[str, Any]:
+    """Draws a case."""
+    rng = Random(seed)
+    shape = rng.choice(list(SHAPES))
+    body = _body(shape, rng)
+    done, secrets, headers = sign(body, rng)
+    sha1, sha256 = headers.get("sha1", []), headers.get("sha256", [])
+    is_training = rng.random() < (0.9 if shape == "model_run" else 0.02)
+    topic = None if is_training else _topic(shape, rng)
+    delivery_id = None if is_training or rng.random() < 0.1 else f"delivery{rng.randrange(10**6)}"
+    is_accepted = verifier.accepts(sha1, sha256, secrets, body)
+    event = reader.read(topic, delivery_id, body, is_training) if is_accepted else None
+    return {
+        "seed": seed,
+        "shape": shape,
+        "done": done,
+        "sha1": sha1,
+        "sha256": sha256,
+        "secrets": secrets,
+        "body": base64.b64encode(body).decode(),
+        "is_training": is_training,
+        "topic": topic,
+        "delivery_id": delivery_id,
+        "event": event and asdict(event),
+    }
+
+
+def _body(shape: str, rng: Random) -> bytes:
+    tree = SHAPES[shape](rng)
+    for _ in range(rng.choices((0, 1, 2, 5), (4, 4, 3, 1))[0]):
+        distort(tree, rng)
+    body = write(tree, rng).encode()
+    return damage(body, rng) if rng.random() < 0.08 else body
+
+
+def _topic(shape: str, rng: Random) -> str | None:
+    topic = rng.choice(_TOPICS[shape] if shape in _TOPICS and rng.random() < 0.8 else _ANY_TOPIC)
+    return topic and rng.choice((topic, topic, topic.lower(), topic.title()))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the judge has seen enough: no words about it
+    first, count = int(sys.argv[1]), int(sys.argv[2])
+    for number in range(first, first + count):
+        sys.stdout.write(json.dumps(draw(number)) + "\n")
