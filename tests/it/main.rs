@@ -24,6 +24,7 @@ mod samples;
 mod secrets;
 mod shown;
 mod sources;
+mod talkative;
 mod telemetry;
 mod time;
 mod training;
