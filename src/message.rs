@@ -12,6 +12,7 @@ use crate::config::{Config, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
 use payload::{Carried, carry, is_sqs_text};
+use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -52,7 +53,7 @@ pub struct Envelope {
 }
 
 /// A message as it goes to the queue of its entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Whose queue it goes to.
     pub entity: Entity,
@@ -170,6 +171,19 @@ impl Message {
             .iter()
             .find(|attribute| attribute.name == name)
             .map(|attribute| attribute.value.as_str())
+    }
+}
+
+/// Of the body, only its size.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("entity", &self.entity)
+            .field("body_bytes", &self.body.len())
+            .field("attributes", &self.attributes)
+            .field("group_id", &self.group_id)
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a secret is: its text, the webhooks that it belongs to, and how it hides.
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use std::collections::HashMap;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// The name of the secret that signs the training routes; no webhook can have it.
 const TRAINING: &str = "training";
 
-/// One shared secret. It is never printed, and its memory is zeroed on drop; the SDK's own buffers are not ours to zero.
+/// One shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` says which copies are not
+/// ours to zero, such as the answer that it came in.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -33,8 +35,8 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
 }
@@ -71,15 +73,15 @@ impl Secrets {
             return Ok(Self::ForAll(vec![Secret::new(text.to_string())]));
         }
         // serde_json's message could quote a part of the value, so only the place is kept.
-        let by_webhook: HashMap<String, OneOrMore> =
+        let by_webhook: HashMap<String, Listed> =
             serde_json::from_str(&text).map_err(|error| MalformedSecret {
                 line: error.line(),
                 column: error.column(),
             })?;
+        let named = by_webhook.into_iter();
         Ok(Self::ByWebhook(
-            by_webhook
-                .into_iter()
-                .map(|(webhook, secrets)| (webhook, secrets.into()))
+            named
+                .map(|(webhook, Listed(secrets))| (webhook, secrets))
                 .collect(),
         ))
     }
@@ -106,21 +108,36 @@ impl Secrets {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
+/// A secret or a list of secrets. What is read becomes a [`Secret`] at once, so that it is zeroed even where the rest of
+/// the object turns out to be wrong: serde's own untagged enums copy texts, and drop them as they are.
+struct Listed(Vec<Secret>);
 
-impl From<OneOrMore> for Vec<Secret> {
-    fn from(secrets: OneOrMore) -> Self {
-        match secrets {
-            OneOrMore::One(text) => vec![Secret::new(text)],
-            OneOrMore::More(texts) => texts.into_iter().map(Secret::new).collect(),
-        }
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMore).map(Self)
     }
 }
 
+struct OneOrMore;
+
+impl<'de> Visitor<'de> for OneOrMore {
+    type Value = Vec<Secret>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret or a list of secrets")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![Secret::new(text.to_owned())])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut secrets = Vec::new();
+        while let Some(text) = list.next_element()? {
+            secrets.push(Secret::new(text));
+        }
+        Ok(secrets)
+    }
+}
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
+use std::fmt;
 
 /// Header with the HMAC-SHA1 of the body; every Labelbox delivery carries it.
 ///
@@ -13,7 +14,7 @@ pub const SHA1_HEADER: &str = "x-hub-signature";
 pub const SHA256_HEADER: &str = "x-hub-signature-256";
 
 /// The signatures that a request claims, well-formed but not yet checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Signatures {
     sha1: Option<[u8; 20]>,
     sha256: Option<[u8; 32]>,
@@ -125,14 +126,21 @@ impl Verified {
     }
 }
 
-impl std::fmt::Debug for Unverified {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Signatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sha1, sha256) = (self.sha1.is_some(), self.sha256.is_some());
+        write!(f, "Signatures(SHA-1: {sha1}, SHA-256: {sha256})")
+    }
+}
+
+impl fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unverified({} bytes)", self.0.len())
     }
 }
 
-impl std::fmt::Debug for Verified {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verified({} bytes)", self.0.len())
     }
 }

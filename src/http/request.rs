@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
 /// One HTTP request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Request {
     /// The method, upper case.
     pub method: String,
@@ -83,13 +84,22 @@ impl RawBody {
     }
 }
 
-impl std::fmt::Debug for RawBody {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "RawBody({} bytes, base64: {})",
-            self.text.len(),
-            self.is_base64
-        )
+/// What a stranger sent is not for a log: of the headers, only their number.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("headers", &self.headers.len())
+            .field("source", &self.source)
+            .field("body", &self.body)
+            .field("request_id", &self.request_id)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RawBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (length, is_base64) = (self.text.len(), self.is_base64);
+        write!(f, "RawBody({length} bytes, base64: {is_base64})")
     }
 }

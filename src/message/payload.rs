@@ -2,6 +2,7 @@
 
 use super::{Attribute, DataType};
 use serde_json::json;
+use std::fmt;
 use uuid::Uuid;
 
 /// Attribute with the size of the body that a pointer stands for. This name, and the class below, are those of AWS's
@@ -36,7 +37,7 @@ impl NotCarriable {
 }
 
 /// A body that goes to the bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
     /// Its key in the bucket, which no other delivery has: a consumer's library may delete the object with the message.
     pub key: String,
@@ -65,6 +66,13 @@ impl Payload {
             data_type: DataType::Number,
             value: self.bytes.len().to_string(),
         }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (reason, length) = (self.reason.name(), self.bytes.len());
+        write!(f, "Payload({}, {reason}, {length} bytes)", self.key)
     }
 }
 

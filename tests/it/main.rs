@@ -10,17 +10,22 @@
     reason = "on a paused clock, time is what the test makes of it"
 )]
 
+mod canaries;
 mod delivery;
 mod durable;
+mod filled;
 mod gateways;
 mod outside;
+mod printable;
 mod process;
 mod properties;
 mod refusals;
 mod rooms;
 mod samples;
 mod secrets;
+mod shown;
 mod sources;
+mod talkative;
 mod telemetry;
 mod time;
 mod training;

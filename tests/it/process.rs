@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
 /// How long a healthy program may take for anything; a broken one makes the test wait so long.
-const PATIENCE: Duration = Duration::from_secs(20);
-const SETTINGS: [(&str, &str); 14] = [
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const SETTINGS: [(&str, &str); 14] = [
     ("SECRET_ARN", "relay-secret"),
     ("PAYLOAD_BUCKET", "relay-payloads"),
     ("LABEL_QUEUE_URL", "http://127.0.0.1:9/label.fifo"),
@@ -126,7 +126,7 @@ fn give_event(connection: &mut BufReader<TcpStream>, id: &str) {
 }
 
 /// Reads a request: its path and its body.
-fn request(connection: &mut BufReader<TcpStream>) -> (String, Value) {
+pub(crate) fn request(connection: &mut BufReader<TcpStream>) -> (String, Value) {
     let lines = connection.by_ref().lines().map(Result::unwrap);
     let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
     let path = head[0].split(' ').nth(1).unwrap().to_owned();

@@ -19,7 +19,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("new_v4", &["receive.rs"]),
 ];
 
-fn rooms() -> Vec<(String, String)> {
+/// Each room with its text.
+pub(crate) fn rooms() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
     let mut rooms = Vec::new();

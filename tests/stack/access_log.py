@@ -14,14 +14,19 @@ def line(stack: Stack, **context: str) -> str:
 
     A dot in a variable's name is written as two underscores.
     """
-    api = stack.api.rpartition("/")[2]
-    [stage] = stack.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
     known = {name.replace("__", "."): value for name, value in context.items()}
     written = re.sub(
-        r"\$context\.([A-Za-z.]*[A-Za-z])", lambda found: known.pop(found[1], "-"), stage["AccessLogSettings"]["Format"]
+        r"\$context\.([A-Za-z.]*[A-Za-z])", lambda found: known.pop(found[1], "-"), log_format(stack)
     )
     assert not known, f"the format has no {known}"
     return written
+
+
+def log_format(stack: Stack) -> str:
+    """The format of the deployed stage."""
+    api = stack.api.rpartition("/")[2]
+    [stage] = stack.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
+    return str(stage["AccessLogSettings"]["Format"])
 
 
 def count(stack: Stack, metric: str, lines: list[str]) -> list[float]:

@@ -1,0 +1,240 @@
+//! Every type of the library that can be printed, filled with what must not show.
+
+use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN};
+use crate::outside::{config, sha1, sha256};
+use crate::shown::Shown;
+use aws_sdk_secretsmanager::operation::get_secret_value as get;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use labelbox_relay::aws::{
+    CallError, Confirmation, Connections, Internet, Operation, Refused, Services,
+};
+use labelbox_relay::bucket::BucketError;
+use labelbox_relay::config::{Config, QueueType};
+use labelbox_relay::course::{Course, SecretTrouble};
+use labelbox_relay::deliver::Stored;
+use labelbox_relay::error::Failure;
+use labelbox_relay::event::{Entity, Event, Reason};
+use labelbox_relay::http::{
+    GatewayAnswer, MalformedBase64, RawBody, Refusal, Request, Route, Served,
+};
+use labelbox_relay::message::{
+    Carriage, Checksums, DataType, Envelope, Message, NotCarriable, Payload,
+};
+use labelbox_relay::queue::QueueError;
+use labelbox_relay::receive::{Delivery, Origin, Receipt};
+use labelbox_relay::schedule::{Stopwatch, TooLate};
+use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secrets::FetchError;
+use labelbox_relay::signature::{Rejected, Signatures, Unverified, Verified};
+use labelbox_relay::spill::Record;
+use labelbox_relay::telemetry::{Dimension, Metric};
+use std::time::SystemTime;
+use uuid::Uuid;
+
+/// Prints every type that there is, with canaries wherever it can hold them.
+pub(crate) fn everything() -> Shown {
+    let mut shown = Shown::default();
+    secrets_and_signatures(&mut shown);
+    settings_and_services(&mut shown);
+    requests_and_events(&mut shown);
+    messages(&mut shown);
+    errors(&mut shown);
+    shown
+}
+
+fn secrets_and_signatures(shown: &mut Shown) {
+    let (by_webhook, signatures) = (secrets(), signatures());
+    shown.debug(&Secret::new(SECRET.to_owned()));
+    shown.debug(&by_webhook);
+    shown.debug(&Secrets::parse(SECRET.to_owned()).unwrap());
+    shown.debug(&signatures);
+    shown.debug(&Unverified::new(BODY.into()));
+    shown.debug(&verified());
+}
+
+fn settings_and_services(shown: &mut Shown) {
+    let keys = [
+        ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
+        ("AWS_SESSION_TOKEN", TOKEN),
+    ];
+    let config = config(&keys);
+    let internet = Internet::new(&config.aws).unwrap();
+    shown.debug(&config);
+    shown.debug(&config.aws);
+    shown.debug(&config.queue_type);
+    shown.debug(&config.queue_urls);
+    shown.debug(&config.sources);
+    shown.debug(&internet);
+    let connections = Connections::new(internet);
+    let http = SharedHttpConnector::new(connections.clone());
+    let services = Services::over(&config, &http, || SystemTime::UNIX_EPOCH);
+    shown.debug(&connections);
+    shown.debug(&services.secrets_manager);
+    shown.debug(&services.bucket);
+    shown.debug(&Operation::<
+        get::GetSecretValueInput,
+        get::GetSecretValueOutput,
+        get::GetSecretValueError,
+    >::of(&get::GetSecretValue::new()));
+    let e_tag = Some("\"0\"".to_owned());
+    shown.debug(&Confirmation {
+        e_tag,
+        checksum_crc32: None,
+    });
+}
+
+fn requests_and_events(shown: &mut Shown) {
+    let body = || RawBody {
+        text: BODY.to_owned(),
+        is_base64: false,
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    shown.debug(&body());
+    shown.debug(&Request {
+        path: format!("/{HEADER}"),
+        headers: vec![
+            header("cookie", HEADER),
+            header(HEADER, "1"),
+            header("x-hub-signature", &sha1(SECRET, BODY.as_bytes())),
+        ],
+        body: body(),
+        ..Request::default()
+    });
+    shown.debug(&Delivery {
+        origin: Origin::Training,
+        signatures: Ok(signatures()),
+        body: Unverified::new(BODY.into()),
+        topic: None,
+        delivery_id: None,
+        trace: None,
+    });
+    shown.debug(&Origin::Webhook("labelbox".to_owned()));
+    shown.debug(&Route::Models);
+    shown.debug(&event());
+    shown.debug(&Entity::Label);
+    shown.debug(&Reason::NoTopic);
+    shown.debug(&Course::starting_now(None));
+    shown.debug(&Course::starting_now(None).schedule);
+    shown.debug(&Course::starting_now(None).times);
+    shown.debug(&Stopwatch::start());
+    shown.debug(&SecretTrouble::new(&FetchError::from(malformed()), true));
+    shown.debug(&Metric::Queued);
+    shown.debug(&Dimension::Entity);
+}
+
+fn messages(shown: &mut Shown) {
+    for inline_limit in [1024, 1] {
+        let (message, payload) = message(inline_limit);
+        payload.iter().for_each(|payload| shown.debug(payload));
+        let record = Record::of(&message);
+        record
+            .message_attributes
+            .values()
+            .for_each(|value| shown.debug(value));
+        shown.debug(&record);
+        shown.debug(&Checksums::of(&message));
+        shown.debug(&message);
+        shown.debug(&message.attributes[0]);
+        let queued = Stored::Queued {
+            message_id: "1".to_owned(),
+        };
+        let receipt = Receipt {
+            message,
+            stored: queued,
+            payload_reason: None,
+        };
+        shown.debug(&receipt.stored);
+        shown.debug(&receipt);
+        shown.debug(&Served::Received(Box::new(receipt)));
+    }
+    shown.debug(&carriage(1));
+    shown.debug(&DataType::String);
+    shown.debug(&NotCarriable::TooLarge);
+    let envelope = Envelope::default();
+    shown.debug(&envelope);
+    let answer = lambda_http::http::Response::new(String::new());
+    shown.debug(&GatewayAnswer::from(answer));
+}
+
+fn errors(shown: &mut Shown) {
+    let refused = || Refused {
+        service: "SQS",
+        status: 400,
+        code: Some("AccessDenied".to_owned()),
+        message: Some("in the service's words".to_owned()),
+    };
+    let not_sent = || QueueError::NotSent(CallError::from(refused()).into());
+    let not_stored = || BucketError::NotStored(CallError::from(refused()).into());
+    shown.error(&refused());
+    shown.error(&CallError::malformed("not read"));
+    shown.error(&not_sent());
+    shown.error(&not_stored());
+    shown.error(&malformed());
+    shown.error(&FetchError::from(malformed()));
+    shown.error(&TooLate);
+    shown.error(&Rejected);
+    shown.error(&MalformedBase64);
+    for failure in [
+        || Failure::UnknownWebhook,
+        || Failure::Rejected(Rejected),
+        || Failure::NoSecret(malformed().into()),
+    ] {
+        shown.error(&failure());
+        shown.error(&Refusal::from(failure()));
+    }
+    shown.error(&Refusal::from(Failure::PayloadNotStored(not_stored())));
+    shown.error(&Failure::NotDurable {
+        queue: not_sent(),
+        bucket: not_stored(),
+    });
+    shown.error(&Refusal::from(MalformedBase64));
+    shown.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
+    // A file that holds something else than certificates.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), SECRET).unwrap();
+    let path = file.path().to_str().unwrap();
+    let config = config(&[("AWS_CA_BUNDLE", path)]);
+    shown.error(&Internet::new(&config.aws).unwrap_err());
+}
+
+fn secrets() -> Secrets {
+    let value = serde_json::json!({"labelbox": [SECRET, "old"]});
+    Secrets::parse(value.to_string()).unwrap()
+}
+
+fn malformed() -> labelbox_relay::secret::MalformedSecret {
+    Secrets::parse(format!(r#"{{"labelbox": {{"x": "{SECRET}"}}}}"#)).unwrap_err()
+}
+
+fn signatures() -> Signatures {
+    let (sha1, sha256) = (
+        sha1(SECRET, BODY.as_bytes()),
+        sha256(SECRET, BODY.as_bytes()),
+    );
+    Signatures::read([sha1.as_str()].into_iter(), [sha256.as_str()].into_iter()).unwrap()
+}
+
+fn verified() -> Verified {
+    let secrets = secrets();
+    let body = Unverified::new(BODY.into());
+    body.verify(&signatures(), secrets.of_webhook("labelbox").unwrap())
+        .unwrap()
+}
+
+fn event() -> Event {
+    Event::of_webhook(&verified(), Some("LABEL_CREATED"))
+}
+
+fn carriage(inline_limit: usize) -> Carriage {
+    Carriage {
+        queue_type: QueueType::Fifo,
+        inline_limit,
+        bucket: "bucket".to_owned(),
+    }
+}
+
+fn message(inline_limit: usize) -> (Message, Option<Payload>) {
+    let now = SystemTime::UNIX_EPOCH.into();
+    let (carriage, envelope) = (carriage(inline_limit), Envelope::default());
+    Message::compose(verified(), event(), envelope, &carriage, now, Uuid::nil)
+}

@@ -1,0 +1,93 @@
+//! What `{:?}` and `{}` show of every public type that has them: no secret, signature, body, header, or key of AWS.
+
+use crate::canaries::shown_in;
+use crate::filled::everything;
+use crate::printable::printable;
+use labelbox_relay::error::chain;
+use std::any::type_name;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt::Debug;
+
+/// Types that no test outside of the library can make, and why that is no matter.
+const NOT_SHOWN: [(&str, &str); 12] = [
+    ("aws::signer::Signer", "a part of Service, which shows it"),
+    ("aws::signer::Body", "a part of Signer"),
+    ("aws::places::Address", "a part of Service"),
+    (
+        "aws::connections::Idle",
+        "hyper prints nothing of what it sends",
+    ),
+    ("aws::connections::Origin", "the address of a service"),
+    ("event::body::Body", "ids and times, and nothing prints it"),
+    ("event::body::Identified", "an id"),
+    ("event::body::DataRow", "an id and a time"),
+    ("event::body::Details", "a time"),
+    ("event::body::Projects", "ids and times"),
+    ("event::body::Label", "an id and a time"),
+    (
+        "telemetry::lines::AsText",
+        "prints what a line is given, and is not printed itself",
+    ),
+];
+
+/// By type, all that was printed of it.
+#[derive(Default)]
+pub(crate) struct Shown {
+    printed: BTreeMap<String, String>,
+    with_display: Vec<String>,
+}
+
+impl Shown {
+    pub(crate) fn debug<T: Debug>(&mut self, value: &T) {
+        let name = type_name::<T>().split('<').next().unwrap();
+        let name = name.strip_prefix("labelbox_relay::").unwrap();
+        assert_ne!(format!("{value:?}"), "", "{name} shows nothing at all");
+        let printed = self.printed.entry(name.to_owned()).or_default();
+        printed.push_str(&format!("{value:?}\n{value:#?}\n"));
+    }
+
+    pub(crate) fn error<T: Error>(&mut self, error: &T) {
+        self.debug(error);
+        let name = type_name::<T>().strip_prefix("labelbox_relay::").unwrap();
+        self.with_display.push(name.to_owned());
+        let printed = self.printed.get_mut(name).unwrap();
+        printed.push_str(&format!("{error}\n{error:#}\n{}\n", chain(error)));
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            printed.push_str(&format!("{error}\n{error:?}\n{error:#?}\n"));
+            cause = error.source();
+        }
+    }
+}
+
+#[test]
+fn nothing_that_is_printed_shows_what_it_must_not() {
+    let shown = everything();
+    let shows = |(name, printed): (&String, &String)| {
+        let canary = shown_in(printed)?;
+        Some(format!("{name} shows {canary}:\n{printed}"))
+    };
+    let wrong: Vec<_> = shown.printed.iter().filter_map(shows).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_type_that_can_be_printed_is_among_them() {
+    let shown = everything();
+    let printed: BTreeSet<_> = shown.printed.keys().map(String::as_str).collect();
+    let not_shown: BTreeSet<_> = NOT_SHOWN.iter().map(|(name, _)| *name).collect();
+    assert!(printed.is_disjoint(&not_shown));
+    let known: BTreeSet<_> = printed.union(&not_shown).copied().collect();
+    let printable = printable();
+    let there: BTreeSet<_> = printable.iter().map(|it| it.name.as_str()).collect();
+    let differ: Vec<_> = known.symmetric_difference(&there).collect();
+    assert!(differ.is_empty(), "only known, or only there: {differ:?}");
+    let told: BTreeSet<_> = shown.with_display.iter().map(String::as_str).collect();
+    let with_display = printable.iter().filter(|it| it.has_display);
+    let untold: Vec<_> = with_display
+        .map(|it| it.name.as_str())
+        .filter(|name| !told.contains(name) && !not_shown.contains(name))
+        .collect();
+    assert_eq!(untold, [""; 0]);
+}
