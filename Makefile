@@ -53,7 +53,7 @@ down: $(INSTALLED) ## Stop what `make up` left running
 test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo clippy --locked --package bench --package noop --all-targets -- -D warnings
+	cargo clippy --locked --package bench --package noop --package freed --all-targets -- -D warnings
 	cargo test --locked --all-features
 	cargo test --locked --package bench
 	$(TOOLS)/bin/python events/regenerate.py --check

@@ -139,5 +139,6 @@ impl<'de> Visitor<'de> for OneOrMore {
         Ok(secrets)
     }
 }
+
 #[cfg(test)]
 mod tests;
