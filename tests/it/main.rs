@@ -10,15 +10,18 @@
     reason = "on a paused clock, time is what the test makes of it"
 )]
 
+mod abuse;
 mod delivery;
 mod durable;
 mod gateways;
+mod memory;
 mod outside;
 mod process;
 mod refusals;
 mod rooms;
 mod samples;
 mod secrets;
+mod shapes;
 mod sources;
 mod telemetry;
 mod time;

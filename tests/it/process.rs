@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
 /// How long a healthy program may take for anything; a broken one makes the test wait so long.
-const PATIENCE: Duration = Duration::from_secs(20);
-const SETTINGS: [(&str, &str); 14] = [
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const SETTINGS: [(&str, &str); 14] = [
     ("SECRET_ARN", "relay-secret"),
     ("PAYLOAD_BUCKET", "relay-payloads"),
     ("LABEL_QUEUE_URL", "http://127.0.0.1:9/label.fifo"),
@@ -56,7 +56,7 @@ fn wrong_settings_stop_the_start_with_one_line_that_names_them_all() {
 }
 
 /// Ends the program when the test does, well or not.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
