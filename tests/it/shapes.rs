@@ -285,6 +285,40 @@ async fn no_event_makes_a_long_line() {
     }
 }
 
+/// The line of a wrong signature in a stack of the usual name, with an id of Lambda's own length.
+async fn usual_strangers_line(level: &str) -> usize {
+    let settings = [
+        ("LOG_LEVEL", level),
+        ("METRICS_NAMESPACE", "LabelboxRelay/labelbox-relay"),
+    ];
+    let stage = Stage::with(&settings);
+    stage.warm_up().await;
+    stage
+        .check(webhook("labelbox", "stranger", BODY), 401, refused())
+        .await;
+    let id = if level == "error" {
+        0
+    } else {
+        "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".len() - "request-1".len()
+    };
+    line_bytes(&stage) + id + "\n".len()
+}
+
+#[tokio::test]
+async fn the_page_on_security_says_how_long_a_stranger_s_line_is() {
+    let page = include_str!("../../docs/security.md");
+    let (_, rest) = page
+        .split_once("A refused request's line has some ")
+        .unwrap();
+    let (whole, rest) = rest.split_once(" bytes, ").unwrap();
+    let (metrics, _) = rest.split_once(" of them").unwrap();
+    for (said, level) in [(whole, "info"), (metrics, "error")] {
+        let is = usual_strangers_line(level).await;
+        let said: usize = said.parse().unwrap();
+        assert!(said.abs_diff(is) < 20, "it says {said}, it is {is}");
+    }
+}
+
 /// What is signed is what was sent, and nothing unpacks it: a small body stays small.
 #[tokio::test]
 async fn a_body_that_is_said_to_be_packed_is_carried_as_it_is() {

@@ -1,6 +1,7 @@
 """A stranger at the door of the running stack: thousands of requests with wrong signatures, and events among them."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,11 @@ MOST = 5000
 """Requests of the stranger, if this machine is as quick as that."""
 LEAST = 200
 """If it was that slow, it was no attack."""
+BOUNDED = {
+    *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "status", "responseLength"),
+    *("responseLatency", "integrationLatency", "integrationStatus", "integrationErrorMessage", "error.message"),
+}
+"""What the gateway may log: no sender can make it long."""
 PAUSE = 30
 """Seconds between two looks of an instance at its secret, however many strangers come."""
 
@@ -91,3 +97,10 @@ def test_what_strangers_send_is_not_kept_in_memory(besieged: Stack) -> None:
 
     before, after = attack(range(300)), attack(range(300, 600))
     assert after - before < 1024 * 1024, (before, after)
+
+
+def test_no_sender_makes_the_gateway_s_line_long(besieged: Stack) -> None:
+    api = besieged.api.rpartition("/")[2]
+    [stage] = besieged.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
+    logged = re.findall(r"\$context\.([A-Za-z.]*[A-Za-z])", stage["AccessLogSettings"]["Format"])
+    assert logged and set(logged) <= BOUNDED
