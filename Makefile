@@ -51,7 +51,8 @@ down: $(INSTALLED) ## Stop what `make up` left running
 test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo clippy --locked --package bench --package noop --package timing --all-targets -- -D warnings
+	cargo clippy --locked --package bench --package noop --all-targets -- -D warnings
+	cargo clippy --locked --package timing --bins --tests -- -D warnings
 	cargo test --locked --all-features
 	cargo test --locked --package bench --package timing
 	$(TOOLS)/bin/python events/regenerate.py --check
