@@ -78,7 +78,7 @@ def test_a_burst_of_wrong_signatures_holds_nothing_up(besieged: Stack, secrets_m
 
     instances = len(processes_of(besieged.outputs["FunctionName"]))
     looks = secrets_manager.requests - before
-    # Each instance that started had to ask, and each may ask once more in each pause, with some attempts on a slow machine.
+    # Each instance that started had to ask, and each may once more in each pause; on a slow machine with some attempts.
     pauses = 1 + int((time.time() - started) / PAUSE)
     assert 1 <= looks <= instances * (1 + pauses) * ATTEMPTS, (looks, instances)
 
