@@ -10,6 +10,7 @@ ROUNDS ?= 9
 SEQUENCES ?= 100000
 AT_ONCE ?= 3
 CASES ?= 100000
+MEASUREMENTS ?= 1000000
 
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
@@ -24,7 +25,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults judge soak bench screens build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults judge soak timing bench screens build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,8 +55,9 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --package bench --package noop --package freed --all-targets -- -D warnings
+	cargo clippy --locked --package timing --bins --tests -- -D warnings
 	cargo test --locked --all-features
-	cargo test --locked --package bench
+	cargo test --locked --package bench --package timing
 	$(TOOLS)/bin/python events/regenerate.py --check
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint
@@ -70,6 +72,9 @@ judge: ## Judge verifier and event reader against Python's on 100,000 cases; CAS
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+
+timing: ## Measure whether the time of a verification tells how much of a signature is right; MEASUREMENTS=… for each case
+	@cargo run --locked --release --package timing -- $(MEASUREMENTS)
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
 	@$(TOOL) local bench --rounds $(ROUNDS) --write

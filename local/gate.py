@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ class Gate:
         self._target: tuple[str, int] | None = None
         self._connections: list[socket.socket] = []
         self._mode = "open"
+        self._requests = 0
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
@@ -27,6 +29,11 @@ class Gate:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have been passed on."""
+        return self._requests
 
     def leads_to(self, endpoint: str) -> None:
         """Sets the server behind the gate."""
@@ -79,6 +86,11 @@ class Gate:
                     continue
             threading.Thread(target=self._carry, args=(near, self._target), daemon=True).start()
 
+    def _count(self, piece: bytes) -> None:
+        # Heads of requests are small, so each is written in one piece.
+        with self._lock:
+            self._requests += piece.count(b" HTTP/1.1\r\n")
+
     def _carry(self, near: socket.socket, target: tuple[str, int]) -> None:
         """Passes on both ways until both ends have said all, and then forgets the connection."""
         try:
@@ -87,7 +99,7 @@ class Gate:
                     self._connections.append(far)
                 back = threading.Thread(target=_pass_on, args=(far, near), daemon=True)
                 back.start()
-                _pass_on(near, far)
+                _pass_on(near, far, self._count)
                 back.join()
         except OSError:
             pass  # nobody listens there: the near end sees its connection closed
@@ -95,9 +107,10 @@ class Gate:
             self._connections = [each for each in self._connections if each.fileno() != -1]
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _pass_on(source: socket.socket, target: socket.socket, seen: Callable[[bytes], None] = lambda _: None) -> None:
     try:
         while piece := source.recv(65536):
+            seen(piece)
             target.sendall(piece)
         target.shutdown(socket.SHUT_WR)
     except OSError:

@@ -185,7 +185,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
                 .ok_or(Failure::UnknownWebhook)?;
         }
         let ours = origin.secrets_in(&secrets).ok_or(Failure::UnknownWebhook)?;
-        let signatures = signatures?;
+        let signatures = signatures.inspect_err(|_| self.secrets.was_a_stranger(now))?;
         let body = match body.verify(&signatures, ours) {
             Ok(verified) => return Ok(verified),
             Err(body) => body,

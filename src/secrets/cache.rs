@@ -7,7 +7,7 @@ use crate::secret::Secrets;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// A signature or a name that does not match causes at most one fetch in this time.
+/// Signatures and names that do not match cause at most one fetch in this time, all together.
 const RECHECK_PAUSE: Duration = Duration::from_secs(30);
 /// While a stale value serves, the store is asked at most once in this time (or in the age limit, if that is shorter).
 const STALE_PAUSE: Duration = Duration::from_secs(30);
@@ -28,8 +28,15 @@ struct State {
     asked_at: Option<SystemTime>,
     /// When the store could last not be reached.
     failed_at: Option<SystemTime>,
-    /// When a signature or a name last caused a fetch.
+    /// When a signature or a name that does not match last had its look at the store.
     rechecked_at: Option<SystemTime>,
+}
+
+impl State {
+    /// Whether a request that came in at `now` has had its look.
+    fn was_asked_since(&self, now: SystemTime) -> bool {
+        self.asked_at.is_some_and(|asked_at| asked_at >= now)
+    }
 }
 
 impl<S: SecretStore> SecretCache<S> {
@@ -82,11 +89,13 @@ impl<S: SecretStore> SecretCache<S> {
             {
                 return Some(Arc::clone(secrets));
             }
-            let asked_for_this_request = state.asked_at.is_some_and(|asked_at| asked_at >= now);
-            if asked_for_this_request || is_within(RECHECK_PAUSE, state.rechecked_at, now) {
+            if is_within(RECHECK_PAUSE, state.rechecked_at, now) {
                 return None;
             }
             state.rechecked_at = Some(now);
+            if state.was_asked_since(now) {
+                return None;
+            }
         }
         // A refusal does not count here: the value that we have is good until its age limit.
         match self.fetch(now, course).await {
@@ -95,6 +104,15 @@ impl<S: SecretStore> SecretCache<S> {
                 course.secret_trouble = Some(SecretTrouble::new(&error, false));
                 None
             }
+        }
+    }
+
+    /// Says that the request that came in at `now` was not worth a look. If it had one, since the value was old, that was
+    /// the strangers': else those who find an old value would have two of them.
+    pub fn was_a_stranger(&self, now: SystemTime) {
+        let mut state = self.state();
+        if state.was_asked_since(now) {
+            state.rechecked_at = Some(now);
         }
     }
 

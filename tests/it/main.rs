@@ -10,11 +10,13 @@
     reason = "on a paused clock, time is what the test makes of it"
 )]
 
+mod abuse;
 mod canaries;
 mod delivery;
 mod durable;
 mod filled;
 mod gateways;
+mod memory;
 mod outside;
 mod printable;
 mod process;
@@ -23,6 +25,7 @@ mod refusals;
 mod rooms;
 mod samples;
 mod secrets;
+mod shapes;
 mod shown;
 mod sources;
 mod talkative;

@@ -131,12 +131,12 @@ impl Bucket for FakeBucket {
 }
 
 thread_local! {
-    /// Seconds since the start of a test; each test has a thread of its own.
-    static SECONDS: Cell<u64> = const { Cell::new(0) };
+    /// Since the start of a test; each test has a thread of its own.
+    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 fn clock() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + SECONDS.get())
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + PASSED.get()
 }
 
 /// A relay with its world around it.
@@ -200,7 +200,11 @@ impl Stage {
     }
 
     pub(crate) fn seconds_pass(&self, seconds: u64) {
-        SECONDS.set(SECONDS.get() + seconds);
+        self.time_passes(Duration::from_secs(seconds));
+    }
+
+    pub(crate) fn time_passes(&self, time: Duration) {
+        PASSED.set(PASSED.get() + time);
     }
 
     pub(crate) fn fetches(&self) -> usize {

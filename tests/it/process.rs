@@ -56,7 +56,7 @@ fn wrong_settings_stop_the_start_with_one_line_that_names_them_all() {
 }
 
 /// Ends the program when the test does, well or not.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

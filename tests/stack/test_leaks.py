@@ -124,11 +124,11 @@ def test_every_body_is_where_it_belongs(past: Past) -> None:
     assert past.at_home == due
 
 
-def test_the_gateway_s_own_log_is_told_nothing_that_a_sender_can_choose_but_the_path(past: Past) -> None:
+def test_the_gateway_s_own_log_is_told_nothing_that_a_sender_can_choose_but_the_method(past: Past) -> None:
     # The emulator writes no such log, so this is about the format alone.
     variables = set(re.findall(r"\$(?:context\.)?([\w.]+)", access_log.log_format(past.relays[0].stack)))
     assert variables == {
-        *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "path", "status"),
+        *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "status"),
         *("responseLength", "responseLatency", "integrationLatency", "integrationStatus", "integrationErrorMessage"),
         "error.message",
     }
