@@ -43,7 +43,7 @@ def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], No
 
 def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
     """Builds what `bench` compares for this machine, each by itself and as it would be deployed. Returns the programs."""
-    settings = environment.for_building(instance, quick=False)
+    settings = environment.nameless(environment.for_building(instance, quick=False), environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
     for package in contestants.values():
@@ -70,7 +70,7 @@ def _build(instance: Instance, architecture: str, folder: Path, quick: bool, say
     with (LOCAL / "build.lock").open("w") as lock:
         # All builds leave the program at one place before sam picks it up there.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        settings = environment.for_building(instance, quick=quick)
+        settings = environment.nameless(environment.for_building(instance, quick=quick), architecture)
         target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
         processes.run("sam build", program, settings, instance.log("build"), lambda: say(_crates_compiled(target, "release")))
 
