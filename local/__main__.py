@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import aws, bench, build, demonstration, environment, screens, standing
+from local import aws, bench, build, demonstration, environment, package, reproduce, screens, standing
 from local.places import Busy, Instance
 from local.processes import Failed
 from local.progress import console, step
@@ -65,8 +65,9 @@ def _arguments() -> argparse.Namespace:
     bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
     commands.add_parser("screens", help="draw what the commands print, for the README")
     build_ = commands.add_parser("build", help="build the function for AWS")
+    reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
-    for command in (build_, deploy):
+    for command in (build_, reproduce_, deploy):
         command.add_argument(
             "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
         )
@@ -102,6 +103,10 @@ def _obey(arguments: argparse.Namespace) -> int:
                 step(f"Building the function for {arguments.architecture}") as this,
             ):
                 build.build_for_aws(instance, arguments.architecture, this.say)
+            zipped = package.packed(build.FOR_AWS, instance.folder / "function")
+            console.print(f"Deployed, its CodeSha256 is {package.code_sha256(zipped)}")
+        case "reproduce":
+            return 0 if reproduce.run(arguments.architecture) else 1
         case "deploy":
             aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0
