@@ -127,9 +127,9 @@ $(AUDITORS): local/auditors.txt $(INSTALLED)
 	@touch $@
 
 # It speaks cargo's own language, and so is compiled. The version is in the stamp's name, so that another one is installed anew.
-$(CYCLONEDX): $(TOOLS)/cargo/cyclonedx-$(CYCLONEDX_VERSION)
+$(CYCLONEDX): $(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 
-$(TOOLS)/cargo/cyclonedx-$(CYCLONEDX_VERSION): $(INSTALLED)
+$(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION): $(INSTALLED)
 	@echo "Compiling cargo-cyclonedx $(CYCLONEDX_VERSION) into $(TOOLS)/cargo: once, a few minutes" >&2
 	@cargo install --locked --quiet --root $(TOOLS)/cargo --profile dev --version $(CYCLONEDX_VERSION) cargo-cyclonedx
 	@touch $@

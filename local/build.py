@@ -45,7 +45,8 @@ def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], No
 
 def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
     """Builds what `bench` compares for this machine, each by itself and as it would be deployed. Returns the programs."""
-    settings = environment.nameless(environment.for_building(instance, quick=False), environment.host_architecture())
+    settings = environment.for_building(instance, quick=False)
+    settings = environment.nameless(settings, environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
     for package in contestants.values():

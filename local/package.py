@@ -9,7 +9,7 @@ from local.places import PROGRAM
 
 def packed(build: Path, into: Path) -> Path:
     """Packs what was built with SAM's own function. SAM dates every file 1980, so the time does not matter."""
-    from samcli.lib.package.utils import make_zip_with_lambda_permissions  # takes its time, and most commands do without
+    from samcli.lib.package.utils import make_zip_with_lambda_permissions  # slow, and most commands do without
 
     return Path(make_zip_with_lambda_permissions(str(into), str((build / PROGRAM).parent)))
 

@@ -1,7 +1,7 @@
 """Building one commit twice, as two people would who share nothing but the commit, and comparing the bytes.
 
-The second has another folder, another home, cargo's sources elsewhere, another umask, time zone and language. What both have is this machine
-with its Rust toolchain, the pinned tools, and what cargo has downloaded.
+The second has another folder, another home, cargo's sources elsewhere, another umask, time zone and language. What both
+have is this machine with its Rust toolchain, the pinned tools, and what cargo has downloaded.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def run(architecture: str) -> bool:
         commit = _git("rev-parse", "HEAD")
         if _git("status", "--porcelain"):
             console.print("[yellow]What is not committed is not in these builds.[/yellow]")
-        first, second = _FOLDER / "a", _FOLDER / "somebody else's folder"
+        first, second = _FOLDER / "a", _FOLDER / "somebody else"
         packages = []
         for number, (folder, others) in enumerate([(first, {}), (second, _somebody_else(second))], 1):
             with step(f"Building {commit[:12]} for {architecture}, {number} of 2"):
@@ -76,7 +76,7 @@ def _judge(packages: list[Path], folders: list[Path]) -> bool:
             shutil.rmtree(folder)
         return True
     ones, others = (program.read_bytes() for program in programs)
-    console.print(f"[red]The zips are not the same.[/red] Programs: {len(ones):,} and {len(others):,} bytes; see {_FOLDER}")
+    console.print(f"[red]The zips are not the same.[/red] They and all that they are made of are in {_FOLDER}")
     for place in islice(_differences(ones, others), _SHOWN):
         around = slice(max(place - 30, 0), place + 30)
         console.print(f"  at {place:#x}: {ones[around]!r} and {others[around]!r}", markup=False)

@@ -1,4 +1,4 @@
-"""What the program is made of and who may change it: each dependency has a note, the workflow may only read, and a build tells nothing of its place."""
+"""What the program is made of, who may change it, and that a build does not tell where it was made."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*"))
 
 
 def direct_dependencies() -> dict[str, set[str]]:
-    """The crates that `Cargo.toml` names, each where it matters most: in the function before the tool before the tests."""
+    """The crates that `Cargo.toml` names, each where it matters most: function before tool before tests."""
     manifest = tomllib.loads((PROJECT / "Cargo.toml").read_text())
     dependencies = manifest["dependencies"]
     optional = {name for name, how in dependencies.items() if isinstance(how, dict) and how.get("optional")}
@@ -71,6 +71,6 @@ def test_the_program_names_its_sources_and_not_where_they_were(running: Emulator
     assert (running.instance.build / PROGRAM).stat().st_mode & 0o777 == 0o755
 
 
-def test_lambda_knows_the_zip_by_the_hash_that_make_build_and_make_reproduce_print(stack: Stack, tmp_path: Path) -> None:
+def test_lambda_knows_the_zip_by_the_hash_that_a_build_prints(stack: Stack, tmp_path: Path) -> None:
     zipped = packed(stack.emulator.instance.build, tmp_path / "function")
     assert stack.function["CodeSha256"] == code_sha256(zipped)
