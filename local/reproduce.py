@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -30,8 +30,8 @@ def run(architecture: str) -> bool:
         first, second = _FOLDER / "a", _FOLDER / "somebody else"
         packages = []
         for number, (folder, others) in enumerate([(first, {}), (second, _somebody_else(second))], 1):
-            with step(f"Building {commit[:12]} for {architecture}, {number} of 2"):
-                packages.append(_build(instance, folder, commit, architecture, others))
+            with step(f"Building {commit[:12]} for {architecture}, {number} of 2") as this:
+                packages.append(_build(instance, folder, commit, architecture, others, this.say))
         return _judge(packages, [first, second])
 
 
@@ -54,15 +54,23 @@ def _somebody_else(folder: Path) -> dict[str, str]:
     }
 
 
-def _build(instance: Instance, folder: Path, commit: str, architecture: str, others: dict[str, str]) -> Path:
+def _build(
+    instance: Instance, folder: Path, commit: str, architecture: str, others: dict[str, str], say: Callable[[str], None]
+) -> Path:
     clone = folder / "clone"
     shutil.rmtree(clone, ignore_errors=True)
     _git("clone", "--quiet", str(PROJECT), str(clone))
     _git("-C", str(clone), "checkout", "--quiet", "--detach", commit)
     mask = "077" if others else "022"
     program = ["sh", "-c", f'umask {mask}; cd "$0"; exec "$@"', str(clone), sys.executable, "-m", "local", "build"]
-    processes.run("the build", [*program, architecture], {**os.environ, **others}, instance.log(f"build-{folder.name}"))
+    log = instance.log(f"build-{folder.name}")
+    processes.run("the build", [*program, architecture], {**os.environ, **others}, log, lambda: say(_last_line(log)))
     return package.packed(clone / ".aws-sam" / "build", folder / "function")
+
+
+def _last_line(log: Path) -> str:
+    """How far the other build says it is, without its seconds, which are ours too."""
+    return (log.read_text(errors="replace").strip().splitlines() or [""])[-1].rpartition(" s ")[2]
 
 
 def _judge(packages: list[Path], folders: list[Path]) -> bool:
