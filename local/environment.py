@@ -23,8 +23,6 @@ _NOT_FOR_BUILDING = (
     "CARGO_TARGET_",
     "CARGO_BUILD_",
     "CARGO_LAMBDA_",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "RUSTFLAGS",
     "MAKE",
     "MFLAGS",
 )
@@ -100,7 +98,7 @@ def nameless(settings: Mapping[str, str], architecture: str) -> dict[str, str]:
         Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target")): "/relay/target",
     }
     flags = [f"--remap-path-prefix={place}={name}" for place, name in places.items()]
-    # cargo-lambda's choice, which it does not make beside flags of ours.
+    # cargo-lambda's choice, which it does not make beside flags of ours. Cargo takes these before a user's RUSTFLAGS.
     flags += ["-C", f"target-cpu={_PROCESSORS[architecture]}"]
     return {**settings, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
 
