@@ -91,11 +91,12 @@ def nameless(settings: Mapping[str, str], architecture: str) -> dict[str, str]:
     So nobody reads there who built it, and the same commit gives the same bytes in any folder.
     """
     home = Path.home()
+    # The last that fits counts, and cargo's home may be in the project.
     places = {
-        Path(settings.get("RUSTUP_HOME", home / ".rustup")): "/rustup",
-        Path(settings.get("CARGO_HOME", home / ".cargo")): "/cargo",
         PROJECT: "/relay",
         Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target")): "/relay/target",
+        Path(settings.get("RUSTUP_HOME", home / ".rustup")): "/rustup",
+        Path(settings.get("CARGO_HOME", home / ".cargo")): "/cargo",
     }
     flags = [f"--remap-path-prefix={place}={name}" for place, name in places.items()]
     # cargo-lambda's choice, which it does not make beside flags of ours. Cargo takes these before a user's RUSTFLAGS.
