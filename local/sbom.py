@@ -55,8 +55,9 @@ def _made_by_the_tool(target: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((PROJECT / f"{name}.json").read_text())
         return document
     finally:
-        for left in (*PROJECT.glob(f"{name}.json"), *PROJECT.glob(f"bench/**/{name}.json")):
-            left.unlink()
+        members = json.loads(_output("cargo", "metadata", "--no-deps", "--format-version", "1"))["packages"]
+        for member in members:
+            Path(member["manifest_path"]).with_name(f"{name}.json").unlink(missing_ok=True)
 
 
 def _tidy(document: dict[str, Any], target: str) -> dict[str, Any]:

@@ -19,10 +19,11 @@ def direct_dependencies() -> dict[str, set[str]]:
     """Others' crates that `Cargo.toml` names, each where it matters most: function before tool before tests."""
     manifest = tomllib.loads((PROJECT / "Cargo.toml").read_text())
     dependencies = manifest["dependencies"]
-    tests = {name for name, how in manifest["dev-dependencies"].items() if not isinstance(how, dict) or "path" not in how}
+    ours = {name for name, how in manifest["dev-dependencies"].items() if isinstance(how, dict) and "path" in how}
     optional = {name for name, how in dependencies.items() if isinstance(how, dict) and how.get("optional")}
     function = set(dependencies) - optional
-    return {"function": function, "tool": optional, "tests": tests - set(dependencies)}
+    tests = set(manifest["dev-dependencies"]) - set(dependencies) - ours
+    return {"function": function, "tool": optional, "tests": tests}
 
 
 def noted(chapter: str) -> list[str]:
