@@ -17,6 +17,12 @@ INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
 CHECKOV := $(TOOLS)/checkov
 CHECKOV_INSTALLED := $(CHECKOV)/installed
+AUDITORS := $(TOOLS)/auditors
+DENY := $(TOOLS)/bin/cargo-deny --locked
+DENY_WORKSPACE := $(DENY) --workspace --all-features --config deny-workspace.toml
+STRICTLY := --deny unmatched-skip --deny unnecessary-skip
+CYCLONEDX := $(TOOLS)/cargo/bin/cargo-cyclonedx
+CYCLONEDX_VERSION := 0.5.9
 
 export PYTHON
 export SAM_CLI_TELEMETRY := 0
@@ -25,7 +31,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults judge soak timing bench screens build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults judge soak timing bench screens advisories sbom build reproduce deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,11 +57,15 @@ logs: $(INSTALLED) ## Print what the function of the running local deployment ha
 down: $(INSTALLED) ## Stop what `make up` left running
 	@$(TOOL) local down
 
-test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
+test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --package bench --package noop --package freed --all-targets -- -D warnings
 	cargo clippy --locked --package timing --bins --tests -- -D warnings
+	$(DENY) check $(STRICTLY) bans licenses sources
+	$(DENY_WORKSPACE) check licenses sources
+	$(DENY_WORKSPACE) --exclude usual check $(STRICTLY) bans
+	$(TOOLS)/bin/zizmor --offline --persona=pedantic --quiet .github/workflows
 	cargo test --locked --all-features
 	cargo test --locked --package bench --package timing
 	$(TOOLS)/bin/python events/regenerate.py --check
@@ -82,8 +92,18 @@ bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that
 screens: $(INSTALLED) ## Draw docs/screens anew: what make run and relayctl really print
 	@$(TOOL) local screens
 
+advisories: $(AUDITORS) ## Ask RustSec's database on GitHub, so with the internet, whether a crate is known to be unsafe or abandoned
+	$(DENY) check advisories
+	$(DENY_WORKSPACE) check advisories
+
+sbom: $(INSTALLED) $(CYCLONEDX) ## Write down what the function is made of, as CycloneDX, into .local/sbom
+	@$(TOOL) local sbom
+
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)
+
+reproduce: $(INSTALLED) ## Build the last commit twice, in other surroundings each time, and compare the zips byte for byte
+	@$(TOOL) local reproduce $(ARCH)
 
 deploy: build ## Build for AWS and deploy there with your own credentials; asks, unless PARAMETERS="Name=value …" says it
 	@$(TOOL) local deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
@@ -109,4 +129,18 @@ $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
 	@$(CHECKOV)/bin/python -m compileall -q -j 0 $(CHECKOV)/lib > /dev/null || true
+	@touch $@
+
+# The judges of dependencies and workflows. Wheels that hold a single program each, so they find room beside the other tools.
+$(AUDITORS): local/auditors.txt $(INSTALLED)
+	@echo "Installing the pinned judges of dependencies and workflows into $(TOOLS): once, 15 MB" >&2
+	@$(TOOL) pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --requirement $<
+	@touch $@
+
+# It speaks cargo's own language, and so is compiled. The version is in the stamp's name, so that another one is installed anew.
+$(CYCLONEDX): $(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION)
+
+$(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION): $(INSTALLED)
+	@echo "Compiling cargo-cyclonedx $(CYCLONEDX_VERSION) into $(TOOLS)/cargo: once, a few minutes" >&2
+	@cargo install --locked --quiet --root $(TOOLS)/cargo --profile dev --version $(CYCLONEDX_VERSION) cargo-cyclonedx
 	@touch $@

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import aws, bench, build, demonstration, environment, screens, standing
-from local.places import Busy, Instance
+from local import aws, bench, build, demonstration, environment, package, reproduce, sbom, screens, standing
+from local.places import PROJECT, Busy, Instance
 from local.processes import Failed
 from local.progress import console, step
 from local.soak import command as soak
@@ -39,7 +39,7 @@ def main() -> int:
         _show_tail(failed.log)
         console.print(f"[red]Failed:[/red] {failed}")
         return 1
-    except (Busy, build.Missing, standing.NotUp, Stuck) as problem:
+    except (Busy, build.Missing, sbom.Wrong, standing.NotUp, Stuck) as problem:
         console.print(f"[red]{problem}[/red]")
         return 1
 
@@ -64,9 +64,11 @@ def _arguments() -> argparse.Namespace:
     bench_.add_argument("--rounds", type=int, default=9, help="how often each program is started for each measurement")
     bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
     commands.add_parser("screens", help="draw what the commands print, for the README")
+    commands.add_parser("sbom", help="write down what the function is made of")
     build_ = commands.add_parser("build", help="build the function for AWS")
+    reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
-    for command in (build_, deploy):
+    for command in (build_, reproduce_, deploy):
         command.add_argument(
             "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
         )
@@ -102,6 +104,13 @@ def _obey(arguments: argparse.Namespace) -> int:
                 step(f"Building the function for {arguments.architecture}") as this,
             ):
                 build.build_for_aws(instance, arguments.architecture, this.say)
+            zipped = package.packed(build.FOR_AWS, instance.folder / "function")
+            console.print(f"Deployed, its CodeSha256 is {package.code_sha256(zipped)}")
+        case "sbom":
+            for path, scopes in sbom.write():
+                print(path.relative_to(PROJECT), *(f"{count} {scope}" for scope, count in scopes.items()), sep=", ")
+        case "reproduce":
+            return 0 if reproduce.run(arguments.architecture) else 1
         case "deploy":
             aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0

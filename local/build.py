@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local import beyond, environment, processes
-from local.places import CACHE, LOCAL, PROJECT, Instance
+from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 
 SAM = [sys.executable, "-m", "samcli"]
+FOR_AWS = PROJECT / ".aws-sam" / "build"
+"""Where `sam deploy` looks."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 
@@ -37,13 +39,14 @@ def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) 
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
-    """Builds the function as it is deployed to AWS, into `.aws-sam`, where `sam deploy` finds it."""
-    _build(instance, architecture, PROJECT / ".aws-sam" / "build", False, say)
+    """Builds the function as it is deployed to AWS."""
+    _build(instance, architecture, FOR_AWS, False, say)
 
 
 def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
     """Builds what `bench` compares for this machine, each by itself and as it would be deployed. Returns the programs."""
     settings = environment.for_building(instance, quick=False)
+    settings = environment.nameless(settings, environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
     for package in contestants.values():
@@ -70,9 +73,10 @@ def _build(instance: Instance, architecture: str, folder: Path, quick: bool, say
     with (LOCAL / "build.lock").open("w") as lock:
         # All builds leave the program at one place before sam picks it up there.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        settings = environment.for_building(instance, quick=quick)
+        settings = environment.nameless(environment.for_building(instance, quick=quick), architecture)
         target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
         processes.run("sam build", program, settings, instance.log("build"), lambda: say(_crates_compiled(target, "release")))
+    (folder / PROGRAM).chmod(0o755)  # sam zips it with its mode, and Lambda runs it as another user than its owner
 
 
 def _crates_compiled(target: Path, profile: str) -> str:

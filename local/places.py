@@ -13,6 +13,8 @@ TOOLS = Path(sys.prefix) / "bin"
 LOCAL = PROJECT / ".local"
 CACHE = LOCAL / "cache"
 EVENTS = PROJECT / "events"
+PROGRAM = Path("Function", "bootstrap")
+"""The function's program, in a build of SAM's."""
 
 
 class Busy(Exception):
