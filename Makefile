@@ -17,6 +17,7 @@ INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
 CHECKOV := $(TOOLS)/checkov
 CHECKOV_INSTALLED := $(CHECKOV)/installed
+STACK_TESTS := $(TOOL) pytest -p no:cacheprovider --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
 AUDITORS := $(TOOLS)/auditors
 DENY := $(TOOLS)/bin/cargo-deny --locked
 DENY_WORKSPACE := $(DENY) --workspace --all-features --config deny-workspace.toml
@@ -31,7 +32,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults judge soak timing bench screens advisories sbom build reproduce deploy clean
+.PHONY: help run up shell outputs environment logs down test thorough faults judge soak timing bench screens advisories sbom build reproduce deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -72,7 +73,10 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and t
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint
 	$(CHECKOV)/bin/python -m checkov.main --framework cloudformation --file template.yaml --skip-download --quiet --compact
-	$(TOOL) pytest -p no:cacheprovider --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
+	$(STACK_TESTS) -m "not long"
+
+thorough: test ## `make test`, and then the tests that take longer: the operator's guide typed in, a soak of either kind of queue
+	$(STACK_TESTS) -m long
 
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random

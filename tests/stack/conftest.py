@@ -19,10 +19,14 @@ from local.stack import Stack
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", "standard")
-LONGEST = ("test_soak", "test_relayctl_read", "test_operating", "test_consumers")
+LONGEST = ("test_operating", "test_soak", "test_relayctl_read", "test_consumers", "test_relayctl")
 """Files that take a process of the tests' for long; begun first, so that it is not the last to end."""
 
 Deploy = Callable[..., Stack]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes, and is left to `make thorough`, which CI runs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

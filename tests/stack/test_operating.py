@@ -12,6 +12,8 @@ from local.stack import Stack
 
 from operator_shell import Shell
 
+pytestmark = pytest.mark.long
+
 DOCUMENT = PROJECT / "docs" / "operating.md"
 OTHER_WORDS = {"relayctl webhook create ": "relayctl webhook create --allow-local "}
 """What cannot be typed as it stands: Labelbox could not reach the emulator, and the tool would say so."""

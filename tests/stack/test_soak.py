@@ -25,7 +25,7 @@ BODY = digest(b"body")
 Site = tuple[Stack, dict[str, Gate], Path]
 
 
-@pytest.fixture(scope="module", params=["fifo", "standard"])
+@pytest.fixture(scope="module", params=["fifo", pytest.param("standard", marks=pytest.mark.long)])
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """A stack of its own, as the troubles of a soak would be those of other tests."""
     environment.shield()
