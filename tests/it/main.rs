@@ -22,6 +22,7 @@ mod printable;
 mod process;
 mod properties;
 mod refusals;
+mod requests;
 mod rooms;
 mod samples;
 mod secrets;

@@ -3,10 +3,11 @@
 
 use crate::outside::{BODY, SECRET, event, webhook, with};
 use crate::process::{PATIENCE, PROGRAM, Running, SETTINGS};
+use crate::requests::request;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::process::{Command, Stdio};
@@ -32,7 +33,7 @@ impl Surroundings {
     fn serve(&self, stream: TcpStream) -> Option<()> {
         let mut stream = BufReader::new(stream);
         loop {
-            let (path, body) = read_request(&mut stream)?;
+            let (path, body) = request(&mut stream)?;
             let reply = if path.ends_with("/next") {
                 let event = self.events.lock().unwrap().recv().ok()?;
                 let head = "Lambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
@@ -74,43 +75,6 @@ impl Surroundings {
             "MD5OfMessageAttributes": hex::encode(attributes.finalize()),
         })
     }
-}
-
-/// A request's path and body; nothing when there are no more.
-fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
-    let mut lines = stream.by_ref().lines();
-    let path = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    let head: Vec<String> = lines
-        .map_while(Result::ok)
-        .take_while(|line| !line.is_empty())
-        .collect();
-    let is_chunked = head
-        .iter()
-        .any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
-    let length = head.iter().find_map(|line| {
-        line.to_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    });
-    let mut body = Vec::new();
-    if is_chunked {
-        let mut line = String::new();
-        while stream.read_line(&mut line).ok()? > 0 {
-            let length = usize::from_str_radix(line.trim(), 16).ok()?;
-            let mut chunk = vec![0; length + 2];
-            stream.read_exact(&mut chunk).ok()?;
-            body.extend(chunk.iter().take(length));
-            if length == 0 {
-                break;
-            }
-            line.clear();
-        }
-    } else {
-        body = vec![0; length.unwrap_or(0)];
-        stream.read_exact(&mut body).ok()?;
-    }
-    Some((path, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 /// What a stranger sends, never the same twice, and what it is told.

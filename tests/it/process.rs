@@ -1,7 +1,7 @@
 //! The program itself: how it refuses to start, and that it takes several events at once where Lambda says so.
 
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::requests::request;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -92,7 +92,7 @@ fn several_events_are_taken_at_once_where_lambda_says_so() {
     let mut second = asked_for_an_event(&connections);
     for (connection, id) in [(&mut first, "first"), (&mut second, "second")] {
         give_event(connection, id);
-        let (path, answer) = request(connection);
+        let (path, answer) = request(connection).unwrap();
         assert_eq!(
             path,
             format!("/2018-06-01/runtime/invocation/{id}/response")
@@ -106,7 +106,7 @@ fn asked_for_an_event(connections: &mpsc::Receiver<TcpStream>) -> BufReader<TcpS
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut connection = BufReader::new(connection);
     assert_eq!(
-        request(&mut connection).0,
+        request(&mut connection).unwrap().0,
         "/2018-06-01/runtime/invocation/next"
     );
     connection
@@ -123,35 +123,4 @@ fn give_event(connection: &mut BufReader<TcpStream>, id: &str) {
         .get_mut()
         .write_all(format!("{head}{event}").as_bytes())
         .unwrap();
-}
-
-/// Reads a request: its path and its body.
-pub(crate) fn request(connection: &mut BufReader<TcpStream>) -> (String, Value) {
-    let lines = connection.by_ref().lines().map(Result::unwrap);
-    let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-    let path = head[0].split(' ').nth(1).unwrap().to_owned();
-    let is_chunked = head
-        .iter()
-        .any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
-    let length = head.iter().find_map(|line| {
-        line.to_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse()
-            .ok()
-    });
-    let length = if is_chunked {
-        chunk_length(connection)
-    } else {
-        length.unwrap_or(0)
-    };
-    let mut body = vec![0; length];
-    connection.read_exact(&mut body).unwrap();
-    (path, serde_json::from_slice(&body).unwrap_or_default())
-}
-
-/// The answers are small enough for one chunk.
-fn chunk_length(connection: &mut BufReader<TcpStream>) -> usize {
-    let mut line = String::new();
-    connection.read_line(&mut line).unwrap();
-    usize::from_str_radix(line.trim(), 16).unwrap()
 }

@@ -3,10 +3,11 @@
 
 use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN, shown_in};
 use crate::outside::{event, sha1, sha256};
-use crate::process::{PATIENCE, PROGRAM, SETTINGS, request};
+use crate::process::{PATIENCE, PROGRAM, SETTINGS};
+use crate::requests::request;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -107,10 +108,9 @@ impl Outside {
     fn answer(&self, connection: TcpStream) {
         let mut connection = BufReader::new(connection);
         // One connection is opened ahead, and may never be used.
-        if connection.fill_buf().is_ok_and(<[u8]>::is_empty) {
+        let Some((path, asked)) = request(&mut connection) else {
             return;
-        }
-        let (path, asked) = request(&mut connection);
+        };
         let (status, head, body) = if path.ends_with("/invocation/next") {
             let Some(event) = self.events.lock().unwrap().pop_front() else {
                 self.done.send(()).unwrap();
