@@ -12,6 +12,9 @@ AT_ONCE ?= 3
 CASES ?= 100000
 MEASUREMENTS ?= 1000000
 
+# Together, so that their dependencies are compiled once, with the features that any of them wants; `usual` has many of its own.
+ALL_CRATES := --locked --workspace --exclude usual --all-features
+
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
@@ -60,15 +63,13 @@ down: $(INSTALLED) ## Stop what `make up` left running
 
 test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo clippy --locked --package bench --package noop --package freed --all-targets -- -D warnings
+	cargo clippy $(ALL_CRATES) --exclude timing --all-targets -- -D warnings
 	cargo clippy --locked --package timing --bins --tests -- -D warnings
 	$(DENY) check $(STRICTLY) bans licenses sources
 	$(DENY_WORKSPACE) check licenses sources
 	$(DENY_WORKSPACE) --exclude usual check $(STRICTLY) bans
 	$(TOOLS)/bin/zizmor --offline --persona=pedantic --quiet .github/workflows
-	cargo test --locked --all-features
-	cargo test --locked --package bench --package timing
+	cargo test $(ALL_CRATES)
 	$(TOOLS)/bin/python events/regenerate.py --check
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint
@@ -82,7 +83,7 @@ faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENC
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
 judge: ## Judge verifier and event reader against Python's on 100,000 cases; CASES=… and SEED=… say which
-	JUDGE_CASES=$(CASES) $(if $(SEED),JUDGE_SEED=$(SEED)) cargo test --locked --all-features --test judge the_relay
+	JUDGE_CASES=$(CASES) $(if $(SEED),JUDGE_SEED=$(SEED)) cargo test $(ALL_CRATES) --test judge the_relay
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))

@@ -12,6 +12,8 @@ from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 SAM = [sys.executable, "-m", "samcli"]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
 """Where `sam deploy` looks."""
+ALL_CRATES = ["--locked", "--workspace", "--exclude", "usual", "--all-features"]
+"""As the Makefile has them."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 
@@ -28,10 +30,10 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
     """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path.
 
-    With an example beside it, it gets the dependencies that `cargo test` has compiled, and not a second set of them.
+    With an example and the other crates beside it, it gets the dependencies that `make test` has compiled, and not a second set.
     """
     settings = environment.for_building(instance, quick=False)
-    program = ["cargo", "build", "--locked", "--all-features", "--bin", "relayctl", "--example", "consumer"]
+    program = ["cargo", "build", *ALL_CRATES, "--bin", "relayctl", "--example", "consumer"]
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     log = instance.log("build-tool")
     processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "debug")))

@@ -7,7 +7,7 @@ use crate::requests::request;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::process::{Command, Stdio};

@@ -1,6 +1,7 @@
 //! The program itself: how it refuses to start, and that it takes several events at once where Lambda says so.
 
 use crate::requests::request;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

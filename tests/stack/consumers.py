@@ -12,6 +12,7 @@ from typing import Any
 
 from feed import Feed
 from local import environment
+from local.build import ALL_CRATES
 from local.places import PROJECT, Instance
 from runtime import Runtime
 
@@ -87,7 +88,7 @@ class Rust(Consumer):
     @classmethod
     def build(cls, instance: Instance) -> "Rust":
         built = subprocess.run(
-            ["cargo", "build", "--locked", "--all-features", "--example", "consumer", "--message-format", "json"],
+            ["cargo", "build", *ALL_CRATES, "--example", "consumer", "--message-format", "json"],
             env=environment.for_building(instance, quick=False),
             cwd=PROJECT,
             capture_output=True,

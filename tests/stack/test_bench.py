@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local import build
 from local.places import PROJECT
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target")) / "debug"
@@ -15,8 +16,8 @@ PAGE = "# A page\n\n<!-- figures: written by `make bench` -->\nfigures of before
 
 @pytest.fixture(scope="module")
 def harness() -> Path:
-    for options in (["--package", "bench"], ["--package", "noop"], ["--all-features", "--bin", "labelbox-relay"]):
-        subprocess.run(["cargo", "build", "--quiet", "--locked", *options], cwd=PROJECT, check=True)
+    programs = [word for name in ("bench", "noop", "labelbox-relay") for word in ("--bin", name)]
+    subprocess.run(["cargo", "build", "--quiet", *build.ALL_CRATES, *programs], cwd=PROJECT, check=True)
     return TARGET / "bench"
 
 
