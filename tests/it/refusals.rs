@@ -14,6 +14,8 @@ async fn check_table(table: Vec<(&str, Value, u16, &str)>) {
         let answer = stage.send(request).await;
         assert_eq!(answer.status_code, status, "{name}");
         assert_eq!(answer.json(), json!({"error": code}), "{name}");
+        // The same request would be refused again; who is told to wait is told that the fault is ours.
+        assert!(!answer.headers.contains_key("retry-after"), "{name}");
         assert!(stage.queued().is_empty(), "{name}");
     }
 }
