@@ -103,6 +103,29 @@ fn a_bundle_without_certificates_is_a_failed_start() {
     }
 }
 
+#[test]
+fn amazons_roots_do_where_only_aws_can_be_at_the_other_end() {
+    let believed = |region: &str, sqs: Option<&str>| {
+        let settings = AwsSettings {
+            region: region.to_owned(),
+            ..settings(None, sqs)
+        };
+        roots(&settings).unwrap().roots
+    };
+    let (amazons, machines) = (amazons_roots().roots, the_machines_roots().roots);
+    assert_eq!(believed("eu-west-1", None), amazons);
+    assert_eq!(believed("eu-west-1", Some("https://sqs.local")), machines);
+    assert_eq!(believed("cn-north-1", None), machines);
+    assert_ne!(amazons, machines);
+}
+
+#[test]
+fn the_cheapest_cipher_is_offered_first() {
+    let config = client_config(amazons_roots());
+    let first = config.crypto_provider().cipher_suites.first().unwrap();
+    assert_eq!(first.suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
+}
+
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, by Amazon's page.
 #[test]
 fn amazons_roots_are_five() {
