@@ -3,6 +3,7 @@
 use crate::outside::{
     BODY, SECRET, Stage, Vault, delivery, event, refused, sha1, sha256, webhook, with,
 };
+use labelbox_relay::http::RawBody;
 use serde_json::{Value, json};
 
 const SIGNATURE: &str = "/headers/x-hub-signature";
@@ -81,6 +82,16 @@ async fn a_bad_signature_is_refused_and_nothing_is_queued() {
             .collect(),
     )
     .await;
+}
+
+#[test]
+fn a_body_shows_its_length_alone() {
+    let body = RawBody {
+        text: BODY.to_owned(),
+        is_base64: false,
+    };
+    let shown = format!("RawBody({} bytes, base64: false)", BODY.len());
+    assert_eq!(format!("{body:?}"), shown);
 }
 
 #[tokio::test]
