@@ -74,7 +74,7 @@ mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library in each way that cargo-
 coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library its own tests reach, file by file; MISSING=1 names the others
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
 		cargo llvm-cov --locked --all-features --lib --test it \
-		--ignore-filename-regex '(/tests\.rs|^$(CURDIR)/(relayctl|tests)/)' $(if $(MISSING),--show-missing-lines)
+		--ignore-filename-regex '/tests\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))

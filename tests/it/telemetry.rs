@@ -281,9 +281,10 @@ async fn a_recheck_that_fails_says_so_and_is_not_stale() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_failed() {
+async fn an_event_that_cannot_be_read_failed_in_an_invocation_that_the_line_names() {
     let stage = Stage::usual();
-    check(&stage, Value::Null, &["Failed"]).await;
+    let line = check(&stage, Value::Null, &["Failed"]).await;
+    assert_eq!(line["request_id"], "request-1");
 }
 
 #[tokio::test]
