@@ -83,6 +83,20 @@ async fn only_a_server_of_the_bundles_authority_is_believed() {
 }
 
 #[tokio::test]
+async fn a_host_is_found_by_its_name_and_plain_http_has_no_tls() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = format!("http://localhost:{port}").parse().unwrap();
+    let internet = Internet::new(&settings(None, None)).unwrap();
+    let greeting = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"x").await.unwrap();
+    };
+    let (dialled, ()) = tokio::join!(internet.dial(&address), greeting);
+    assert_eq!(dialled.unwrap().read_u8().await.unwrap(), b'x');
+}
+
+#[tokio::test]
 async fn without_a_bundle_a_stranger_is_not_believed() {
     for own in [None, Some("https://localhost")] {
         let internet = Internet::new(&settings(None, own)).unwrap();
