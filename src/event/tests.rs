@@ -366,12 +366,14 @@ fn fields_of_other_types_count_as_not_there() {
 }
 
 #[test]
-fn labels_that_are_no_list_are_no_labels_and_hide_nothing() {
+fn labels_that_are_no_list_are_no_labels_and_hide_no_other() {
     for odd in ["null", "5", r#""x""#, "{}", r#"{"0":{"id":"x"},"1":[{}]}"#] {
         check(
             "LABEL_CREATED",
-            format!(r#"{{"projects":{{"p":{{"labels":{odd}}}}},"id":"after"}}"#),
-            (Some("after"), Some("p"), None),
+            format!(
+                r#"{{"projects":{{"a":{{"labels":{odd}}},"b":{{"labels":[{{"id":"label1"}}]}}}}}}"#
+            ),
+            (Some("label1"), None, None),
         );
     }
 }
