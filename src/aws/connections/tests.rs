@@ -151,7 +151,7 @@ async fn the_first_message_finds_its_connection_open() {
     services.connect_ahead(&connections).await;
     assert_eq!(*server.opened.lock().unwrap(), 1);
     let queues = services.sqs.address().await.unwrap();
-    get(&connections, &queues).await.unwrap();
+    get(&connections, queues).await.unwrap();
     assert_eq!(*server.opened.lock().unwrap(), 1);
 }
 
