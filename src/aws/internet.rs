@@ -51,15 +51,8 @@ impl Internet {
     /// # Errors
     /// When `AWS_CA_BUNDLE` names no file with certificates.
     pub fn new(settings: &AwsSettings) -> Result<Self, UnusableCaBundle> {
-        let roots = match &settings.ca_bundle {
-            Some(path) => roots_in(path)?,
-            None if settings.is_all_at_aws() && is_in_aws_partition(&settings.region) => {
-                amazons_roots()
-            }
-            None => the_machines_roots(),
-        };
         Ok(Self {
-            tls: Arc::new(client_config(roots)),
+            tls: Arc::new(client_config(roots(settings)?)),
             lookups: Mutex::default(),
         })
     }
@@ -106,6 +99,16 @@ fn client_config(roots: RootCertStore) -> ClientConfig {
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions");
     builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+fn roots(settings: &AwsSettings) -> Result<RootCertStore, UnusableCaBundle> {
+    match &settings.ca_bundle {
+        Some(path) => roots_in(path),
+        None if settings.is_all_at_aws() && is_in_aws_partition(&settings.region) => {
+            Ok(amazons_roots())
+        }
+        None => Ok(the_machines_roots()),
+    }
 }
 
 fn roots_in(path: &Path) -> Result<RootCertStore, UnusableCaBundle> {

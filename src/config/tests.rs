@@ -446,6 +446,7 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
     let secrets = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:2");
     let s3 = ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:3");
     let cases = [
+        (vec![], [None, None, None]),
         (vec![all], [Some(all.1), Some(all.1), Some(all.1)]),
         (vec![sqs], [Some(sqs.1), None, None]),
         (vec![secrets], [None, Some(secrets.1), None]),
@@ -465,6 +466,7 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
             aws.s3_endpoint.as_deref(),
         ];
         assert_eq!(endpoints, expected, "{variables:?}");
+        assert_eq!(aws.is_all_at_aws(), expected == [None; 3], "{variables:?}");
     }
 }
 
@@ -487,7 +489,7 @@ fn no_credential_shows_in_debug_output_or_in_a_problem() {
             assert!(!text.contains(value), "{name}: {text}");
         }
     }
-    assert!(format!("{config:?}").contains("eu-central-1"));
+    assert!(format!("{:?}", config.aws).contains("eu-central-1"));
 }
 
 #[test]

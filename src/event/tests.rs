@@ -370,6 +370,19 @@ fn fields_of_other_types_count_as_not_there() {
 }
 
 #[test]
+fn labels_that_are_no_list_are_no_labels_and_hide_no_other() {
+    for odd in ["null", "5", r#""x""#, "{}", r#"{"0":{"id":"x"},"1":[{}]}"#] {
+        check(
+            "LABEL_CREATED",
+            format!(
+                r#"{{"projects":{{"a":{{"labels":{odd}}},"b":{{"labels":[{{"id":"label1"}}]}}}}}}"#
+            ),
+            (Some("label1"), None, None),
+        );
+    }
+}
+
+#[test]
 fn what_is_no_text_or_number_makes_the_body_unreadable_only_where_an_object_belongs() {
     for odd in [r#""\ud800""#, "1e999"] {
         check(

@@ -691,6 +691,22 @@ fn checksums_are_those_that_sqs_computes() {
     );
 }
 
+/// `relayctl redrive` moves messages of others, too. These checksums are moto's as well.
+#[test]
+fn a_binary_attribute_counts_as_one_whatever_its_label() {
+    for (data_type, expected) in [
+        ("Binary", "528925c666bc9422de72d25527206c67"),
+        ("Binary.png", "a33ba10126f57fb591915d9a3539dbde"),
+    ] {
+        let attributes = [
+            ("size", "Number.int", b"2".as_slice()),
+            ("picture", data_type, b"\x00\xff".as_slice()),
+        ];
+        let checksums = Checksums::over("a", attributes.into_iter());
+        assert_eq!(checksums.attributes.as_deref(), Some(expected));
+    }
+}
+
 #[test]
 fn checksums_do_not_depend_on_the_order_of_attributes() {
     let message = delivery(LABEL).message();

@@ -494,6 +494,46 @@ fn a_line_below_the_level_is_not_written() {
     assert_eq!(lines[0]["message"], "start failed");
 }
 
+/// tracing asks once, and then does not even put together what is below: `debug!` costs an event nothing.
+#[test]
+fn tracing_is_told_from_which_level_on_there_are_lines() {
+    for (level, least) in [
+        (Level::ERROR, Level::WARN),
+        (Level::WARN, Level::WARN),
+        (Level::INFO, Level::INFO),
+        (Level::TRACE, Level::TRACE),
+    ] {
+        let lines = lines(level, || UNIX_EPOCH, io::sink);
+        let hint = tracing::Subscriber::max_level_hint(&lines);
+        assert_eq!(hint, Some(least.into()), "{level}");
+    }
+}
+
+#[test]
+fn a_field_keeps_its_kind() {
+    let line = only_line(|| {
+        tracing::info!(
+            text = "a",
+            positive = 1_u64,
+            negative = -1_i64,
+            part = 0.5,
+            yes = true,
+            what = ?Some(1),
+            "kinds"
+        );
+    });
+    for (field, expected) in [
+        ("text", json!("a")),
+        ("positive", json!(1)),
+        ("negative", json!(-1)),
+        ("part", json!(0.5)),
+        ("yes", json!(true)),
+        ("what", json!("Some(1)")),
+    ] {
+        assert_eq!(line[field], expected, "{field}");
+    }
+}
+
 #[test]
 fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
     let lines = lines_at(Level::TRACE, || {

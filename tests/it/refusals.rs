@@ -3,6 +3,7 @@
 use crate::outside::{
     BODY, SECRET, Stage, Vault, delivery, event, refused, sha1, sha256, webhook, with,
 };
+use labelbox_relay::http::RawBody;
 use serde_json::{Value, json};
 
 const SIGNATURE: &str = "/headers/x-hub-signature";
@@ -14,6 +15,8 @@ async fn check_table(table: Vec<(&str, Value, u16, &str)>) {
         let answer = stage.send(request).await;
         assert_eq!(answer.status_code, status, "{name}");
         assert_eq!(answer.json(), json!({"error": code}), "{name}");
+        // The same request would be refused again; who is told to wait is told that the fault is ours.
+        assert!(!answer.headers.contains_key("retry-after"), "{name}");
         assert!(stage.queued().is_empty(), "{name}");
     }
 }
@@ -79,6 +82,16 @@ async fn a_bad_signature_is_refused_and_nothing_is_queued() {
             .collect(),
     )
     .await;
+}
+
+#[test]
+fn a_body_shows_its_length_alone() {
+    let body = RawBody {
+        text: BODY.to_owned(),
+        is_base64: false,
+    };
+    let shown = format!("RawBody({} bytes, base64: false)", BODY.len());
+    assert_eq!(format!("{body:?}"), shown);
 }
 
 #[tokio::test]

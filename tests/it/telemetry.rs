@@ -3,6 +3,8 @@
 use crate::outside::{
     BODY, Mood, SECRET, Shelf, Stage, Vault, delivery, event, sha1, webhook, with,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -81,6 +83,25 @@ async fn an_event_counts_by_its_entity() {
     )
     .await;
     assert_eq!(line["Entity"], "unrouted");
+}
+
+#[tokio::test]
+async fn a_body_in_base64_counts_by_its_own_bytes() {
+    let stage = warm(&[]).await;
+    for padding in 0..=2 {
+        let body = format!("{BODY}{}", " ".repeat(padding));
+        let event = with(
+            with(
+                webhook("labelbox", SECRET, &body),
+                "/body",
+                json!(STANDARD.encode(&body)),
+            ),
+            "/isBase64Encoded",
+            json!(true),
+        );
+        let line = check(&stage, event, &["Queued", "BodyBytes", "QueueTime"]).await;
+        assert_eq!(line["body_bytes"], body.len());
+    }
 }
 
 #[tokio::test]
@@ -260,9 +281,10 @@ async fn a_recheck_that_fails_says_so_and_is_not_stale() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_failed() {
+async fn an_event_that_cannot_be_read_failed_in_an_invocation_that_the_line_names() {
     let stage = Stage::usual();
-    check(&stage, Value::Null, &["Failed"]).await;
+    let line = check(&stage, Value::Null, &["Failed"]).await;
+    assert_eq!(line["request_id"], "request-1");
 }
 
 #[tokio::test]

@@ -7,6 +7,10 @@
 )]
 
 use super::*;
+use crate::aws::Services;
+use crate::config::offline;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::Notify;
 
@@ -130,12 +134,25 @@ async fn a_connection_opened_ahead_is_the_first_to_be_used() {
         .open(&Uri::from_static("https://a/"))
         .await
         .unwrap();
-    assert!(used(&server).is_empty());
+    assert_eq!((used(&server), *server.opened.lock().unwrap()), (vec![], 1));
     get(&connections, "https://a/1").await.unwrap();
     assert_eq!(
         (used(&server), *server.opened.lock().unwrap()),
         (vec![1], 1)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_message_finds_its_connection_open() {
+    let server = server();
+    let connections = over(&server);
+    let http = SharedHttpConnector::new(connections.clone());
+    let services = Services::over(&offline(), &http, || SystemTime::UNIX_EPOCH);
+    services.connect_ahead(&connections).await;
+    assert_eq!(*server.opened.lock().unwrap(), 1);
+    let queues = services.sqs.address().await.unwrap();
+    get(&connections, queues).await.unwrap();
+    assert_eq!(*server.opened.lock().unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,4 +253,20 @@ async fn what_is_no_answer_is_an_error_that_the_sdk_understands() {
     }
     let error = get(&over(&server), "/no/host").await.unwrap_err();
     assert!(error.is_user(), "{error:?}");
+}
+
+/// Between the look at a connection and its use the other end may close it. No request went out then.
+#[tokio::test]
+async fn a_connection_that_ends_under_a_request_is_a_fault_of_the_network() {
+    let (ours, _theirs) = duplex(64);
+    let (mut sender, connection) = handshake::<_, SdkBody>(TokioIo::new(ours)).await.unwrap();
+    drop(connection);
+    let closed = sender.ready().await.unwrap_err();
+    let request = Request::new(SdkBody::empty());
+    let canceled = sender.send_request(request).await.unwrap_err();
+    assert!(closed.is_closed() && canceled.is_canceled());
+    for error in [closed, canceled] {
+        let error = in_words_of_the_sdk(error);
+        assert!(error.is_io(), "{error:?}");
+    }
 }

@@ -83,6 +83,20 @@ async fn only_a_server_of_the_bundles_authority_is_believed() {
 }
 
 #[tokio::test]
+async fn a_host_is_found_by_its_name_and_plain_http_has_no_tls() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address = format!("http://localhost:{port}").parse().unwrap();
+    let internet = Internet::new(&settings(None, None)).unwrap();
+    let greeting = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"x").await.unwrap();
+    };
+    let (dialled, ()) = tokio::join!(internet.dial(&address), greeting);
+    assert_eq!(dialled.unwrap().read_u8().await.unwrap(), b'x');
+}
+
+#[tokio::test]
 async fn without_a_bundle_a_stranger_is_not_believed() {
     for own in [None, Some("https://localhost")] {
         let internet = Internet::new(&settings(None, own)).unwrap();
@@ -101,6 +115,29 @@ fn a_bundle_without_certificates_is_a_failed_start() {
         let beginning = format!("AWS_CA_BUNDLE names {}, ", path.display());
         assert!(text.starts_with(&beginning), "{text}");
     }
+}
+
+#[test]
+fn amazons_roots_do_where_only_aws_can_be_at_the_other_end() {
+    let believed = |region: &str, sqs: Option<&str>| {
+        let settings = AwsSettings {
+            region: region.to_owned(),
+            ..settings(None, sqs)
+        };
+        roots(&settings).unwrap().roots
+    };
+    let (amazons, machines) = (amazons_roots().roots, the_machines_roots().roots);
+    assert_eq!(believed("eu-west-1", None), amazons);
+    assert_eq!(believed("eu-west-1", Some("https://sqs.local")), machines);
+    assert_eq!(believed("cn-north-1", None), machines);
+    assert_ne!(amazons, machines);
+}
+
+#[test]
+fn the_cheapest_cipher_is_offered_first() {
+    let config = client_config(amazons_roots());
+    let first = config.crypto_provider().cipher_suites.first().unwrap();
+    assert_eq!(first.suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
 }
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, by Amazon's page.

@@ -27,6 +27,13 @@ fn the_aws_partition_is_told_from_others() {
     assert!(!is_in_aws_partition("us") && !is_in_aws_partition(""));
 }
 
+#[test]
+fn nothing_has_to_be_looked_up_in_the_aws_partition() {
+    let is_found = |region: &&str| Address::of("sqs", None, region).found.get().is_some();
+    assert!(IN_AWS.iter().all(is_found));
+    assert!(!ELSEWHERE.iter().any(is_found));
+}
+
 #[tokio::test]
 async fn a_service_is_where_the_rules_of_the_sdk_have_it() {
     for region in IN_AWS.into_iter().chain(ELSEWHERE) {

@@ -10,7 +10,10 @@ use super::super::Services;
 use super::*;
 use crate::config::offline;
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_runtime_api::client::http::HttpConnectorFuture;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 use tokio::time::Instant;
 
@@ -72,6 +75,62 @@ async fn what_is_final_is_tried_once() {
     }
 }
 
+/// A network that always fails in the same way.
+#[derive(Debug, Clone)]
+struct Broken {
+    with: fn() -> ConnectorError,
+    calls: Arc<AtomicUsize>,
+}
+
+impl HttpConnector for Broken {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        HttpConnectorFuture::ready(Err((self.with)()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_network_is_tried_again_and_one_of_ours_is_not() {
+    let cases: [(fn() -> ConnectorError, usize); 6] = [
+        (|| ConnectorError::io("reset".into()), 3),
+        (|| ConnectorError::timeout("late".into()), 3),
+        (
+            || ConnectorError::other("cut off".into(), Some(ErrorKind::TransientError)),
+            3,
+        ),
+        (
+            || ConnectorError::other("no HTTP".into(), Some(ErrorKind::ClientError)),
+            1,
+        ),
+        (|| ConnectorError::other("no HTTP".into(), None), 1),
+        (|| ConnectorError::user("no host".into()), 1),
+    ];
+    for (with, attempts) in cases {
+        let calls = Arc::default();
+        let broken = Broken {
+            with,
+            calls: Arc::clone(&calls),
+        };
+        let http = SharedHttpConnector::new(broken);
+        let sqs = Services::over(&offline(), &http, || UNIX_EPOCH).sqs;
+        let mut request = HttpRequest::empty();
+        request.set_uri("/").unwrap();
+        sqs.call(request, read(None)).await.unwrap_err();
+        assert_eq!(calls.load(Ordering::Relaxed), attempts, "{:?}", with());
+    }
+}
+
+#[test]
+fn each_service_has_the_name_that_people_know() {
+    let http = SharedHttpConnector::new(replay(&[]));
+    let services = Services::over(&offline(), &http, || UNIX_EPOCH);
+    let all = [services.sqs, services.secrets_manager, services.bucket];
+    assert_eq!(
+        all.map(|service| service.name()),
+        ["SQS", "Secrets Manager", "S3"]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_pauses_are_short_and_random() {
     let mut pauses = Vec::new();
@@ -85,6 +144,8 @@ async fn the_pauses_are_short_and_random() {
             .iter()
             .all(|pause| *pause <= FIRST_PAUSE * 3 + Duration::from_millis(2))
     );
+    // Were the second pause not up to twice the first, none would come to this.
+    assert!(pauses.iter().any(|pause| *pause > FIRST_PAUSE * 3 / 2));
     pauses.sort_unstable();
     pauses.dedup();
     assert!(pauses.len() > 10, "{pauses:?}");

@@ -243,6 +243,21 @@ async fn a_mismatch_while_the_store_is_down_keeps_the_value() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mismatch_that_finds_out_that_an_old_value_is_refused_ends_it_and_says_so() {
+    let store = Store::new(Answer::Secret("one"));
+    let cache = store.cached();
+    cache.current(at(0), &mut patiently()).await.unwrap();
+    store.answers(Answer::Unreachable);
+    let stale = cache.current(at(301), &mut patiently()).await.unwrap();
+    store.answers(Answer::Refused);
+    let mut course = patiently();
+    assert!(cache.newer(&stale, at(302), &mut course).await.is_none());
+    let trouble = course.secret_trouble.unwrap();
+    assert!(trouble.cause.contains("access denied"), "{trouble:?}");
+    cache.current(at(303), &mut patiently()).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_at_the_same_time_share_one_fetch() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
