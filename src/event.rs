@@ -185,6 +185,9 @@ fn occurred_at(body: &Body) -> Option<String> {
 /// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
 /// milliseconds; as texts those would not sort.
 fn normalise(time: &str) -> Option<String> {
+    // The parser takes any byte between date and time; RFC 3339 has `T` in either case, and lets people write a space.
+    let separator = time.as_bytes().get(10)?;
+    matches!(separator, b'T' | b't' | b' ').then_some(())?;
     let time = OffsetDateTime::parse(time, &Rfc3339)
         .ok()?
         .checked_to_offset(UtcOffset::UTC)?;

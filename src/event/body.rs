@@ -64,9 +64,10 @@ pub(super) struct Projects {
 }
 
 impl Projects {
-    /// The id of the project of a v2 body that has exactly one.
+    /// The id of the project of a v2 body that has exactly one. Like any other text, an empty one is none.
     pub(super) fn only_id(&self) -> Option<&str> {
-        self.first_id.as_deref().filter(|_| self.count == 1)
+        let id = self.first_id.as_deref();
+        id.filter(|id| self.count == 1 && !id.is_empty())
     }
 }
 
