@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
 PYTHON ?= python3
-MINUTES ?= 10
 QUEUE_TYPE ?= fifo
 ROUNDS ?= 9
 SEQUENCES ?= 100000
@@ -14,6 +13,8 @@ INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
 CHECKOV := $(TOOLS)/checkov
 CHECKOV_INSTALLED := $(CHECKOV)/installed
+CARGO_FUZZ := 0.13.2
+CARGO_FUZZ_INSTALLED := $(TOOLS)/cargo/cargo-fuzz-$(CARGO_FUZZ)
 
 export SAM_CLI_TELEMETRY := 0
 export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
@@ -21,7 +22,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test faults soak bench screens build deploy clean
+.PHONY: help run up shell outputs environment logs down test faults fuzz soak bench screens build deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,7 @@ down: $(INSTALLED) ## Stop what `make up` left running
 
 test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	cargo clippy --locked --package bench --package noop --all-targets -- -D warnings
 	cargo test --locked --all-features
@@ -62,8 +64,11 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) ## Check format, lints and template, and
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
+fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to each oracle of tests/fuzzed; MINUTES=60 each, TARGET=… plays to one
+	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
+
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
-	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+	@$(TOOL) local soak --minutes $(or $(MINUTES),10) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
 	@$(TOOL) local bench --rounds $(ROUNDS) --write
@@ -79,7 +84,7 @@ deploy: build ## Build for AWS and deploy there with your own credentials; asks,
 
 clean: ## Stop the local deployment, and delete all that these commands have made
 	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi
-	rm -rf target .aws-sam .local .tools
+	rm -rf target fuzz/target .aws-sam .local .tools
 
 # The tools' own folder, made anew when their versions change. Nothing of this is a result, so it goes to standard error.
 $(INSTALLED): local/requirements.txt
@@ -98,4 +103,11 @@ $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
 	@$(CHECKOV)/bin/python -m compileall -q -j 0 $(CHECKOV)/lib > /dev/null || true
+	@touch $@
+
+# The fuzzer needs nightly Rust for its instrumentation, and a C++ compiler; nothing else here does.
+$(CARGO_FUZZ_INSTALLED): | $(INSTALLED)
+	@cargo +nightly --version > /dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	@echo "Installing cargo-fuzz $(CARGO_FUZZ) into $(TOOLS)/cargo: once, about a minute" >&2
+	@cargo install --quiet --locked --force --root $(TOOLS)/cargo --version $(CARGO_FUZZ) cargo-fuzz
 	@touch $@

@@ -55,7 +55,7 @@ pub(crate) fn check(input: &[u8]) {
             let key = format!("spill/{entity}/2023/11/14/{dedup_id}.json");
             check_receipt(&outcome.answer, "spilled", &expected, &key);
             let mut objects = outcome.objects;
-            let record = objects.remove(&key).expect("a spilled message");
+            let record = objects.remove(&key).unwrap();
             check_sent(serde_json::from_slice(&record).unwrap(), &objects, expected);
         }
     }

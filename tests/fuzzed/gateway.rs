@@ -173,7 +173,7 @@ fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();
-    let is_padded = text.len() % 4 == 0 && padding <= 2;
+    let is_padded = text.len().is_multiple_of(4) && padding <= 2;
     is_padded.then_some(())?;
     let (mut bits, mut count, mut bytes) = (0, 0, Vec::new());
     for digit in digits.chars() {

@@ -71,7 +71,7 @@ pub(crate) fn check_sent(sent: Sent, objects: &BTreeMap<String, Vec<u8>>, expect
     } else {
         let size = Value::new("Number", expected.bytes.len().to_string());
         attributes.insert("ExtendedPayloadSize".to_owned(), size);
-        let (key, payload) = objects.first_key_value().expect("a payload");
+        let (key, payload) = objects.first_key_value().unwrap();
         assert!(
             objects.len() == 1 && *payload == expected.bytes,
             "not the signed bytes"

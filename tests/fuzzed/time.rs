@@ -8,8 +8,8 @@ pub(crate) fn in_utc(text: &str) -> Option<String> {
     let number = |at: usize, length: usize| {
         let digits = bytes.get(at..at + length)?;
         let value = |value, digit: &u8| {
-            let digit = digit.is_ascii_digit().then_some(i64::from(digit - b'0'))?;
-            Some(value * 10 + digit)
+            let is_digit = digit.is_ascii_digit();
+            is_digit.then(|| value * 10 + i64::from(digit - b'0'))
         };
         digits.iter().try_fold(0, value)
     };
@@ -19,14 +19,15 @@ pub(crate) fn in_utc(text: &str) -> Option<String> {
     };
     let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
     let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
-    (says(4, b"-")?, says(7, b"-")?, says(10, b"Tt ")?);
-    (says(13, b":")?, says(16, b":")?);
+    let is_written = |(at, allowed)| says(at, allowed).is_some();
+    let signs: [(usize, &[u8]); 5] = [(4, b"-"), (7, b"-"), (10, b"Tt "), (13, b":"), (16, b":")];
+    signs.into_iter().all(is_written).then_some(())?;
     let fraction = fraction(&text[19..])?;
     let rest = 19 + fraction.len();
     let offset = if says(rest, b"Zz").is_some() {
         (bytes.len() == rest + 1).then_some(0)?
     } else {
-        (says(rest, b"+-")?, says(rest + 3, b":")?);
+        says(rest, b"+-").and(says(rest + 3, b":"))?;
         let (hours, minutes) = (number(rest + 1, 2)?, number(rest + 4, 2)?);
         (bytes.len() == rest + 6 && hours < 24 && minutes < 60).then_some(())?;
         let sign = if bytes[rest] == b'-' { -1 } else { 1 };

@@ -134,7 +134,7 @@ fn is_json(request: &Request) -> bool {
         return false;
     };
     let kind = value.split(';').next().unwrap_or_default().trim();
-    kind.to_ascii_lowercase() == "application/json"
+    kind.eq_ignore_ascii_case("application/json")
 }
 
 impl Expected {
@@ -152,7 +152,7 @@ impl Expected {
             Some(id) => hex::encode(Sha256::digest(id)),
             None => dedup_id.clone(),
         };
-        // Any of the values may be the trace; with the name of its type, an attribute is a text of six letters more.
+        // SQS counts the name of the type, too: String.
         let size: usize = attributes
             .iter()
             .map(|(name, value)| name.len() + value.len() + 6)
