@@ -39,13 +39,15 @@ def run(minutes: float, names: Iterable[str], keep: bool) -> bool:
                 with step(f"Keeping what reaches more of {name}") as this:
                     _keep(instance, name, this)
         report.show("What was played", _COLUMNS, rows)
-        return not any(row.wrong for row in rows)
+        failed = any(row.wrong for row in rows)
+        if failed:
+            report.tell("`cargo test --test fuzzed` now plays what failed, and says how. Commit it with what mends it.")
+        return not failed
 
 
 def _play(instance: Instance, name: str, minutes: float, this: Step) -> Row:
     failures = FUZZ / "failures" / name
     failures.mkdir(parents=True, exist_ok=True)
-    known = set(failures.iterdir())
     arguments = [
         *_LIMITS,
         f"-max_total_time={minutes * 60:.0f}",
@@ -55,15 +57,12 @@ def _play(instance: Instance, name: str, minutes: float, this: Step) -> Row:
     ]
     _cargo_fuzz(instance, name, ["run", *_OPTIONS, name, *_folders(name), "--", *arguments], this)
     log = instance.log(name).read_text(errors="replace")
-    wrong = [
-        f"{path.relative_to(PROJECT)} fails. Commit it: `cargo test --test fuzzed` plays it from now on, and says how."
-        for path in sorted(set(failures.iterdir()) - known)
-    ]
-    if not any(failures.iterdir()):
+    wrong = [str(Path(path).relative_to(PROJECT)) for path in re.findall(r"Test unit written to (\S+)", log)]
+    if not wrong and not any(failures.iterdir()):
         failures.rmdir()
     cells = _cells(name, minutes, log)
     if cells is None and not wrong:
-        wrong = [f"it did not run to its end; {instance.log(name)} says why"]
+        raise processes.Failed(f"{name} did not run to its end", instance.log(name))
     return Row(cells or (name,), wrong)
 
 
