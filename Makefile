@@ -109,5 +109,5 @@ $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 $(CARGO_FUZZ_INSTALLED): | $(INSTALLED)
 	@cargo +nightly --version > /dev/null 2>&1 || rustup toolchain install nightly --profile minimal
 	@echo "Installing cargo-fuzz $(CARGO_FUZZ) into $(TOOLS)/cargo: once, about a minute" >&2
-	@cargo install --quiet --locked --force --root $(TOOLS)/cargo --version $(CARGO_FUZZ) cargo-fuzz
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_FUZZ) cargo-fuzz
 	@touch $@
