@@ -81,7 +81,7 @@ def _keep(instance: Instance, name: str, this: Step) -> None:
     merged, corpus = instance.folder / "merged" / name, FUZZ / "corpus" / name
     shutil.rmtree(merged, ignore_errors=True)
     shutil.copytree(FUZZ / "seeds" / name, merged)
-    arguments = ["-set_cover_merge=1", "-use_counters=0", *_LIMITS]
+    arguments = ["-set_cover_merge=1", "-use_counters=0", *_LIMITS, "-max_len=1024"]
     folders = [str(merged), *_folders(name)]
     _cargo_fuzz(instance, f"{name}-merge", ["run", *_OPTIONS, name, *folders, "--", *arguments], this)
     seeds = {path.name for path in (FUZZ / "seeds" / name).iterdir()}
