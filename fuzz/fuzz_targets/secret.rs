@@ -1,0 +1,9 @@
+//! The secret's value.
+
+#![no_main]
+
+#[allow(dead_code, reason = "each target plays to one of the oracles")]
+#[path = "../../tests/fuzzed/main.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzzed::secret::check(input));

@@ -1,0 +1,189 @@
+//! A gateway's event as a request, looked up in the tree of its JSON.
+
+use super::json::Json;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The only address that may send where addresses are checked.
+pub(crate) const ALLOWED: Ipv4Addr = Ipv4Addr::new(35, 223, 142, 181);
+
+/// What a request says. What the event lacks is empty.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    headers: Vec<(String, String)>,
+    pub(crate) is_from_allowed: bool,
+    /// The signed bytes; nothing, when they are said to be base64 and are not.
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// Why an event is no request.
+pub(crate) enum Odd {
+    /// No gateway writes it so: to be tried again.
+    Unreadable,
+    /// A list in the place of an object. No gateway writes that either; serde takes its items for the fields, in the order
+    /// in which they are declared, which is nobody's business.
+    List,
+}
+
+impl Request {
+    /// The request in an event.
+    pub(crate) fn read(event: Option<&Json>) -> Result<Self, Odd> {
+        let event = event.filter(|event| !matches!(event, Json::Null));
+        let [
+            raw_path,
+            path,
+            method,
+            headers,
+            multi,
+            context,
+            body,
+            is_base64,
+        ] = fields(
+            event.ok_or(Odd::Unreadable)?,
+            [
+                "rawPath",
+                "path",
+                "httpMethod",
+                "headers",
+                "multiValueHeaders",
+                "requestContext",
+                "body",
+                "isBase64Encoded",
+            ],
+        )?;
+        let [stage, http, identity] = fields(context, ["stage", "http", "identity"])?;
+        let [http_method, http_source] = fields(http, ["method", "sourceIp"])?;
+        let [identity_source] = fields(identity, ["sourceIp"])?;
+        let (raw_path, path, stage) = (text(raw_path)?, text(path)?, text(stage)?);
+        let path = match (raw_path, stage) {
+            (None, _) => path.unwrap_or_default(),
+            (Some(raw), stage) => {
+                let stage = format!("/{}/", stage.unwrap_or("\0"));
+                let is_in_stage = raw.starts_with(&stage);
+                &raw[if is_in_stage { stage.len() - 1 } else { 0 }..]
+            }
+        };
+        let (method, http_method) = (text(method)?, text(http_method)?);
+        let (http_source, identity_source) = (text(http_source)?, text(identity_source)?);
+        let source: Option<IpAddr> = http_source
+            .or(identity_source)
+            .and_then(|ip| ip.parse().ok());
+        let body = text(body)?.unwrap_or_default();
+        let body = match is_base64 {
+            Json::Bool(true) => bytes_of_base64(body),
+            Json::Bool(false) | Json::Null => Some(body.as_bytes().to_vec()),
+            _ => return Err(Odd::Unreadable),
+        };
+        Ok(Self {
+            method: http_method.or(method).unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            headers: all_headers(headers, multi)?,
+            is_from_allowed: source.is_some_and(|ip| ip.to_canonical() == ALLOWED),
+            body,
+        })
+    }
+
+    /// Every value of a header.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        let values = self.headers.iter().filter(|(known, _)| known == name);
+        values.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The value of a header that is there once, if it is 1 to 256 visible ASCII characters.
+    pub(crate) fn usable(&self, name: &str) -> Option<&str> {
+        match self.values(name)[..] {
+            [value] => Some(value).filter(|value| is_visible(value, 256)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text has 1 to `most` characters, all of them visible ASCII.
+pub(crate) fn is_visible(text: &str, most: usize) -> bool {
+    !text.is_empty() && text.len() <= most && text.chars().all(|one| ('!'..='~').contains(&one))
+}
+
+/// The values of an object under these names, `null` for one that is not there. Each may be there once, and all keys are
+/// texts; `null` has no fields.
+fn fields<'j, const N: usize>(value: &'j Json, names: [&str; N]) -> Result<[&'j Json; N], Odd> {
+    let pairs = match value {
+        Json::Object(pairs) => pairs,
+        Json::Null => return Ok([&Json::Null; N]),
+        Json::List(_) => return Err(Odd::List),
+        _ => return Err(Odd::Unreadable),
+    };
+    let mut found = [None; N];
+    for (key, value) in pairs {
+        let key = key.as_deref().ok_or(Odd::Unreadable)?;
+        let Some(at) = names.iter().position(|name| *name == key) else {
+            continue;
+        };
+        if found[at].replace(value).is_some() {
+            return Err(Odd::Unreadable);
+        }
+    }
+    Ok(found.map(|value| value.unwrap_or(&Json::Null)))
+}
+
+/// A text, or nothing at all.
+fn text(value: &Json) -> Result<Option<&str>, Odd> {
+    match value {
+        Json::Null => Ok(None),
+        value => value.text().map(Some).ok_or(Odd::Unreadable),
+    }
+}
+
+/// Both maps of headers. A value that both have is there once.
+fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, Odd> {
+    let mut headers = Vec::new();
+    for (name, values) in pairs(multi)? {
+        let values = match values {
+            Json::Null => &[][..],
+            Json::List(values) => values,
+            _ => return Err(Odd::Unreadable),
+        };
+        for value in values {
+            headers.extend(text(value)?.map(|value| (name.clone(), value.to_owned())));
+        }
+    }
+    let of_multi = headers.clone();
+    for (name, value) in pairs(single)? {
+        let header = text(value)?.map(|value| (name, value.to_owned()));
+        headers.extend(header.filter(|header| !of_multi.contains(header)));
+    }
+    Ok(headers)
+}
+
+/// Names in lower case, with what is under them.
+fn pairs(value: &Json) -> Result<Vec<(String, &Json)>, Odd> {
+    let pairs = match value {
+        Json::Object(pairs) => pairs,
+        Json::Null => return Ok(Vec::new()),
+        _ => return Err(Odd::Unreadable),
+    };
+    let lower = pairs.iter().map(|(name, value)| {
+        let name = name.as_ref().ok_or(Odd::Unreadable)?;
+        Ok((name.to_ascii_lowercase(), value))
+    });
+    lower.collect()
+}
+
+/// RFC 4648 by hand: with padding, and nothing in the bits that are left over.
+fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let is_padded = text.len().is_multiple_of(4) && padding <= 2;
+    is_padded.then_some(())?;
+    let (mut bits, mut count, mut bytes) = (0, 0, Vec::new());
+    for digit in digits.chars() {
+        bits = bits << 6 | ALPHABET.find(digit)?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    (bits == 0).then_some(bytes)
+}
