@@ -118,8 +118,8 @@ fn reviewed(body: &Json) -> Option<&Json> {
 
 fn project_id(body: &Json) -> Option<String> {
     let of_v1 = text(body, &["project", "id"]);
-    let of_v2 = || match body.get("projects") {
-        Some(Json::Object(projects)) if projects.len() == 1 => projects[0].0.as_deref(),
+    let of_v2 = || match projects(body)[..] {
+        [(id, _)] => Some(id),
         _ => None,
     };
     let id = of_v1.or_else(|| of_v2().filter(|id| !id.is_empty()));
@@ -141,11 +141,8 @@ fn occurred_at(body: &Json) -> Option<String> {
 
 /// The label of a v2 body whose projects have one item under `labels` together.
 fn only_label(body: &Json) -> Option<&Json> {
-    let Some(Json::Object(projects)) = body.get("projects") else {
-        return None;
-    };
-    let lists = projects
-        .iter()
+    let lists = projects(body)
+        .into_iter()
         .filter_map(|(_, project)| match project.get("labels") {
             Some(Json::List(labels)) => Some(labels),
             _ => None,
@@ -157,6 +154,20 @@ fn only_label(body: &Json) -> Option<&Json> {
     }
 }
 
+/// The projects of a v2 body: of those with one name the last, and none whose name is no text.
+fn projects(body: &Json) -> Vec<(&str, &Json)> {
+    let Some(projects @ Json::Object(pairs)) = body.get("projects") else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = pairs.iter().filter_map(|(key, _)| key.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let named = names.into_iter();
+    named
+        .filter_map(|name| Some((name, projects.get(name)?)))
+        .collect()
+}
+
 /// A text that is not empty, at the end of a path.
 fn text<'j>(value: &'j Json, path: &[&str]) -> Option<&'j str> {
     let end = path.iter().try_fold(value, |value, name| value.get(name));
@@ -164,7 +175,8 @@ fn text<'j>(value: &'j Json, path: &[&str]) -> Option<&'j str> {
 }
 
 /// A place in a body where the relay looks into the value. That is where a string that is no text, or a number that no
-/// double holds, makes the whole body unreadable; src/event/lenient.rs says why. Elsewhere they do not matter.
+/// double holds, makes the whole body unreadable; src/event/lenient.rs says why. Elsewhere they do not matter, nor does a
+/// name that is no text.
 enum Place {
     /// An object with these places in it.
     Object(&'static [(&'static str, Place)]),
@@ -190,8 +202,8 @@ impl Place {
             (_, Json::Number(is_double)) => *is_double,
             (_, Json::Text(text)) => text.is_some(),
             (_, Json::Object(pairs)) => pairs.iter().all(|(key, value)| {
-                let place = key.as_deref().map(|key| self.under(key));
-                place.is_some_and(|place| place.is_none_or(|place| place.takes(value)))
+                let place = key.as_deref().and_then(|key| self.under(key));
+                place.is_none_or(|place| place.takes(value))
             }),
             (Self::Items(place), Json::List(items)) => items.iter().all(|item| place.takes(item)),
             (_, Json::Null | Json::Bool(_) | Json::List(_)) => true,
