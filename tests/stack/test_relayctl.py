@@ -13,6 +13,8 @@ from local.stack import QUEUES
 
 from repair import Site, attributes, body_of, dedup_id, end, key_of, make_site
 
+pytestmark = pytest.mark.long
+
 MANY = 300
 """More than the tool does before we can look."""
 

@@ -23,6 +23,8 @@ from local.stack import QUEUES
 
 from repair import Done, Site, attributes, body_of, dedup_id, end, key_of, make_site
 
+pytestmark = pytest.mark.long
+
 MakeSite = Callable[..., Site]
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 SECONDS = 30
