@@ -19,7 +19,10 @@ from local.stack import Stack
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", "standard")
-LONGEST = ("test_operating", "test_relayctl_read", "test_relayctl", "test_soak", "test_consumers")
+LONGEST = (
+    *("test_operating", "test_relayctl_read", "test_relayctl"),
+    *("test_consumers", "test_bench", "test_soak", "test_relayctl_webhook", "test_relayctl_doctor"),
+)
 """Files that take a process of the tests' for long; begun first, so that it is not the last to end."""
 
 Deploy = Callable[..., Stack]
