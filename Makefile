@@ -102,7 +102,7 @@ coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of th
 		--ignore-filename-regex '/tests\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 	@rm -f default_*.profraw # of the programs that tests/it/process.rs starts without our environment
 
-fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to each oracle of tests/fuzzed; MINUTES=60 each, TARGET=… plays to one
+fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to the oracles of tests/fuzzed, side by side; MINUTES=60, TARGET=… plays to one
 	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
 
 soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long

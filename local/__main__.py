@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
     fuzz_ = commands.add_parser("fuzz", help="play inputs of the fuzzer's making to the oracles of tests/fuzzed")
     fuzz_.add_argument("targets", nargs="*", choices=[[], *fuzz.targets()], metavar="TARGET", help="all of them, if none")
-    fuzz_.add_argument("--minutes", type=float, default=60, help="how long each target gets")
+    fuzz_.add_argument("--minutes", type=float, default=60, help="how long, by the clock")
     fuzz_.add_argument("--keep", action="store_true", help="store the inputs that reach more than the stored ones")
     commands.add_parser("screens", help="draw what the commands print, for the README")
     commands.add_parser("sbom", help="write down what the function is made of")

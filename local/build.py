@@ -1,6 +1,7 @@
 """Building the function with the real `sam build`."""
 
 import fcntl
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -12,8 +13,8 @@ from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 SAM = [sys.executable, "-m", "samcli"]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
 """Where `sam deploy` looks."""
-ALL_CRATES = ["--locked", "--workspace", "--exclude", "usual", "--all-features"]
-"""As the Makefile has them."""
+ALL_CRATES = re.findall(r"^ALL_CRATES := (.+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)[0].split()
+"""What cargo is told, so that it finds the dependencies that `make test` has compiled."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 

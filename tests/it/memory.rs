@@ -4,9 +4,8 @@
 use crate::outside::{BODY, SECRET, event, webhook, with};
 use crate::process::{PATIENCE, PROGRAM, Running, SETTINGS};
 use crate::requests::request;
-use md5::{Digest, Md5};
+use labelbox_relay::message::Checksums;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
@@ -58,21 +57,19 @@ impl Surroundings {
             let text = json!({"labelbox": SECRET}).to_string();
             return json!({"SecretString": text});
         }
-        let mut attributes = Md5::new();
-        let named = request["MessageAttributes"].as_object().unwrap();
-        let in_order: BTreeMap<_, _> = named.iter().collect();
-        for (name, attribute) in in_order {
-            let value = attribute["StringValue"].as_str().unwrap();
-            for (mark, part) in [(&[][..], name.as_str()), (&[], "String"), (&[1], value)] {
-                attributes.update(mark);
-                attributes.update((part.len() as u32).to_be_bytes());
-                attributes.update(part);
-            }
-        }
+        // Whether they are right is not for this test to say.
+        let attributes = request["MessageAttributes"].as_object().unwrap();
+        let confirmed = Checksums::over(
+            request["MessageBody"].as_str().unwrap(),
+            attributes.iter().map(|(name, attribute)| {
+                let value = attribute["StringValue"].as_str().unwrap();
+                (name.as_str(), "String", value.as_bytes())
+            }),
+        );
         json!({
             "MessageId": "message",
-            "MD5OfMessageBody": hex::encode(Md5::digest(request["MessageBody"].as_str().unwrap())),
-            "MD5OfMessageAttributes": hex::encode(attributes.finalize()),
+            "MD5OfMessageBody": confirmed.body,
+            "MD5OfMessageAttributes": confirmed.attributes,
         })
     }
 }
