@@ -143,7 +143,7 @@ $(INSTALLED): local/requirements.txt
 		{ echo "This needs Python 3.11 or newer with its venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned tools into $(TOOLS): once, about a minute and 800 MB" >&2
 	@$(PYTHON) -m venv --clear $(TOOLS)
-	@$(TOOL) pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --requirement $< | \
+	@$(TOOL) pip install --disable-pip-version-check --progress-bar off --no-compile --no-deps --require-hashes --requirement $< | \
 		awk '/^Collecting/ && ++n % 20 == 0 {print "  " n " downloaded"; fflush()} /^Installing/ {print "  unpacking"; fflush()}' >&2
 	@$(TOOL) compileall -q -j 0 $(TOOLS)/lib > /dev/null || true # on all cores; some packages hold files that are no Python
 	@touch $@
@@ -152,7 +152,7 @@ $(INSTALLED): local/requirements.txt
 $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 	@echo "Installing the pinned policy linter into $(CHECKOV): once, about half a minute and 300 MB" >&2
 	@$(PYTHON) -m venv --clear $(CHECKOV)
-	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement $<
 	@$(CHECKOV)/bin/python -m compileall -q -j 0 $(CHECKOV)/lib > /dev/null || true
 	@touch $@
 
@@ -186,7 +186,7 @@ $(CARGO_LLVM_COV_INSTALLED):
 $(LLVM_INSTALLED): local/llvm.txt
 	@echo "Installing the LLVM tools that read rustc's coverage into $(LLVM): once, 150 MB" >&2
 	@$(PYTHON) -m venv --clear $(LLVM)
-	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --requirement $<
+	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement $<
 	@$(LLVM)/bin/python -c '' && $(LLVM)/bin/llvm-profdata --version > /dev/null
 	@touch $@
 
