@@ -113,6 +113,21 @@ pub fn remove_old(value: Value, name: &str) -> Result<(Value, usize), Refusal> {
     Ok((Value::Named(entries), before.len() - 1))
 }
 
+/// The names that go on accepting a secret that `name` has lost by an edit.
+pub fn still_accepting(before: &Value, name: &str, after: &Value) -> Vec<String> {
+    let of_name = |value: &Value| -> Vec<Text> {
+        let entries = value.entries().iter();
+        let own = entries.filter(|entry| entry.name == name);
+        own.flat_map(Entry::usable).map(|text| bare(text)).collect()
+    };
+    let stay = of_name(after);
+    let mut lost = of_name(before);
+    lost.retain(|text| !stay.contains(text));
+    let accepts = |entry: &&Entry| entry.usable().any(|text| lost.contains(&bare(text)));
+    let others = after.entries().iter().filter(accepts);
+    others.map(|entry| entry.name.clone()).collect()
+}
+
 /// The names that go on with a plain text when it becomes an object.
 pub fn kept_names(keep: &[String]) -> Vec<&str> {
     let mut names = vec![DEFAULT_NAME, TRAINING];

@@ -37,19 +37,18 @@ pub struct Remove {
 pub async fn run(command: &Remove, session: &Session<'_>) -> Result<Ending, Trouble> {
     let store = Store::find(session).await?;
     let held = store.read().await?;
-    let value = Value::read(held.text.clone())?;
-    let had_usable = value.has_usable();
+    let before = Value::read(held.text.clone())?;
     let name = command.name.as_str();
     let (value, count) = if command.old {
-        edit::remove_old(value, name)?
+        edit::remove_old(before.clone(), name)?
     } else {
-        let count = value.count(name);
-        (edit::remove(value, name)?, count)
+        let count = before.count(name);
+        (edit::remove(before.clone(), name)?, count)
     };
     if command.old && count == 0 {
         return tell_nothing_old(session, name, &store);
     }
-    let leaves_none = had_usable && !value.has_usable();
+    let leaves_none = before.has_usable() && !value.has_usable();
     if leaves_none && !command.yes {
         return Err(Trouble::NotAskedFor(format!(
             "{name} has the last secret of the stack, without which every event is refused; give --yes if it has to go"
@@ -66,6 +65,17 @@ pub async fn run(command: &Remove, session: &Session<'_>) -> Result<Ending, Trou
     {
         return Ok(ending);
     }
+    let mut next = vec![
+        format!("the relay forgets what was removed within {}", store.ttl),
+        "until the next change, Secrets Manager keeps the value of before as its version AWSPREVIOUS".to_owned(),
+    ];
+    for other in edit::still_accepting(&before, name, &value) {
+        next.push(format!(
+            "{other} still accepts what was removed here; if that has leaked: {}, and then {}",
+            call(session, &format!("secret rotate {other}")),
+            call(session, &format!("secret remove {other} --old"))
+        ));
+    }
     let change = Change {
         done: if command.old {
             format!("{name} has its newest secret only.")
@@ -73,10 +83,7 @@ pub async fn run(command: &Remove, session: &Session<'_>) -> Result<Ending, Trou
             format!("{name} is removed.")
         },
         in_effect_within: &store.ttl,
-        next: vec![
-            format!("the relay forgets what was removed within {}", store.ttl),
-            "until the next change, Secrets Manager keeps the value of before as its version AWSPREVIOUS".to_owned(),
-        ],
+        next,
         value: None,
     };
     change::make(session, &store, &held, &value, change).await

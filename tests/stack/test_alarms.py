@@ -16,7 +16,8 @@ from metric_names import of_type, template
 from troubles import TROUBLES, Site
 from watched import SETTINGS, live_through_it_all
 
-WRONG_SIGNATURES = 10
+OFTEN = 10
+"""Refusals of one kind within an hour of which an alarm tells."""
 UNMENDED = {"SpilledAlarm", "UnroutedAlarm", "TooLargeAlarm"}
 """Whose trouble is not over when it stops happening, so that they never say that it is."""
 SILENT = {name for name in TROUBLES if name.endswith(("DeadLetterAlarm", "AgeAlarm"))}
@@ -30,10 +31,15 @@ def whole(deployed: Deploy) -> Stack:
 
 @pytest.fixture(scope="module")
 def site(deployed: Deploy, whole: Stack, secrets_manager: Gate) -> Site:
-    watched = live_through_it_all(deployed("relay-alarmed", **SETTINGS, AlarmQuietHours="24"), secrets_manager)
-    before = int(watched.stack.counted("Refused", Reason="signature_rejected"))
-    for number in range(before, WRONG_SIGNATURES):
+    observing = {"AllowedSourceCidrs": "127.0.0.0/8", "SourceCheck": "observe"}
+    watched = live_through_it_all(deployed("relay-alarmed", **SETTINGS, **observing, AlarmQuietHours="24"), secrets_manager)
+    counted = watched.stack.counted
+    for number in range(int(counted("Refused", Reason="signature_rejected")), OFTEN):
         assert watched.send(b"%d" % number, "LABEL_CREATED", secret="wrong") == 401
+    for _ in range(int(counted("Refused", Reason="not_found")), OFTEN):
+        assert watched.send(b"{}", "LABEL_CREATED", webhook="unknown") == 404
+    for _ in range(int(counted("SourceNotAllowed")), OFTEN):
+        assert watched.invoke("POST", "*", True) == 400
     model_run_and_models = 2
     return Site(watched, whole, watched.stack.metrics(), watched.sent + model_run_and_models)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from conftest import Deploy
 from local import environment
 from local.emulator import Emulator
+from local.places import PROJECT
 from local.samples import sign
 from local.stack import Stack
 
@@ -90,6 +92,22 @@ def test_a_shared_secret_goes_on_for_the_names_in_use_when_one_gets_its_own(rela
     wait_for(stack, "hush-shared", "project-z", 404)
 
 
+def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_says(relay: SecretSite) -> None:
+    stack = relay.stack
+    stack.put_secret("hush-leaked")
+    wait_for(stack, "hush-leaked", "project-x", 200)
+    typed = re.findall(r"^relayctl (secret .+)$", (PROJECT / "SECURITY.md").read_text(), re.MULTILINE)
+    assert len(typed) == 4
+    for line in typed:
+        done = relay.run(*line.split())
+        assert done.status == 0, done
+    wait_for(stack, "hush-leaked", "labelbox", 401)
+    assert send(stack, "hush-leaked", "project-x") == 401
+    body = b'{"modelRunId":"run"}'
+    answer = stack.send("POST", "/training/model_run", [("X-Hub-Signature", sign(body, "hush-leaked"))], body)
+    assert answer.status == 401
+
+
 # ---- what each edit makes of it
 
 
@@ -127,6 +145,17 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
     assert len(steps) == 3 and all(words in step for words, step in zip(order, steps, strict=True)), steps
     text = site.run("secret", "rotate", "training").out
     assert "model training" in text and "secret remove training --old" in text
+
+
+def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
+    site = make({"a": ["new", "old"], "b": ["other", "old\n"], "c": "new", "d": ["old"]})
+    told = json.loads(site.run("secret", "remove", "a", "--old", "--yes", "--json").out)
+    named = [step.partition(" still accepts")[0] for step in told["next"] if "still accepts" in step]
+    assert named == ["b", "d"], told
+    for number, name in enumerate(named, -2):
+        assert f"secret rotate {name}" in told["next"][number] and f"secret remove {name} --old" in told["next"][number]
+    told = json.loads(site.run("secret", "remove", "c", "--yes", "--json").out)
+    assert [step for step in told["next"] if step.startswith("a still accepts")], told
 
 
 # ---- what is not done
