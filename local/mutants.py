@@ -38,11 +38,12 @@ def main() -> int:
 def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
     """Runs cargo-mutants with some of the tests, and gives what came of each mutant."""
     output = _OUT / name
-    command = [_CARGO_MUTANTS, "mutants", f"--output={output}", "--all-features", "--cargo-arg=--locked", *which]
-    # As arguments of cargo and not of its tests, so that nothing else is built either.
-    command += [f"--cargo-arg={test}" for test in tests]
+    command = [_CARGO_MUTANTS, "mutants", f"--output={output}", *which]
+    # All crates that `make test` has compiled together, so that their dependencies are used here, too. What is said of tests
+    # is for cargo and not for them, so that nothing else is built either.
+    cargo = ["--locked", "--workspace", "--exclude=usual", *tests]
+    command += ["--all-features", *(f"--cargo-arg={argument}" for argument in cargo)]
     environment = os.environ | {
-        # What `make test` has built of the dependencies is used here, too.
         "CARGO_TARGET_DIR": str(_PROJECT / "target"),
         "CARGO_PROFILE_DEV_DEBUG": "0",
         # A defect that 32 random cases miss is one for a test that says it; a smaller counterexample is of no use here.
@@ -73,7 +74,9 @@ def _report(outcomes: dict[str, str]) -> int:
     timeouts = by_summary.get("Timeout", [])
     viable = len(outcomes) - len(by_summary.get("Unviable", []))
     noticed = viable - len(missed)
-    percent = 100 * noticed / viable if viable else 100.0
+    if not viable:
+        raise SystemExit("nothing was broken: does the file exist?")
+    percent = 100 * noticed / viable
     for name in missed:
         print(f"missed   {name}")
     print(

@@ -42,7 +42,7 @@ impl From<&Config> for Carriage {
 }
 
 /// What came along with a verified body; none of it is covered by the signature.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Envelope {
     /// Labelbox's id of the delivery.
     pub delivery_id: Option<String>,

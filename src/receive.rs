@@ -26,8 +26,7 @@ pub struct Relay<S, Q, B> {
     carriage: Carriage,
 }
 
-/// One event as it came in. Nothing in it can be trusted yet.
-#[derive(Debug)]
+/// One event as it came in. Nothing in it can be trusted yet, so it cannot be printed.
 pub struct Delivery {
     /// Which route it came by.
     pub origin: Origin,

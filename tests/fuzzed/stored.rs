@@ -25,15 +25,12 @@ fn play(target: &str, oracle: fn(&[u8])) {
         "{target} has a corpus of {}",
         inputs.len()
     );
-    for kind in ["seeds", "failures"] {
-        // Where nothing ever failed, there is no folder.
-        for entry in fs::read_dir(folder.join(kind).join(target))
-            .into_iter()
-            .flatten()
-        {
-            let path = entry.unwrap().path();
-            inputs.push((path.display().to_string(), fs::read(&path).unwrap()));
-        }
+    let seeds = fs::read_dir(folder.join("seeds").join(target)).unwrap();
+    // Where nothing ever failed, there is no such folder.
+    let failures = fs::read_dir(folder.join("failures").join(target));
+    for entry in seeds.chain(failures.into_iter().flatten()) {
+        let path = entry.unwrap().path();
+        inputs.push((path.display().to_string(), fs::read(&path).unwrap()));
     }
     inputs.retain(|(_, input)| std::panic::catch_unwind(|| oracle(input)).is_err());
     let failed: Vec<_> = inputs.iter().map(|(name, _)| name).collect();

@@ -21,7 +21,7 @@ use labelbox_relay::message::{
     Carriage, Checksums, DataType, Envelope, Message, NotCarriable, Payload,
 };
 use labelbox_relay::queue::QueueError;
-use labelbox_relay::receive::{Delivery, Origin, Receipt};
+use labelbox_relay::receive::{Origin, Receipt};
 use labelbox_relay::schedule::{Stopwatch, TooLate};
 use labelbox_relay::secret::{Secret, Secrets};
 use labelbox_relay::secrets::FetchError;
@@ -100,14 +100,6 @@ fn requests_and_events(shown: &mut Shown) {
         body: body(),
         ..Request::default()
     });
-    shown.debug(&Delivery {
-        origin: Origin::Training,
-        signatures: Ok(signatures()),
-        body: Unverified::new(BODY.into()),
-        topic: None,
-        delivery_id: None,
-        trace: None,
-    });
     shown.debug(&Origin::Webhook("labelbox".to_owned()));
     shown.debug(&Route::Models);
     shown.debug(&event());
@@ -150,8 +142,6 @@ fn messages(shown: &mut Shown) {
     shown.debug(&carriage(1));
     shown.debug(&DataType::String);
     shown.debug(&NotCarriable::TooLarge);
-    let envelope = Envelope::default();
-    shown.debug(&envelope);
     let answer = lambda_http::http::Response::new(String::new());
     shown.debug(&GatewayAnswer::from(answer));
 }

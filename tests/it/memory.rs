@@ -18,7 +18,7 @@ use std::time::Instant;
 /// After as many requests, the program has all the memory that it needs for them.
 const FIRST: usize = 1_000;
 const THEN: usize = 4_000;
-/// How much more it may have had in the end. Only to remember the names would take twice as much.
+/// How much more it may have had in the end. A map of the webhooks' names alone is more.
 const GROWTH: usize = 128 * 1024;
 
 /// Lambda's Runtime API, Secrets Manager and SQS at one address.
@@ -78,7 +78,7 @@ impl Surroundings {
 fn knock(number: usize) -> (Value, u16) {
     let name = format!("{number:064}");
     let other = webhook("labelbox", &name, &format!("{BODY}{name}"));
-    let long = name.repeat(100);
+    let long = name.repeat(160);
     match number % 4 {
         0 => (other, 401),
         1 => (webhook(&name, &name, BODY), 404),

@@ -1,7 +1,6 @@
 """A stranger at the door of the running stack: thousands of requests with wrong signatures, and events among them."""
 
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -21,12 +20,6 @@ MOST = 5000
 """Requests of the stranger, if this machine is as quick as that."""
 LEAST = 200
 """If it was that slow, it was no attack."""
-BOUNDED = {
-    *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "status", "responseLength"),
-    *("responseLatency", "integrationLatency", "integrationStatus", "integrationErrorMessage", "error.message"),
-}
-"""What the gateway may log: no sender can make it long."""
-ATTEMPTS = 3
 PAUSE = 30
 """Seconds between two looks of an instance at its secret, however many strangers come."""
 
@@ -76,20 +69,13 @@ def test_a_burst_of_wrong_signatures_holds_nothing_up(besieged: Stack, secrets_m
     assert len(genuine) > SECONDS and set(genuine) == {200}
     assert besieged.count()["label"] == len(genuine) + 1
 
-    instances = len(processes_of(besieged.outputs["FunctionName"]))
-    looks = secrets_manager.requests - before
-    # Each instance that started had to ask, and each may once more in each pause; on a slow machine with some attempts.
-    pauses = 1 + int((time.time() - started) / PAUSE)
-    assert 1 <= looks <= instances * (1 + pauses) * ATTEMPTS, (looks, instances)
-
     lines = [json.loads(line) for line in besieged.logs(started) if line.startswith("{")]
     assert len(lines) >= len(refused) + len(genuine)
     assert {line["level"] for line in lines} == {"WARN", "INFO"}
     assert max(len(json.dumps(line)) for line in lines) < 1500
 
-
-def test_no_sender_makes_the_gateway_s_line_long(besieged: Stack) -> None:
-    api = besieged.api.rpartition("/")[2]
-    [stage] = besieged.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
-    logged = re.findall(r"\$context\.([A-Za-z.]*[A-Za-z])", stage["AccessLogSettings"]["Format"])
-    assert logged and set(logged) <= BOUNDED
+    # What an instance asks when it starts is in no line; each may ask once more in each pause.
+    instances, pauses = len(processes_of(besieged.outputs["FunctionName"])), 1 + int((time.time() - started) / PAUSE)
+    looks = sum("SecretTime" in line for line in lines)
+    assert 1 <= looks <= instances * pauses, (looks, instances)
+    assert secrets_manager.requests - before >= looks

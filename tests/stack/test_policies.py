@@ -51,6 +51,12 @@ def many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def test_nothing_is_allowed_by_what_it_is_not_or_to_everybody() -> None:
+    for each in allowing():
+        assert not {"NotAction", "NotResource", "NotPrincipal"} & each.keys(), each
+        assert "*" not in json.dumps(each.get("Principal")), each
+
+
 def test_no_action_is_a_pattern() -> None:
     assert [action for each in allowing() for action in many(each["Action"]) if "*" in action] == []
 
