@@ -446,12 +446,12 @@ fn a_label_is_the_only_one_among_any_number_of_projects() {
         format!(r#"{{"data_row":{{"id":"row1"}},"projects":{{{projects}}}}}"#)
     };
     check("LABEL_CREATED", body(&[0]), (Some("y"), None, None));
-    check("LABEL_CREATED", body(&[0, 1]), (Some("row1"), None, None));
-    check(
-        "LABEL_CREATED",
-        body(&[0, 2999]),
-        (Some("row1"), None, None),
-    );
+    for labels in [&[0, 1][..], &[0, 2999], &[0, 1, 2999]] {
+        check("LABEL_CREATED", body(labels), (Some("row1"), None, None));
+    }
+    // The labels of more projects than are told apart are only counted.
+    check("LABEL_CREATED", body(&[999]), (Some("y"), None, None));
+    check("LABEL_CREATED", body(&[1000]), (Some("row1"), None, None));
 }
 
 #[test]
