@@ -84,7 +84,7 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and t
 	$(CHECKOV)/bin/python -m checkov.main --framework cloudformation --file template.yaml --skip-download --quiet --compact
 	$(STACK_TESTS) -m "not long"
 
-thorough: test ## `make test`, and then the tests that take longer: the guide typed in, repairs and looks of relayctl, another soak
+thorough: test ## `make test`, and then the tests that take longer: the guide typed in, relayctl at work, another soak
 	$(STACK_TESTS) -m long
 
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which

@@ -12,6 +12,8 @@ from local.stack import Stack
 
 from repair import Done, Site
 
+pytestmark = pytest.mark.long
+
 SOUND = "a-secret-of-enough-letters"
 STRANGERS = 15
 """Unrouted events that are not the doctor's, more than one receive gives."""

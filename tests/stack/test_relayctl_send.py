@@ -14,6 +14,8 @@ from local.stack import QUEUES, Message, Stack
 
 from repair import Done, Site, end
 
+pytestmark = pytest.mark.long
+
 BODY = b'{"id":"sent by hand","updatedAt":"2021-03-17T13:51:59Z"}\n'
 
 

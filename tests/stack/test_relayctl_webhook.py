@@ -15,6 +15,8 @@ from repair import Done
 from secretive import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C, Seen
 
+pytestmark = pytest.mark.long
+
 ODD = 'hu"sh\\'
 SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": "", "odd": ODD}
 TOPICS = ["LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION"]
