@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from local import environment, processes, report
-from local.places import LOCAL, PROJECT, TOOLS, Instance
+from local.places import CARGO_TOOLS, LOCAL, PROJECT, Instance
 from local.progress import Step, step
 from local.report import Row
 
@@ -41,7 +41,7 @@ def run(minutes: float, names: Sequence[str], keep: bool) -> bool:
         with step("Building the targets, instrumented") as this:
             build = _command("build", *_OPTIONS)
             log = instance.log("build")
-            processes.run("cargo fuzz", build, _settings(instance), log, lambda: this.say(_last_line(log)))
+            processes.run("cargo fuzz", build, _settings(instance), log, lambda: this.say(processes.last_line(log)))
         with step(f"Playing to {', '.join(names)} for {minutes:g} minutes") as this:
             seconds = _play(instance, names, minutes, this)
         rows = [_judge(instance, name, seconds[name]) for name in names]
@@ -74,7 +74,7 @@ def _play(instance: Instance, names: Sequence[str], minutes: float, this: Step) 
         while any(keeper.poll() is None for keeper in keepers.values()):
             for name, keeper in keepers.items():
                 seconds[name] = max(seconds[name], _seconds_of_cpu(name, keeper))
-                this.say(f"{name}: {_last_line(instance.log(name))}")
+                this.say(f"{name}: {processes.last_line(instance.log(name))}")
             time.sleep(_LOOK_EVERY_SECONDS)
     finally:
         for keeper in keepers.values():
@@ -125,7 +125,7 @@ def _keep(instance: Instance, name: str, this: Step) -> None:
     arguments = ["-set_cover_merge=1", "-use_counters=0", *_LIMITS, "-max_len=1024"]
     program = _command("run", *_OPTIONS, name, str(merged), *_folders(instance, name), "--", *arguments)
     log = instance.log(f"{name}-merge")
-    processes.run("cargo fuzz", program, _settings(instance), log, lambda: this.say(_last_line(log)))
+    processes.run("cargo fuzz", program, _settings(instance), log, lambda: this.say(processes.last_line(log)))
     seeds = {path.name for path in (FUZZ / "seeds" / name).iterdir()}
     kept = sorted(path.read_bytes() for path in merged.iterdir() if path.name not in seeds)
     _corpus(name).write_text("".join(f"{base64.b64encode(content).decode()}\n" for content in kept))
@@ -154,14 +154,8 @@ def _failures(name: str) -> Path:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [str(TOOLS.parent / "cargo" / "bin" / "cargo-fuzz"), "fuzz", *arguments]
+    return [str(CARGO_TOOLS / "cargo-fuzz"), "fuzz", *arguments]
 
 
 def _settings(instance: Instance) -> dict[str, str]:
     return environment.for_building(instance, quick=False) | {"RUSTUP_TOOLCHAIN": "nightly"}
-
-
-def _last_line(log: Path) -> str:
-    """How far it is."""
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line for line in reversed(lines) if line.strip()), "")[:100]

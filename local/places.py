@@ -10,6 +10,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.prefix) / "bin"
+CARGO_TOOLS = TOOLS.parent / "cargo" / "bin"
 LOCAL = PROJECT / ".local"
 CACHE = LOCAL / "cache"
 EVENTS = PROJECT / "events"

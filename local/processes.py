@@ -63,6 +63,12 @@ def run(
         raise Failed(f"{what} ended with status {status}", log)
 
 
+def last_line(log: Path) -> str:
+    """How far a program says it is."""
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "")[:100]
+
+
 def release(keeper: subprocess.Popen[bytes]) -> None:
     """Lets the program outlive us."""
     assert keeper.stdin is not None

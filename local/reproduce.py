@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from local import package, processes
+from local import build, package, processes
 from local.places import LOCAL, PROGRAM, PROJECT, Instance
 from local.progress import console, step
 
 _FOLDER = LOCAL / "reproduce"
+_BUILT = build.FOR_AWS.relative_to(PROJECT)
 _SHOWN = 10
 
 
@@ -64,17 +65,19 @@ def _build(
     mask = "077" if others else "022"
     program = ["sh", "-c", f'umask {mask}; cd "$0"; exec "$@"', str(clone), sys.executable, "-m", "local", "build"]
     log = instance.log(f"build-{folder.name}")
-    processes.run("the build", [*program, architecture], {**os.environ, **others}, log, lambda: say(_last_line(log)))
-    return package.packed(clone / ".aws-sam" / "build", folder / "function")
-
-
-def _last_line(log: Path) -> str:
-    """How far the other build says it is, without its seconds, which are ours too."""
-    return (log.read_text(errors="replace").strip().splitlines() or [""])[-1].rpartition(" s ")[2]
+    # Without the seconds that the other build says: ours are shown, too.
+    processes.run(
+        "the build",
+        [*program, architecture],
+        {**os.environ, **others},
+        log,
+        lambda: say(processes.last_line(log).rpartition(" s ")[2]),
+    )
+    return package.packed(clone / _BUILT, folder / "function")
 
 
 def _judge(packages: list[Path], folders: list[Path]) -> bool:
-    programs = [folder / "clone" / ".aws-sam" / "build" / PROGRAM for folder in folders]
+    programs = [folder / "clone" / _BUILT / PROGRAM for folder in folders]
     for program, zipped in zip(programs, packages, strict=True):
         print(f"{_sha256(zipped)}  zip, CodeSha256 {package.code_sha256(zipped)}")
         print(f"{_sha256(program)}  program, {program.stat().st_size:,} bytes")

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local.places import LOCAL, PROJECT, TOOLS
+from local.places import CARGO_TOOLS, LOCAL, PROJECT
 
 FOLDER = LOCAL / "sbom"
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-_TOOL = TOOLS.parent / "cargo" / "bin" / "cargo-cyclonedx"
+_TOOL = CARGO_TOOLS / "cargo-cyclonedx"
 
 
 class Wrong(Exception):

@@ -84,38 +84,37 @@ impl Reader<'_> {
     }
 
     fn list(&mut self) -> Option<Json> {
-        let mut items = Vec::new();
-        self.at += 1;
-        self.space();
-        if self.takes("]") {
-            return Some(Json::List(items));
-        }
-        loop {
-            items.push(self.value()?);
-            self.space();
-            if self.takes("]") {
-                return Some(Json::List(items));
-            }
-            self.takes(",").then_some(())?;
-        }
+        self.items("]", Self::value).map(Json::List)
     }
 
     fn object(&mut self) -> Option<Json> {
-        let mut pairs = Vec::new();
+        let pairs = self.items("}", |reader| {
+            reader.space();
+            let key = reader.string()?;
+            reader.space();
+            reader.takes(":").then_some(())?;
+            Some((key, reader.value()?))
+        });
+        pairs.map(Json::Object)
+    }
+
+    /// What is between two brackets, with commas between its items.
+    fn items<T>(
+        &mut self,
+        close: &str,
+        mut item: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut items = Vec::new();
         self.at += 1;
         self.space();
-        if self.takes("}") {
-            return Some(Json::Object(pairs));
+        if self.takes(close) {
+            return Some(items);
         }
         loop {
+            items.push(item(self)?);
             self.space();
-            let key = self.string()?;
-            self.space();
-            self.takes(":").then_some(())?;
-            pairs.push((key, self.value()?));
-            self.space();
-            if self.takes("}") {
-                return Some(Json::Object(pairs));
+            if self.takes(close) {
+                return Some(items);
             }
             self.takes(",").then_some(())?;
         }

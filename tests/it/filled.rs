@@ -1,7 +1,7 @@
 //! Every type of the library that can be printed, filled with what must not show.
 
 use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN};
-use crate::outside::{config, sha1, sha256};
+use crate::outside::{config, sha1, sha256, verified};
 use crate::shown::Shown;
 use aws_sdk_secretsmanager::operation::get_secret_value as get;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -25,7 +25,7 @@ use labelbox_relay::receive::{Origin, Receipt};
 use labelbox_relay::schedule::{Stopwatch, TooLate};
 use labelbox_relay::secret::{Secret, Secrets};
 use labelbox_relay::secrets::FetchError;
-use labelbox_relay::signature::{Rejected, Signatures, Unverified, Verified};
+use labelbox_relay::signature::{Rejected, Signatures, Unverified};
 use labelbox_relay::spill::Record;
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
@@ -49,7 +49,7 @@ fn secrets_and_signatures(shown: &mut Shown) {
     shown.debug(&Secrets::parse(SECRET.to_owned()).unwrap());
     shown.debug(&signatures);
     shown.debug(&Unverified::new(BODY.into()));
-    shown.debug(&verified());
+    shown.debug(&verified(SECRET, BODY));
 }
 
 fn settings_and_services(shown: &mut Shown) {
@@ -204,15 +204,8 @@ fn signatures() -> Signatures {
     Signatures::read([sha1.as_str()].into_iter(), [sha256.as_str()].into_iter()).unwrap()
 }
 
-fn verified() -> Verified {
-    let secrets = secrets();
-    let body = Unverified::new(BODY.into());
-    body.verify(&signatures(), secrets.of_webhook("labelbox").unwrap())
-        .unwrap()
-}
-
 fn event() -> Event {
-    Event::of_webhook(&verified(), Some("LABEL_CREATED"))
+    Event::of_webhook(&verified(SECRET, BODY), Some("LABEL_CREATED"))
 }
 
 fn carriage(inline_limit: usize) -> Carriage {
@@ -226,5 +219,6 @@ fn carriage(inline_limit: usize) -> Carriage {
 fn message(inline_limit: usize) -> (Message, Option<Payload>) {
     let now = SystemTime::UNIX_EPOCH.into();
     let (carriage, envelope) = (carriage(inline_limit), Envelope::default());
-    Message::compose(verified(), event(), envelope, &carriage, now, Uuid::nil)
+    let verified = verified(SECRET, BODY);
+    Message::compose(verified, event(), envelope, &carriage, now, Uuid::nil)
 }

@@ -3,7 +3,7 @@
 
 use crate::outside::{BODY, SECRET, event, webhook, with};
 use crate::process::{PATIENCE, PROGRAM, Running, SETTINGS};
-use crate::requests::request;
+use crate::requests::{INVOCATION, request};
 use labelbox_relay::message::Checksums;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -35,9 +35,7 @@ impl Surroundings {
             let (path, body) = request(&mut stream)?;
             let reply = if path.ends_with("/next") {
                 let event = self.events.lock().unwrap().recv().ok()?;
-                let head = "Lambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
-                            Lambda-Runtime-Invoked-Function-Arn: arn\r\n";
-                (head, event)
+                (INVOCATION, event)
             } else if path.ends_with("/response") {
                 self.answers.send(body).ok()?;
                 ("", String::new())

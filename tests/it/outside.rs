@@ -8,8 +8,9 @@ use labelbox_relay::http::{Door, GatewayEvent};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError, Sqs};
 use labelbox_relay::receive::Relay;
-use labelbox_relay::secret::Secrets;
+use labelbox_relay::secret::{Secret, Secrets};
 use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
+use labelbox_relay::signature::{Signatures, Unverified, Verified};
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde::Deserialize;
@@ -363,6 +364,15 @@ pub(crate) fn with(mut event: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     event.pointer_mut(parent).unwrap()[name] = value;
     event
+}
+
+/// A body that was signed with this secret, and verified.
+pub(crate) fn verified(secret: &str, body: &str) -> Verified {
+    let signature = sha1(secret, body.as_bytes());
+    let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
+    let body = Unverified::new(body.into());
+    body.verify(&signatures, &[Secret::new(secret.to_owned())])
+        .unwrap()
 }
 
 pub(crate) fn sha1(secret: &str, body: &[u8]) -> String {

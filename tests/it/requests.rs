@@ -4,6 +4,10 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 
+/// What Lambda's Runtime API says with an event, whose deadline is far.
+pub(crate) const INVOCATION: &str = "Lambda-Runtime-Aws-Request-Id: request\r\n\
+    Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn\r\n";
+
 /// A request's path and body; nothing when there are no more.
 pub(crate) fn request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
     let mut lines = stream.by_ref().lines();

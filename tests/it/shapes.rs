@@ -1,10 +1,8 @@
 //! Bodies and headers made to hurt: deep, repetitive, enormous. A stranger's are refused unread; the right sender's are
 //! carried like any others, cost no more than their bytes, and make no long line in the log.
 
-use crate::outside::{BODY, SECRET, Stage, event, refused, sha1, webhook, with};
+use crate::outside::{BODY, SECRET, Stage, event, refused, verified, webhook, with};
 use labelbox_relay::event::Event;
-use labelbox_relay::secret::Secret;
-use labelbox_relay::signature::{Signatures, Unverified, Verified};
 use serde_json::{Value, json};
 use std::hint::black_box;
 use std::time::Duration;
@@ -161,16 +159,6 @@ async fn a_signed_body_of_any_shape_is_carried_unchanged_and_a_stranger_s_is_ref
     }
 }
 
-fn verified(body: &str) -> Verified {
-    let signature = sha1(SECRET, body.as_bytes());
-    let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
-    let secrets = [Secret::new(SECRET.to_owned())];
-    Unverified::new(body.as_bytes().to_vec())
-        .verify(&signatures, &secrets)
-        .ok()
-        .unwrap()
-}
-
 /// The time that this thread has had on a processor: what others do on it does not count.
 ///
 /// Source: <https://docs.kernel.org/scheduler/sched-stats.html>.
@@ -183,7 +171,7 @@ fn processor_time() -> Duration {
 
 /// The least time that it takes to read it.
 fn reading_time(shape: &Shape) -> Duration {
-    let verified = verified(&shape.body);
+    let verified = verified(SECRET, &shape.body);
     let read = || {
         let started = processor_time();
         black_box(Event::of_webhook(&verified, Some("LABEL_UPDATED")));

@@ -4,7 +4,7 @@
 use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN, shown_in};
 use crate::outside::{event, sha1, sha256};
 use crate::process::{PATIENCE, PROGRAM, SETTINGS};
-use crate::requests::request;
+use crate::requests::{INVOCATION, request};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufReader, Read, Write};
@@ -116,9 +116,7 @@ impl Outside {
                 self.done.send(()).unwrap();
                 return thread::park();
             };
-            let head = "Lambda-Runtime-Aws-Request-Id: request\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
-                        Lambda-Runtime-Invoked-Function-Arn: arn\r\n";
-            (200, head, event.to_string())
+            (200, INVOCATION, event.to_string())
         } else if asked.get("SecretId").is_some() {
             (200, "", self.secret.clone())
         } else if asked.get("QueueUrl").is_some() {
