@@ -8,7 +8,7 @@ from writing import Object, write
 
 
 def label_v1(rng: Random) -> Object:
-    """A label of a webhook that was made with the SDK; its `label` is a whole JSON text."""
+    """A label as v1 webhooks send it; its `label` is a whole JSON text."""
     inner = {"id": _id(rng), "objects": [{"featureId": _id(rng), "title": text(rng), "bbox": {"top": 1, "left": 2.5}}]}
     return _object(
         rng,
@@ -26,30 +26,72 @@ def label_v1(rng: Random) -> Object:
     )
 
 
-def label_v2(rng: Random) -> Object:
-    """A label in the shape of an export, with few or many projects and labels."""
-    projects = [_project(rng) for _ in range(rng.choices((0, 1, 2, 3), (1, 8, 2, 1))[0])]
+def data_row(rng: Random) -> Object:
+    """A snapshot of a data row in the shape of an export (v2); `created_at` and `updated_at` are those of its import."""
+    imported = time(rng)
+    keys = [_id(rng) for _ in range(rng.choices((0, 1, 2, 3), (1, 8, 2, 1))[0])]
     return _object(
         rng,
-        data_row={
-            "id": _id(rng),
-            "global_key": text(rng),
-            "details": {"dataset_id": _id(rng), "created_at": time(rng), "updated_at": time(rng)},
-        },
+        data_row=_object(
+            rng,
+            id=_id(rng),
+            global_key=text(rng),
+            details=_object(
+                rng,
+                dataset_id=_id(rng),
+                created_at=imported,
+                updated_at=imported,
+                **({"last_activity_at": time(rng)} if rng.random() < 0.6 else {}),
+                created_by="somebody@example.com",
+            ),
+        ),
         media_attributes={"height": 1080, "width": 1920},
         attachments=[],
-        projects=Object([(_id(rng), project) for project in projects]),
+        # Some keys are there twice, and their times count both times.
+        projects=Object([(rng.choice(keys), _project(rng)) for _ in keys]),
     )
 
 
-def _project(rng: Random) -> dict[str, Any]:
-    labels = [_label(rng) for _ in range(rng.choices((0, 1, 2, 3), (2, 8, 2, 1))[0])]
-    return {"name": text(rng), "labels": labels, "project_details": {"workflow_status": "DONE"}}
+def _project(rng: Random) -> Object:
+    moves = sorted((time(rng) for _ in range(rng.choices((0, 1, 2, 3), (4, 2, 2, 1))[0])), reverse=True)
+    return _object(
+        rng,
+        name=text(rng),
+        labels=[_label(rng) for _ in range(rng.choices((0, 1, 2, 3), (2, 8, 2, 1))[0])],
+        project_details=_object(
+            rng,
+            ontology_id=_id(rng),
+            task_name=text(rng),
+            workflow_status="IN_REVIEW",
+            priority=5,
+            selected_label_id=_id(rng),
+            consensus_expected_label_count=3,
+            workflow_history=[
+                _object(rng, action="Move", created_at=moved, created_by="somebody@example.com", next_task_name="Done")
+                for moved in moves
+            ],
+        ),
+        project_tags=[],
+    )
 
 
-def _label(rng: Random) -> dict[str, Any]:
-    details = {"created_at": time(rng), "updated_at": time(rng), "created_by": "somebody@example.com", "reviews": []}
-    return {"label_kind": "Default", "id": _id(rng), "label_details": details, "annotations": {"objects": []}}
+def _label(rng: Random) -> Object:
+    return _object(
+        rng,
+        label_kind="Default",
+        version="1.0.0",
+        id=_id(rng),
+        label_details=_object(
+            rng,
+            created_at=time(rng),
+            updated_at=time(rng),
+            created_by="somebody@example.com",
+            content_last_updated_at=time(rng),
+            reviews=[],
+        ),
+        performance_details_v2={"seconds_to_create": 31.5},
+        annotations={"objects": [], "classifications": []},
+    )
 
 
 def review(rng: Random) -> Object:
@@ -71,13 +113,13 @@ def model_run(rng: Random) -> Object:
 
 def mixture(rng: Random) -> Object:
     """Fields of all shapes in one body, in any order: what nobody sends, and the order of choices must decide."""
-    drawn = [field for shape in (label_v1, label_v2, review, workflow, model_run) for field in shape(rng).fields]
+    drawn = [field for shape in (label_v1, data_row, review, workflow, model_run) for field in shape(rng).fields]
     return Object(rng.sample(drawn, rng.randint(1, len(drawn))))
 
 
 SHAPES = {
     "label_v1": label_v1,
-    "label_v2": label_v2,
+    "data_row": data_row,
     "review": review,
     "workflow": workflow,
     "model_run": model_run,

@@ -1,6 +1,7 @@
 //! A case as the Python side writes it, with the event that it expects; none, where the signature is to be refused.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One case.
@@ -20,8 +21,12 @@ pub(crate) struct Case {
     pub(crate) body: String,
     pub(crate) is_training: bool,
     pub(crate) topic: Option<String>,
+    pub(crate) webhook: Option<String>,
     pub(crate) delivery_id: Option<String>,
+    pub(crate) request_id: String,
     pub(crate) event: Option<Said>,
+    /// The field that each value of the event was taken from, where several can have it.
+    pub(crate) sources: BTreeMap<String, Option<String>>,
 }
 
 /// All that is said of an event.
@@ -59,7 +64,9 @@ impl fmt::Display for Case {
         writeln!(f, "headers   {:?} {:?}", self.sha1, self.sha256)?;
         writeln!(f, "topic     {:?}", self.topic)?;
         writeln!(f, "training  {}", self.is_training)?;
+        writeln!(f, "webhook   {:?}", self.webhook)?;
         writeln!(f, "delivery  {:?}", self.delivery_id)?;
+        writeln!(f, "request   {:?}", self.request_id)?;
         write!(f, "body      {}", body.escape_ascii())
     }
 }

@@ -4,12 +4,14 @@ Each case has a seed of its own, the one after that of the case before, and is t
 """
 
 import base64
+import codecs
 import json
 import signal
 import sys
 from dataclasses import asdict
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import reader
 import verifier
@@ -20,7 +22,7 @@ from writing import write
 
 _TOPICS = {
     "label_v1": ("LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"),
-    "label_v2": ("LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"),
+    "data_row": ("LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION", "REVIEW_UPDATED"),
     "review": ("REVIEW_CREATED", "REVIEW_UPDATED"),
     "workflow": ("WORKFLOW_ACTION", "MOVE"),
 }
@@ -39,9 +41,11 @@ def draw(seed: int) -> dict[str, Any]:
     sha1, sha256 = headers.get("sha1", []), headers.get("sha256", [])
     is_training = rng.random() < (0.9 if shape == "model_run" else 0.02)
     topic = None if is_training else _topic(shape, rng)
-    delivery_id = None if is_training or rng.random() < 0.1 else f"delivery{rng.randrange(10**6)}"
+    webhook = None if is_training else rng.choice(("labelbox", "project-x", "a" * 64))
+    delivery_id = None if is_training or rng.random() < 0.3 else f"delivery{rng.randrange(10**6)}"
+    request_id = str(UUID(int=rng.getrandbits(128), version=4))
     is_accepted = verifier.accepts(sha1, sha256, secrets, body)
-    event = reader.read(topic, delivery_id, body, is_training) if is_accepted else None
+    event, sources = reader.read(topic, webhook, delivery_id, request_id, body) if is_accepted else (None, {})
     return {
         "seed": seed,
         "shape": shape,
@@ -52,8 +56,11 @@ def draw(seed: int) -> dict[str, Any]:
         "body": base64.b64encode(body).decode(),
         "is_training": is_training,
         "topic": topic,
+        "webhook": webhook,
         "delivery_id": delivery_id,
+        "request_id": request_id,
         "event": event and asdict(event),
+        "sources": sources,
     }
 
 
@@ -61,7 +68,7 @@ def _body(shape: str, rng: Random) -> bytes:
     tree = SHAPES[shape](rng)
     for _ in range(rng.choices((0, 1, 2, 5), (4, 4, 3, 1))[0]):
         distort(tree, rng)
-    body = write(tree, rng).encode()
+    body = (codecs.BOM_UTF8 if rng.random() < 0.05 else b"") + write(tree, rng).encode()
     return damage(body, rng) if rng.random() < 0.08 else body
 
 

@@ -19,13 +19,14 @@ _NUMBERS = (
 _NO_JSON = (
     "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "0x10", "1e", "-", "True", "nul", "undefined", "'x'", "",
     '"\\x"', '"\\u12"', '"\\ud8"', '"a\nb"', '"\t"', '"\0"', "[1,]", '{"a":1,}', "{a:1}", '{"a"}', "/* */1",
-    "\u00a01", '"', "[", "{", "]", "}", '{1:2}',
+    "\u00a01", "\ufeff1", '"', "[", "{", "]", "}", '{1:2}',
 )
 _NO_UTF_8 = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf")
 # What is read, so that an oddity meets it; and what is not.
 _NAMES = (
     "id", "label", "updatedAt", "createdAt", "modelRunId", "dataRow", "project", "data_row", "projects", "labels",
-    "details", "updated_at", "label_details", "Id", "ID", " id", "id\0", "", "x", "\ud800",
+    "details", "last_activity_at", "label_details", "created_at", "updated_at", "content_last_updated_at",
+    "project_details", "workflow_history", "Id", "ID", " id", "id\0", "", "x", "\ud800",
 )
 _TIMES = (
     "yesterday", "2021-03-17", "2021-03-17T13:51", "2021-03-17T13:51:59", "2021-03-17T13:51:59 Z",
@@ -60,10 +61,9 @@ def time(rng: Random) -> str:
     """A time, seldom one that is none: Labelbox writes `Z` and `+00:00`, with and without milliseconds."""
     if rng.random() < 0.25:
         return rng.choice(_TIMES)
-    day, clock = (
-        (rng.randrange(1970, 2100), rng.randint(1, 12), rng.randint(1, 28)),
-        (rng.randrange(24), rng.randrange(60)),
-    )
+    # Of two times on one day, what they are in UTC decides which is the newer.
+    day = rng.choice(((2021, 3, 17), (rng.randrange(1970, 2100), rng.randint(1, 12), rng.randint(1, 28))))
+    clock = rng.randrange(24), rng.randrange(60)
     fraction = rng.choice(
         ("", "", ".000", f".{rng.randrange(1000):03}", f".{rng.randrange(10)}", f".{rng.randrange(10**12):012}")
     )

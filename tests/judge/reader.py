@@ -1,17 +1,32 @@
-"""What a body says, by the tables of the contract: with Python's JSON reader, and nothing taken from the Rust code.
+"""Reads an event from its body, by the contract: with Python's JSON reader, and nothing taken from the Rust code.
 
-Three rules are the relay's own, as JSON leaves them open: of two fields of one name the last counts; a text with a lone
-surrogate is no text, so what has it as its value or as its name counts as not there; and `_BREAKS` below.
+What the contract leaves open: of two fields of one name the last counts, but under `projects` the times of both do. A text
+with a lone surrogate is no text; a value or a name that is none counts as not there, and so does any other value of the
+wrong type. A byte order mark before the document is skipped.
 """
 
 import hashlib
 import json
 import re
 from dataclasses import dataclass
-from math import isinf
 from typing import Any, NoReturn
 
 from times import in_utc
+
+# Each value is that of the first of these paths where there is one.
+_ENTITY_ID = {
+    "label": ("id", "data_row.id"),
+    "review": ("id", "label.id", "data_row.id"),
+    "workflow": ("id", "dataRow.id", "data_row.id"),
+    "model_run": ("modelRunId",),
+    "unrouted": (),
+}
+_OCCURRED_AT = ("updatedAt", "createdAt", "data_row.details.last_activity_at")
+# The lists of a project, and where their items have times.
+_PROJECT_TIMES = {
+    "labels": ("label_details.created_at", "label_details.updated_at", "label_details.content_last_updated_at"),
+    "project_details.workflow_history": ("created_at",),
+}
 
 
 @dataclass(frozen=True)
@@ -35,28 +50,35 @@ class Object:
     fields: list[tuple[str, Any]]
 
 
-@dataclass(frozen=True)
-class Number:
-    """A number as it is written: it may be of any size."""
+def read(
+    topic: str | None, webhook: str | None, delivery_id: str | None, request_id: str, body: bytes
+) -> tuple[Event, dict[str, str | None]]:
+    """Reads a webhook's delivery or, without a webhook, a call for a training run.
 
-    text: str
-
-
-def read(topic: str | None, delivery_id: str | None, body: bytes, is_training: bool) -> Event:
-    """Reads the body of a webhook's delivery, or of a call for a training run."""
-    topic = "MODEL_RUN_CREATED" if is_training else topic and topic.upper()
-    entity, reason = ("model_run", None) if is_training else _entity(topic)
+    Also returns where each value that has several sources came from.
+    """
+    topic = "MODEL_RUN_CREATED" if webhook is None else topic and topic.upper()
+    entity, reason = ("model_run", None) if webhook is None else _entity(topic)
     document = _document(body)
-    entity_id = project_id = occurred_at = None
     if document is None:
         entity, reason = "unrouted", reason or "unreadable"
-    else:
-        entity_id, project_id, occurred_at = _entity_id(entity, document), _project_id(document), _occurred_at(document)
+    sources = {
+        "entity_id": {path: _text(document, path) for path in _ENTITY_ID[entity]},
+        "project_id": {"project.id": _text(document, "project.id"), "projects": _only_project(document)},
+        "occurred_at": {path: _time(document, path) for path in _OCCURRED_AT} | {"projects": _newest(document)},
+        "discriminator": {"delivery_id": delivery_id, "request_id": request_id},
+    }
+    chosen = {name: next((path for path in paths if paths[path]), None) for name, paths in sources.items()}
+    if entity == "label" and chosen["occurred_at"]:
+        chosen["discriminator"] = None
+    entity_id, project_id, occurred_at, discriminator = (
+        path and sources[name][path] for name, path in chosen.items()
+    )
     # Section 4 of the contract.
-    delivery = "" if occurred_at else f"{delivery_id or ''}\n"
-    dedup_id = hashlib.sha256(f"{topic or ''}\n{delivery}".encode() + body).hexdigest()
+    parts = (webhook, topic, discriminator)
+    dedup_id = hashlib.sha256(b"".join((part or "").encode() + b"\0" for part in parts) + body).hexdigest()
     group_id = dedup_id if entity_id is None else _group_of(entity_id)
-    return Event(entity, reason, topic, entity_id, project_id, occurred_at, dedup_id, group_id)
+    return Event(entity, reason, topic, entity_id, project_id, occurred_at, dedup_id, group_id), chosen
 
 
 def _entity(topic: str | None) -> tuple[str, str | None]:
@@ -75,54 +97,45 @@ def _group_of(entity_id: str) -> str:
     return hashlib.sha256(entity_id.encode()).hexdigest()
 
 
-def _entity_id(entity: str, document: Object) -> str | None:
-    label = _text(_only_label(document), "id") if _only_label(document) else _text(document, "data_row", "id")
-    choices = {
-        "label": [_text(document, "id"), label],
-        "review": [_text(document, "id"), _text(document, "label", "id"), label],
-        "workflow": [_text(document, "id"), _text(document, "dataRow", "id"), _text(document, "data_row", "id")],
-        "model_run": [_text(document, "modelRunId")],
-        "unrouted": [],
-    }
-    return next((choice for choice in choices[entity] if choice), None)
+def _only_project(document: Any) -> str | None:
+    names = {name for name, _ in _fields(_follow(document, "projects"))}
+    return names.pop() if len(names) == 1 else None
 
 
-def _project_id(document: Object) -> str | None:
-    names = list(_named(_follow(document, "projects")))
-    return _text(document, "project", "id") or (names[0] or None if len(names) == 1 else None)
+def _newest(document: Any) -> str | None:
+    """Times in UTC with milliseconds sort as texts do."""
+    times = (
+        _time(item, path)
+        for _, project in _fields(_follow(document, "projects"))
+        for items, paths in _PROJECT_TIMES.items()
+        for item in _items(_follow(project, items))
+        for path in paths
+    )
+    return max(filter(None, times), default=None)
 
 
-def _occurred_at(document: Object) -> str | None:
-    choices = [
-        _text(document, "updatedAt"),
-        _text(document, "createdAt"),
-        _text(_only_label(document), "label_details", "updated_at"),
-        _text(document, "data_row", "details", "updated_at"),
-    ]
-    times = (in_utc(choice) for choice in choices if choice)
-    return next((time for time in times if time), None)
+def _time(value: Any, path: str) -> str | None:
+    text = _text(value, path)
+    return text and in_utc(text)
 
 
-def _only_label(document: Object) -> Object | None:
-    """Whatever is in a list of labels counts, but only an object can be a label."""
-    lists = [_follow(project, "labels") for project in _named(_follow(document, "projects")).values()]
-    items = [item for labels in lists if isinstance(labels, list) for item in labels]
-    return items[0] if len(items) == 1 and isinstance(items[0], Object) else None
-
-
-def _text(value: Any, *path: str) -> str | None:
-    found = _follow(value, *path)
+def _text(value: Any, path: str) -> str | None:
+    found = _follow(value, path)
     return found if isinstance(found, str) and found and _is_text(found) else None
 
 
-def _follow(value: Any, *path: str) -> Any:
-    for name in path:
-        value = _named(value).get(name)
+def _follow(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = dict(_fields(value)).get(name)
     return value
 
 
-def _named(value: Any) -> dict[str, Any]:
-    return {name: inner for name, inner in value.fields if _is_text(name)} if isinstance(value, Object) else {}
+def _fields(value: Any) -> list[tuple[str, Any]]:
+    return [field for field in value.fields if _is_text(field[0])] if isinstance(value, Object) else []
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_text(text: str) -> bool:
@@ -131,10 +144,10 @@ def _is_text(text: str) -> bool:
 
 def _document(body: bytes) -> Object | None:
     try:
-        document = _JSON.decode(body.decode("utf-8"))
+        document = _JSON.decode(body.decode("utf-8-sig"))
     except ValueError:
         return None
-    return None if not isinstance(document, Object) or _breaks(document, _BREAKS) else document
+    return document if isinstance(document, Object) else None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -143,27 +156,5 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")  # Python has joined what is a pair
-_JSON = json.JSONDecoder(object_pairs_hook=Object, parse_int=Number, parse_float=Number, parse_constant=_refuse)
-
-# Where the relay looks for an object or a list, in one pass. If it finds a text that is none (a lone surrogate) or a
-# number that no double can hold (1e999) there, and only there, the whole body counts as unreadable. That is the price
-# of the one pass, which src/event/lenient.rs names; the event is queued all the same, with its body.
-_BREAKS: dict[str, Any] = {
-    "dataRow": {},
-    "project": {},
-    "data_row": {"details": {}},
-    "projects": {"*": {"labels": [{"label_details": {}}]}},
-}
-
-
-def _breaks(value: Any, places: Any) -> bool:
-    if isinstance(value, str):
-        return not _is_text(value)
-    if isinstance(value, Number):
-        return isinf(float(value.text))
-    if isinstance(value, Object) and isinstance(places, dict):
-        inner = ((found, places.get(name, places.get("*"))) for name, found in value.fields if _is_text(name))
-        return any(places_in is not None and _breaks(found, places_in) for found, places_in in inner)
-    if isinstance(value, list) and isinstance(places, list):
-        return any(_breaks(item, places[0]) for item in value)
-    return False
+# Python's int would refuse a number of more than 4,300 digits.
+_JSON = json.JSONDecoder(object_pairs_hook=Object, parse_int=float, parse_constant=_refuse)

@@ -18,7 +18,9 @@ pub(crate) fn says(case: &Case) -> Option<Said> {
         Event::of_webhook(&verified, case.topic.as_deref())
     };
     let envelope = Envelope {
+        webhook: case.webhook.clone(),
         delivery_id: case.delivery_id.clone(),
+        request_id: case.request_id.clone(),
         ..Envelope::default()
     };
     let carriage = Carriage {
