@@ -37,7 +37,9 @@ def site(deployed: Deploy, whole: Stack, secrets_manager: Gate) -> Site:
     for number in range(int(counted("Refused", Reason="signature_rejected")), OFTEN):
         assert watched.send(b"%d" % number, "LABEL_CREATED", secret="wrong") == 401
     for _ in range(int(counted("Refused", Reason="not_found")), OFTEN):
-        assert watched.send(b"{}", "LABEL_CREATED", webhook="unknown") == 404
+        assert watched.send(b"{}", "LABEL_CREATED", webhook="unknown", secret="wrong") == 404
+    for _ in range(int(counted("Refused", Reason="unsupported_media_type")), OFTEN):
+        assert watched.send(b"{}", "LABEL_CREATED", content_type="text/plain", secret="wrong") == 415
     for _ in range(int(counted("SourceNotAllowed")), OFTEN):
         assert watched.invoke("POST", "*", True) == 400
     model_run_and_models = 2

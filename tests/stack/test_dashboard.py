@@ -12,7 +12,7 @@ from alarms import deployed_alarms
 from dashboard import Malformed, Widget, read
 from metric_names import ENTITIES, of_type, trouble
 
-URGENT = {"Spilled", "Failed", "TooLarge", "Throttled", "5xx", "Errors", "Throttles"}
+URGENT = {"RefusedWithValidSignature", "Spilled", "Failed", "TooLarge", "Throttled", "5xx", "Errors", "Throttles"}
 """Metrics of which each is a matter for a person."""
 RARE = {"Refused", "Unrouted", "SourceNotAllowed", "SecretStale", *URGENT}
 

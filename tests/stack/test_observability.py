@@ -16,7 +16,7 @@ from watched import ELSEWHERE, SETTINGS, Watched, live_through_it_all, log_of
 REASONS = {
     "signature_rejected": 3,
     "not_found": 1,
-    "unsupported_media_type": 1,
+    "unsupported_media_type": 2,
     "method_not_allowed": 1,
     "malformed_base64": 1,
 }
@@ -62,6 +62,7 @@ def test_each_thing_that_happens_is_counted(relay: Stack, stale: int) -> None:
         "Spilled": 2,
         "Pointer": 2,
         "Refused": refused,
+        "RefusedWithValidSignature": 2,
         "Failed": 1,
         "SourceNotAllowed": 0,
     }
@@ -76,6 +77,7 @@ def test_sources_that_are_not_allowed_are_counted_whatever_becomes_of_them(obser
     found = observing.metrics(), guarded.metrics()
     assert [total(each, "SourceNotAllowed") for each in found] == [1, 1]
     assert [total(each, "Queued") for each in found] == [1, 0]
+    assert [total(each, "RefusedWithValidSignature") for each in found] == [0, 1]
     assert by(found[1], "Refused", "Reason") == {"source_not_allowed": 1}
 
 
@@ -103,8 +105,22 @@ def test_every_metric_that_is_documented_is_emitted_as_that_and_no_other(
     assert found == expected
 
 
+def test_the_line_of_a_refused_request_with_a_valid_signature_says_so(relay: Stack) -> None:
+    refused = [json.loads(line) for line in relay.logs() if '"Refused":1' in line]
+    said = [(line["Reason"], line["valid_signature"]) for line in refused if "valid_signature" in line]
+    counted = [line["Reason"] for line in refused if "RefusedWithValidSignature" in line]
+    assert said == [("not_found", True), ("unsupported_media_type", True)]
+    assert counted == [reason for reason, _ in said]
+
+
 def test_an_uptime_check_has_no_metrics(relay: Stack) -> None:
-    [line] = [line for line in relay.logs() if '"route":"health"' in line]
+    get, head = (line for line in relay.logs() if '"route":"health"' in line)
+    assert emitted([get, head]) == []
+
+
+def test_an_invocation_without_a_request_is_logged_and_has_no_metrics(relay: Stack) -> None:
+    [line] = [line for line in relay.logs() if '"invocation is not an HTTP request"' in line]
+    assert json.loads(line)["level"] == "INFO"
     assert emitted([line]) == []
 
 

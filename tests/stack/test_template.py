@@ -19,7 +19,13 @@ OUTPUTS = {
     "PayloadBucketName",
     "DashboardUrl",
 }
-ROUTES = {"POST /webhooks/{webhook}", "GET /training/models", "POST /training/model_run", "GET /health"}
+ROUTES = {
+    "POST /webhooks/{webhook}",
+    "GET /training/models",
+    "POST /training/model_run",
+    "GET /health",
+    "HEAD /health",
+}
 
 
 def attributes(stack: Stack, queue: str) -> dict[str, str]:
@@ -40,10 +46,17 @@ def test_the_outputs_are_those_of_the_contract(stack: Stack) -> None:
     assert stack.outputs["HealthUrl"].endswith("/health")
 
 
-def test_the_api_has_exactly_four_routes(stack: Stack) -> None:
+def test_the_api_has_exactly_the_routes_of_the_contract(stack: Stack) -> None:
     api = stack.api.rpartition("/")[2]
     routes = stack.emulator.client("apigatewayv2").get_routes(ApiId=api)["Items"]
     assert {route["RouteKey"] for route in routes} == ROUTES
+    assert len({route["Target"] for route in routes}) == 1
+
+
+def test_an_uptime_check_by_head_gets_the_answer_of_get_without_its_body(stack: Stack) -> None:
+    get, head = (stack.send(method, "/health") for method in ("GET", "HEAD"))
+    assert (get.status, head.status, head.data) == (200, 200, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
 @pytest.mark.parametrize("entity", QUEUES)

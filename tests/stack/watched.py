@@ -80,26 +80,43 @@ def deliver_events(relay: Watched) -> None:
     assert relay.stack.send("POST", "/training/model_run", [("X-Hub-Signature", sign(run))], run).status == 200
     assert relay.stack.send("GET", "/training/models", [("X-Hub-Signature", sign(b""))]).status == 200
     assert relay.stack.send("GET", "/health").status == 200
+    assert relay.stack.send("HEAD", "/health").status == 200
+    invoke_without_request(relay.stack)
+
+
+def invoke_without_request(stack: Stack) -> None:
+    """Calls the function as the console's test button and scheduled warmers do."""
+    client, name = stack.emulator.client("lambda"), stack.outputs["FunctionName"]
+    assert "FunctionError" not in client.invoke(FunctionName=name, Payload=b"{}")
 
 
 def make_mistakes(relay: Watched) -> None:
-    """Each kind of refusal that the sender can cause, wrong signatures thrice."""
+    """Each kind of refusal that the sender can cause, wrong signatures thrice; two others have a valid signature."""
     for number in range(3):
         assert relay.send(b"%d" % number, "LABEL_CREATED", secret="wrong") == 401
     assert relay.send(b"{}", "LABEL_CREATED", webhook="unknown") == 404
     assert relay.send(b"{}", "LABEL_CREATED", content_type="text/plain") == 415
+    assert relay.send(b"{}", "LABEL_CREATED", content_type="text/plain", secret="wrong") == 415
     assert relay.invoke("PUT", "{}", False) == 405
     assert relay.invoke("POST", "*", True) == 400
 
 
 def lose_secrets_manager(relay: Watched, secrets_manager: Gate) -> None:
-    """Sends labels with an old secret until the function has noticed."""
+    """Sends labels with an old secret until the function has noticed, and until it has fetched its secret again."""
     secrets_manager.close()
     try:
         stale = until(lambda: relay.label(10 + relay.sent, "stale") == 200 and relay.stack.counted("SecretStale") > 0)
     finally:
         secrets_manager.open()
     assert stale, "the secret was never stale"
+    fetched = until(lambda: relay.label(10 + relay.sent, "stale") == 200 and has_fetched(relay.stack))
+    assert fetched, "the secret was not fetched again"
+
+
+def has_fetched(stack: Stack) -> bool:
+    """Whether the last request has fetched the secret. Until then, the relay answers 503 to a wrong signature."""
+    line = json.loads([line for line in stack.logs() if line.startswith("{")][-1])
+    return "SecretTime" in line and "SecretStale" not in line
 
 
 def lose_queue_and_bucket(relay: Watched) -> None:
