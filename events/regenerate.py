@@ -68,7 +68,8 @@ def read_if_there(name):
 
 
 def encode(event):
-    return (json.dumps(event, indent=2, ensure_ascii=False) + "\n").encode()
+    """Escapes a byte order mark, which no editor shows; other characters stay readable."""
+    return (json.dumps(event, indent=2, ensure_ascii=False).replace("\ufeff", "\\ufeff") + "\n").encode()
 
 
 def sign(algorithm, body):
@@ -166,7 +167,7 @@ def list_headers(sample, body):
     """Lists what the sender and the gateway put on the request. The training calls have no type, topic or id."""
     headers = {
         "Accept": "*/*",
-        "Content-Type": "application/json" if is_webhook(sample) else None,
+        "Content-Type": sample.get("content_type", "application/json") if is_webhook(sample) else None,
         "Host": DOMAIN,
         "User-Agent": "example-sender/1.0",
         "X-Amzn-Trace-Id": make_trace_id(sample),

@@ -15,8 +15,12 @@ const OTHER: &str = include_str!("../events/unrouted-unknown-topic.payload.json"
 
 /// Where bodies have ids that make them events of their own.
 const IDS: [&str; 3] = ["/id", "/dataRow/id", "/data_row/id"];
-/// Where bodies have their time.
-const TIMES: [&str; 3] = ["/updatedAt", "/createdAt", "/data_row/details/updated_at"];
+/// The fields from which the relay reads a body's time.
+const TIMES: [&str; 3] = [
+    "/updatedAt",
+    "/createdAt",
+    "/data_row/details/last_activity_at",
+];
 
 /// Labelbox's two shapes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,7 +46,8 @@ pub fn of_topic(topic: &str, shape: Shape) -> serde_json::Result<Value> {
     serde_json::from_str(if shape == Shape::V1 { v1 } else { v2 })
 }
 
-/// Makes a sample an event of its own: what has an id gets a new one, and its time is `now`, in RFC 3339.
+/// Makes a sample an event of its own: what has an id gets a new one, and its time is `now`, in RFC 3339. The times of
+/// labels and of the import stay: a data row's last activity may be later than both.
 pub fn renew(body: &mut Value, now: &str, random: &mut Rng) {
     set_all(body, &IDS, || json!(id(random)));
     set_all(body, &["/modelRunId"], || json!(uuid(random)));
@@ -55,7 +60,6 @@ pub fn renew(body: &mut Value, now: &str, random: &mut Rng) {
         let labels = project.get_mut("labels").and_then(Value::as_array_mut);
         for label in labels.into_iter().flatten() {
             set_all(label, &["/id"], || json!(id(random)));
-            set_all(label, &["/label_details/updated_at"], || json!(now));
         }
     }
 }
