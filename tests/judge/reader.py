@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from times import in_utc
 
-# Each value is that of the first of these paths where there is one.
+# Each value is that of the first of these paths that has a text, and not an empty one.
 _ENTITY_ID = {
     "label": ("id", "data_row.id"),
     "review": ("id", "label.id", "data_row.id"),
@@ -121,7 +121,7 @@ def _time(value: Any, path: str) -> str | None:
 
 def _text(value: Any, path: str) -> str | None:
     found = _follow(value, path)
-    return found if isinstance(found, str) and found and _is_text(found) else None
+    return found if isinstance(found, str) and _is_text(found) else None
 
 
 def _follow(value: Any, path: str) -> Any:
