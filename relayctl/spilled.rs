@@ -72,8 +72,10 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     if is_fifo {
         let computed = || group_id(letter.attribute("entity_id"), key.dedup_id);
         letter.group_id = Some(record.message_group_id.unwrap_or_else(computed));
-        // The event's own: where the queue has taken the event within five minutes, it may drop this one.
-        letter.dedup_id = Some(key.dedup_id.to_owned());
+        // The event's own, so that the queue may drop what it has taken within five minutes; or another one, where the
+        // queue has stored something else than the event under that.
+        let dedup_id = record.message_deduplication_id;
+        letter.dedup_id = Some(dedup_id.unwrap_or_else(|| key.dedup_id.to_owned()));
     }
     Ok(letter)
 }

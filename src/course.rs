@@ -16,6 +16,8 @@ pub struct Course {
     pub secret_trouble: Option<SecretTrouble>,
     /// Whether its source address may send. One that may not is let in where that is only observed.
     pub is_source_allowed: bool,
+    /// Whether it was refused although one of our secrets signed it: an event that its sender has lost.
+    pub is_signed_but_refused: bool,
 }
 
 /// How long each step took, whether it came to anything or not; nothing for a step that was not taken.
@@ -58,6 +60,7 @@ impl Course {
             times: Times::default(),
             secret_trouble: None,
             is_source_allowed: true,
+            is_signed_but_refused: false,
         }
     }
 }

@@ -59,7 +59,11 @@ async fn spill(
 ) -> Result<Stored, Failure> {
     let key = spill::key(message);
     let watch = Stopwatch::start();
-    let stored = match Record::of(message).to_json() {
+    let record = match reason {
+        QueueError::NotSent(_) => Record::of(message),
+        QueueError::WrongConfirmation(_) => Record::of(message).with_own_dedup_id(),
+    };
+    let stored = match record.to_json() {
         Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
         Err(error) => Err(BucketError::NotStored(error.into())),
     };

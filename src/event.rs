@@ -1,7 +1,7 @@
 //! What a verified body says: which entity it is about, and its ids and time. Nothing else is read.
 
 mod body;
-mod lenient;
+mod json;
 
 use crate::signature::Verified;
 use body::Body;
@@ -122,69 +122,25 @@ impl Event {
                 occurred_at: None,
             };
         };
-        let (entity_id, project_id, occurred_at) = (
-            entity_id(entity, &body),
-            project_id(&body),
-            occurred_at(&body),
-        );
         Self {
             entity,
             topic,
-            entity_id,
-            project_id,
-            occurred_at,
+            entity_id: match entity {
+                Entity::Label => body.label_event_id(),
+                Entity::Review => body.review_id(),
+                Entity::Workflow => body.workflow_event_id(),
+                Entity::ModelRun => body.model_run_id(),
+                Entity::Unrouted(_) => None,
+            },
+            project_id: body.project_id(),
+            occurred_at: body.occurred_at(),
         }
     }
 }
 
-/// The body's own id comes first; only what Labelbox calls v2 has none, and there the shape decides.
-fn entity_id(entity: Entity, body: &Body) -> Option<String> {
-    let label = body
-        .only_label()
-        .map_or(&body.data_row_v2.id, |label| &label.id);
-    let id = match entity {
-        Entity::Label => body.id.as_ref().or(label.as_ref()),
-        Entity::Review => body
-            .id
-            .as_ref()
-            .or(body.label_id.as_ref())
-            .or(label.as_ref()),
-        Entity::Workflow => body
-            .id
-            .as_ref()
-            .or(body.data_row.id.as_ref())
-            .or(body.data_row_v2.id.as_ref()),
-        Entity::ModelRun => body.model_run_id.as_ref(),
-        Entity::Unrouted(_) => None,
-    };
-    id.cloned()
-}
-
-fn project_id(body: &Body) -> Option<String> {
-    body.project
-        .id
-        .clone()
-        .or_else(|| body.projects.only_id().map(str::to_owned))
-}
-
-fn occurred_at(body: &Body) -> Option<String> {
-    let label = body
-        .only_label()
-        .and_then(|label| label.label_details.updated_at.as_deref());
-    [
-        body.updated_at.as_deref(),
-        body.created_at.as_deref(),
-        label,
-        body.data_row_v2.details.updated_at.as_deref(),
-    ]
-    .into_iter()
-    .flatten()
-    .find_map(normalise)
-}
-
 /// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
 /// milliseconds; as texts those would not sort.
-fn normalise(time: &str) -> Option<String> {
+fn normalize(time: &str) -> Option<String> {
     // Between date and time RFC 3339 has these; the parser takes anything there.
     if !matches!(time.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;

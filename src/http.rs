@@ -6,7 +6,7 @@ mod request;
 mod route;
 
 pub use answer::{Refusal, Served};
-pub use gateway::{GatewayAnswer, GatewayEvent};
+pub use gateway::{EventError, GatewayAnswer, GatewayEvent};
 pub use request::{MalformedBase64, RawBody, Request};
 pub use route::Route;
 
@@ -17,12 +17,12 @@ use crate::queue::Queue;
 use crate::receive::{Delivery, Origin, Relay};
 use crate::secrets::SecretStore;
 use crate::signature::{Rejected, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
-use crate::telemetry::{Line, Log};
+use crate::telemetry::{self, Line, Log};
 use crate::training::model_list;
 use answer::reply;
 use lambda_http::Context;
-use lambda_http::http::Response;
 use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::http::{Method, Response};
 use std::time::{Duration, SystemTime};
 
 /// Header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
@@ -67,14 +67,19 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
 
     /// Answers a gateway's event, whatever it is.
     pub async fn answer_event(&self, event: GatewayEvent, context: &Context) -> GatewayAnswer {
-        let Some(request) = event.into_request(context) else {
-            let unread = Request {
-                request_id: context.request_id.clone(),
-                ..Request::default()
-            };
-            let now = (self.clock)();
-            return self
-                .close(&Line {
+        match event.into_request(context) {
+            Ok(request) => self.answer(request).await.into(),
+            Err(EventError::NotHttp) => {
+                telemetry::not_an_http_request(&context.request_id);
+                reply(&Err(Refusal::NoRoute)).into()
+            }
+            Err(EventError::Unreadable) => {
+                let now = (self.clock)();
+                let unread = Request {
+                    request_id: context.request_id.clone(),
+                    ..Request::default()
+                };
+                self.close(&Line {
                     request: &unread,
                     route: None,
                     body_bytes: 0,
@@ -83,9 +88,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
                     started: now,
                     ended: now,
                 })
-                .into();
-        };
-        self.answer(request).await.into()
+                .into()
+            }
+        }
     }
 
     /// Answers a request, whatever it is, and writes its log line.
@@ -95,9 +100,16 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
-        let outcome = self
-            .serve(&request, route.clone(), body, started, &mut course)
-            .await;
+        let outcome = match self.check(&request, route.as_ref(), &mut course) {
+            Ok(route) => {
+                self.serve(&request, route, body, started, &mut course)
+                    .await
+            }
+            Err(refusal) => {
+                course.is_signed_but_refused = self.is_signed(&request, body);
+                Err(refusal)
+            }
+        };
         self.close(&Line {
             request: &request,
             route: route.as_ref(),
@@ -112,41 +124,56 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     /// Writes the log line of a request, and gives the answer to it.
     fn close(&self, line: &Line<'_>) -> Response<String> {
         self.log.write(line);
-        reply(line.outcome)
+        let mut answer = reply(line.outcome);
+        if line.request.method == Method::HEAD.as_str() {
+            answer.body_mut().clear();
+        }
+        answer
     }
 
-    async fn serve(
+    /// Checks all that can be checked without the body, in the order of the contract.
+    fn check<'r>(
         &self,
         request: &Request,
-        route: Option<Route>,
-        body: RawBody,
-        now: SystemTime,
+        route: Option<&'r Route>,
         course: &mut Course,
-    ) -> Result<Served, Refusal> {
+    ) -> Result<&'r Route, Refusal> {
         let route = route.ok_or(Refusal::NoRoute)?;
-        let allow = route.method();
-        if request.method != allow {
-            return Err(Refusal::MethodNotAllowed { allow });
+        if !route.takes(&request.method) {
+            return Err(Refusal::MethodNotAllowed {
+                allow: route.allow(),
+            });
         }
-        let wants_models = route == Route::Models;
-        let origin = match route {
-            Route::Health => return Ok(Served::Healthy),
-            Route::Models | Route::ModelRun => Origin::Training,
-            Route::Webhook(webhook) => Origin::Webhook(webhook),
-        };
+        if *route == Route::Health {
+            return Ok(route);
+        }
         course.is_source_allowed = self.sources.allow(request.source);
         if !course.is_source_allowed && self.sources.enforced {
             return Err(Refusal::SourceNotAllowed);
         }
         // Labelbox's training calls name no content type.
-        let is_webhook = matches!(origin, Origin::Webhook(_));
-        if is_webhook && !is_json(request.only_value(CONTENT_TYPE.as_str())) {
+        if matches!(route, Route::Webhook(_)) && !is_json(request.values(CONTENT_TYPE.as_str())) {
             return Err(Refusal::UnsupportedMediaType);
         }
+        Ok(route)
+    }
+
+    async fn serve(
+        &self,
+        request: &Request,
+        route: &Route,
+        body: RawBody,
+        now: SystemTime,
+        course: &mut Course,
+    ) -> Result<Served, Refusal> {
+        let origin = match route {
+            Route::Health => return Ok(Served::Healthy),
+            Route::Models | Route::ModelRun => Origin::Training,
+            Route::Webhook(webhook) => Origin::Webhook(webhook.clone()),
+        };
         let body = body.decode()?;
-        let signatures =
-            Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER));
-        if wants_models {
+        let signatures = signatures_of(request);
+        if *route == Route::Models {
             return self.models(origin, signatures, now, course).await;
         }
         let delivery = Delivery {
@@ -156,9 +183,19 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
             topic: usable(request.only_value(TOPIC_HEADER)),
             delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
             trace: usable(request.trace.as_deref()).filter(|trace| has_root(trace)),
+            request_id: request.request_id.clone(),
         };
         let receipt = self.relay.receive(delivery, now, course).await?;
         Ok(Served::Received(Box::new(receipt)))
+    }
+
+    /// Whether a refused request is signed with one of our secrets: an event that is lost, and no noise.
+    fn is_signed(&self, request: &Request, body: RawBody) -> bool {
+        let Ok(signatures) = signatures_of(request) else {
+            return false;
+        };
+        let body = body.decode().map(Unverified::new);
+        body.is_ok_and(|body| self.relay.is_signed(&signatures, &body))
     }
 
     /// Labelbox signs this call over the empty body, whatever comes with it.
@@ -176,18 +213,35 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     }
 }
 
-/// How long Lambda lets us work on this request; nothing, when its time is over.
-fn time_left(request: &Request, now: SystemTime) -> Option<Duration> {
-    let deadline = request.deadline?;
-    Some(deadline.duration_since(now).unwrap_or_default())
+fn signatures_of(request: &Request) -> Result<Signatures, Rejected> {
+    Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER))
 }
 
-/// `application/json`, with or without parameters.
-fn is_json(content_type: Option<&str>) -> bool {
-    let essence = content_type
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+/// How long Lambda lets us work on this request. A deadline that is over when the request arrives is none: Lambda starts
+/// no invocation whose time is up, but `cargo lambda` sends a constant deadline in 1970.
+fn time_left(request: &Request, now: SystemTime) -> Option<Duration> {
+    let left = request.deadline?.duration_since(now).ok()?;
+    Some(left).filter(|left| !left.is_zero())
+}
+
+/// Whether there is a content type, and each that is there is `application/json`, with or without parameters. Proxies
+/// repeat headers, and join the values with a comma (RFC 9110, section 5.3).
+fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
+    let Some(first) = content_types.next() else {
+        return false;
+    };
+    let is_json = |content_type: &str| {
+        let mut in_quotes = false;
+        let mut values = content_type.split(|character| {
+            in_quotes ^= character == '"';
+            character == ',' && !in_quotes
+        });
+        values.all(|value| {
+            let media_type = value.split(';').next().unwrap_or_default();
+            media_type.trim().eq_ignore_ascii_case("application/json")
+        })
+    };
+    is_json(first) && content_types.all(is_json)
 }
 
 /// A header's value, if it is 1 to 256 visible ASCII characters; any other counts as missing.

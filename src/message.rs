@@ -48,6 +48,8 @@ pub struct Envelope {
     pub delivery_id: Option<String>,
     /// The webhook name in the path.
     pub webhook: Option<String>,
+    /// The id of this invocation.
+    pub request_id: String,
     /// The X-Ray trace header of this invocation.
     pub trace: Option<String>,
 }
@@ -131,7 +133,7 @@ impl Message {
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
-        let dedup_id = identity::dedup_id(&verified, &event, envelope.delivery_id.as_deref());
+        let dedup_id = identity::dedup_id(&verified, &event, &envelope);
         let group_id = match carriage.queue_type {
             QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,

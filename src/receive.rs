@@ -12,6 +12,7 @@ use crate::secret::{Secret, Secrets};
 use crate::secrets::{FetchError, SecretCache, SecretStore};
 use crate::signature::{Rejected, Signatures, Unverified, Verified};
 use crate::telemetry;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ pub struct Delivery {
     pub delivery_id: Option<String>,
     /// The X-Ray trace header of this invocation.
     pub trace: Option<String>,
+    /// The id of this invocation.
+    pub request_id: String,
 }
 
 /// The route that a delivery came by; it decides which secret must have signed it.
@@ -118,6 +121,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             topic,
             delivery_id,
             trace,
+            request_id,
         } = delivery;
         let verified = self.prove(&origin, signatures, body, now, course).await?;
         let event = match origin {
@@ -127,6 +131,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
         let envelope = Envelope {
             delivery_id,
             webhook: origin.webhook(),
+            request_id,
             trace,
         };
         let (message, payload) = Message::compose(
@@ -176,23 +181,40 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
     ) -> Result<Verified, Failure> {
         let secrets = self.secrets.current(now, course).await;
         let mut secrets = secrets.map_err(Failure::NoSecret)?;
-        if origin.secrets_in(&secrets).is_none() {
-            secrets = self
-                .secrets
-                .newer(&secrets, now, course)
-                .await
-                .ok_or(Failure::UnknownWebhook)?;
+        if origin.secrets_in(&secrets).is_none()
+            && let Some(newer) = self.refresh(&secrets, now, course).await?
+        {
+            secrets = newer;
         }
-        let ours = origin.secrets_in(&secrets).ok_or(Failure::UnknownWebhook)?;
-        let signatures = signatures.inspect_err(|_| self.secrets.was_a_stranger(now))?;
+        let Some(ours) = origin.secrets_in(&secrets) else {
+            course.is_signed_but_refused =
+                signatures.is_ok_and(|signatures| body.is_signed(&signatures, secrets.all()));
+            return Err(Failure::UnknownWebhook);
+        };
+        let signatures = signatures.inspect_err(|_| self.secrets.record_auth_failure(now))?;
         let body = match body.verify(&signatures, ours) {
             Ok(verified) => return Ok(verified),
             Err(body) => body,
         };
-        let newer = self.secrets.newer(&secrets, now, course).await;
-        let newer = newer.ok_or(Rejected)?;
+        let newer = self.refresh(&secrets, now, course).await?.ok_or(Rejected)?;
         let ours = origin.secrets_in(&newer).ok_or(Failure::UnknownWebhook)?;
         Ok(body.verify(&signatures, ours).map_err(|_| Rejected)?)
+    }
+
+    async fn refresh(
+        &self,
+        seen: &Arc<Secrets>,
+        now: SystemTime,
+        course: &mut Course,
+    ) -> Result<Option<Arc<Secrets>>, Failure> {
+        let newer = self.secrets.refresh(seen, now, course).await;
+        newer.map_err(Failure::NoSecret)
+    }
+
+    /// Whether one of the secrets in memory signed `body`, whatever it is for. Fetches nothing.
+    pub fn is_signed(&self, signatures: &Signatures, body: &Unverified) -> bool {
+        let secrets = self.secrets.cached();
+        secrets.is_some_and(|secrets| body.is_signed(signatures, secrets.all()))
     }
 }
 

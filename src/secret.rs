@@ -1,6 +1,6 @@
 //! What a secret is: its text, the webhooks that it belongs to, and how it hides.
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::collections::HashMap;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -8,13 +8,19 @@ use zeroize::Zeroizing;
 /// The name of the secret that signs the training routes; no webhook can have it.
 const TRAINING: &str = "training";
 
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
 /// One shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` says which copies are not
 /// ours to zero, such as the answer that it came in.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret's text; one trailing newline, with or without a carriage return, is not part of it.
+    /// Takes a secret's text. One leading byte order mark and one trailing newline, with or without a carriage return,
+    /// are not part of it: editors and shells add them.
     pub fn new(mut text: String) -> Self {
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.remove(0);
+        }
         if text.ends_with('\n') {
             text.pop();
             if text.ends_with('\r') {
@@ -50,31 +56,50 @@ pub enum Secrets {
     ByWebhook(HashMap<String, Vec<Secret>>),
 }
 
-/// The value looks like a JSON object but is not one of names with secrets.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list of \
-     secrets (line {line}, column {column})"
-)]
-pub struct MalformedSecret {
-    line: usize,
-    column: usize,
+/// The value cannot be meant as a secret. No message quotes a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// Nothing but white space.
+    #[error("the secret's value is blank")]
+    Blank,
+    /// A JSON list, or a string in quotation marks.
+    #[error(
+        "the secret's value is a JSON list or a quoted JSON string; it must be plain text, or an object of webhook \
+         names with a secret or a list of secrets"
+    )]
+    NotAnObject,
+    /// It starts like a JSON object.
+    #[error(
+        "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list \
+         of secrets (line {line}, column {column})"
+    )]
+    MalformedObject {
+        /// Where the error is, from 1.
+        line: usize,
+        /// Where the error is, from 1.
+        column: usize,
+    },
 }
 
 impl Secrets {
     /// Reads the string of the Secrets Manager secret; see README.md, "Secrets and rotation", for its two forms.
     ///
     /// # Errors
-    /// When the text starts with `{` and is no object from names to a secret or a list of secrets: a typing mistake
-    /// in the object must not turn the object's own text into a secret.
-    pub fn parse(text: String) -> Result<Self, MalformedSecret> {
+    /// If the text cannot be meant as a secret: a typing mistake must not turn the text of an object into a secret.
+    pub fn parse(text: String) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text);
-        if !text.trim_start().starts_with('{') {
-            return Ok(Self::ForAll(vec![Secret::new(text.to_string())]));
+        let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
+        match value.as_bytes() {
+            [] => return Err(InvalidSecret::Blank),
+            [b'{', ..] => {}
+            [b'[' | b'"', ..] if serde_json::from_str::<IgnoredAny>(value).is_ok() => {
+                return Err(InvalidSecret::NotAnObject);
+            }
+            _ => return Ok(Self::ForAll(vec![Secret::new(text.to_string())])),
         }
-        // serde_json's message could quote a part of the value, so only the place is kept.
+        // serde_json's message could quote a part of the value, so only the position is kept.
         let by_webhook: HashMap<String, Listed> =
-            serde_json::from_str(&text).map_err(|error| MalformedSecret {
+            serde_json::from_str(value).map_err(|error| InvalidSecret::MalformedObject {
                 line: error.line(),
                 column: error.column(),
             })?;
@@ -84,6 +109,18 @@ impl Secrets {
                 .map(|(webhook, Listed(secrets))| (webhook, secrets))
                 .collect(),
         ))
+    }
+
+    /// Every secret, whatever it is for.
+    pub fn all(&self) -> impl Iterator<Item = &Secret> {
+        let (shared, by_webhook) = match self {
+            Self::ForAll(secrets) => (Some(secrets), None),
+            Self::ByWebhook(by_webhook) => (None, Some(by_webhook.values())),
+        };
+        shared
+            .into_iter()
+            .chain(by_webhook.into_iter().flatten())
+            .flatten()
     }
 
     /// The secrets of a webhook, any of which may match; `None` when the name is not known.

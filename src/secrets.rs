@@ -5,7 +5,7 @@ mod cache;
 pub use cache::SecretCache;
 
 use crate::aws::{CallError, Operation, Service};
-use crate::secret::{MalformedSecret, Secrets};
+use crate::secret::{InvalidSecret, Secrets};
 use aws_sdk_secretsmanager::operation::get_secret_value::{
     GetSecretValue, GetSecretValueError, GetSecretValueInput, GetSecretValueOutput,
 };
@@ -33,8 +33,8 @@ pub enum FetchError {
     Unusable(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl From<MalformedSecret> for FetchError {
-    fn from(error: MalformedSecret) -> Self {
+impl From<InvalidSecret> for FetchError {
+    fn from(error: InvalidSecret) -> Self {
         Self::Unusable(error.into())
     }
 }

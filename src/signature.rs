@@ -78,13 +78,20 @@ impl Unverified {
     /// # Errors
     /// Gives the body back, still unverified, so that the caller can try a newer secret.
     pub fn verify(self, signatures: &Signatures, secrets: &[Secret]) -> Result<Verified, Self> {
-        if secrets
-            .iter()
-            .any(|secret| self.is_signed_with(secret, signatures))
-        {
+        if self.is_signed(signatures, secrets) {
             return Ok(Verified(self.0));
         }
         Err(self)
+    }
+
+    /// Whether one secret made every signature that is there.
+    pub fn is_signed<'s>(
+        &self,
+        signatures: &Signatures,
+        secrets: impl IntoIterator<Item = &'s Secret>,
+    ) -> bool {
+        let mut secrets = secrets.into_iter();
+        secrets.any(|secret| self.is_signed_with(secret, signatures))
     }
 
     fn is_signed_with(&self, secret: &Secret, signatures: &Signatures) -> bool {

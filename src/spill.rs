@@ -85,6 +85,15 @@ impl<'m> Record<'m> {
         }
     }
 
+    /// The same record with a deduplication id of its own, for a message that its queue has confirmed wrongly: whatever
+    /// the queue has stored under the event's id would make it drop the replayed message.
+    pub fn with_own_dedup_id(mut self) -> Self {
+        if let Some(id) = &mut self.message_deduplication_id {
+            id.push_str("-replay");
+        }
+        self
+    }
+
     /// The record as JSON.
     ///
     /// # Errors

@@ -161,6 +161,11 @@ fn answered_uptime_check(line: &Line<'_>) {
     );
 }
 
+/// Says that Lambda was invoked with something else than a gateway's event. It counts in no metric.
+pub fn not_an_http_request(request_id: &str) {
+    info!(request_id, "invocation is not an HTTP request");
+}
+
 /// Says that the secret could not be fetched when the function started; the first event tries again.
 pub fn secret_not_fetched(error: &dyn Error) {
     warn!(cause = chain(error), "secret could not be fetched");

@@ -19,10 +19,14 @@ use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// How long a connection may take to open, TLS and all: an attempt must leave time for another.
@@ -30,6 +34,10 @@ const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(1);
 /// How long an idle connection counts as good. Lambda freezes an instance between two events, and while it sleeps, it
 /// does not see that the other end has closed.
 const IDLE_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// How many idle connections are kept, to all hosts together: an instance that works on several events at once has
+/// several to each of three hosts.
+const MAX_IDLE: usize = 16;
 
 /// A way to open connections.
 pub trait Dial: Debug + Send + Sync + 'static {
@@ -52,7 +60,21 @@ pub struct Connections<D> {
 struct Idle {
     origin: Origin,
     since: Instant,
+    connection: Connection,
+}
+
+/// An open connection. It is closed when this is dropped, whatever it was doing.
+#[derive(Debug)]
+struct Connection {
     sender: SendRequest<SdkBody>,
+    is_flushed: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +107,8 @@ impl<D: Dial> Connections<D> {
     /// When there is no connection within a second.
     pub async fn open(&self, address: &Uri) -> Result<(), ConnectorError> {
         let origin = Origin::of(address)?;
-        let sender = self.connect(address).await?;
-        self.keep(origin, sender);
+        let connection = self.connect(address).await?;
+        self.keep(origin, connection);
         Ok(())
     }
 
@@ -98,26 +120,26 @@ impl<D: Dial> Connections<D> {
         let origin = Origin::of(&address)?;
         address_to_host(&mut request, &address)?;
         // A connection that the other end has closed meanwhile gives the request back, unsent.
-        while let Some(mut sender) = self.idle(&origin).await {
-            match sender.try_send_request(request).await {
-                Ok(response) => return self.finish(origin, sender, response).await,
+        while let Some(mut connection) = self.idle(&origin).await {
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return self.finish(origin, connection, response).await,
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(in_words_of_the_sdk(error.into_error())),
                 },
             }
         }
-        let mut sender = self.connect(&address).await?;
-        let response = sender.send_request(request).await;
+        let mut connection = self.connect(&address).await?;
+        let response = connection.sender.send_request(request).await;
         let response = response.map_err(in_words_of_the_sdk)?;
-        self.finish(origin, sender, response).await
+        self.finish(origin, connection, response).await
     }
 
     /// Reads the whole response, so that the connection is free again.
     async fn finish(
         &self,
         origin: Origin,
-        sender: SendRequest<SdkBody>,
+        connection: Connection,
         response: Response<hyper::body::Incoming>,
     ) -> Result<HttpResponse, ConnectorError> {
         let (parts, body) = response.into_parts();
@@ -126,18 +148,24 @@ impl<D: Dial> Connections<D> {
             .await
             .map_err(in_words_of_the_sdk)?
             .to_bytes();
-        // After a fault of the service, another connection may lead to another server.
-        if !parts.status.is_server_error() {
-            self.keep(origin, sender);
+        // After a fault of the service, another connection may lead to another server. And a response that came before
+        // the request was sent leaves a connection on which the next request would wait for the rest of this one.
+        if !parts.status.is_server_error() && connection.is_flushed.load(Ordering::Relaxed) {
+            self.keep(origin, connection);
         }
         HttpResponse::try_from(Response::from_parts(parts, SdkBody::from(body)))
             .map_err(|error| ConnectorError::other(error.into(), None))
     }
 
-    async fn connect(&self, address: &Uri) -> Result<SendRequest<SdkBody>, ConnectorError> {
+    async fn connect(&self, address: &Uri) -> Result<Connection, ConnectorError> {
+        let is_flushed = Arc::new(AtomicBool::new(true));
         let connecting = async {
             let stream = self.dial.dial(address).await;
             let stream = stream.map_err(|error| ConnectorError::io(error.into()))?;
+            let stream = FlushMonitor {
+                stream,
+                is_flushed: Arc::clone(&is_flushed),
+            };
             handshake(TokioIo::new(stream))
                 .await
                 .map_err(in_words_of_the_sdk)
@@ -146,12 +174,16 @@ impl<D: Dial> Connections<D> {
         let (sender, connection) =
             connected.map_err(|late| ConnectorError::timeout(late.into()))??;
         // What ends a connection is told to whoever uses it.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        Ok(Connection {
+            sender,
+            is_flushed,
+            task,
+        })
     }
 
     /// An idle connection to this host that is still good.
-    async fn idle(&self, origin: &Origin) -> Option<SendRequest<SdkBody>> {
+    async fn idle(&self, origin: &Origin) -> Option<Connection> {
         loop {
             let mut idle = {
                 let mut waiting = self.waiting();
@@ -159,18 +191,29 @@ impl<D: Dial> Connections<D> {
                 waiting.swap_remove(place)
             };
             let is_old = now().duration_since(idle.since) > IDLE_TIME_LIMIT;
-            if !is_old && !idle.sender.is_closed() && idle.sender.ready().await.is_ok() {
-                return Some(idle.sender);
+            let sender = &mut idle.connection.sender;
+            if !is_old && !sender.is_closed() && sender.ready().await.is_ok() {
+                return Some(idle.connection);
             }
         }
     }
 
-    fn keep(&self, origin: Origin, sender: SendRequest<SdkBody>) {
+    fn keep(&self, origin: Origin, connection: Connection) {
         let since = now();
-        self.waiting().push(Idle {
+        let mut waiting = self.waiting();
+        if waiting.len() >= MAX_IDLE {
+            let oldest = waiting
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, idle)| idle.since);
+            if let Some((oldest, _)) = oldest {
+                waiting.swap_remove(oldest);
+            }
+        }
+        waiting.push(Idle {
             origin,
             since,
-            sender,
+            connection,
         });
     }
 
@@ -189,6 +232,58 @@ impl<D: Dial> HttpConnector for Connections<D> {
                 .map_err(|error| ConnectorError::user(error.into()))?;
             connections.exchange(request).await
         })
+    }
+}
+
+/// A stream that knows whether all that was written to it has been sent.
+struct FlushMonitor<S> {
+    stream: S,
+    is_flushed: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FlushMonitor<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FlushMonitor<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.is_flushed.store(true, Ordering::Relaxed);
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -81,12 +81,12 @@ where
             .as_operation_error()
             .and_then(|error| error.downcast_ref::<E>());
         match error.filter(|_| !response.status().is_success()) {
-            Some(error) => Err(CallError::Refused(Refused {
+            Some(error) => Err(CallError::Refused(Refused::new(
                 service,
-                status: response.status().as_u16(),
-                code: ProvideErrorMetadata::code(error).map(str::to_owned),
-                message: error.message().map(str::to_owned),
-            })),
+                response.status().as_u16(),
+                ProvideErrorMetadata::code(error).map(str::to_owned),
+                error.message().map(str::to_owned),
+            ))),
             // What could not be read may be a secret: the error's own text has no part of it.
             None => Err(CallError::malformed(
                 "the answer is not what the service should say",

@@ -58,12 +58,12 @@ fn confirmation(response: &HttpResponse) -> Result<Confirmation, CallError> {
         .bytes()
         .and_then(|body| str::from_utf8(body).ok())
         .unwrap_or_default();
-    Err(CallError::Refused(Refused {
-        service: "S3",
-        status: response.status().as_u16(),
-        code: element(text, "Code"),
-        message: element(text, "Message"),
-    }))
+    Err(CallError::Refused(Refused::new(
+        "S3",
+        response.status().as_u16(),
+        element(text, "Code"),
+        element(text, "Message"),
+    )))
 }
 
 /// `<Error><Code>NoSuchBucket</Code>…`. Source:

@@ -11,7 +11,10 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::retry::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 /// The limits of one attempt; `schedule.rs` has those of a whole step. Attempts that hang must leave time for another.
 const ATTEMPT_TIME_LIMIT: Duration = Duration::from_millis(1600);
@@ -21,6 +24,24 @@ const ATTEMPTS: u32 = 3;
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
+/// Throttling of KMS as SQS reports it, which the SDK's lists lack. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors>.
+const KMS_THROTTLING: [&str; 2] = ["KMS.ThrottlingException", "KmsThrottled"];
+/// Errors that a wrong clock causes, or may cause. Source: the list of botocore and of the AWS SDK for JavaScript,
+/// <https://github.com/smithy-lang/smithy-typescript/blob/main/packages/service-error-classification/src/constants.ts>.
+const CLOCK_SKEW_ERRORS: [&str; 6] = [
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+/// AWS accepts five minutes of difference between the clocks; the SDKs correct from four on.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(4 * 60);
+/// Error messages of services are cut to so many bytes.
+const MAX_MESSAGE_BYTES: usize = 512;
+
 /// A service, ready for calls.
 #[derive(Debug, Clone)]
 pub struct Service {
@@ -29,6 +50,8 @@ pub struct Service {
     signer: Arc<Signer>,
     address: Address,
     clock: fn() -> SystemTime,
+    /// What to add to our clock, in seconds.
+    clock_offset: Arc<AtomicI64>,
     attempts: u32,
 }
 
@@ -87,6 +110,7 @@ impl Service {
             signer: Arc::new(signer),
             address,
             clock,
+            clock_offset: Arc::default(),
             attempts: ATTEMPTS,
         }
     }
@@ -146,7 +170,7 @@ impl Service {
             .try_clone()
             .ok_or_else(|| Failure::lasting("the request cannot be sent twice".into()))?;
         self.signer
-            .sign(&mut request, (self.clock)())
+            .sign(&mut request, self.now().into())
             .map_err(Failure::lasting)?;
         let answer = tokio::time::timeout(ATTEMPT_TIME_LIMIT, self.connector.call(request)).await;
         let response = match answer {
@@ -166,9 +190,35 @@ impl Service {
             }
         };
         read(&response).map_err(|error| Failure {
-            is_passing: matches!(&error, CallError::Refused(refused) if refused.is_passing()),
+            is_passing: matches!(&error, CallError::Refused(refused)
+                if refused.is_passing() || self.corrects_clock(refused, &response)),
             error,
         })
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        let offset = self.clock_offset.load(Ordering::Relaxed);
+        OffsetDateTime::from((self.clock)()) + time::Duration::seconds(offset)
+    }
+
+    /// Whether the service refused the request for the time in its signature, and its answer's `Date` shows how far our
+    /// clock is off. The next signature has the service's time then.
+    fn corrects_clock(&self, refused: &Refused, response: &HttpResponse) -> bool {
+        let may_be_skewed = |code: &String| CLOCK_SKEW_ERRORS.contains(&code.as_str());
+        if !refused.code.as_ref().is_some_and(may_be_skewed) {
+            return false;
+        }
+        let date = response.headers().get("date");
+        let Some(date) = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok()) else {
+            return false;
+        };
+        let is_off = (date - self.now()).abs() > MAX_CLOCK_SKEW;
+        if is_off {
+            let offset = date - OffsetDateTime::from((self.clock)());
+            self.clock_offset
+                .store(offset.whole_seconds(), Ordering::Relaxed);
+        }
+        is_off
     }
 }
 
@@ -182,12 +232,34 @@ impl Failure {
 }
 
 impl Refused {
+    /// A refusal with the message cut to a sane length, or without it where it could quote signed headers.
+    pub(super) fn new(
+        service: &'static str,
+        status: u16,
+        code: Option<String>,
+        message: Option<String>,
+    ) -> Self {
+        let quotes_headers =
+            |code: &str| matches!(code, "InvalidSignatureException" | "SignatureDoesNotMatch");
+        let is_quoting = code.as_deref().is_some_and(quotes_headers);
+        let message = message.filter(|_| !is_quoting).map(|mut message| {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+            message
+        });
+        Self {
+            service,
+            status,
+            code,
+            message,
+        }
+    }
+
     /// Whether the service may say something else in a moment.
     fn is_passing(&self) -> bool {
         let is_known = |code: &str| {
-            [THROTTLING_ERRORS, TRANSIENT_ERRORS]
-                .concat()
-                .contains(&code)
+            [THROTTLING_ERRORS, TRANSIENT_ERRORS, &KMS_THROTTLING]
+                .iter()
+                .any(|codes| codes.contains(&code))
         };
         matches!(self.status, 429 | 500 | 502 | 503 | 504)
             || self.code.as_deref().is_some_and(is_known)

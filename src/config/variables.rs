@@ -161,9 +161,19 @@ fn is_http_url(text: &str) -> bool {
     })
 }
 
-/// A network, or a single address.
+/// A network, or a single address. IPv4 addresses that are mapped to IPv6 (RFC 4291, section 2.5.5.2) become IPv4, as
+/// [`super::Sources::allow`] makes those of requests.
 fn network(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical())))
+    let network = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .ok()?;
+    let mapped_prefix_bits = 96;
+    match (network.addr().to_canonical(), network.prefix_len()) {
+        (IpAddr::V4(address), bits) if network.max_prefix_len() == 128 => {
+            let bits = bits.checked_sub(mapped_prefix_bits)?;
+            IpNet::new(address.into(), bits).ok()
+        }
+        _ => Some(network),
+    }
 }

@@ -1,178 +1,124 @@
-//! The few fields of a Labelbox body that are read, picked out in one pass: no tree, no copy of anything else.
+//! The few values of a Labelbox body that are read.
 //!
-//! Where a field is there twice, the last one counts. Only a text that is no JSON object is not a body.
+//! Where a field occurs twice, the last one counts. A value of another type than the expected one counts as missing.
 
-use super::lenient::{Lenient, Object, list, object, raw, skip, text};
-use serde::de::MapAccess;
-use std::collections::BTreeMap;
+use super::json::Json;
+use super::normalize;
 
-/// So many projects are told apart, which bounds what a body can make us hold; Labelbox has a data row in a few.
-const MAX_PROJECTS: usize = 1000;
+/// JSON texts do not begin with one, and a reader may ignore it (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// Both body shapes at once: v1 has `id`, `dataRow` and `project`, v2 has `data_row` and `projects`.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    pub(super) id: Option<String>,
-    pub(super) label_id: Option<String>,
-    pub(super) data_row: Identified,
-    pub(super) project: Identified,
-    pub(super) updated_at: Option<String>,
-    pub(super) created_at: Option<String>,
-    pub(super) model_run_id: Option<String>,
-    pub(super) data_row_v2: DataRow,
-    pub(super) projects: Projects,
+/// A body with the values of its top-level fields: v1 has `id`, `dataRow` and `project`, v2 has `data_row` and
+/// `projects`.
+pub(super) struct Body<'a> {
+    id: Json<'a>,
+    label: Json<'a>,
+    data_row_v1: Json<'a>,
+    data_row_v2: Json<'a>,
+    project: Json<'a>,
+    projects: Json<'a>,
+    updated_at: Json<'a>,
+    created_at: Json<'a>,
+    model_run_id: Json<'a>,
 }
 
-impl Body {
-    /// Reads a body; `None` when it is not a JSON object.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+impl<'a> Body<'a> {
+    /// Reads a body. Returns `None` if it is not a JSON object.
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
-        Lenient::read(text)
+        let json = Json::new(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text));
+        let mut body = Self {
+            id: Json::NULL,
+            label: Json::NULL,
+            data_row_v1: Json::NULL,
+            data_row_v2: Json::NULL,
+            project: Json::NULL,
+            projects: Json::NULL,
+            updated_at: Json::NULL,
+            created_at: Json::NULL,
+            model_run_id: Json::NULL,
+        };
+        let is_object = json.for_each_field(|key, value| match key {
+            "id" => body.id = value,
+            "label" => body.label = value,
+            "dataRow" => body.data_row_v1 = value,
+            "data_row" => body.data_row_v2 = value,
+            "project" => body.project = value,
+            "projects" => body.projects = value,
+            "updatedAt" => body.updated_at = value,
+            "createdAt" => body.created_at = value,
+            "modelRunId" => body.model_run_id = value,
+            _ => {}
+        });
+        is_object.then_some(body)
     }
 
-    /// The label of a v2 body that has exactly one.
-    pub(super) fn only_label(&self) -> Option<&Label> {
-        let projects = self.projects.by_id.values();
-        let labels: usize = projects.clone().map(|project| project.labels).sum();
-        let is_only = labels + self.projects.labels_of_others == 1;
-        let mut first_labels = projects.flat_map(|project| &project.first_label);
-        first_labels.next().filter(|_| is_only)
+    /// A v2 body is about its data row, however many labels that has: the number changes, and an id must not.
+    pub(super) fn label_event_id(&self) -> Option<String> {
+        self.id
+            .string()
+            .or_else(|| self.data_row_v2.get("id").string())
     }
-}
 
-/// `{"id": …}`: v1's project and data row, and the label of a review.
-#[derive(Debug, Default)]
-pub(super) struct Identified {
-    pub(super) id: Option<String>,
-}
-
-/// v2's `data_row`.
-#[derive(Debug, Default)]
-pub(super) struct DataRow {
-    pub(super) id: Option<String>,
-    pub(super) details: Details,
-}
-
-/// v2's `data_row.details` and `label_details`.
-#[derive(Debug, Default)]
-pub(super) struct Details {
-    pub(super) updated_at: Option<String>,
-}
-
-/// v2's `projects`, where one that is there twice is one; of each, how many labels it has, and the first one.
-#[derive(Debug, Default)]
-pub(super) struct Projects {
-    by_id: BTreeMap<String, Project>,
-    labels_of_others: usize,
-}
-
-impl Projects {
-    /// The id of the project of a v2 body that has exactly one. Like any other text, an empty one is none.
-    pub(super) fn only_id(&self) -> Option<&str> {
-        let (id, _) = self.by_id.first_key_value()?;
-        Some(id.as_str()).filter(|id| self.by_id.len() == 1 && !id.is_empty())
+    pub(super) fn review_id(&self) -> Option<String> {
+        let label = || self.label.get("id").string();
+        let data_row = || self.data_row_v2.get("id").string();
+        self.id.string().or_else(label).or_else(data_row)
     }
-}
 
-/// One label of a v2 body.
-#[derive(Debug, Default)]
-pub(super) struct Label {
-    pub(super) id: Option<String>,
-    pub(super) label_details: Details,
-}
-
-/// One project of a v2 body.
-#[derive(Debug, Default)]
-struct Project {
-    labels: usize,
-    first_label: Option<Label>,
-}
-
-impl Object for Body {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "id" => self.id = text(fields)?,
-            "updatedAt" => self.updated_at = text(fields)?,
-            "createdAt" => self.created_at = text(fields)?,
-            "modelRunId" => self.model_run_id = text(fields)?,
-            "dataRow" => self.data_row = object(fields)?,
-            "project" => self.project = object(fields)?,
-            "data_row" => self.data_row_v2 = object(fields)?,
-            "projects" => self.projects = object(fields)?,
-            // An object in a review; in a v1 label a string of megabytes, which must not even be unescaped.
-            "label" => {
-                let label = raw(fields)?;
-                let label = Some(label).filter(|label| label.starts_with('{'));
-                self.label_id = label
-                    .and_then(Lenient::<Identified>::read)
-                    .and_then(|label| label.id);
-            }
-            _ => skip(fields)?,
-        }
-        Ok(())
+    pub(super) fn workflow_event_id(&self) -> Option<String> {
+        let data_row_v1 = || self.data_row_v1.get("id").string();
+        let data_row_v2 = || self.data_row_v2.get("id").string();
+        self.id.string().or_else(data_row_v1).or_else(data_row_v2)
     }
-}
 
-impl Object for Identified {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "id" => self.id = text(fields)?,
-            _ => skip(fields)?,
-        }
-        Ok(())
+    pub(super) fn model_run_id(&self) -> Option<String> {
+        self.model_run_id.string()
+    }
+
+    /// v1 names its project, v2 has its projects' ids as keys: the only one, if there is one.
+    pub(super) fn project_id(&self) -> Option<String> {
+        self.project.get("id").string().or_else(|| {
+            let mut only: Option<String> = None;
+            let mut is_only = true;
+            self.projects.for_each_field(|key, _| match &only {
+                None => only = Some(key.to_owned()),
+                Some(first) => is_only &= first == key,
+            });
+            only.filter(|key| is_only && !key.is_empty())
+        })
+    }
+
+    /// When the event happened: RFC 3339, UTC, milliseconds.
+    ///
+    /// `data_row.details.updated_at` stays at the time of the import while labels change. Source:
+    /// <https://docs.labelbox.com/reference/label-export>.
+    pub(super) fn occurred_at(&self) -> Option<String> {
+        let last_activity = || self.data_row_v2.get("details").get("last_activity_at");
+        time(self.updated_at)
+            .or_else(|| time(self.created_at))
+            .or_else(|| time(last_activity()))
+            .or_else(|| self.newest_time_of_projects())
+    }
+
+    /// The newest time of any label and of any step in a workflow.
+    fn newest_time_of_projects(&self) -> Option<String> {
+        let mut newest = None;
+        let mut add = |value| newest = newest.take().max(time(value));
+        self.projects.for_each_field(|_, project| {
+            project.get("labels").for_each_item(|label| {
+                let details = label.get("label_details");
+                add(details.get("created_at"));
+                add(details.get("updated_at"));
+                add(details.get("content_last_updated_at"));
+            });
+            let history = project.get("project_details").get("workflow_history");
+            history.for_each_item(|step| add(step.get("created_at")));
+        });
+        newest
     }
 }
 
-impl Object for DataRow {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "id" => self.id = text(fields)?,
-            "details" => self.details = object(fields)?,
-            _ => skip(fields)?,
-        }
-        Ok(())
-    }
-}
-
-impl Object for Details {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "updated_at" => self.updated_at = text(fields)?,
-            _ => skip(fields)?,
-        }
-        Ok(())
-    }
-}
-
-impl Object for Projects {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        let project: Project = object(fields)?;
-        if self.by_id.len() < MAX_PROJECTS || self.by_id.contains_key(key) {
-            self.by_id.insert(key.to_owned(), project);
-        } else {
-            self.labels_of_others += project.labels;
-        }
-        Ok(())
-    }
-}
-
-impl Object for Project {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "labels" => (self.labels, self.first_label) = list(fields)?,
-            _ => skip(fields)?,
-        }
-        Ok(())
-    }
-}
-
-impl Object for Label {
-    fn field<'de, A: MapAccess<'de>>(&mut self, key: &str, fields: &mut A) -> Result<(), A::Error> {
-        match key {
-            "id" => self.id = text(fields)?,
-            "label_details" => self.label_details = object(fields)?,
-            _ => skip(fields)?,
-        }
-        Ok(())
-    }
+fn time(value: Json<'_>) -> Option<String> {
+    normalize(&value.string()?)
 }

@@ -3,9 +3,10 @@
 //! `lambda_http` reads these events, too, but it copies a body four times, refuses the event for one odd header value,
 //! and panics on an odd host, query or base64. Each of those would be an answer that is not ours.
 
-use super::{RawBody, Request};
+use super::{RawBody, Request, Route};
 use lambda_http::Context;
 use lambda_http::http::Response;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -19,16 +20,51 @@ const EXPECTED_HEADERS: usize = 16;
 /// The gateway's own trace header, for an invocation that Lambda says no trace of.
 const TRACE_HEADER: &str = "x-amzn-trace-id";
 
-/// A proxy event: format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by which fields are there.
+/// What Lambda was invoked with: a proxy event of format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by
+/// which fields are there, or anything else.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-pub struct GatewayEvent(Option<ProxyEvent>);
+pub struct GatewayEvent(Result<ProxyEvent, EventError>);
+
+/// Why an event is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventError {
+    /// It is no HTTP request at all, such as a test event of the console or a scheduled event.
+    NotHttp,
+    /// It is one, but a field that is needed is of another type.
+    Unreadable,
+}
 
 impl<'de> Deserialize<'de> for GatewayEvent {
     /// Never fails: the runtime would answer for us, and log what it could not read.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = WrittenEvent::deserialize(deserializer).ok();
-        Ok(Self(read.and_then(|event| event.try_into().ok())))
+        let mut is_object = false;
+        let event = deserializer.deserialize_map(EventVisitor {
+            is_object: &mut is_object,
+        });
+        Ok(Self(match event {
+            Ok(event) if !event.is_http() => Err(EventError::NotHttp),
+            Ok(event) => event.try_into().map_err(|_| EventError::Unreadable),
+            Err(_) if is_object => Err(EventError::Unreadable),
+            Err(_) => Err(EventError::NotHttp),
+        }))
+    }
+}
+
+struct EventVisitor<'a> {
+    is_object: &'a mut bool,
+}
+
+impl<'de> Visitor<'de> for EventVisitor<'_> {
+    type Value = WrittenEvent<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a gateway's event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        *self.is_object = true;
+        WrittenEvent::deserialize(MapAccessDeserializer::new(map))
     }
 }
 
@@ -39,7 +75,10 @@ impl<'de> Deserialize<'de> for GatewayEvent {
 struct WrittenEvent<'a> {
     raw_path: Option<String>,
     path: Option<String>,
+    resource: Option<String>,
     http_method: Option<String>,
+    #[serde(borrow)]
+    path_parameters: Option<&'a RawValue>,
     #[serde(borrow)]
     headers: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -48,6 +87,13 @@ struct WrittenEvent<'a> {
     request_context: Option<&'a RawValue>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
+}
+
+impl WrittenEvent<'_> {
+    /// Whether it has a path or a method. Format 2.0 has its method in the context, but always a path beside it.
+    fn is_http(&self) -> bool {
+        self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
+    }
 }
 
 /// A JSON object as its pairs, in the order and as often as they are there.
@@ -82,6 +128,8 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
 struct ProxyEvent {
     raw_path: Option<String>,
     path: Option<String>,
+    resource: Option<String>,
+    path_parameters: Pairs<Option<String>>,
     http_method: Option<String>,
     headers: Pairs<Option<String>>,
     multi_value_headers: Pairs<Option<Vec<Option<String>>>>,
@@ -97,6 +145,8 @@ impl TryFrom<WrittenEvent<'_>> for ProxyEvent {
         Ok(Self {
             raw_path: event.raw_path,
             path: event.path,
+            resource: event.resource,
+            path_parameters: read(event.path_parameters)?,
             http_method: event.http_method,
             headers: read(event.headers)?,
             multi_value_headers: read(event.multi_value_headers)?,
@@ -133,9 +183,11 @@ struct Identity {
 }
 
 impl GatewayEvent {
-    /// The request in the event; `None` when the event cannot be read. What the event lacks is empty, so that the door
-    /// finds no route for it.
-    pub fn into_request(self, context: &Context) -> Option<Request> {
+    /// The request in the event. What the event lacks is empty.
+    ///
+    /// # Errors
+    /// If there is none in it.
+    pub fn into_request(self, context: &Context) -> Result<Request, EventError> {
         let event = self.0?;
         let RequestContext {
             stage,
@@ -144,17 +196,16 @@ impl GatewayEvent {
         } = event.request_context;
         let HttpContext { method, source_ip } = http.unwrap_or_default();
         let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
-        let path = match event.raw_path {
-            // Format 2.0 puts a named stage in front of the path; format 1.0 does not.
-            Some(path) => without_stage(path, stage.as_deref()),
-            None => event.path.unwrap_or_default(),
-        };
+        let resource = event.resource.as_deref();
+        let resource = resource.and_then(|it| fill_in(it, &event.path_parameters.0));
+        let path = event.raw_path.or(event.path).unwrap_or_default();
+        let path = routed_path(resource, path, stage.as_deref());
         let headers = headers(event.headers, event.multi_value_headers);
         let trace = context.xray_trace_id.clone().or_else(|| {
             let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
             traced.map(|(_, value)| value.clone())
         });
-        Some(Request {
+        Ok(Request {
             method: method.or(event.http_method).unwrap_or_default(),
             path,
             headers,
@@ -204,12 +255,35 @@ fn headers(
     headers
 }
 
-fn without_stage(path: String, stage: Option<&str>) -> String {
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    match rest.filter(|rest| rest.starts_with('/')) {
-        Some(rest) => rest.to_owned(),
-        None => path,
+/// The path that has a route, where there is one. A REST API behind a base path mapping has the mapping's name in front
+/// of the path, but its resource says which route it is. Format 2.0 has a named stage in front, unless it comes by a
+/// custom domain.
+fn routed_path(resource: Option<String>, path: String, stage: Option<&str>) -> String {
+    let has_route = |path: &String| Route::of_path(path).is_some();
+    if let Some(resource) = resource.filter(has_route) {
+        return resource;
     }
+    if has_route(&path) {
+        return path;
+    }
+    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    rest.map(str::to_owned).filter(has_route).unwrap_or(path)
+}
+
+/// `/webhooks/{webhook}` or `/{proxy+}` with its parameters in place; `None` if one is missing.
+fn fill_in(resource: &str, parameters: &[(String, Option<String>)]) -> Option<String> {
+    let segments = resource.split('/').map(|segment| {
+        let name = segment
+            .strip_prefix('{')
+            .and_then(|it| it.strip_suffix('}'));
+        let Some(name) = name else {
+            return Some(segment);
+        };
+        let name = name.strip_suffix('+').unwrap_or(name);
+        let parameter = parameters.iter().find(|(known, _)| known == name);
+        parameter.and_then(|(_, value)| value.as_deref())
+    });
+    Some(segments.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// An answer in the form that all three gateways take.

@@ -3,6 +3,10 @@
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
 
+/// Names that no webhook can have: `training` names the secret of the training routes, and messages of `relayctl
+/// backfill` have `backfill` as their webhook.
+const RESERVED_NAMES: [&str; 2] = ["training", "backfill"];
+
 /// The four routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
@@ -12,7 +16,7 @@ pub enum Route {
     Models,
     /// `POST /training/model_run`.
     ModelRun,
-    /// `GET /health`.
+    /// `GET /health`, `HEAD /health`.
     Health,
 }
 
@@ -30,17 +34,24 @@ impl Route {
         }
     }
 
-    /// The only method that it takes.
-    pub fn method(&self) -> &'static str {
+    /// The methods that it takes, as the header `Allow` lists them.
+    pub fn allow(&self) -> &'static str {
         match self {
             Self::Webhook(_) | Self::ModelRun => "POST",
-            Self::Models | Self::Health => "GET",
+            Self::Models => "GET",
+            Self::Health => "GET, HEAD",
         }
+    }
+
+    /// Whether it takes this method.
+    pub fn takes(&self, method: &str) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method)
     }
 }
 
 fn is_webhook_name(name: &str) -> bool {
-    (1..=MAX_WEBHOOK_BYTES).contains(&name.len())
+    !RESERVED_NAMES.contains(&name)
+        && (1..=MAX_WEBHOOK_BYTES).contains(&name.len())
         && name
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

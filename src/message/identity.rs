@@ -1,24 +1,44 @@
 //! The ids by which queues and consumers tell one event from another, and what belongs together.
 
-use crate::event::Event;
+use super::Envelope;
+use crate::event::{Entity, Event};
 use crate::signature::Verified;
 use sha2::{Digest, Sha256};
 
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 const MAX_GROUP_ID_BYTES: usize = 128;
 
-/// The same event gives the same id however often it is delivered, as long as its body carries its own time. Without
-/// one, two moves of a data row have the same body, so the delivery tells them apart.
-pub(super) fn dedup_id(verified: &Verified, event: &Event, delivery_id: Option<&str>) -> String {
+/// Lower-case hex SHA-256 of webhook, topic, discriminator and body, with a NUL after each of the first three. None of
+/// them can contain a NUL, so two different events never hash the same bytes.
+///
+/// The webhook is part of it so that a holder of one webhook's secret cannot displace another webhook's events.
+pub(super) fn dedup_id(verified: &Verified, event: &Event, envelope: &Envelope) -> String {
     let mut hash = Sha256::new();
-    hash.update(event.topic.as_deref().unwrap_or_default());
-    hash.update("\n");
-    if event.occurred_at.is_none() {
-        hash.update(delivery_id.unwrap_or_default());
-        hash.update("\n");
+    for part in [
+        envelope.webhook.as_deref(),
+        event.topic.as_deref(),
+        discriminator(event, envelope),
+    ] {
+        hash.update(part.unwrap_or_default());
+        hash.update([0]);
     }
     hash.update(verified.body());
     hex::encode(hash.finalize())
+}
+
+/// Tells apart events with the same body. The same state of a label is the same event, however often it is delivered.
+/// A row that moves from A to B and back may have the same body twice, so there the delivery counts; a training run has
+/// no delivery id, so there the invocation does.
+fn discriminator<'a>(event: &Event, envelope: &'a Envelope) -> Option<&'a str> {
+    if event.entity == Entity::Label && event.occurred_at.is_some() {
+        return None;
+    }
+    Some(
+        envelope
+            .delivery_id
+            .as_deref()
+            .unwrap_or(&envelope.request_id),
+    )
 }
 
 /// The FIFO group: one entity's events are never processed at the same time; an event of no entity waits for nobody.

@@ -21,6 +21,7 @@ const MOVE: &str =
     r#"{"id":"ckrt4al1n0001pwz1x2y3z4a5","project":{"id":"ckm1qkb1v0bqx0797dvjt4wjt"}}"#;
 const RUN: &str =
     r#"{"modelId":"ckm0","modelRunId":"1ff2ad0e-6b05-45d4-bc26-d22fd5a2f1b7","modelType":"ner"}"#;
+const INVOCATION: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 const DELIVERY: &str = "ckmdi74ew57lq063553kuzekq";
 const RECEIVED_AT: OffsetDateTime = datetime!(2026-02-03 04:05:06.007 UTC);
 const PAYLOAD_ID: Uuid = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
@@ -76,6 +77,7 @@ impl Delivery<'_> {
         let envelope = Envelope {
             delivery_id: self.delivery_id.map(str::to_owned),
             webhook: webhook.map(str::to_owned),
+            request_id: INVOCATION.to_owned(),
             trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         };
         let carriage = Carriage {
@@ -144,7 +146,7 @@ fn a_label_has_every_attribute_of_the_contract() {
             ("received_at", "2026-02-03T04:05:06.007Z"),
             (
                 "dedup_id",
-                "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"
+                "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"
             ),
         ])
     );
@@ -216,7 +218,7 @@ fn a_training_run_has_a_topic_but_no_webhook() {
             ("received_at", "2026-02-03T04:05:06.007Z"),
             (
                 "dedup_id",
-                "d3f2a954dca91130a0f89accc39dd671fa2be2814dc445bba14ba87841545260"
+                "e02df36974eff406c38d40b6ffe37dbcc15f5e6da7813d5f4cdf590eb1c7a73e"
             ),
         ])
     );
@@ -320,23 +322,26 @@ fn the_dedup_id_is_what_the_contract_says() {
     let no_time = r#"{"updatedAt":"yesterday"}"#;
     #[rustfmt::skip]
     let cases = [
-        // The body has its own time: the delivery makes no difference.
-        (LABEL, Some("LABEL_UPDATED"), Some(DELIVERY), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
-        (LABEL, Some("LABEL_UPDATED"), Some(other), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
-        (LABEL, Some("LABEL_UPDATED"), None, "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
-        (LABEL, Some("label_updated"), Some(DELIVERY), "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b"),
-        (LABEL, Some("LABEL_CREATED"), Some(DELIVERY), "ff74e0e98870d9cc3304dc59e4297f68fa78afa420ce0bcabb88191a932a7ae8"),
-        (LABEL, None, Some(DELIVERY), "97b1aa9a4d4ea9f262ad632cfa8ef3128c860570c92e2e391e00e87c5a9c4dd7"),
-        (time, Some("LABEL_CREATED"), Some(DELIVERY), "22c1fac02211884676814f7251835f83e224d0105e818c70ba1b485b1c86a3d9"),
-        // It has none: the delivery does.
-        (MOVE, Some("MOVE"), Some(DELIVERY), "b2a5bdd11e55d8caaffd68215449fcbc5ea93daa4af81df03437b98cd87d3e09"),
-        (MOVE, Some("move"), Some(DELIVERY), "b2a5bdd11e55d8caaffd68215449fcbc5ea93daa4af81df03437b98cd87d3e09"),
-        (MOVE, Some("MOVE"), Some(other), "85f7d19c5bdb37785bf2cec3f4e1580068ee1f2073561ed7eb0ae53c5bddc752"),
-        (MOVE, Some("MOVE"), None, "a7c570184a9eb091ed1da40cad8536a47c2cb653154e39fc34edf7af2eb91dc9"),
-        (MOVE, None, Some(DELIVERY), "c8102169be660196f21143c6dca5d4973c1c3fd3671405fecf2a9c4880c48d68"),
-        (MOVE, None, None, "8e273f9c984621f85fbcc380bd2a94262f70056524e4f3f7d88c1db658e986a6"),
-        (no_time, Some("LABEL_UPDATED"), Some(DELIVERY), "7cae59ac0a581d383c7ca12d3ebc0b4faea56a0f4fda2bc6d68c59d819df1d31"),
-        ("[1]", Some("LABEL_UPDATED"), Some(DELIVERY), "858a43592c4809240f85e45a7feb2c07991b3d35c8937b0fbfcfa8c2f63a0e6d"),
+        // A label with a time: the same state is the same event, whatever delivers it.
+        (LABEL, Some("LABEL_UPDATED"), Some(DELIVERY), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
+        (LABEL, Some("LABEL_UPDATED"), Some(other), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
+        (LABEL, Some("LABEL_UPDATED"), None, "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
+        (LABEL, Some("label_updated"), Some(DELIVERY), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
+        (LABEL, Some("LABEL_CREATED"), Some(DELIVERY), "07c4e98ac2e7f44ec8152cf81749f92e00c7893a3d0839b1991c2d5f06938796"),
+        (time, Some("LABEL_CREATED"), Some(DELIVERY), "27b1da2b6ec758ed38ff09afbbca34c82366ef44e7151e35fa885697ddfa3114"),
+        // Any other event: the delivery tells it apart, even with a time.
+        (LABEL, Some("WORKFLOW_ACTION"), Some(DELIVERY), "72271d561a35911ea4ea2a728c0e6ce8e60581b08f3dc720dba98fe217e8ea2c"),
+        (LABEL, Some("REVIEW_UPDATED"), Some(DELIVERY), "35bf7d9d0f7c1268b6a4bfd55eb06b83889e86f4d5ed1b6c496650e05340d6c8"),
+        (LABEL, None, Some(DELIVERY), "55ab83e59d9c0937b06eb73b94fdca8430b91d3ab2836a21dd17cced089a800c"),
+        (MOVE, Some("MOVE"), Some(DELIVERY), "38c0cc0c383126c5b25eba0dd4cf3f63b49ad9e587be44201485582997d87e0c"),
+        (MOVE, Some("move"), Some(DELIVERY), "38c0cc0c383126c5b25eba0dd4cf3f63b49ad9e587be44201485582997d87e0c"),
+        (MOVE, Some("MOVE"), Some(other), "36da18c6642dc1f913069f03ac86987137dd0ba550e638e23172af4588955a83"),
+        (no_time, Some("LABEL_UPDATED"), Some(DELIVERY), "cbd128651e7437885ec28debee266aaf7a31cfe56fd0744d292f15b5fc3ddbce"),
+        ("[1]", Some("LABEL_UPDATED"), Some(DELIVERY), "a45e365d561d85700ec3744ba8ee571d0da30de00ffaec9c3cd436a86070c90a"),
+        // Without a delivery id, the invocation does.
+        (MOVE, Some("MOVE"), None, "a55aa9caa0cc115d0d8464b9d6c09c79d1138cb5ea5e060e1f0c982d0d7a52f6"),
+        (MOVE, None, None, "e701396b345e60ec4722a209a95be6cf1b2895fd202981d4d45655b681b4a1f6"),
+        (no_time, Some("LABEL_UPDATED"), None, "a298b4ad3f8b09def5c9f3c825749346ea3a519e30ad37b2978c8bd11bde92c3"),
     ];
     for (body, topic, delivery_id, dedup_id) in cases {
         let fifo = Delivery {
@@ -356,6 +361,42 @@ fn the_dedup_id_is_what_the_contract_says() {
             assert_eq!(message.attribute("dedup_id"), Some(dedup_id));
         }
     }
+}
+
+#[test]
+fn each_request_for_a_training_run_is_an_event_of_its_own() {
+    let body = r#"{"modelId":"m","modelRunId":"r","modelType":"ner"}"#;
+    let dedup_id = model_run(body).dedup_id;
+    assert_eq!(
+        dedup_id,
+        "8cb555d1dd0977a7a5c729070adac9492fa38e56b0404d4eb1460cf6921ccfc3"
+    );
+}
+
+/// Each part of the input ends where it ends: what moves from one part to the next makes another event.
+#[test]
+fn parts_of_the_dedup_id_cannot_be_shifted() {
+    let of = |webhook, delivery_id, body| {
+        let verified = verified(body);
+        let event = Event::of_webhook(&verified, Some("MOVE"));
+        let delivery = Delivery {
+            delivery_id,
+            ..delivery("")
+        };
+        let (message, _) = delivery.compose_event(verified, event, webhook);
+        message.dedup_id
+    };
+    let ids = [
+        of(Some("a"), Some("x"), b"y"),
+        of(Some("b"), Some("x"), b"y"),
+        of(None, Some("x"), b"y"),
+        of(Some("a"), Some("xy"), b""),
+        of(Some("a"), Some("x\n"), b"y"),
+        of(Some("a"), Some("x"), b"\ny"),
+        of(Some("a"), Some("x"), b"\0y"),
+    ];
+    let unique: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len());
 }
 
 fn with_id(id: &str) -> String {
@@ -485,7 +526,7 @@ fn a_pointer_is_the_one_that_aws_s_extended_client_reads() {
         ..delivery(LABEL)
     };
     let (message, payload) = too_large.compose();
-    let key = "payloads/4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b/67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let key = "payloads/61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d/67e55044-10b1-426f-9247-bb680e5fe0c8";
     assert_eq!(
         message.body,
         format!(
@@ -667,7 +708,7 @@ fn checksums_are_those_that_sqs_computes() {
     check_checksums(
         &delivery(LABEL).message(),
         "201bbe8b25bb2d65d54a45d3b59667d9",
-        "01b3bdafd54976e5d2b5c11c41e11678",
+        "ef8e9b62385c1ac23a9ad45c6e7bb4a0",
     );
     let mut message = Message {
         body: "\u{e9}".to_owned(),

@@ -28,11 +28,12 @@ fn plain_text_is_the_secret_of_every_route() {
     for plain in [
         "current",
         "12345",
-        "\"quoted\"",
-        "[\"a\", \"list\"]",
+        "\"half quoted",
+        "[bracket",
         "with spaces",
-        " ",
+        " a ",
         "ключ",
+        "zero width\u{200b}",
     ] {
         assert_eq!(of(plain, "labelbox").unwrap(), [plain]);
         assert_eq!(of_training(plain).unwrap(), [plain]);
@@ -53,16 +54,48 @@ fn an_object_gives_each_webhook_its_own() {
 }
 
 #[test]
-fn one_trailing_newline_is_not_part_of_a_secret() {
+fn reads_an_object_after_a_byte_order_mark() {
+    let value = "\u{feff}{\"labelbox\": \"\u{feff}current\"}";
+    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of(value, "other"), None);
+}
+
+#[test]
+fn a_value_that_cannot_be_meant_as_a_secret_is_none() {
+    for (value, error) in [
+        ("", InvalidSecret::Blank),
+        (" \t\r\n", InvalidSecret::Blank),
+        ("\u{feff}", InvalidSecret::Blank),
+        ("\u{feff}\n", InvalidSecret::Blank),
+        ("\u{a0}\u{2003}", InvalidSecret::Blank),
+        (r#""quoted""#, InvalidSecret::NotAnObject),
+        ("\u{feff}\"quoted\"\n", InvalidSecret::NotAnObject),
+        (r#"["a", "list"]"#, InvalidSecret::NotAnObject),
+        (" []", InvalidSecret::NotAnObject),
+    ] {
+        let found = Secrets::parse(value.to_owned()).unwrap_err();
+        assert_eq!(found, error, "{value:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_a_newline_are_not_part_of_a_secret() {
     for (written, meant) in [
+        ("\u{feff}a", "a"),
+        ("\u{feff}a\n", "a"),
+        ("\u{feff}\u{feff}a", "\u{feff}a"),
+        ("a\u{feff}", "a\u{feff}"),
         ("a\n", "a"),
         ("a\r\n", "a"),
         ("a\n\n", "a\n"),
         ("\na", "\na"),
         ("a ", "a "),
         ("\n", ""),
+        ("\u{feff}", ""),
     ] {
-        assert_eq!(of(written, "labelbox").unwrap(), [meant], "{written:?}");
+        if !meant.is_empty() {
+            assert_eq!(of(written, "labelbox").unwrap(), [meant], "{written:?}");
+        }
         let object = serde_json::json!({"labelbox": [written]}).to_string();
         assert_eq!(of(&object, "labelbox").unwrap(), [meant], "{written:?}");
     }

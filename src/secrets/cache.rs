@@ -1,4 +1,5 @@
-//! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often a stranger can cause one.
+//! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often an unauthenticated
+//! client can cause one.
 
 use super::{FetchError, SecretStore};
 use crate::course::{Course, SecretTrouble};
@@ -8,9 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Signatures and names that do not match cause at most one fetch in this time, all together.
-const RECHECK_PAUSE: Duration = Duration::from_secs(30);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// While a stale value serves, the store is asked at most once in this time (or in the age limit, if that is shorter).
-const STALE_PAUSE: Duration = Duration::from_secs(30);
+const STALE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The store could not be asked a moment ago, and it is too early to try again.
+#[derive(Debug, thiserror::Error)]
+#[error("the last fetch failed, and the next one is not due yet")]
+struct LastFetchFailed;
 
 /// A [`SecretStore`] whose answer is kept for a while.
 pub struct SecretCache<S> {
@@ -28,12 +34,13 @@ struct State {
     asked_at: Option<SystemTime>,
     /// When the store could last not be reached.
     failed_at: Option<SystemTime>,
-    /// When a signature or a name that does not match last had its look at the store.
-    rechecked_at: Option<SystemTime>,
+    /// When a signature or a name that does not match last caused a fetch.
+    refreshed_at: Option<SystemTime>,
+    last_fetch_failed: bool,
 }
 
 impl State {
-    /// Whether a request that came in at `now` has had its look.
+    /// Whether the request that came in at `now`, or a later one, has asked the store.
     fn was_asked_since(&self, now: SystemTime) -> bool {
         self.asked_at.is_some_and(|asked_at| asked_at >= now)
     }
@@ -68,51 +75,63 @@ impl<S: SecretStore> SecretCache<S> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
         }
-        self.fetch(now, course).await
+        let error = match self.fetch(now, course).await {
+            Ok(secrets) => return Ok(secrets),
+            Err(error) => error,
+        };
+        let state = self.state();
+        let Some(last) = state.secrets.clone() else {
+            return Err(error);
+        };
+        let is_stale = !is_within(self.age_limit, state.fetched_at, now);
+        course.secret_trouble = Some(SecretTrouble::new(&error, is_stale));
+        Ok(last)
     }
 
-    /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: somebody may just have
-    /// rotated them. `None` when there is nothing newer, or when it is too early to ask again.
-    pub async fn newer(
+    /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: they may just have been
+    /// rotated. `None` if there are none, or if the store was asked a moment ago.
+    ///
+    /// # Errors
+    /// If the store could not be asked, by this request or by the last one that tried: the sender may have a newer secret.
+    pub async fn refresh(
         &self,
         seen: &Arc<Secrets>,
         now: SystemTime,
         course: &mut Course,
-    ) -> Option<Arc<Secrets>> {
+    ) -> Result<Option<Arc<Secrets>>, FetchError> {
         let _turn = self.fetching.lock().await;
         {
             let mut state = self.state();
-            if let Some(secrets) = state
-                .secrets
-                .as_ref()
-                .filter(|secrets| !Arc::ptr_eq(secrets, seen))
-            {
-                return Some(Arc::clone(secrets));
+            let newer = |secrets: &&Arc<Secrets>| !Arc::ptr_eq(secrets, seen);
+            if let Some(secrets) = state.secrets.as_ref().filter(newer) {
+                return Ok(Some(Arc::clone(secrets)));
             }
-            if is_within(RECHECK_PAUSE, state.rechecked_at, now) {
-                return None;
+            let is_too_early = is_within(REFRESH_INTERVAL, state.refreshed_at, now);
+            if !is_too_early {
+                state.refreshed_at = Some(now);
             }
-            state.rechecked_at = Some(now);
-            if state.was_asked_since(now) {
-                return None;
-            }
-        }
-        // A refusal does not count here: the value that we have is good until its age limit.
-        match self.fetch(now, course).await {
-            Ok(secrets) => Some(secrets).filter(|secrets| !Arc::ptr_eq(secrets, seen)),
-            Err(error) => {
-                course.secret_trouble = Some(SecretTrouble::new(&error, false));
-                None
+            if is_too_early || state.was_asked_since(now) {
+                return match state.last_fetch_failed {
+                    true => Err(FetchError::Unreachable(LastFetchFailed.into())),
+                    false => Ok(None),
+                };
             }
         }
+        let secrets = self.fetch(now, course).await?;
+        Ok(Some(secrets).filter(|secrets| !Arc::ptr_eq(secrets, seen)))
     }
 
-    /// Says that the request that came in at `now` was not worth a look. If it had one, since the value was old, that was
-    /// the strangers': else those who find an old value would have two of them.
-    pub fn was_a_stranger(&self, now: SystemTime) {
+    /// The secrets in memory, of any age.
+    pub fn cached(&self) -> Option<Arc<Secrets>> {
+        self.state().secrets.clone()
+    }
+
+    /// Counts the fetch that the request of `now` caused, if any, against the limit for unauthenticated requests: else a
+    /// request that finds an old value could cause two.
+    pub fn record_auth_failure(&self, now: SystemTime) {
         let mut state = self.state();
         if state.was_asked_since(now) {
-            state.rechecked_at = Some(now);
+            state.refreshed_at = Some(now);
         }
     }
 
@@ -120,7 +139,7 @@ impl<S: SecretStore> SecretCache<S> {
     fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
         let state = self.state();
         let is_young = is_within(self.age_limit, state.fetched_at, now);
-        let is_resting = is_within(STALE_PAUSE.min(self.age_limit), state.failed_at, now);
+        let is_resting = is_within(STALE_INTERVAL.min(self.age_limit), state.failed_at, now);
         state.secrets.clone().filter(|_| is_young || is_resting)
     }
 
@@ -135,27 +154,18 @@ impl<S: SecretStore> SecretCache<S> {
         course.times.secret = Some(watch.time());
         let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
-        let error = match answer {
-            Ok(secrets) => {
-                let secrets = Arc::new(secrets);
-                state.secrets = Some(Arc::clone(&secrets));
-                state.fetched_at = Some(now);
-                return Ok(secrets);
+        state.last_fetch_failed = answer.is_err();
+        match &answer {
+            Ok(_) => state.fetched_at = Some(now),
+            Err(FetchError::Refused(_)) => {
+                if !is_within(self.age_limit, state.fetched_at, now) {
+                    state.secrets = None;
+                }
             }
-            Err(error) => error,
-        };
-        let is_old = !is_within(self.age_limit, state.fetched_at, now);
-        let is_refused = matches!(error, FetchError::Refused(_));
-        if is_old && is_refused {
-            state.secrets = None;
+            Err(_) => state.failed_at = Some(now),
         }
-        if !is_refused {
-            state.failed_at = Some(now);
-        }
-        let Some(secrets) = state.secrets.clone() else {
-            return Err(error);
-        };
-        course.secret_trouble = Some(SecretTrouble::new(&error, is_old));
+        let secrets = Arc::new(answer?);
+        state.secrets = Some(Arc::clone(&secrets));
         Ok(secrets)
     }
 

@@ -135,6 +135,10 @@ impl Line<'_> {
         writer.value("route", route);
         writer.value("webhook", &webhook);
         writer.value("status", &Figure::from(self.status()));
+        writer.value(
+            "valid_signature",
+            &self.course.is_signed_but_refused.then_some("true"),
+        );
         writer.value("cause", &self.cause());
         writer.value("secret_cause", &trouble.map(|trouble| &trouble.cause));
         writer.value(

@@ -29,6 +29,9 @@ impl Measures {
         );
         measures.count(Metric::Received);
         measures.outcome(line);
+        if line.course.is_signed_but_refused {
+            measures.count(Metric::RefusedWithValidSignature);
+        }
         if !line.course.is_source_allowed {
             measures.count(Metric::SourceNotAllowed);
         }

@@ -18,6 +18,8 @@ pub enum Metric {
     Pointer,
     /// Requests that were turned away.
     Refused,
+    /// Requests that were refused although one of our secrets signed them: events that their sender has lost.
+    RefusedWithValidSignature,
     /// Requests that were answered 503.
     Failed,
     /// Requests from an address that may not send, refused or only observed.
@@ -59,13 +61,14 @@ impl Dimension {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Received,
         Self::Queued,
         Self::Unrouted,
         Self::Spilled,
         Self::Pointer,
         Self::Refused,
+        Self::RefusedWithValidSignature,
         Self::Failed,
         Self::SourceNotAllowed,
         Self::SecretStale,
@@ -86,6 +89,7 @@ impl Metric {
             Self::Spilled => "Spilled",
             Self::Pointer => "Pointer",
             Self::Refused => "Refused",
+            Self::RefusedWithValidSignature => "RefusedWithValidSignature",
             Self::Failed => "Failed",
             Self::SourceNotAllowed => "SourceNotAllowed",
             Self::SecretStale => "SecretStale",
@@ -107,6 +111,7 @@ impl Metric {
             | Self::Spilled
             | Self::Pointer
             | Self::Refused
+            | Self::RefusedWithValidSignature
             | Self::Failed
             | Self::SourceNotAllowed
             | Self::SecretStale => Unit::Count,

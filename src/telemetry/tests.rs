@@ -423,6 +423,28 @@ fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
 }
 
 #[test]
+fn a_refused_request_with_a_valid_signature_says_so() {
+    let course = Course {
+        is_signed_but_refused: true,
+        ..course()
+    };
+    let refused = Err(Refusal::UnsupportedMediaType);
+    let line = line_in(&course, Some(&webhook()), &refused);
+    let optional = ["cause", "webhook", "valid_signature"];
+    check_bare(&line, "WARN", "request refused", &optional);
+    assert_eq!(line["valid_signature"], "true");
+}
+
+#[test]
+fn an_invocation_that_is_no_http_request_is_one_line_without_metrics() {
+    let line = only_line(|| not_an_http_request("request-1"));
+    assert_eq!(line["message"], "invocation is not an HTTP request");
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["request_id"], "request-1");
+    assert_eq!(line.get("_aws"), None);
+}
+
+#[test]
 fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
     let cases = [
         (
@@ -737,7 +759,17 @@ fn cases() -> Vec<Case> {
         queue: Some(Duration::from_millis(300)),
         spill: Some(Duration::from_nanos(1_999)),
     };
-    cases.extend([refused_source, observed, stale, young, slow]);
+    let mut lost = case(
+        "refused with a valid signature",
+        refused(Refusal::UnsupportedMediaType),
+        &[
+            "Refused 1",
+            "Refused Reason=unsupported_media_type 1",
+            "RefusedWithValidSignature 1",
+        ],
+    );
+    lost.course.is_signed_but_refused = true;
+    cases.extend([refused_source, observed, stale, young, slow, lost]);
     cases
 }
 

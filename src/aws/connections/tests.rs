@@ -23,6 +23,8 @@ struct Server {
     asked: Mutex<Vec<(usize, String)>>,
     opened: Mutex<usize>,
     is_hanging: bool,
+    /// Answers what it reads first, and reads no more.
+    reads_once: Mutex<bool>,
     closing: Notify,
 }
 
@@ -63,6 +65,9 @@ async fn serve(server: Arc<Server>, number: usize, mut stream: DuplexStream) {
         match answer {
             Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
             None => std::future::pending().await,
+        }
+        if *server.reads_once.lock().unwrap() {
+            std::future::pending().await
         }
     }
 }
@@ -204,6 +209,42 @@ async fn a_request_that_was_given_up_takes_its_connection_along() {
     *server.answer.lock().unwrap() = Some(OK);
     get(&connections, "http://a/2").await.unwrap();
     assert_eq!(used(&server), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closes_a_connection_whose_response_came_before_the_request_was_sent() {
+    let server = server();
+    let connections = over(&server);
+    // The server reads 1 KiB and answers; the pipe holds another, and the rest is not sent.
+    let mut request = HttpRequest::new(SdkBody::from(vec![b'x'; 10_000]));
+    request.set_method("PUT").unwrap();
+    request.set_uri("http://a/1").unwrap();
+    *server.reads_once.lock().unwrap() = true;
+    let response = connections.call(request).await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    *server.reads_once.lock().unwrap() = false;
+    let next = tokio::time::timeout(Duration::from_secs(1), get(&connections, "http://a/2")).await;
+    next.unwrap().unwrap();
+    assert_eq!(used(&server), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_a_limited_number_of_idle_connections() {
+    let server = server();
+    let connections = over(&server);
+    let addresses: Vec<_> = (0..=MAX_IDLE).map(|n| format!("http://host{n}/")).collect();
+    for address in &addresses {
+        get(&connections, address).await.unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    assert_eq!(connections.waiting().len(), MAX_IDLE);
+    // The oldest one is gone.
+    let opened = || *server.opened.lock().unwrap();
+    let before = opened();
+    get(&connections, addresses.last().unwrap()).await.unwrap();
+    assert_eq!(opened(), before);
+    get(&connections, addresses.first().unwrap()).await.unwrap();
+    assert_eq!(opened(), before + 1);
 }
 
 #[tokio::test(start_paused = true)]

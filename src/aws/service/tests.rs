@@ -62,6 +62,8 @@ async fn what_may_pass_is_tried_three_times() {
         "RequestThrottled",
         "RequestTimeout",
         "SlowDown",
+        "KMS.ThrottlingException",
+        "KmsThrottled",
     ] {
         assert_eq!(call(&[400, 200], Some(code)).await, (true, 2), "{code}");
     }
@@ -72,6 +74,55 @@ async fn what_is_final_is_tried_once() {
     for status in [301, 400, 403, 404, 501] {
         assert_eq!(call(&[status, 200], Some("AccessDenied")).await, (false, 1));
         assert_eq!(call(&[status, 200], None).await, (false, 1));
+    }
+}
+
+/// What was sent to a service that refuses a signature until it has the service's time, by a clock that says 1970.
+async fn dates_sent(code: &'static str, date: &'static str) -> Vec<String> {
+    let refusal = |_| {
+        let mut refusal = HttpResponse::new(403.try_into().unwrap(), SdkBody::empty());
+        refusal.headers_mut().insert("date", date);
+        ReplayEvent::new(HttpRequest::empty(), refusal)
+    };
+    let wire = StaticReplayClient::new((0..3).map(refusal).collect());
+    let http = SharedHttpConnector::new(wire.clone());
+    let sqs = Services::over(&offline(), &http, || UNIX_EPOCH).sqs;
+    let mut request = HttpRequest::empty();
+    request.set_uri("/").unwrap();
+    sqs.call(request, read(Some(code))).await.unwrap_err();
+    let date = |request: &HttpRequest| request.headers().get("x-amz-date").unwrap().to_owned();
+    wire.actual_requests().map(date).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_off_is_corrected_once_from_the_date_of_the_answer() {
+    for code in ["RequestTimeTooSkewed", "SignatureDoesNotMatch"] {
+        assert_eq!(
+            dates_sent(code, "Sun, 06 Nov 1994 08:49:37 GMT").await,
+            ["19700101T000000Z", "19941106T084937Z"],
+            "{code}"
+        );
+        // Within the limit, or without a readable date, the clock is not to blame.
+        for date in ["Thu, 01 Jan 1970 00:04:00 GMT", "soon"] {
+            assert_eq!(dates_sent(code, date).await, ["19700101T000000Z"], "{code}");
+        }
+    }
+    assert_eq!(
+        dates_sent("AccessDenied", "Sun, 06 Nov 1994 08:49:37 GMT").await,
+        ["19700101T000000Z"]
+    );
+}
+
+#[test]
+fn messages_of_services_are_short_and_quote_no_headers() {
+    let refused = |code: &str, message: String| {
+        Refused::new("SQS", 403, Some(code.to_owned()), Some(message)).message
+    };
+    let long = refused("AccessDenied", "é".repeat(1000)).unwrap();
+    assert_eq!(long, "é".repeat(256));
+    for code in ["InvalidSignatureException", "SignatureDoesNotMatch"] {
+        let quoting = "The canonical string should have been x-amz-security-token:…";
+        assert_eq!(refused(code, quoting.to_owned()), None);
     }
 }
 

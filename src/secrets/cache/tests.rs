@@ -70,6 +70,16 @@ fn text(secrets: &Secrets) -> String {
         .collect()
 }
 
+/// What a refresh at this second finds; an error if the store could not be asked.
+async fn refresh(
+    cache: &SecretCache<&Store>,
+    seen: &Arc<Secrets>,
+    second: u64,
+) -> Result<Option<String>, FetchError> {
+    let newer = cache.refresh(seen, at(second), &mut patiently()).await?;
+    Ok(newer.map(|secrets| text(&secrets)))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_young_value_is_not_fetched_again() {
     let store = Store::new(Answer::Secret("one"));
@@ -151,12 +161,7 @@ async fn a_refusal_drops_the_value_at_its_age_limit_and_not_before() {
     let cache = store.cached();
     let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Refused);
-    assert!(
-        cache
-            .newer(&seen, at(290), &mut patiently())
-            .await
-            .is_none()
-    );
+    refresh(&cache, &seen, 290).await.unwrap_err();
     assert_eq!(
         text(&cache.current(at(299), &mut patiently()).await.unwrap()),
         "one"
@@ -187,26 +192,15 @@ async fn a_mismatch_fetches_at_once_but_only_once_in_30_seconds() {
     let cache = store.cached();
     let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Secret("two"));
-    let seen = cache.newer(&seen, at(1), &mut patiently()).await.unwrap();
+    assert_eq!(refresh(&cache, &seen, 1).await.unwrap().unwrap(), "two");
+    let seen = cache.current(at(1), &mut patiently()).await.unwrap();
     assert_eq!(text(&seen), "two");
     for second in [1, 2, 30] {
-        assert!(
-            cache
-                .newer(&seen, at(second), &mut patiently())
-                .await
-                .is_none()
-        );
+        assert_eq!(refresh(&cache, &seen, second).await.unwrap(), None);
     }
     assert_eq!(store.asked(), 2);
-    assert_eq!(
-        text(&cache.current(at(2), &mut patiently()).await.unwrap()),
-        "two"
-    );
     store.answers(Answer::Secret("three"));
-    assert_eq!(
-        text(&cache.newer(&seen, at(31), &mut patiently()).await.unwrap()),
-        "three"
-    );
+    assert_eq!(refresh(&cache, &seen, 31).await.unwrap().unwrap(), "three");
     assert_eq!(store.asked(), 3);
 }
 
@@ -215,31 +209,48 @@ async fn a_mismatch_right_after_a_fetch_for_the_same_request_does_not_fetch_agai
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
     let seen = cache.current(at(0), &mut patiently()).await.unwrap();
-    assert!(cache.newer(&seen, at(0), &mut patiently()).await.is_none());
+    assert_eq!(refresh(&cache, &seen, 0).await.unwrap(), None);
     assert_eq!(store.asked(), 1);
     store.answers(Answer::Unreachable);
     let seen = cache.current(at(300), &mut patiently()).await.unwrap();
-    assert!(
-        cache
-            .newer(&seen, at(300), &mut patiently())
-            .await
-            .is_none()
-    );
+    refresh(&cache, &seen, 300).await.unwrap_err();
     assert_eq!(store.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mismatch_while_the_store_is_down_keeps_the_value() {
+async fn a_refresh_that_failed_stands_for_those_of_the_next_30_seconds() {
+    for failure in [Answer::Unreachable, Answer::Refused, Answer::Unusable] {
+        let store = Store::new(Answer::Secret("one"));
+        let cache = store.cached();
+        let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+        store.answers(failure);
+        for second in [1, 2, 30] {
+            refresh(&cache, &seen, second).await.unwrap_err();
+        }
+        assert_eq!(store.asked(), 2);
+        assert_eq!(
+            text(&cache.current(at(30), &mut patiently()).await.unwrap()),
+            "one"
+        );
+        store.answers(Answer::Secret("two"));
+        assert_eq!(refresh(&cache, &seen, 31).await.unwrap().unwrap(), "two");
+        let seen = cache.current(at(31), &mut patiently()).await.unwrap();
+        assert_eq!(refresh(&cache, &seen, 32).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_failed_makes_the_refresh_that_is_not_due_fail_too() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+    cache.current(at(0), &mut patiently()).await.unwrap();
+    let seen = cache.current(at(300), &mut patiently()).await.unwrap();
+    let refreshed = refresh(&cache, &seen, 599).await;
+    assert_eq!(refreshed.unwrap().unwrap(), "one");
     store.answers(Answer::Unreachable);
-    assert!(cache.newer(&seen, at(1), &mut patiently()).await.is_none());
-    assert_eq!(
-        text(&cache.current(at(2), &mut patiently()).await.unwrap()),
-        "one"
-    );
-    assert_eq!(store.asked(), 2);
+    // The refresh has made the value young until 899.
+    let stale = cache.current(at(899), &mut patiently()).await.unwrap();
+    refresh(&cache, &stale, 900).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,10 +261,8 @@ async fn a_mismatch_that_finds_out_that_an_old_value_is_refused_ends_it_and_says
     store.answers(Answer::Unreachable);
     let stale = cache.current(at(301), &mut patiently()).await.unwrap();
     store.answers(Answer::Refused);
-    let mut course = patiently();
-    assert!(cache.newer(&stale, at(302), &mut course).await.is_none());
-    let trouble = course.secret_trouble.unwrap();
-    assert!(trouble.cause.contains("access denied"), "{trouble:?}");
+    let error = refresh(&cache, &stale, 302).await.unwrap_err();
+    assert!(matches!(error, FetchError::Refused(_)), "{error:?}");
     cache.current(at(303), &mut patiently()).await.unwrap_err();
 }
 
@@ -270,12 +279,9 @@ async fn requests_at_the_same_time_share_one_fetch() {
     assert_eq!(store.asked(), 1);
     let seen = a.unwrap();
     store.answers(Answer::Secret("two"));
-    let (a, b) = tokio::join!(
-        async { cache.newer(&seen, at(2), &mut patiently()).await },
-        async { cache.newer(&seen, at(3), &mut patiently()).await }
-    );
+    let (a, b) = tokio::join!(refresh(&cache, &seen, 2), refresh(&cache, &seen, 3));
     assert_eq!(
-        (text(&a.unwrap()), text(&b.unwrap())),
+        (a.unwrap().unwrap(), b.unwrap().unwrap()),
         ("two".to_owned(), "two".to_owned())
     );
     assert_eq!(store.asked(), 2);
@@ -299,12 +305,11 @@ async fn who_waited_for_a_fetch_that_failed_gets_the_last_value() {
     let cache = store.cached();
     let seen = cache.current(at(0), &mut patiently()).await.unwrap();
     store.answers(Answer::Unreachable);
-    // A stranger's mismatch asks while the value is young; meanwhile it becomes old, and somebody needs it.
-    let (newer, current) = tokio::join!(
-        async { cache.newer(&seen, at(299), &mut patiently()).await },
-        async { cache.current(at(301), &mut patiently()).await }
-    );
-    assert!(newer.is_none());
+    // An unauthenticated request asks while the value is young; meanwhile it becomes old, and somebody needs it.
+    let (refreshed, current) = tokio::join!(refresh(&cache, &seen, 299), async {
+        cache.current(at(301), &mut patiently()).await
+    });
+    assert!(refreshed.is_err());
     assert_eq!(text(&current.unwrap()), "one");
     assert_eq!(store.asked(), 2);
 }

@@ -1,0 +1,104 @@
+//! Reads some values of a JSON text without building a tree: a value that nobody asks for is skipped, not decoded.
+//!
+//! Only the grammar of RFC 8259 is required. A number may have any size, and a string may hold a lone surrogate.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The JSON text of one value. A value that is missing is `null`.
+#[derive(Clone, Copy)]
+pub(super) struct Json<'a>(&'a str);
+
+impl<'a> Json<'a> {
+    pub(super) const NULL: Self = Self("null");
+
+    /// Takes a JSON text that has not been checked.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// A string that is not empty. `None` for any other value, and for a string with a lone surrogate.
+    pub(super) fn string(self) -> Option<String> {
+        let text: Option<String> = serde_json::from_str(self.0).ok();
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// The value of a field; of several with this name, the last one. `null` if this is not an object.
+    pub(super) fn get(self, name: &str) -> Self {
+        let mut found = Self::NULL;
+        self.for_each_field(|key, value| {
+            if key == name {
+                found = value;
+            }
+        });
+        found
+    }
+
+    /// Visits the fields of an object in their order. Returns `false` if this is not a JSON object; fields before the
+    /// error may have been visited then.
+    pub(super) fn for_each_field(self, visit: impl FnMut(&str, Self)) -> bool {
+        let mut json = serde_json::Deserializer::from_str(self.0);
+        let visited = json.deserialize_map(Fields(visit));
+        visited.and_then(|()| json.end()).is_ok()
+    }
+
+    /// Visits the items of an array in their order. Any other value has none.
+    pub(super) fn for_each_item(self, visit: impl FnMut(Self)) {
+        // This text is a part of one that has been checked, so an error means that it is another value.
+        let _ = serde_json::Deserializer::from_str(self.0).deserialize_seq(Items(visit));
+    }
+}
+
+struct Fields<F>(F);
+
+impl<'de, F: FnMut(&str, Json<'de>)> Visitor<'de> for Fields<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
+        while let Some((Key(key), value)) = fields.next_entry::<_, &RawValue>()? {
+            if let Some(key) = key {
+                (self.0)(&key, Json(value.get()));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Items<F>(F);
+
+impl<'de, F: FnMut(Json<'de>)> Visitor<'de> for Items<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            (self.0)(Json(item.get()));
+        }
+        Ok(())
+    }
+}
+
+/// A field's name, borrowed unless it has escapes. `None` if it has a lone surrogate, for which `serde_json` would
+/// reject the whole object.
+struct Key<'de>(Option<Cow<'de, str>>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        let inner = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let key = match inner.filter(|inner| !inner.contains('\\')) {
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => serde_json::from_str(json).ok().map(Cow::Owned),
+        };
+        Ok(Self(key))
+    }
+}
