@@ -20,7 +20,7 @@ const SHARES: [(&str, u64); 32] = [
     ("entity review", 50),
     ("entity workflow", 50),
     ("entity model_run", 50),
-    ("reason unknown_topic", 50),
+    ("reason unknown_topic", 25),
     ("reason no_topic", 2),
     ("reason unreadable", 40),
     ("entity_id from id", 100),
