@@ -27,7 +27,7 @@ def label_v1(rng: Random) -> Object:
 
 
 def data_row(rng: Random) -> Object:
-    """A snapshot of a data row in the shape of an export (v2); `created_at` and `updated_at` are those of its import."""
+    """A snapshot of a data row, as v2 webhooks send it; its own two times are those of the import, and stay."""
     imported = time(rng)
     keys = [_id(rng) for _ in range(rng.choices((0, 1, 2, 3), (1, 8, 2, 1))[0])]
     return _object(
