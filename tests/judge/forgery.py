@@ -20,6 +20,7 @@ _SECRETS = (
     " spaced ",
     "a\nb",
 )
+_STARTS = ("",) * 7 + ("\ufeff", "\ufeff\ufeff")
 _ENDINGS = ("", "", "", "\n", "\r\n", "\n\n", "\r")
 _WIDTH = {"sha1": 40, "sha256": 64}
 
@@ -36,7 +37,7 @@ def sign(body: bytes, rng: Random) -> tuple[str, list[str], Headers]:
 
 def _secret(rng: Random) -> str:
     chosen = rng.choice(_SECRETS) if rng.random() < 0.5 else "".join(rng.choices("abcXYZ019_-", k=rng.randrange(1, 80)))
-    return chosen + rng.choice(_ENDINGS)
+    return rng.choice(_STARTS) + chosen + rng.choice(_ENDINGS)
 
 
 def _headers(secret: str, body: bytes, rng: Random, whole: bool = False) -> Headers:
@@ -105,7 +106,7 @@ def _two_secrets(secrets: list[str], headers: Headers, body: bytes, rng: Random)
 
 
 def _empty_secret(secrets: list[str], headers: Headers, body: bytes, rng: Random) -> tuple[list[str], Headers]:
-    return rng.choice(([""], ["\n"], ["\r\n"], [*secrets, ""], ["", ""])), _headers("", body, rng)
+    return rng.choice(([""], ["\n"], ["\r\n"], ["\ufeff\n"], [*secrets, ""], ["", ""])), _headers("", body, rng)
 
 
 _MISSES = {

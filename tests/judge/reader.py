@@ -1,8 +1,8 @@
 """Reads an event from its body, by the contract: with Python's JSON reader, and nothing taken from the Rust code.
 
 What the contract leaves open: of two fields of one name the last counts, but under `projects` the times of both do. A
-text with a lone surrogate is no text; a value or a name that is none counts as not there, and so does any other value of
-the wrong type. A byte order mark before the document is skipped.
+text with a lone surrogate is no text; a value or a name that is none counts as not there, and so does any value of the
+wrong type. A byte order mark before the document is skipped.
 """
 
 import hashlib

@@ -26,5 +26,5 @@ def accepts(sha1: list[str], sha256: list[str], secrets: list[str], body: bytes)
 
 
 def key(secret: str) -> bytes:
-    """The secret as UTF-8. One trailing newline, of either kind, is not part of it."""
-    return re.sub(r"\r?\n\Z", "", secret).encode()
+    """The secret as UTF-8. One leading byte order mark and one trailing newline, of either kind, are not part of it."""
+    return re.sub(r"\r?\n\Z", "", secret.removeprefix("\ufeff")).encode()
