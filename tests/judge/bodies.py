@@ -54,7 +54,7 @@ def data_row(rng: Random) -> Object:
 
 def _project(rng: Random) -> Object:
     moves = sorted((time(rng) for _ in range(rng.choices((0, 1, 2, 3), (4, 2, 2, 1))[0])), reverse=True)
-    return _object(
+    project = _object(
         rng,
         name=text(rng),
         labels=[_label(rng) for _ in range(rng.choices((0, 1, 2, 3), (2, 8, 2, 1))[0])],
@@ -73,6 +73,8 @@ def _project(rng: Random) -> Object:
         ),
         project_tags=[],
     )
+    # Some fields are there twice, and the last counts.
+    return Object(project.fields + _project(rng).fields) if rng.random() < 0.1 else project
 
 
 def _label(rng: Random) -> Object:
