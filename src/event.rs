@@ -122,6 +122,7 @@ impl Event {
                 occurred_at: None,
             };
         };
+        let (project_id, occurred_at) = body.project_id_and_time();
         Self {
             entity,
             topic,
@@ -132,8 +133,8 @@ impl Event {
                 Entity::ModelRun => body.model_run_id(),
                 Entity::Unrouted(_) => None,
             },
-            project_id: body.project_id(),
-            occurred_at: body.occurred_at(),
+            project_id,
+            occurred_at,
         }
     }
 }

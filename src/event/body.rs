@@ -27,30 +27,38 @@ impl<'a> Body<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let json = Json::new(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text));
-        let mut body = Self {
-            id: Json::NULL,
-            label: Json::NULL,
-            data_row_v1: Json::NULL,
-            data_row_v2: Json::NULL,
-            project: Json::NULL,
-            projects: Json::NULL,
-            updated_at: Json::NULL,
-            created_at: Json::NULL,
-            model_run_id: Json::NULL,
-        };
-        let is_object = json.for_each_field(|key, value| match key {
-            "id" => body.id = value,
-            "label" => body.label = value,
-            "dataRow" => body.data_row_v1 = value,
-            "data_row" => body.data_row_v2 = value,
-            "project" => body.project = value,
-            "projects" => body.projects = value,
-            "updatedAt" => body.updated_at = value,
-            "createdAt" => body.created_at = value,
-            "modelRunId" => body.model_run_id = value,
-            _ => {}
-        });
-        is_object.then_some(body)
+        let [
+            id,
+            label,
+            data_row_v1,
+            data_row_v2,
+            project,
+            projects,
+            updated_at,
+            created_at,
+            model_run_id,
+        ] = json.get_all([
+            "id",
+            "label",
+            "dataRow",
+            "data_row",
+            "project",
+            "projects",
+            "updatedAt",
+            "createdAt",
+            "modelRunId",
+        ])?;
+        Some(Self {
+            id,
+            label,
+            data_row_v1,
+            data_row_v2,
+            project,
+            projects,
+            updated_at,
+            created_at,
+            model_run_id,
+        })
     }
 
     /// A v2 body is about its data row, however many labels that has: the number changes, and an id must not.
@@ -76,47 +84,43 @@ impl<'a> Body<'a> {
         self.model_run_id.string()
     }
 
-    /// v1 names its project, v2 has its projects' ids as keys: the only one, if there is one.
-    pub(super) fn project_id(&self) -> Option<String> {
-        self.project.get("id").string().or_else(|| {
-            let mut only: Option<String> = None;
-            let mut is_only = true;
-            self.projects.for_each_field(|key, _| match &only {
-                None => only = Some(key.to_owned()),
-                Some(first) => is_only &= first == key,
-            });
-            only.filter(|key| is_only && !key.is_empty())
-        })
-    }
-
-    /// When the event happened: RFC 3339, UTC, milliseconds.
+    /// The id of the project, and when the event happened: RFC 3339, UTC, milliseconds.
     ///
-    /// `data_row.details.updated_at` stays at the time of the import while labels change. Source:
-    /// <https://docs.labelbox.com/reference/label-export>.
-    pub(super) fn occurred_at(&self) -> Option<String> {
+    /// v1 names its project, v2 has its projects' ids as keys: the only one counts. `data_row.details.updated_at` stays
+    /// at the time of the import while labels change. Source: <https://docs.labelbox.com/reference/export-quick-reference>.
+    pub(super) fn project_id_and_time(&self) -> (Option<String>, Option<String>) {
         let last_activity = || self.data_row_v2.get("details").get("last_activity_at");
-        time(self.updated_at)
+        let time = time(self.updated_at)
             .or_else(|| time(self.created_at))
-            .or_else(|| time(last_activity()))
-            .or_else(|| self.newest_time_of_projects())
-    }
-
-    /// The newest time of any label and of any step in a workflow.
-    fn newest_time_of_projects(&self) -> Option<String> {
-        let mut newest = None;
-        let mut add = |value| newest = newest.take().max(time(value));
-        self.projects.for_each_field(|_, project| {
-            project.get("labels").for_each_item(|label| {
-                let details = label.get("label_details");
-                add(details.get("created_at"));
-                add(details.get("updated_at"));
-                add(details.get("content_last_updated_at"));
-            });
-            let history = project.get("project_details").get("workflow_history");
-            history.for_each_item(|step| add(step.get("created_at")));
+            .or_else(|| time(last_activity()));
+        let (mut only_project, mut is_only, mut newest) = (None, true, None);
+        self.projects.for_each_field(|key, project| {
+            is_only &= only_project.get_or_insert_with(|| key.to_owned()) == key;
+            if time.is_none() {
+                newest = newest.take().max(newest_time(project));
+            }
         });
-        newest
+        let only_project = only_project.filter(|key| is_only && !key.is_empty());
+        (
+            self.project.get("id").string().or(only_project),
+            time.or(newest),
+        )
     }
+}
+
+/// The newest time of any label of a v2 project, and of any step in its workflow.
+fn newest_time(project: Json<'_>) -> Option<String> {
+    let [labels, details] = project.get_all(["labels", "project_details"])?;
+    let mut newest = None;
+    let mut add = |value| newest = newest.take().max(time(value));
+    labels.for_each_item(|label| {
+        let times = ["created_at", "updated_at", "content_last_updated_at"];
+        let times = label.get("label_details").get_all(times);
+        times.into_iter().flatten().for_each(&mut add);
+    });
+    let history = details.get("workflow_history");
+    history.for_each_item(|step| add(step.get("created_at")));
+    newest
 }
 
 fn time(value: Json<'_>) -> Option<String> {

@@ -12,7 +12,7 @@ use std::fmt;
 pub(super) struct Json<'a>(&'a str);
 
 impl<'a> Json<'a> {
-    pub(super) const NULL: Self = Self("null");
+    const NULL: Self = Self("null");
 
     /// Takes a JSON text that has not been checked.
     pub(super) fn new(text: &'a str) -> Self {
@@ -21,24 +21,40 @@ impl<'a> Json<'a> {
 
     /// A string that is not empty. `None` for any other value, and for a string with a lone surrogate.
     pub(super) fn string(self) -> Option<String> {
+        if !self.0.starts_with('"') {
+            return None;
+        }
         let text: Option<String> = serde_json::from_str(self.0).ok();
         text.filter(|text| !text.is_empty())
     }
 
     /// The value of a field; of several with this name, the last one. `null` if this is not an object.
     pub(super) fn get(self, name: &str) -> Self {
-        let mut found = Self::NULL;
-        self.for_each_field(|key, value| {
-            if key == name {
-                found = value;
+        self.get_all([name]).map_or(Self::NULL, |[value]| value)
+    }
+
+    /// The values of several fields, in one pass. `None` if this is not a JSON object.
+    pub(super) fn get_all<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
+        let mut values = [Self::NULL; N];
+        let is_object = self.for_each_field(|key, value| {
+            for (_, slot) in names
+                .iter()
+                .zip(&mut values)
+                .filter(|(name, _)| **name == key)
+            {
+                *slot = value;
             }
         });
-        found
+        is_object.then_some(values)
     }
 
     /// Visits the fields of an object in their order. Returns `false` if this is not a JSON object; fields before the
     /// error may have been visited then.
     pub(super) fn for_each_field(self, visit: impl FnMut(&str, Self)) -> bool {
+        // serde_json would describe what it found instead, which costs more than to read it.
+        if !self.0.trim_ascii_start().starts_with('{') {
+            return false;
+        }
         let mut json = serde_json::Deserializer::from_str(self.0);
         let visited = json.deserialize_map(Fields(visit));
         visited.and_then(|()| json.end()).is_ok()
@@ -46,7 +62,10 @@ impl<'a> Json<'a> {
 
     /// Visits the items of an array in their order. Any other value has none.
     pub(super) fn for_each_item(self, visit: impl FnMut(Self)) {
-        // This text is a part of one that has been checked, so an error means that it is another value.
+        if !self.0.starts_with('[') {
+            return;
+        }
+        // This text is a part of one that has been checked.
         let _ = serde_json::Deserializer::from_str(self.0).deserialize_seq(Items(visit));
     }
 }

@@ -216,15 +216,9 @@ impl GatewayEvent {
             },
             trace,
             request_id: context.request_id.clone(),
-            deadline: deadline(context),
+            deadline: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(context.deadline)),
         })
     }
-}
-
-/// Lambda always says when it ends an invocation; other hosts of the runtime may not.
-fn deadline(context: &Context) -> Option<SystemTime> {
-    let since_epoch = Duration::from_millis(context.deadline);
-    (context.deadline > 0).then(|| SystemTime::UNIX_EPOCH + since_epoch)
 }
 
 /// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value

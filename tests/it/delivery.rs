@@ -18,8 +18,8 @@ async fn a_label_is_queued_as_the_contract_says() {
         panic!("{} messages", queued.len())
     };
     assert_eq!(message.body, BODY);
-    // printf 'LABEL_UPDATED\n%s' "$BODY" | sha256sum
-    let dedup_id = "9250ae38f273ae4bc754c051bad26f4c37c987de5a7b357442570d400f221430";
+    // printf 'labelbox\0LABEL_UPDATED\0\0%s' "$BODY" | sha256sum
+    let dedup_id = "76482392b7e9db9ff95590b70be9fc824518d901121aa8fe0c1a62075f651b47";
     let attributes: Value = message
         .attributes
         .iter()

@@ -15,7 +15,7 @@ use labelbox_relay::deliver::Stored;
 use labelbox_relay::error::Failure;
 use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::http::{
-    GatewayAnswer, MalformedBase64, RawBody, Refusal, Request, Route, Served,
+    EventError, GatewayAnswer, MalformedBase64, RawBody, Refusal, Request, Route, Served,
 };
 use labelbox_relay::message::{
     Carriage, Checksums, DataType, Envelope, Message, NotCarriable, Payload,
@@ -162,6 +162,7 @@ fn errors(shown: &mut Shown) {
     shown.error(&malformed());
     shown.error(&FetchError::from(malformed()));
     shown.error(&TooLate);
+    shown.debug(&EventError::NotHttp);
     shown.error(&Rejected);
     shown.error(&MalformedBase64);
     for failure in [
@@ -192,7 +193,7 @@ fn secrets() -> Secrets {
     Secrets::parse(value.to_string()).unwrap()
 }
 
-fn malformed() -> labelbox_relay::secret::MalformedSecret {
+fn malformed() -> labelbox_relay::secret::InvalidSecret {
     Secrets::parse(format!(r#"{{"labelbox": {{"x": "{SECRET}"}}}}"#)).unwrap_err()
 }
 

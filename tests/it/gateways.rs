@@ -122,6 +122,64 @@ async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
 }
 
 #[tokio::test]
+async fn a_stage_that_is_named_like_a_route_is_not_taken_for_it() {
+    // By a custom domain the path comes without the stage, by the default endpoint with it.
+    for (name, path) in [
+        ("webhooks", "/webhooks/labelbox"),
+        ("webhooks", "/webhooks/webhooks/labelbox"),
+        ("training", "/webhooks/labelbox"),
+    ] {
+        let staged = with(delivery(), "/requestContext/stage", json!(name));
+        let request = with(staged, "/rawPath", json!(path));
+        let answer = Stage::usual().send(request).await;
+        assert_eq!(answer.status_code, 200, "{name} {path}");
+    }
+    let training = with(delivery(), "/requestContext/stage", json!("training"));
+    let training = with(training, "/rawPath", json!("/training/model_run"));
+    assert_eq!(Stage::usual().send(training).await.status_code, 200);
+}
+
+#[tokio::test]
+async fn behind_a_base_path_the_resource_of_a_rest_api_says_the_route() {
+    for (resource, parameters, path, status) in [
+        (
+            "/webhooks/{webhook}",
+            json!({"webhook": "labelbox"}),
+            "/relay/webhooks/labelbox",
+            200,
+        ),
+        (
+            "/{proxy+}",
+            json!({"proxy": "webhooks/labelbox"}),
+            "/relay/webhooks/labelbox",
+            200,
+        ),
+        // The mapping's own name is a route's: the resource has the last word.
+        ("/health", Value::Null, "/webhooks/health", 405),
+        (
+            "/webhooks/{webhook}",
+            json!({"webhook": "stranger"}),
+            "/webhooks/labelbox",
+            404,
+        ),
+        (
+            "/webhooks/{webhook}",
+            Value::Null,
+            "/relay/webhooks/labelbox",
+            404,
+        ),
+        ("/{proxy+}", json!({"proxy": "else"}), "/relay/else", 404),
+    ] {
+        let request = with(rest(), "/resource", json!(resource));
+        let request = with(request, "/pathParameters", parameters);
+        let answer = Stage::usual()
+            .send(with(request, "/path", json!(path)))
+            .await;
+        assert_eq!(answer.status_code, status, "{resource} {path}");
+    }
+}
+
+#[tokio::test]
 async fn a_function_url_delivers_the_same_message() {
     let event = with(
         delivery(),
@@ -212,10 +270,24 @@ async fn an_event_that_cannot_be_read_is_to_be_tried_again() {
             .await;
         assert!(stage.queued().is_empty());
     }
-    Stage::usual().check(Value::Null, 503, try_again()).await;
-    Stage::usual()
-        .check(json!({}), 404, json!({"error": "not_found"}))
-        .await;
+}
+
+#[tokio::test]
+async fn an_invocation_that_is_no_http_request_counts_nowhere() {
+    for event in [
+        json!({}),
+        json!({"key1": "value1"}),
+        json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events"}),
+        json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
+        Value::Null,
+        json!("warm"),
+        json!([1]),
+        json!(5),
+    ] {
+        let stage = Stage::usual();
+        stage.check(event, 404, json!({"error": "not_found"})).await;
+        assert!(stage.queued().is_empty() && stage.lines().is_empty());
+    }
 }
 
 #[test]

@@ -178,6 +178,9 @@ async fn a_webhook_that_is_not_json_is_refused() {
         json!("text/plain"),
         json!("application/jsonx"),
         json!("application/json, x"),
+        json!("application/json,"),
+        json!("text/plain, application/json"),
+        json!("text/plain; x=\"application/json, application/json\""),
     ] {
         let stage = Stage::usual();
         let request = with(delivery(), "/headers/content-type", value);
@@ -191,6 +194,9 @@ async fn a_webhook_that_is_not_json_is_refused() {
         "application/json; charset=utf-8",
         "Application/JSON;charset=UTF-8",
         "application/json ;x=y",
+        "application/json,application/json",
+        "application/json; charset=utf-8, application/json; charset=utf-8",
+        "application/json; x=\"a,b\"",
     ] {
         let stage = Stage::usual();
         stage
@@ -222,7 +228,8 @@ async fn the_method_answer_says_which_one_is_allowed() {
         ("/webhooks/labelbox", "GET", "POST"),
         ("/training/model_run", "GET", "POST"),
         ("/training/models", "POST", "GET"),
-        ("/health", "POST", "GET"),
+        ("/training/models", "HEAD", "GET"),
+        ("/health", "POST", "GET, HEAD"),
     ] {
         let answer = Stage::usual()
             .send(event(wrong, path, json!({}), None))
@@ -232,6 +239,41 @@ async fn the_method_answer_says_which_one_is_allowed() {
             (405, allow),
             "{path}"
         );
+    }
+}
+
+/// An event that Labelbox has signed and we refuse is lost, unlike noise.
+#[tokio::test]
+async fn a_refused_request_with_a_valid_signature_is_told_apart() {
+    let refusals = [
+        ("/rawPath", json!("/nowhere"), 404),
+        ("/rawPath", json!("/webhooks/unknown"), 404),
+        ("/requestContext/http/method", json!("PUT"), 405),
+        ("/requestContext/http/sourceIp", json!("192.0.3.1"), 403),
+        ("/headers/content-type", json!("text/plain"), 415),
+    ];
+    for (pointer, value, status) in refusals {
+        let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+        let allowed = "/requestContext/http/sourceIp";
+        let delivery = |secret| {
+            with(
+                webhook("labelbox", secret, BODY),
+                allowed,
+                json!("192.0.2.1"),
+            )
+        };
+        assert_eq!(stage.send(delivery(SECRET)).await.status_code, 200);
+        stage.lines();
+        for (secret, is_signed) in [(SECRET, true), ("old", true), ("unknown", false)] {
+            let request = with(delivery(secret), pointer, value.clone());
+            assert_eq!(stage.send(request).await.status_code, status);
+            let [line] = &stage.lines()[..] else { panic!() };
+            let found = (
+                line["valid_signature"] == "true",
+                line["RefusedWithValidSignature"] == 1,
+            );
+            assert_eq!(found, (is_signed, is_signed), "{status} {secret}");
+        }
     }
 }
 

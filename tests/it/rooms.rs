@@ -59,13 +59,8 @@ fn only_one_room_says_it() {
 }
 
 #[test]
-fn every_room_says_what_is_in_it_and_is_no_hall() {
-    for (room, text) in rooms() {
-        assert!(text.starts_with("//! "), "{room} does not open with //!");
-        assert!(
-            text.lines().count() <= 250,
-            "{room} has {} lines: split it by noun",
-            text.lines().count()
-        );
+fn every_file_opens_with_a_doc_comment() {
+    for (file, text) in rooms() {
+        assert!(text.starts_with("//! "), "{file} does not open with //!");
     }
 }

@@ -20,6 +20,22 @@ async fn each_webhook_has_its_own_secrets() {
     assert_eq!(stage.queued().len(), 2);
 }
 
+/// `training` has its own routes, and `backfill` marks the messages of `relayctl backfill`.
+#[tokio::test]
+async fn reserved_names_are_no_webhooks() {
+    for secret in [
+        SECRET.to_owned(),
+        json!({"training": SECRET, "backfill": SECRET}).to_string(),
+    ] {
+        let stage = Stage::usual();
+        stage.secret_is(Vault::Holds(secret));
+        for name in ["training", "backfill"] {
+            assert_eq!(status(&stage, webhook(name, SECRET, BODY)).await, 404);
+        }
+        assert!(stage.queued().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn plain_text_is_the_secret_of_any_webhook() {
     let stage = Stage::usual();
@@ -140,10 +156,45 @@ async fn the_last_secret_serves_while_secrets_manager_cannot_be_reached() {
     stage.secret_is(Vault::Unreachable);
     stage.seconds_pass(100_000);
     assert_eq!(status(&stage, delivery()).await, 200);
-    assert_eq!(
-        status(&stage, webhook("labelbox", "stranger", BODY)).await,
-        401
-    );
+}
+
+/// The sender may have the newer secret, and the fault is ours.
+#[tokio::test]
+async fn a_refresh_that_cannot_be_made_is_no_verdict_on_the_sender() {
+    for failure in [
+        Vault::Unreachable,
+        Vault::Refuses,
+        Vault::Holds("[\"rotated\"]".to_owned()),
+    ] {
+        let stage = Stage::usual();
+        assert_eq!(status(&stage, delivery()).await, 200);
+        stage.secret_is(failure);
+        stage.seconds_pass(1);
+        // The refresh that failed stands for later ones, of every name.
+        for second in [0, 15, 14] {
+            stage.seconds_pass(second);
+            for request in [
+                webhook("labelbox", "rotated", BODY),
+                webhook("fresh", "rotated", BODY),
+            ] {
+                stage.check(request, 503, try_again()).await;
+            }
+            assert_eq!(status(&stage, delivery()).await, 200);
+            let unsigned = with(delivery(), "/headers/x-hub-signature", Value::Null);
+            stage.check(unsigned, 401, refused()).await;
+        }
+        assert_eq!(stage.fetches(), 2);
+        stage.secret_is(Vault::Holds(
+            json!({"labelbox": "rotated", "fresh": "rotated"}).to_string(),
+        ));
+        stage.seconds_pass(1);
+        assert_eq!(
+            status(&stage, webhook("labelbox", "rotated", BODY)).await,
+            200
+        );
+        assert_eq!(status(&stage, webhook("fresh", "rotated", BODY)).await, 200);
+        assert_eq!(status(&stage, delivery()).await, 401);
+    }
 }
 
 #[tokio::test]

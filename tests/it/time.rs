@@ -130,13 +130,25 @@ async fn an_answer_leaves_before_lambda_ends_the_invocation() {
     assert!(started.elapsed() > left / 2, "{:?}", started.elapsed());
     assert!(started.elapsed() < left, "{:?}", started.elapsed());
     stage.bucket_is(hanging_bucket());
-    for left in [Duration::ZERO, Duration::from_millis(499), left] {
+    for left in [Duration::from_millis(1), Duration::from_millis(499), left] {
         for event in [delivery(), large()] {
             let started = Instant::now();
             let answer = stage.send_within(event, left).await;
             assert_eq!((answer.status_code, answer.json()), (503, try_again()));
             assert!(started.elapsed() <= left, "{:?}", started.elapsed());
         }
+    }
+}
+
+/// `cargo lambda` sends a constant deadline in 1970.
+#[tokio::test]
+async fn a_deadline_that_is_over_when_the_event_arrives_is_none() {
+    for deadline in [0, 600_000, 1_700_000_000_000] {
+        let stage = Stage::usual();
+        let mut context = lambda_http::Context::default();
+        context.deadline = deadline;
+        let answer = stage.send_in(delivery(), context).await;
+        assert_eq!(answer.json()["status"], "queued", "{deadline}");
     }
 }
 
