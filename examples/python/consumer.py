@@ -1,0 +1,27 @@
+"""A consumer of one queue: put your work into `on_newest`.
+
+As a program: `python consumer.py QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with `TABLE` set.
+"""
+
+import argparse
+import os
+import sys
+
+from labelbox_queue import Consumer, Event
+
+
+def on_newest(event: Event, body: bytes) -> None:
+    """May be called twice for the same event, so the second call must do no harm. If it raises, the event is retried."""
+    print(f"{event.id} {event.attributes.get('event', '-')} {event.version}: {len(body)} bytes", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("queue_url")
+    parser.add_argument("table")
+    parser.add_argument("--until-empty", action="store_true", help="end when there is nothing to receive")
+    arguments = parser.parse_args()
+    consumer = Consumer(on_newest, arguments.table)
+    sys.exit(0 if consumer.poll(arguments.queue_url, until_empty=arguments.until_empty) else 1)
+else:
+    handler = Consumer(on_newest, os.environ["TABLE"]).handler
