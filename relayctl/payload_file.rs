@@ -46,7 +46,7 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
         return Ok(Content::Body(bytes));
     }
     let event: Option<GatewayEvent> = serde_json::from_slice(&bytes).ok();
-    let request = event.and_then(|event| event.into_request(&Context::default()));
+    let request = event.and_then(|event| event.into_request(&Context::default()).ok());
     let request = request.ok_or("it looks like a gateway's event, and cannot be read as one")?;
     let route = route(&request)?;
     let header = |name| request.only_value(name).map(str::to_owned);

@@ -4,13 +4,15 @@ mod add;
 mod change;
 mod edit;
 mod fresh;
+mod invisible;
 mod remove;
 mod rotate;
 mod show_names;
 mod store;
 mod value;
 
-pub use edit::{DEFAULT_NAME, check_webhook_name};
+pub use edit::{DEFAULT_NAME, can_be_called, check_webhook_name};
+pub use invisible::{Invisible, is_invisible};
 pub use store::Store;
 pub use value::{TRAINING, Text, Value, bare};
 

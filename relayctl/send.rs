@@ -16,8 +16,8 @@ A file is a body, sent byte for byte, or a gateway's event such as those of the 
 topic, delivery id and route are taken from it. It is signed with the stack's secret, whatever its own signatures \
 are.
 
-Each is posted once and never again, so that nothing comes twice. A FIFO queue takes the same event only once in \
-five minutes; both times the answer is 200.";
+Each is posted once and never again, so that nothing comes twice. Of what is sent again within five minutes, a FIFO \
+queue takes each state of a label once, and any other event once for each delivery id; the answer is 200 every time.";
 
 const EXAMPLES: &str = "\
 Examples:

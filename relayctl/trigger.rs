@@ -16,8 +16,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 
 const ABOUT: &str = "\
-Each is an event of its own: what its body is about gets a new id, and its time is now, because a FIFO queue takes \
-the same event only once in five minutes. With --same, all are the same event, which shows just that.
+Each is an event of its own: what its body is about gets a new id, its time is now, and its delivery id is new. With \
+--same, one request is sent again and again, of which a FIFO queue takes one in five minutes; but a call for a training \
+run has no delivery id, so each call is an event.
 
 A topic that the relay does not know goes to the Unrouted queue. MODEL_RUN_CREATED is a call for a training run.";
 
@@ -52,7 +53,7 @@ pub struct Trigger {
     /// Make the body at least so large: over 1 MiB, a pointer goes to the queue
     #[arg(long, default_value_t = 0)]
     bytes: usize,
-    /// Send the same event again and again
+    /// Send the same request again and again
     #[arg(long)]
     same: bool,
     /// Name of the webhook, which picks its secret

@@ -63,7 +63,7 @@ pub fn grant(role: &str, policy: &str, document: &Value) -> String {
 }
 
 /// A word as a shell takes it.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=');
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -6,8 +6,9 @@ use super::mend;
 use super::question::LIMIT;
 use super::retrieval::{self, Search, Wanted};
 use super::secret::USUAL_WEBHOOK;
-use super::verdict::{NAME, judge_search, unexpected};
+use super::verdict::{FORGERY, NAME, judge_forgery, judge_search, unexpected};
 use crate::live_queue::LiveQueue;
+use crate::secret::check_webhook_name;
 use crate::send::new_id;
 use crate::signed::{Answer, Delivery, Route, Said, Sender};
 use crate::stack::Entity;
@@ -51,7 +52,7 @@ pub async fn look(visit: &Visit<'_>, secrets: &Secrets) -> Vec<Finding> {
 fn webhook(secrets: &Secrets) -> Option<String> {
     let is_usable = |name: &str| {
         let all = secrets.of_webhook(name).unwrap_or_default();
-        all.iter().any(|secret| !secret.is_empty())
+        check_webhook_name(name).is_ok() && all.iter().any(|secret| !secret.is_empty())
     };
     if is_usable(USUAL_WEBHOOK) {
         return Some(USUAL_WEBHOOK.to_owned());
@@ -170,25 +171,21 @@ impl Probe<'_> {
     }
 
     async fn send_wrong(&self, queue: LiveQueue<'_>) -> Finding {
-        let name = "forgery";
         let answer = self.post(&Secret::new(new_id())).await;
-        match answer.http_status {
-            Some(401) => Finding::ok(name, "an event with a wrong signature is refused"),
-            Some(200..300) => {
-                // Said whether or not it is found: nothing is worse.
-                let _ = self
-                    .take_out(queue, answer.said.message_id.as_deref())
-                    .await;
-                let says = "an event with a wrong signature was let in";
-                Finding::problem(name, says, mend::deploy(self.visit.stack))
-            }
-            _ => unexpected(name, &answer),
+        if !answer.is_success() {
+            return judge_forgery(self.visit.stack, &answer);
         }
+        // Said whether or not it is found: nothing is worse.
+        let _ = self
+            .take_out(queue, answer.said.message_id.as_deref())
+            .await;
+        let says = "an event with a wrong signature was let in";
+        Finding::problem(FORGERY, says, mend::deploy(self.visit.stack))
     }
 
     /// Where the relay has no answer or a fault of its own, the event may be in the queue all the same.
     async fn judge_failure(&self, queue: LiveQueue<'_>, answer: &Answer) -> Finding {
-        let mut finding = unexpected(NAME, answer);
+        let mut finding = unexpected(self.visit.stack, NAME, answer);
         let is_unclear = answer.http_status.is_none_or(|status| status >= 500);
         if is_unclear && self.take_out(queue, None).await.is_ok_and(|it| it.is_found) {
             finding.says += "; the event arrived all the same, and was taken out again";

@@ -4,6 +4,7 @@ use super::Visit;
 use super::finding::Finding;
 use super::mend;
 use super::question::{ask, is_gone};
+use crate::secret::{Invisible, can_be_called, is_invisible};
 use crate::stack::Stack;
 use crate::trouble::Trouble;
 use labelbox_relay::secret::{Secret, Secrets};
@@ -20,11 +21,8 @@ pub async fn look(visit: &Visit<'_>) -> (Vec<Finding>, Option<Secrets>) {
     match read(visit).await {
         Ok(Some(text)) => judge(text, stack),
         Ok(None) => {
-            let says = "is binary; the function reads a string";
-            (
-                vec![Finding::problem("secret", says, mend_value(stack))],
-                None,
-            )
+            let finding = judge_unusable("the secret's value is binary, not a string", stack);
+            (vec![finding], None)
         }
         Err(trouble) => (vec![judge_trouble(&trouble, stack)], None),
     }
@@ -58,17 +56,30 @@ fn mend_value(stack: &Stack) -> String {
     mend::replace_secret(stack.output("SecretArn").unwrap_or_default())
 }
 
+/// What is said of a value that the function cannot use.
+fn judge_unusable(error: &str, stack: &Stack) -> Finding {
+    let says = format!(
+        "{error}; the last usable value stays in use, but new instances of the function have none"
+    );
+    Finding::problem("secret", says, mend_value(stack))
+}
+
 /// Judges the secret's string.
 pub fn judge(text: String, stack: &Stack) -> (Vec<Finding>, Option<Secrets>) {
-    let looks_quoted = text.trim_start().starts_with(['"', '[']);
+    let is_blank = |it: char| it.is_whitespace() || is_invisible(it);
+    let begins_with = text.trim_start_matches(is_blank).chars().next();
     let secrets = match Secrets::parse(text) {
         Ok(secrets) => secrets,
-        Err(error) => {
-            let finding = Finding::problem("secret", error.to_string(), mend_value(stack));
-            return (vec![finding], None);
-        }
+        Err(error) => return (vec![judge_unusable(&error.to_string(), stack)], None),
     };
     let mut findings = match &secrets {
+        // Only a character that cannot be seen keeps it from being read as an object.
+        Secrets::ForAll(all) if begins_with == Some('{') => {
+            let mut finding = judge_one("secret", all, stack);
+            finding.says += "; without what cannot be seen before its {, it is an object of names";
+            finding.mend = Some(mend_value(stack));
+            vec![finding]
+        }
         Secrets::ForAll(all) => vec![judge_one("secret", all, stack)],
         Secrets::ByWebhook(by_webhook) if by_webhook.is_empty() => {
             let says = "is an object without a name: it lets nobody in";
@@ -78,12 +89,16 @@ pub fn judge(text: String, stack: &Stack) -> (Vec<Finding>, Option<Secrets>) {
             let mut names: Vec<_> = by_webhook.iter().collect();
             names.sort_unstable_by_key(|(name, _)| *name);
             let one = |(name, all): (&String, &Vec<Secret>)| {
-                judge_one(&format!("secret {name}"), all, stack)
+                if can_be_called(name) {
+                    judge_one(&format!("secret {name}"), all, stack)
+                } else {
+                    judge_impossible(name, stack)
+                }
             };
             names.into_iter().map(one).collect()
         }
     };
-    if looks_quoted {
+    if matches!(begins_with, Some('"' | '[')) {
         let says = "begins with a quote or a bracket, which is taken for a part of it";
         findings.push(Finding::warning("secret", says, mend_value(stack)));
     }
@@ -128,6 +143,21 @@ fn remove_old(name: &str, stack: &Stack) -> String {
     mend::relayctl(stack, &format!("secret remove {name} --old"))
 }
 
+/// A name that no URL of the relay can have, such as a reserved one.
+fn judge_impossible(name: &str, stack: &Stack) -> Finding {
+    let says = "cannot be the name of a webhook: what is sent to it is answered 404";
+    let (says, mend) = match Invisible::find(name) {
+        Some(found) => (format!("{says}; it has {found}"), mend_value(stack)),
+        None => {
+            let remove = format!("secret remove {}", mend::quote(name));
+            let (add, remove) = (add("NAME", stack), mend::relayctl(stack, &remove));
+            let mend = format!("give its webhook another name with {add}, and then {remove}");
+            (says.to_owned(), mend)
+        }
+    };
+    Finding::problem(format!("secret {}", name.escape_debug()), says, mend)
+}
+
 fn judge_one(name: &str, secrets: &[Secret], stack: &Stack) -> Finding {
     let webhook = name.strip_prefix("secret ").unwrap_or(USUAL_WEBHOOK);
     let renew = || renew(webhook, stack);
@@ -136,25 +166,23 @@ fn judge_one(name: &str, secrets: &[Secret], stack: &Stack) -> Finding {
         let says = "is empty: nothing is let in by it";
         return Finding::problem(name, says, add(webhook, stack));
     }
-    let any = |is_such: fn(&str) -> bool| {
-        let mut texts = usable
-            .iter()
-            .map(|secret| String::from_utf8_lossy(secret.as_bytes()));
-        texts.any(|text| is_such(&text))
+    let texts = || {
+        let bytes = usable.iter().map(|secret| secret.as_bytes());
+        bytes.map(String::from_utf8_lossy)
     };
-    if any(|text| text.trim() != text) {
-        let says = "has white space at its beginning or end, which is a part of it: Labelbox signs without";
+    if let Some(found) = texts().find_map(|text| Invisible::find(&text)) {
+        let says = format!("has {found}, as a part of it; most likely, Labelbox signs without it");
         return Finding::problem(name, says, renew());
     }
     if usable.len() < secrets.len() {
         let says = "has an empty one among others, which lets nobody in";
         return Finding::warning(name, says, remove_old(webhook, stack));
     }
-    if any(|text| text.contains(char::is_whitespace)) {
+    if texts().any(|text| text.contains(' ')) {
         let says = "has white space in it; is it the secret alone?";
         return Finding::warning(name, says, renew());
     }
-    if any(|text| text.chars().count() < SHORTEST) {
+    if texts().any(|text| text.chars().count() < SHORTEST) {
         let says = format!("is weak: it has fewer than {SHORTEST} characters");
         return Finding::warning(name, says, renew());
     }

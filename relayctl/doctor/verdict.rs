@@ -9,19 +9,41 @@ use crate::stack::Stack;
 use crate::trouble::Trouble;
 
 pub const NAME: &str = "probe";
+pub const FORGERY: &str = "forgery";
+
+/// What the answer to an event with a wrong signature says, if it was not accepted.
+pub fn judge_forgery(stack: &Stack, answer: &Answer) -> Finding {
+    match (answer.http_status, answer.said.error.as_deref()) {
+        (Some(401), _) => Finding::ok(FORGERY, "an event with a wrong signature is refused"),
+        // No 401 while the sender could have a secret that the relay has not.
+        (Some(503), Some("try_again")) => {
+            let says = "an event with a wrong signature is refused, but with 503: the relay cannot fetch its secret anew, \
+                        so it knows of no change, and new instances have no secret at all";
+            Finding::problem(FORGERY, says, in_a_moment(stack))
+        }
+        _ => unexpected(stack, FORGERY, answer),
+    }
+}
+
+/// What the relay could not do may pass, and its log says why it could not.
+fn in_a_moment(stack: &Stack) -> String {
+    let doctor = mend::relayctl(stack, "doctor");
+    let log = mend::read_log(stack.output("FunctionName").unwrap_or_default());
+    format!("in 30 s, {doctor} again; if that says the same: {log}")
+}
 
 /// What an answer says that should not be.
-pub fn unexpected(name_of_check: &str, answer: &Answer) -> Finding {
+pub fn unexpected(stack: &Stack, name_of_check: &str, answer: &Answer) -> Finding {
     if answer.http_status == Some(403) {
         let says = "this machine's address is not in AllowedSourceCidrs, so nothing goes through from here";
         let mend = "run the doctor where Labelbox's addresses are, or trust the newest event below";
         return Finding::not_checked(name_of_check, says, mend);
     }
-    Finding::problem(
-        name_of_check,
-        format!("answered {}", name(answer)),
-        next(answer),
-    )
+    let mend = match answer.http_status {
+        Some(500..) => in_a_moment(stack),
+        _ => next(answer).to_owned(),
+    };
+    Finding::problem(name_of_check, format!("answered {}", name(answer)), mend)
 }
 
 /// What came of the search for a probe that is in the queue.

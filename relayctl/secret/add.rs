@@ -33,7 +33,7 @@ pub struct Add {
     /// A name in use that has to keep a secret that is plain text; may be given more than once
     #[arg(long, value_name = "NAME")]
     keep: Vec<String>,
-    /// Begin anew where the secret is a broken JSON object, which the function cannot use
+    /// Begin anew where the function cannot use the secret: it is blank, a JSON list, or a broken JSON object
     #[arg(long)]
     replace_broken: bool,
     /// Print the new secret
@@ -84,7 +84,7 @@ pub async fn run(command: &Add, session: &Session<'_>) -> Result<Ending, Trouble
 }
 
 async fn consent_to_replace(session: &Session<'_>, yes: bool) -> Result<Answer<()>, Trouble> {
-    let about = "The secret is a broken JSON object. All that it holds is replaced; Secrets Manager keeps it as its \
+    let about = "The function cannot use the secret. All that it holds is replaced; Secrets Manager keeps it as its \
                  version AWSPREVIOUS.";
     asking::consent(session, about, "Replace it?", yes).await
 }

@@ -2,7 +2,7 @@
 
 use super::edit::{Refusal, kept_names};
 use super::store::{Held, Store};
-use super::value::{TRAINING, Text, Value, is_usable};
+use super::value::{TRAINING, Text, Value};
 use crate::asking::{self, Answer};
 use crate::ending::Ending;
 use crate::session::Session;
@@ -65,10 +65,7 @@ pub async fn consent_to_names(
     keep: &[String],
     yes: bool,
 ) -> Result<Answer<()>, Trouble> {
-    let Value::Plain(plain) = value else {
-        return Ok(Answer::Given(()));
-    };
-    if !is_usable(plain) {
+    if let Value::Named(_) = value {
         return Ok(Answer::Given(()));
     }
     if yes && keep.is_empty() {

@@ -12,7 +12,8 @@ pub const DEFAULT_NAME: &str = "labelbox";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Refusal {
     #[error(
-        "{0} cannot be the name of a webhook: that is 1 to 64 of a to z, 0 to 9 and -, and not training"
+        "{0} cannot be the name of a webhook: that is 1 to 64 of a to z, 0 to 9 and -, and neither training nor \
+         backfill"
     )]
     NoName(String),
     #[error("{0} has a secret; put a new one beside it with relayctl secret rotate {0}")]
@@ -162,12 +163,8 @@ fn by_name(
         if fresh_names.contains(&name) {
             texts.push(fresh.clone());
         }
-        if is_usable(plain) {
-            texts.push(plain.clone());
-        }
-        if !texts.is_empty() {
-            entries.push(Entry::new(name, texts));
-        }
+        texts.push(plain.clone());
+        entries.push(Entry::new(name, texts));
     }
     Ok(Value::Named(entries))
 }
@@ -218,14 +215,18 @@ fn check_name(name: &str) -> Result<(), Refusal> {
 
 /// Refuses what cannot be the last part of a webhook's URL.
 pub fn check_webhook_name(name: &str) -> Result<(), Refusal> {
-    if name == TRAINING {
-        return Err(Refusal::NoName(name.to_owned()));
+    if is_webhook_name(name) {
+        return Ok(());
     }
-    check_name(name)
+    Err(Refusal::NoName(name.to_owned()))
 }
 
 /// Whether a webhook, or the training, can have this name.
 pub fn can_be_called(name: &str) -> bool {
+    name == TRAINING || is_webhook_name(name)
+}
+
+fn is_webhook_name(name: &str) -> bool {
     let route = Route::of_path(&format!("/webhooks/{name}"));
     matches!(route, Some(Route::Webhook(_)))
 }

@@ -1,6 +1,7 @@
 //! Where a new secret comes from: made here, read from standard input, or typed on a terminal.
 
-use super::value::Text;
+use super::invisible::Invisible;
+use super::value::{Text, bare};
 use crate::asking::{self, Answer};
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -35,7 +36,7 @@ impl Origin {
             return generate().map(Answer::Given);
         };
         Ok(match answer {
-            Answer::Given(text) => Answer::Given(check(text)?),
+            Answer::Given(text) => Answer::Given(check(&text)?),
             withheld => withheld,
         })
     }
@@ -63,25 +64,15 @@ async fn ask_twice(session: &Session<'_>) -> Result<Answer<Text>, Trouble> {
 }
 
 /// Takes what a person or another program has given, if Labelbox would sign with just this.
-fn check(mut text: Text) -> Result<Text, Trouble> {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
+fn check(text: &Text) -> Result<Text, Trouble> {
+    let text = bare(text);
     if text.is_empty() {
         return Err(refuse("it is empty"));
     }
-    if text.trim().len() != text.len() {
-        return Err(refuse(
-            "it begins or ends with white space, which gets lost on the way into a form",
-        ));
-    }
-    if text.contains(char::is_control) {
-        return Err(refuse(
-            "it is more than one line, or has other control characters",
-        ));
+    if let Some(found) = Invisible::find(&text) {
+        return Err(refuse(&format!(
+            "it has {found}; give it without that character, or let --generate make a new one"
+        )));
     }
     Ok(text)
 }
@@ -105,28 +96,31 @@ mod tests {
     }
 
     #[test]
-    fn one_newline_at_the_end_is_not_part_of_it() {
-        for text in ["secret", "secret\n", "secret\r\n"] {
-            assert_eq!(*check(text.to_owned().into()).unwrap(), "secret");
+    fn one_newline_at_the_end_and_one_byte_order_mark_are_not_part_of_it() {
+        for (text, taken) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("\u{feff}secret\r\n", "secret"),
+            ("a \"b\" \\", "a \"b\" \\"),
+        ] {
+            assert_eq!(*check(&text.to_owned().into()).unwrap(), taken);
         }
-        assert_eq!(
-            *check("a \"b\" \\".to_owned().into()).unwrap(),
-            "a \"b\" \\"
-        );
     }
 
     #[test]
     fn what_would_not_survive_a_form_is_refused() {
-        for text in [
-            "",
-            "\n",
-            " secret",
-            "secret \n",
-            "secret\n\n",
-            "sec\nret",
-            "se\tcret",
+        for (text, says) in [
+            ("", "it is empty"),
+            ("\u{feff}\n", "it is empty"),
+            (" hush", "U+0020 (white space) at position 1;"),
+            ("hush \n", "U+0020 (white space) at position 5;"),
+            ("hush\n\n", "U+000A (control character) at position 5;"),
+            ("hu\nsh", "U+000A (control character) at position 3;"),
+            ("\u{feff}\u{feff}hush", "U+FEFF (invisible) at position 1;"),
+            ("hush\u{200b}\n", "U+200B (invisible) at position 5;"),
         ] {
-            assert!(check(text.to_owned().into()).is_err(), "{text:?}");
+            let line = check(&text.to_owned().into()).unwrap_err().line();
+            assert!(line.contains(says) && !line.contains("hu"), "{line}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `relayctl secret show-names`: which names have how many secrets, and which of them cannot be used.
 
 use super::edit::can_be_called;
+use super::invisible::Invisible;
 use super::store::Store;
-use super::value::{Entry, Text, Value, is_usable};
+use super::value::{Entry, Text, Value, bare, is_usable};
 use crate::ending::Ending;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -46,7 +47,7 @@ struct Row<'v> {
     name: Option<&'v str>,
     secrets: usize,
     usable: usize,
-    problem: Option<&'static str>,
+    problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     values: Option<Vec<&'v str>>,
 }
@@ -76,23 +77,19 @@ impl<'v> Names<'v> {
 }
 
 /// What keeps the relay from using them, or Labelbox from having the same.
-fn problem(name: Option<&str>, texts: &[Text]) -> Option<&'static str> {
-    let has_white_space = |text: &Text| {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        text.trim().len() != text.len()
-    };
-    if !texts.iter().any(|text| is_usable(text)) {
-        Some("nothing to verify with: every event is refused")
+fn problem(name: Option<&str>, texts: &[Text]) -> Option<String> {
+    let problem = if !texts.iter().any(|text| is_usable(text)) {
+        "nothing to verify with: every event is refused"
     } else if name.is_some_and(|name| !can_be_called(name)) {
-        Some("no webhook can have this name")
-    } else if texts.iter().any(has_white_space) {
-        Some("white space at its ends: is it in Labelbox, too?")
+        "no webhook can have this name"
+    } else if let Some(found) = texts.iter().find_map(|text| Invisible::find(&bare(text))) {
+        return Some(format!("{found}: is it in Labelbox, too?"));
     } else if !texts.iter().all(|text| is_usable(text)) {
-        Some("one of them is empty")
+        "one of them is empty"
     } else {
-        None
-    }
+        return None;
+    };
+    Some(problem.to_owned())
 }
 
 impl fmt::Display for Names<'_> {
@@ -110,7 +107,7 @@ impl fmt::Display for Names<'_> {
             table.add_row([
                 name.to_owned(),
                 row.secrets.to_string(),
-                row.problem.unwrap_or("-").to_owned(),
+                row.problem.clone().unwrap_or_else(|| "-".to_owned()),
                 values.unwrap_or_default(),
             ]);
         }

@@ -20,7 +20,7 @@ pub type Text = Zeroizing<String>;
 /// What the stack's secret holds, in one of its two forms.
 #[derive(Clone)]
 pub enum Value {
-    /// Plain text: one secret for every route.
+    /// Plain text: one secret for every route. It is never blank.
     Plain(Text),
     /// Names, each with its own secrets.
     Named(Vec<Entry>),
@@ -66,16 +66,18 @@ impl Value {
     /// # Errors
     /// When the function could not use it.
     pub fn read(text: Text) -> Result<Self, Trouble> {
-        Secrets::parse(text.to_string()).map_err(|error| {
+        let secrets = Secrets::parse(text.to_string()).map_err(|error| {
             Trouble::Refused(format!(
                 "{error}, so the function can use none of it; mend it in Secrets Manager, or begin anew with \
                  relayctl secret add NAME --replace-broken"
             ))
         })?;
-        if !text.trim_start().starts_with('{') {
+        if let Secrets::ForAll(_) = secrets {
             return Ok(Self::Plain(text));
         }
-        let entries: Entries = serde_json::from_str(&text)
+        // What the function does not count as a part of the object: a byte order mark, and white space.
+        let object = text.trim_start_matches(|it| it != '{').trim_end();
+        let entries: Entries = serde_json::from_str(object)
             .map_err(|_| Trouble::Refused("the secret's value cannot be edited".to_owned()))?;
         Ok(Self::Named(entries.0))
     }
@@ -114,7 +116,7 @@ impl Value {
     /// The newest secret by which a webhook of this name, or the training service, can sign.
     pub fn newest(&self, name: &str) -> Option<&Text> {
         match self {
-            Self::Plain(text) => Some(text).filter(|text| is_usable(text)),
+            Self::Plain(text) => Some(text),
             Self::Named(entries) => {
                 let entry = entries.iter().find(|entry| entry.name == name)?;
                 entry.usable().next()
@@ -132,7 +134,7 @@ impl Value {
     /// Whether anything can be verified with it.
     pub fn has_usable(&self) -> bool {
         match self {
-            Self::Plain(text) => is_usable(text),
+            Self::Plain(_) => true,
             Self::Named(entries) => entries.iter().any(|entry| entry.usable().next().is_some()),
         }
     }

@@ -78,6 +78,18 @@ fn a_letter_is_what_was_spilled() {
     assert_eq!(letter.dedup_id.as_deref(), Some(DEDUP_ID));
 }
 
+/// The record's id is another than the event's where the queue has confirmed something else under that.
+#[test]
+fn a_letter_has_the_deduplication_id_of_its_record() {
+    let mut record = fifo_record();
+    record["MessageDeduplicationId"] = json!(format!("{DEDUP_ID}-replay"));
+    let letter = read(&record, true).unwrap();
+    let own = format!("{DEDUP_ID}-replay");
+    assert_eq!(letter.dedup_id, Some(own));
+    assert_eq!(letter.attribute("dedup_id"), Some(DEDUP_ID));
+    assert_eq!(read(&record, false).unwrap().dedup_id, None);
+}
+
 #[test]
 fn a_letter_for_a_queue_of_the_other_kind_gets_what_that_kind_needs() {
     let to_fifo = read(&record(), true).unwrap();

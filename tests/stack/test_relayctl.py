@@ -107,6 +107,19 @@ def check(site: Site, message: dict, event: str, entity: str, deduplicated_by: s
     assert (system.get("MessageGroupId"), system.get("MessageDeduplicationId")) == expected
 
 
+def test_what_the_queue_confirmed_wrongly_is_sent_with_the_id_of_its_record(make: MakeSite) -> None:
+    site = make("fifo")
+    for event in ("event", "usual"):
+        site.send(event)
+    own = f"{dedup_id('event')}-replay"
+    site.spill("event", MessageDeduplicationId=own)
+    site.spill("usual")
+    assert site.run("replay-spill", "--json").account["deleted"] == 2
+    messages = {message["Attributes"]["MessageDeduplicationId"]: message for message in site.messages()}
+    assert messages.keys() == {dedup_id("event"), own, dedup_id("usual")}, "only the usual one is dropped"
+    check(site, messages[own], "event", "label", own)
+
+
 def test_a_pointer_is_sent_while_its_payload_is_there(site: Site) -> None:
     payload = site.put(f"payloads/{dedup_id('large')}/1", b"large")
     pointer = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": site.bucket, "s3Key": payload}])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import QUEUE_TYPES, Deploy
+from local.gate import Gate
 from local.stack import Stack
 
 from repair import Done, Site
@@ -54,7 +55,7 @@ def expect(site: Site, name: str, status: str, says: str, mend: str, *arguments:
     found = checks(done).get(name)
     assert found is not None, done
     assert (found["status"], done.status) == (status, 1 if status == "problem" else 0), done
-    assert says in found["says"] and mend in found["mend"], found
+    assert says in found["says"] and mend in (found["mend"] or ""), found
     assert SOUND not in done.out + done.err
 
 
@@ -107,8 +108,16 @@ def test_what_waits_in_the_bucket_is_found(healthy: Site) -> None:
 @pytest.mark.parametrize(
     ("value", "name", "status", "says", "mend"),
     [
-        ("\n", "secret", "problem", "is empty", "relayctl secret add labelbox"),
-        (f" {SOUND}", "secret", "problem", "white space at its beginning or end", "relayctl secret rotate labelbox"),
+        ("\n", "secret", "problem", "value is blank; the last usable value stays in use", "put-secret-value"),
+        (f'["{SOUND}"]', "secret", "problem", "a JSON list or a quoted JSON string", "put-secret-value"),
+        (f'"{SOUND}"', "secret", "problem", "a JSON list or a quoted JSON string", "put-secret-value"),
+        (f" {SOUND}", "secret", "problem", "has U+0020 (white space) at position 1", "relayctl secret rotate labelbox"),
+        (f"{SOUND}\u200b", "secret", "problem", "U+200B (invisible) at position 27", "secret rotate labelbox"),
+        (f"\ufeff{SOUND}\n", "secret", "ok", "is sound", ""),
+        (f'\ufeff{{"labelbox": "{SOUND}"}}', "secret labelbox", "ok", "is sound", ""),
+        (f'\ufeff\ufeff{{"labelbox": "{SOUND}"}}', "secret", "problem", "it is an object of names", "put-secret-value"),
+        ({"labelbox": f"a\u202e{SOUND}"}, "secret labelbox", "problem", "U+202E (invisible) at position 2", "rotate"),
+        ({"labelbox": SOUND, "backfill": SOUND}, "secret backfill", "problem", "answered 404", "remove backfill"),
         ("short", "secret", "warning", "is weak", "relayctl secret rotate labelbox"),
         ('{"labelbox": ', "secret", "problem", "starts like a JSON object", "put-secret-value"),
         ({"project-x": SOUND}, "secret labelbox", "warning", "404", "relayctl secret add labelbox"),
@@ -173,6 +182,18 @@ def test_a_secret_that_was_just_changed_is_waited_for(make: Callable[..., Site])
     done = site.run("doctor", "--json")
     assert (done.status, checks(done)["probe"]["status"]) == (0, "ok"), done
     assert "waiting" in done.err
+
+
+def test_a_relay_that_cannot_fetch_its_secret_is_not_taken_for_one_that_accepts_forgeries(
+    make: Callable[..., Site], secrets_manager: Gate
+) -> None:
+    site = make()
+    assert site.run("trigger", "LABEL_CREATED").status == 0
+    secrets_manager.close()
+    try:
+        expect(site, "forgery", "problem", "refused, but with 503: the relay cannot fetch its secret", "aws logs tail")
+    finally:
+        secrets_manager.open()
 
 
 def test_an_event_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., Site]) -> None:

@@ -120,6 +120,10 @@ def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_sa
         ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), ["given", "old"])),
         ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": ["given", "old"]}),
         ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": "given"}),
+        (" \n", ["add", "a", "--replace-broken", "--yes"], {"a": "given"}),
+        ('\ufeff{"a":"1"}\n', ["rotate", "a"], {"a": ["given", "1"]}),
+        ({"backfill": "1", "a": "2"}, ["remove", "backfill", "--yes"], {"a": "2"}),
+        ({}, ["add", "training"], {"training": "given"}),
         ({"a": "1"}, ["remove", "a", "--yes"], {}),
         ({"a": ["1", "2"], "b": "3"}, ["remove", "a", "--old", "--yes"], {"a": "1", "b": "3"}),
     ],
@@ -168,6 +172,9 @@ def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
         (OBJECT, ["add", "Project"], 2, "cannot be the name"),
         ("hush-plain", ["add", "Project"], 2, "cannot be the name"),
         ("hush-plain", ["rotate", "a", "--keep", "B"], 2, "B cannot be the name"),
+        (OBJECT, ["add", "backfill"], 2, "neither training nor backfill"),
+        ({"backfill": "hush"}, ["rotate", "backfill"], 2, "neither training nor backfill"),
+        ("hush-plain", ["rotate", "--keep", "backfill"], 2, "neither training nor backfill"),
         (OBJECT, ["add", "labelbox", "--prompt"], 2, "secret rotate labelbox"),
         (OBJECT, ["add", "a", "--stdin"], 2, "it is empty"),
         (OBJECT, ["add", "a", "--prompt"], 2, "no terminal"),
@@ -185,6 +192,10 @@ def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
         ("hush-plain", ["add", "a", "--yes"], 2, "--keep"),
         ("hush-plain", ["rotate", "labelbox", "--yes"], 2, "--keep"),
         ('{"a":"hush', ["add", "a", "--yes"], 1, "not an object of webhook names"),
+        ('\ufeff{"a":"hush', ["rotate", "a"], 1, "not an object of webhook names"),
+        ('["hush"]', ["add", "a", "--yes"], 1, "a JSON list or a quoted JSON string"),
+        ('"hush"', ["rotate", "--yes"], 1, "a JSON list or a quoted JSON string"),
+        (" \n", ["show-names"], 1, "is blank"),
         ('{"a":"hush', ["rotate", "a"], 1, "mend it in Secrets Manager"),
         ('{"a":"hush', ["remove", "a", "--yes"], 1, "--replace-broken"),
         ('{"a":"hush', ["show-names"], 1, "line 1"),
@@ -202,6 +213,37 @@ def test_what_would_harm_is_refused_and_changes_nothing(
     assert line.startswith("relayctl: ") and said in line, done.err
     assert "hush" not in done.err
     assert (site.value, site.labels) == (before, LABELS)
+
+
+INVISIBLE = [
+    ("hush\u200b", "U+200B (invisible) at position 5"),
+    ("hush\u202e-given", "U+202E (invisible) at position 5"),
+    ("\ufeff\ufeffhush", "U+FEFF (invisible) at position 1"),
+    ("hush\u00a0given", "U+00A0 (white space) at position 5"),
+    (" hush", "U+0020 (white space) at position 1"),
+    ("hush\x1b", "U+001B (control character) at position 5"),
+    ("hush\n\n", "U+000A (control character) at position 5"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), INVISIBLE)
+@pytest.mark.parametrize("verb", [["add", "a"], ["rotate", "labelbox"]])
+def test_a_secret_with_what_nobody_sees_is_refused_and_the_character_is_named(
+    make: MakeSite, verb: list[str], given: str, said: str
+) -> None:
+    site = make(OBJECT)
+    before = site.value
+    done = site.run("secret", *verb, "--stdin", given=given)
+    todo = "give it without that character, or let --generate make a new one; nothing was changed"
+    assert (done.status, done.out, done.err) == (2, "", f"relayctl: this is no secret: it has {said}; {todo}\n")
+    assert (site.value, site.labels) == (before, LABELS)
+
+
+def test_one_byte_order_mark_and_one_newline_are_no_part_of_a_secret(make: MakeSite) -> None:
+    site = make(OBJECT)
+    done = site.run("secret", "rotate", "project-x", "--stdin", given="\ufeffgiven\r\n")
+    assert (done.status, done.err) == (0, "")
+    assert site.secrets["project-x"] == ["given", "hush-x"]
 
 
 @pytest.mark.parametrize("verb", [["show-names"], ["add", "a"], ["rotate", "a"], ["remove", "a", "--yes"]])
@@ -281,6 +323,8 @@ def test_names_are_shown_with_what_is_wrong_with_them(make: MakeSite) -> None:
         ["project-x", "1", "-"],
         ["empty", "1", "nothing"],
     ]
+    invisible = make({"a": "hush\u200b", "backfill": "hush"}).run("secret", "show-names").out.splitlines()
+    assert "U+200B (invisible) at position 5" in invisible[1] and "no webhook can have this name" in invisible[2]
     plain = json.loads(make("hush").run("secret", "show-names", "--json").out)
     assert (plain["form"], plain["names"][0]["usable"]) == ("plain_text", 1)
 
@@ -335,6 +379,7 @@ def test_what_is_typed_as_a_secret_is_not_shown(make: MakeSite) -> None:
     [
         ([("The secret: ", "one\n"), ("Once more: ", "other\n")], 2),
         ([("The secret: ", "\n"), ("Once more: ", "\n")], 2),
+        ([("The secret: ", "one\u2060\n"), ("Once more: ", "one\u2060\n")], 2),
         ([("The secret: ", f"on{CTRL_C}")], 130),
         ([("The secret: ", "one\n"), ("Once more: ", CTRL_C)], 130),
     ],

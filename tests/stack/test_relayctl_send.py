@@ -17,6 +17,7 @@ from repair import Done, Site, end
 pytestmark = pytest.mark.long
 
 BODY = b'{"id":"sent by hand","updatedAt":"2021-03-17T13:51:59Z"}\n'
+PAYLOAD = EVENTS / "label-created-v1.payload.json"
 
 
 @pytest.fixture
@@ -116,6 +117,22 @@ def test_fields_are_set_and_the_same_event_can_be_sent_again(site: Site) -> None
     assert len(messages) == (1 if site.stack.is_fifo else 3)
 
 
+def test_a_training_run_that_is_asked_for_twice_is_two_events(site: Site) -> None:
+    assert site.run("trigger", "MODEL_RUN_CREATED", "--count", "2", "--same", "--set", "modelRunId=one").status == 0
+    messages = take_all(site.stack, "model_run")
+    assert [message.attributes["entity_id"] for message in messages] == ["one", "one"]
+    assert len({message.attributes["dedup_id"] for message in messages}) == 2
+
+
+def test_a_move_there_and_back_is_two_events_and_one_delivery_is_one(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "move.json"
+    file.write_bytes(BODY)
+    for delivery_id in ("there", "back", "back"):
+        assert site.run("send", "--topic", "MOVE", "--delivery-id", delivery_id, str(file)).status == 0
+    ids = [message.attributes["delivery_id"] for message in take_all(site.stack, "workflow")]
+    assert sorted(ids) == (["back", "there"] if site.stack.is_fifo else ["back", "back", "there"])
+
+
 def test_a_large_event_goes_by_pointer(site: Site) -> None:
     assert site.run("trigger", "LABEL_CREATED", "--bytes", "1500000").status == 0
     [message] = take_all(site.stack, "label")
@@ -173,6 +190,9 @@ def test_headers_are_those_that_the_relay_takes(site: Site, tmp_path: Path) -> N
         (["trigger", "LABEL_CREATED", "--set", "id.x=1"], 3, "x is in nothing that has fields"),
         (["trigger", "LABEL_CREATED", "--webhook", "nobody"], 3, "no usable secret for nobody"),
         (["trigger", "LABEL_CREATED", "--webhook", "empty"], 3, "no usable secret for empty"),
+        (["trigger", "LABEL_CREATED", "--webhook", "backfill"], 2, "neither training nor backfill"),
+        (["send", "--webhook", "backfill", str(PAYLOAD)], 2, "neither training nor backfill"),
+        (["sign", "--webhook", "training", str(PAYLOAD)], 2, "neither training nor backfill"),
         (["trigger", "LABEL_CREATED", "--stack", "nowhere"], 3, "there is no stack nowhere"),
     ],
 )

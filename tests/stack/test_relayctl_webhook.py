@@ -204,6 +204,7 @@ def test_a_secret_with_quotes_stays_in_its_quotes(operator: Operator, api: Api) 
         ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other"),
         ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty"),
         ([*CREATE, "--name", "training", "--yes"], 2, "cannot be the name"),
+        ([*CREATE, "--name", "backfill", "--yes"], 2, "neither training nor backfill"),
         ([*CREATE, "--name", "../x", "--yes"], 2, "cannot be the name"),
         (["create", "--global", "--yes"], 2, "--topic"),
         (["create", "--all-topics", "--yes"], 2, "--project"),

@@ -61,6 +61,35 @@ fn a_closed_door_is_no_problem_of_the_relay_s_but_silence_is() {
         (Some(503), Status::Problem),
         (None, Status::Problem),
     ] {
-        assert_eq!(unexpected(NAME, &answer(status)).status, expected);
+        let finding = unexpected(&Stack::default(), NAME, &answer(status));
+        assert_eq!(finding.status, expected);
+    }
+}
+
+/// `try_again` is the relay's word; without it, the 503 is the gateway's.
+#[test]
+fn a_wrong_signature_that_is_refused_with_503_is_no_wrong_verdict_but_a_secret_that_cannot_be_fetched()
+ {
+    for (status, error, expected, says) in [
+        (401, "signature_rejected", Status::Ok, "is refused"),
+        (
+            503,
+            "try_again",
+            Status::Problem,
+            "cannot fetch its secret anew",
+        ),
+        (503, "", Status::Problem, "answered 503"),
+        (
+            403,
+            "source_not_allowed",
+            Status::NotChecked,
+            "AllowedSourceCidrs",
+        ),
+    ] {
+        let mut answer = answer(Some(status));
+        answer.said.error = Some(error.to_owned()).filter(|error| !error.is_empty());
+        let finding = judge_forgery(&Stack::default(), &answer);
+        assert_eq!(finding.status, expected);
+        assert!(finding.says.contains(says), "{finding:?}");
     }
 }

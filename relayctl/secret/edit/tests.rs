@@ -68,6 +68,7 @@ fn what_cannot_be_the_name_of_a_webhook_is_not_added() {
         "a/b",
         "ü",
         "a b",
+        "backfill",
         &"a".repeat(65),
     ] {
         check_refused(add(read(OBJECT), name, fresh(), &[]), "cannot be the name");
@@ -79,6 +80,21 @@ fn what_cannot_be_the_name_of_a_webhook_is_not_added() {
     }
     assert!(check_webhook_name("project-x").is_ok());
     assert!(check_webhook_name("training").is_err());
+    assert!(check_webhook_name("backfill").is_err());
+}
+
+#[test]
+fn a_reserved_name_gets_no_new_secret_and_can_be_removed() {
+    let value = || read(r#"{"backfill":"old","a":"x"}"#);
+    check_refused(
+        rotate(value(), Some("backfill"), fresh(), &[]),
+        "neither training nor backfill",
+    );
+    check(remove(value(), "backfill"), r#"{"a":"x"}"#);
+    check(
+        rotate(value(), Some("a"), fresh(), &[]),
+        r#"{"backfill":"old","a":["fresh","x"]}"#,
+    );
 }
 
 #[test]
@@ -104,11 +120,6 @@ fn a_plain_text_goes_on_for_every_name_that_it_becomes() {
         rotate(read("plain"), None, fresh(), &names(&["project-y"])),
         r#"{"labelbox":["fresh","plain"],"training":["fresh","plain"],"project-y":["fresh","plain"]}"#,
     );
-}
-
-#[test]
-fn an_empty_plain_text_leaves_nothing_behind() {
-    check(add(read("\n"), "a", fresh(), &[]), r#"{"a":"fresh"}"#);
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn show(text: &str, with_values: bool) -> (String, serde_json::Value) {
 
 #[test]
 fn every_problem_is_named_and_no_value() {
-    let text = r#"{"a":"hush","b":["hush","hush"],"c":"","d":[],"e":["hush",""],"f":" hush","G":"hush","h":"hush\n"}"#;
+    let text = r#"{"a":"hush","b":["hush","hush"],"c":"","d":[],"e":["hush",""],"f":" hush","G":"hush","h":"hush\n","i":["hush","hush\u200b"],"backfill":"hush"}"#;
     let (table, shown) = show(text, false);
     assert!(!table.contains("hush") && !shown.to_string().contains("hush"));
     let rows = shown["names"].as_array().unwrap();
@@ -40,9 +40,11 @@ fn every_problem_is_named_and_no_value() {
             ("c", 1, "nothing"),
             ("d", 0, "nothing"),
             ("e", 2, "one"),
-            ("f", 1, "white"),
+            ("f", 1, "U+0020"),
             ("G", 1, "no"),
             ("h", 1, "-"),
+            ("i", 2, "U+200B"),
+            ("backfill", 1, "no"),
         ]
     );
 }
