@@ -32,6 +32,12 @@ class Request:
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
 
+    @property
+    def webhook(self) -> str | None:
+        """The webhook that its address names; `None` for a training call."""
+        name = self.path.removeprefix("/webhooks/")
+        return None if name == self.path else name
+
     def header(self, name: str) -> str | None:
         return next((value for given, value in self.headers if given.lower() == name.lower()), None)
 
@@ -44,8 +50,8 @@ class Sample:
     about: str
     request: Request
     expect: dict[str, Any]
-    event: str | None
-    """What the message's attribute `event` has to say."""
+    attributes: dict[str, str | None]
+    """Attributes of its message; `None` for one that must not be there. A training run's `dedup_id` is not known before."""
 
 
 def load() -> list[Sample]:
@@ -58,11 +64,30 @@ def sign(body: bytes, secret: str = SECRET) -> str:
     return "sha1=" + hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
 
 
+def dedup_id(body: bytes, topic: str | None, webhook: str | None, delivery_id: str | None, is_timed: bool) -> str:
+    """The `dedup_id` of a message; `is_timed` says whether the body tells when its event happened.
+
+    Where a delivery has no id, as a training run has none, the id of the invocation takes its place.
+    """
+    topic = (topic or "").upper()
+    # The same state of a label is the same event, however it is delivered.
+    discriminator = None if topic.startswith("LABEL_") and is_timed else delivery_id
+    parts = (webhook, topic, discriminator)
+    return hashlib.sha256(b"".join((part or "").encode() + b"\0" for part in parts) + body).hexdigest()
+
+
 def _sample(entry: dict[str, Any]) -> Sample:
-    event = json.loads((EVENTS / f"{entry['name']}.json").read_text())
-    training_run = entry["expect"]["entity"] == "model_run"
-    topic = "MODEL_RUN_CREATED" if training_run else entry["topic"] and entry["topic"].upper()
-    return Sample(entry["name"], entry["about"], _request(event), entry["expect"], topic)
+    request = _request(json.loads((EVENTS / f"{entry['name']}.json").read_text()))
+    expect = entry["expect"]
+    topic = "MODEL_RUN_CREATED" if expect["entity"] == "model_run" else entry["topic"] and entry["topic"].upper()
+    names = ("entity", "entity_id", "project_id", "occurred_at", "reason")
+    attributes = {name: expect[name] for name in names}
+    attributes |= {"event": topic, "webhook": request.webhook, "delivery_id": entry["delivery_id"]}
+    if entry["delivery_id"] is not None:
+        is_timed = expect["occurred_at"] is not None
+        body = request.body or b""
+        attributes["dedup_id"] = dedup_id(body, topic, request.webhook, entry["delivery_id"], is_timed)
+    return Sample(entry["name"], entry["about"], request, expect, attributes)
 
 
 def _request(event: dict[str, Any]) -> Request:

@@ -79,7 +79,7 @@ def draw_up(
 def _count_answers(account: Account, genuine: list[Page], forged: list[Page]) -> None:
     words = Counter(answer.word for page in genuine for answer in page.answers)
     figures = account.figures
-    figures["events"] = len(genuine)
+    figures["events"] = sum(page.sent if page.event.dedup_id is None else 1 for page in genuine)
     figures["requests"] = sum(page.sent for page in genuine)
     for word in DURABLE:
         figures[f"answered 200 {word}"] = words.pop(word, 0)
@@ -113,7 +113,7 @@ def _count_found(account: Account, genuine: list[Page]) -> None:
 
 
 def _look_for_lost(account: Account, genuine: list[Page]) -> None:
-    lost = [page for page in genuine if page.is_durable and not _has_the_bytes(page)]
+    lost = [page for page in genuine if _whole(page) < page.due]
     _enter(account, "lost", [f"{_name(page)}: answered {_answers(page)}" for page in lost])
 
 
@@ -126,12 +126,16 @@ def _look_for_copies(account: Account, genuine: list[Page]) -> None:
     first attempt had arrived are counted, and not wrong.
     """
     remade = Counter(entity for trouble in account.troubles for entity in trouble.remade)
-    repeated = [page for page in genuine if len(page.found) > 1]
-    copies, excess = 0, []
-    for page in repeated:
-        allowed = min(page.sent, 1 + remade[page.event.queue]) if account.is_fifo else page.sent
-        copies += min(len(page.found), allowed) - 1
-        if len(page.found) > allowed:
+    copies, too_many, excess = 0, 0, []
+    for page in genuine:
+        ids = {found.dedup_id for found in page.found}
+        found = len(page.found) - len(ids)
+        # Of training runs each request is an event of its own, and so sent once.
+        again = 0 if page.event.dedup_id is None else page.sent - 1
+        allowed = min(again, remade[page.event.queue]) if account.is_fifo else again
+        copies += min(found, allowed)
+        too_many += max(found - allowed, 0)
+        if found > allowed or len(ids) > page.sent:
             excess.append(page)
     account.figures["copies, of events sent repeatedly"] = copies
     if account.is_fifo:
@@ -141,7 +145,7 @@ def _look_for_copies(account: Account, genuine: list[Page]) -> None:
             [f"{_name(page)}: sent {page.sent} times, found {len(page.found)} times" for page in excess],
         )
     else:
-        account.figures["duplicated by retries"] = sum(len(page.found) - page.sent for page in excess)
+        account.figures["duplicated by retries"] = too_many
 
 
 def _look_for_strange(account: Account, genuine: list[Page], forged: list[Page], strangers: Sequence[Found]) -> None:
@@ -167,8 +171,9 @@ def _enter(account: Account, name: str, culprits: Iterable[str], is_figure: bool
         account.wrong[name] = named
 
 
-def _has_the_bytes(page: Page) -> bool:
-    return any(found.digest == page.event.digest for found in page.found)
+def _whole(page: Page) -> int:
+    """How many events were found with the bytes that were sent."""
+    return len({found.dedup_id for found in page.found if found.digest == page.event.digest})
 
 
 def _is_refusal(word: str) -> bool:
@@ -177,7 +182,7 @@ def _is_refusal(word: str) -> bool:
 
 
 def _name(page: Page) -> str:
-    return f"{page.event.kind} of {page.event.size} bytes, {page.event.dedup_id}"
+    return f"{page.event.kind} of {page.event.size} bytes, {page.event.key}"
 
 
 def _answers(page: Page) -> str:

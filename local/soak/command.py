@@ -15,6 +15,7 @@ from local.report import show, tell
 from local.samples import SECRET
 from local.soak.account import Account
 from local.soak.course import Course
+from local.soak.deliveries import WEBHOOKS
 from local.soak.troubles import SERVICES
 from local.stack import Stack
 
@@ -53,5 +54,5 @@ def deployed(instance: Instance, queue_type: str) -> Iterator[tuple[Stack, dict[
         for gate in gates.values():
             gate.leads_to(running.endpoint)
         stack = deploy.deploy(running, _STACK, {**_PARAMETERS, "QueueType": queue_type})
-        stack.put_secret({"labelbox": SECRET, "training": SECRET})
+        stack.put_secret(dict.fromkeys((*WEBHOOKS, "training"), SECRET))
         yield stack, gates

@@ -9,9 +9,11 @@ from functools import cache
 from random import Random
 
 from local import large
-from local.samples import Request, sign
+from local.samples import SECRET, Request, dedup_id, sign
 
-_WEBHOOK = "/webhooks/labelbox"
+WEBHOOKS = ("labelbox", "project-x")
+"""Two webhooks that send the same events: to Labelbox, one may be global and the other of a project."""
+
 _TRAINING = "/training/model_run"
 _ALPHABET = [*"abcdefghijklmnopqrstuvwxyz0123456789 \"\\/\n{}[]:,", "ä", "ß", "漢", "\u2028", "😀"]
 
@@ -21,7 +23,8 @@ class Event:
     """What there is to know of an event once it is sent: its body only by its digest, as bodies have megabytes."""
 
     kind: str
-    dedup_id: str
+    dedup_id: str | None
+    """`None` for a training run, of which each request is an event: its invocation's id is part of the id."""
     queue: str
     topic: str | None
     """What the message's attribute `event` has to say."""
@@ -29,6 +32,11 @@ class Event:
     size: int
     is_genuine: bool = True
     """Whether it has a right signature."""
+
+    @property
+    def key(self) -> str:
+        """What it is known by: without a dedup id, its body."""
+        return self.dedup_id or self.digest
 
 
 @dataclass(frozen=True)
@@ -60,25 +68,24 @@ def digest(body: bytes) -> str:
 
 
 def _label(random: Random) -> list[Delivery]:
-    """The life of a label: made, changed some times, mostly deleted."""
-    label = _id(random)
+    """The life of a label: made, changed some times, mostly deleted. Some are v1, others snapshots of their row."""
+    make, label = random.choice((_timed, _snapshot)), _id(random)
     topics = ["LABEL_CREATED", *["LABEL_UPDATED"] * random.randint(0, 4), *["LABEL_DELETED"] * random.randint(0, 1)]
     return [
         delivery
         for second, topic in enumerate(topics)
-        for delivery in _repeated(random, topic, "label", topic, _timed(random, second, id=label))
+        for delivery in _repeated(random, topic, "label", topic, make(random, label, second))
     ]
 
 
 def _review(random: Random) -> list[Delivery]:
     topic = random.choice(["REVIEW_CREATED", "review_updated"])
-    return _repeated(random, "review", "review", topic, _timed(random, id=_id(random)))
+    return _repeated(random, "review", "review", topic, _timed(random, _id(random)))
 
 
 def _workflow(random: Random) -> list[Delivery]:
-    """A move says nothing of its time, so that only the delivery id tells two of them apart."""
     topic = random.choice(["MOVE", "WORKFLOW_ACTION"])
-    return _repeated(random, "move", "workflow", topic, _json(random, dataRow={"id": _id(random)}), is_timed=False)
+    return _repeated(random, "move", "workflow", topic, _json(random, dataRow={"id": _id(random)}))
 
 
 def _model_run(random: Random) -> list[Delivery]:
@@ -86,21 +93,21 @@ def _model_run(random: Random) -> list[Delivery]:
 
 
 def _unknown_topic(random: Random) -> list[Delivery]:
-    return _repeated(random, "unknown topic", "unrouted", "PROJECT_ARCHIVED", _timed(random, id=_id(random)))
+    return _repeated(random, "unknown topic", "unrouted", "PROJECT_ARCHIVED", _timed(random, _id(random)))
 
 
 def _no_topic(random: Random) -> list[Delivery]:
-    return _repeated(random, "no topic", "unrouted", None, _timed(random, id=_id(random)))
+    return _repeated(random, "no topic", "unrouted", None, _timed(random, _id(random)))
 
 
 def _forged(random: Random) -> list[Delivery]:
     """Signed with another secret: it must never be stored."""
-    body = _timed(random, id=_id(random))
+    body = _timed(random, _id(random))
     return [_delivery(random, "forged", "label", "LABEL_UPDATED", body, secret="another secret")]
 
 
 def _empty(random: Random) -> list[Delivery]:
-    return _repeated(random, "empty", "unrouted", "LABEL_UPDATED", b"", is_timed=False)
+    return _repeated(random, "empty", "unrouted", "LABEL_UPDATED", b"")
 
 
 def _no_text(random: Random) -> list[Delivery]:
@@ -109,7 +116,7 @@ def _no_text(random: Random) -> list[Delivery]:
 
 
 def _forbidden(random: Random) -> list[Delivery]:
-    body = _timed(random, id=_id(random), x="\uffff")
+    body = _timed(random, _id(random), x="\uffff")
     return _repeated(random, "forbidden character", "label", "LABEL_UPDATED", body)
 
 
@@ -146,52 +153,48 @@ _KINDS: tuple[tuple[Callable[[Random], list[Delivery]], int, int], ...] = (
 )
 
 
-def _repeated(
-    random: Random, kind: str, queue: str, topic: str | None, body: bytes, is_timed: bool = True
-) -> list[Delivery]:
-    """One to three deliveries of an event: with ids of their own, unless the id is what makes it this event."""
+def _repeated(random: Random, kind: str, queue: str, topic: str | None, body: bytes) -> list[Delivery]:
+    """One to three deliveries of an event. Only a label's is the same event whatever the delivery id."""
     times = random.choices((1, 2, 3), (16, 3, 1))[0]
-    first = _delivery(random, kind, queue, topic, body, is_timed)
-    again = [_delivery(random, kind, queue, topic, body) if is_timed else first for _ in range(times - 1)]
+    first = _delivery(random, kind, queue, topic, body)
+    again = [_delivery(random, kind, queue, topic, body) if queue == "label" else first for _ in range(times - 1)]
     return [first, *again]
 
 
 def _training_run(random: Random, kind: str, queue: str, body: bytes) -> list[Delivery]:
     headers = (("X-Hub-Signature", sign(body)), ("Content-Type", "application/octet-stream"))
-    topic = "MODEL_RUN_CREATED"
-    event = Event(kind, digest(f"{topic}\n\n".encode() + body), queue, topic, digest(body), len(body))
+    event = Event(kind, None, queue, "MODEL_RUN_CREATED", digest(body), len(body))
     return [Delivery(event, Request("POST", _TRAINING, headers, body))] * random.choice((1, 1, 1, 2))
 
 
 def _delivery(
-    random: Random,
-    kind: str,
-    queue: str,
-    topic: str | None,
-    body: bytes,
-    is_timed: bool = True,
-    secret: str | None = None,
+    random: Random, kind: str, queue: str, topic: str | None, body: bytes, secret: str = SECRET
 ) -> Delivery:
-    delivery_id = _id(random)
-    said = topic.upper() if topic else None
-    identity = f"{said or ''}\n" if is_timed else f"{said or ''}\n{delivery_id}\n"
-    dedup_id = digest(identity.encode() + body)
+    webhook, delivery_id = random.choice(WEBHOOKS), _id(random)
+    event_id = dedup_id(body, topic, webhook, delivery_id, is_timed=queue == "label")
     headers = [
         ("Content-Type", "application/json"),
-        ("X-Hub-Signature", sign(body, secret) if secret else sign(body)),
+        ("X-Hub-Signature", sign(body, secret)),
         ("X-Labelbox-Id", delivery_id),
         *([("X-Labelbox-Event", topic)] if topic else []),
     ]
-    event = Event(kind, dedup_id, queue, said, digest(body), len(body), is_genuine=secret is None)
-    return Delivery(event, Request("POST", _WEBHOOK, tuple(headers), body))
+    event = Event(kind, event_id, queue, topic and topic.upper(), digest(body), len(body), secret == SECRET)
+    return Delivery(event, Request("POST", f"/webhooks/{webhook}", tuple(headers), body))
 
 
 def _id(random: Random) -> str:
     return "c" + "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=24))
 
 
-def _timed(random: Random, second: int = 0, **fields: object) -> bytes:
-    return _json(random, updatedAt=f"2026-01-01T00:00:{second:02}.000Z", project={"id": "project"}, **fields)
+def _timed(random: Random, id: str, second: int = 0, **fields: object) -> bytes:
+    updated_at = f"2026-01-01T00:00:{second:02}.000Z"
+    return _json(random, id=id, updatedAt=updated_at, project={"id": "project"}, **fields)
+
+
+def _snapshot(random: Random, id: str, second: int) -> bytes:
+    """A v2 body."""
+    details = {"last_activity_at": f"2026-01-01T00:00:{second:02}.000+00:00"}
+    return _json(random, data_row={"id": id, "details": details}, projects={"project": {}})
 
 
 def _json(random: Random, **fields: object) -> bytes:

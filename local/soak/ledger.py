@@ -34,7 +34,7 @@ class Found:
 
 @dataclass
 class Page:
-    """All about one event."""
+    """All about one event, or about all requests for one training run."""
 
     event: Event
     sent: int = 0
@@ -44,7 +44,13 @@ class Page:
     @property
     def is_durable(self) -> bool:
         """Whether the relay has answered that it is."""
-        return any(answer.word in DURABLE for answer in self.answers)
+        return self.due > 0
+
+    @property
+    def due(self) -> int:
+        """How many events the relay has answered for: each training run that was asked for is one."""
+        answered = sum(answer.word in DURABLE for answer in self.answers)
+        return answered if self.event.dedup_id is None else min(answered, 1)
 
 
 class Ledger:
@@ -61,11 +67,11 @@ class Ledger:
     def send(self, event: Event) -> None:
         """Notes that an event goes out now: it may arrive even if there never is an answer."""
         with self._lock:
-            self._pages.setdefault(event.dedup_id, Page(event)).sent += 1
+            self._pages.setdefault(event.key, Page(event)).sent += 1
 
     def answer(self, event: Event, answer: Answer) -> None:
         with self._lock:
-            self._pages[event.dedup_id].answers.append(answer)
+            self._pages[event.key].answers.append(answer)
             self._words[answer.word] += 1
 
     def find(self, found: Found) -> None:
@@ -74,7 +80,7 @@ class Ledger:
             if (found.queue, found.message_id) in self._found:
                 return
             self._found.add((found.queue, found.message_id))
-            page = self._pages.get(found.dedup_id)
+            page = self._pages.get(found.dedup_id) or self._pages.get(found.digest)
             (page.found if page else self.strangers).append(found)
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from local.large import Uncarriable
 from local.places import EVENTS
-from local.samples import SECRET, Request, Sample, sign
+from local.samples import SECRET, Request, Sample, dedup_id, sign
 
 SHORTEST = 12
 """Bytes of a header or a secret that are searched for."""
@@ -62,31 +62,23 @@ class Sent:
             for kind, digest in _DIGESTS.items()
         }
 
-    @property
-    def dedup_ids(self) -> list[str]:
-        """The ids that the event may have: with its delivery id and without."""
-        topic = self.told.get("event", "").encode()
-        parts = (topic, self.body), (topic, self.told.get("delivery_id", "").encode(), self.body)
-        return [hashlib.sha256(b"\n".join(each)).hexdigest() for each in parts]
+    def dedup_id(self, request_id: str) -> str:
+        """The `dedup_id` of its message, if this is the id of the invocation."""
+        told = self.told
+        delivery_id = told.get("delivery_id", request_id)
+        return dedup_id(self.body, told.get("event"), told.get("webhook"), delivery_id, "occurred_at" in told)
 
 
 def of_sample(sample: Sample) -> Sent:
     """A sample as Labelbox sends it, and with headers that are nobody's business."""
     request, expect = sample.request, sample.expect
-    path = request.path.removeprefix("/webhooks/")
-    told = {
-        "event": sample.event,
-        "delivery_id": request.header(_DELIVERY),
-        "webhook": path if path != request.path else None,
-        **{name: expect[name] for name in ("entity_id", "project_id", "occurred_at")},
-    }
     word = "models" if expect["queue"] is None else "unrouted" if expect["queue"] == "unrouted" else "queued"
     return Sent(
         sample.name,
         replace(request, headers=(*request.headers, *_strange(("User-Agent", "Cookie", "X-Canary")))),
         expect["status"],
         word,
-        told={name: value for name, value in told.items() if value},
+        told={name: value for name, value in sample.attributes.items() if value},
     )
 
 

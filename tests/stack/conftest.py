@@ -22,6 +22,7 @@ QUEUE_TYPES = ("fifo", "standard")
 LONGEST = (
     *("test_operating", "test_relayctl_read", "test_relayctl"),
     *("test_consumers", "test_bench", "test_soak", "test_relayctl_webhook", "test_relayctl_doctor"),
+    "test_cargo_lambda",
 )
 """Files that take a process of the tests' for long; begun first, so that it is not the last to end."""
 

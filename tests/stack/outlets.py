@@ -21,7 +21,12 @@ class Outlets:
     def __init__(self, stack: Stack, sent: Iterable[Sent]) -> None:
         self._stack = stack
         self._sent = list(sent)
-        self._by_id = {each: sent for sent in self._sent if sent.status == 200 for each in sent.dedup_ids}
+        accepted = [sent for sent in self._sent if sent.status == 200]
+        self._by_id = {sent.dedup_id(""): sent for sent in accepted}
+        self._runs = [sent for sent in accepted if sent.request.path == "/training/model_run"]
+        for line in stack.logs():
+            if '"dedup_id"' in line:
+                self._identify_run(json.loads(line))
         self._webhooks = {sent.told.get("webhook") for sent in self._sent}
         self.at_home: set[str] = set()
         """What was sent of which the body was where it belongs."""
@@ -84,12 +89,17 @@ class Outlets:
         if not line.startswith("{"):
             return line.encode()
         fields = json.loads(line, object_pairs_hook=_each_once)
+        self._identify_run(fields)
         sent = self._by_id.get(fields.get("dedup_id", ""))
         may = sent.told if sent else {}
         kept = {name: value for name, value in fields.items() if name not in _TOLD or value != may.get(name)}
         if not sent and "webhook" in kept and kept["webhook"] in self._webhooks:
             kept.pop("webhook")  # the name in the address
         return json.dumps(kept, ensure_ascii=False).encode()
+
+    def _identify_run(self, line: Mapping[str, Any]) -> None:
+        """The invocation's id is part of a training run's `dedup_id`, and only the line says it."""
+        self._by_id |= {run.dedup_id(line["request_id"]): run for run in self._runs if "dedup_id" in line}
 
     def _message(self, message: Message) -> Iterator[Output]:
         sent = self._by_id.get(message.attributes.get("dedup_id", ""))

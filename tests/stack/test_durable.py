@@ -1,6 +1,5 @@
 """Nothing is lost: what queues cannot carry, at the very boundary, and what happens without a bucket or a queue."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from conftest import Deploy
 from local.demonstration import check_pointer
 from local.large import Uncarriable, all_kinds
-from local.samples import Request
+from local.samples import Request, dedup_id
 from local.stack import Stack
 from sqs_extended_client import SQSExtendedClientSession
 
@@ -61,9 +60,9 @@ def test_the_largest_message_goes_inline_and_a_byte_more_by_pointer(empty: Stack
         [message] = empty.take("label")
         assert (empty.payload(message) is None) == is_inline
         assert (message.body if is_inline else empty.payload(message)) == request.body
-        dedup_id = message.attributes["dedup_id"]
-        assert dedup_id == hashlib.sha256(b"LABEL_UPDATED\n" + request.body).hexdigest()
-        [line] = [json.loads(line) for line in empty.logs() if dedup_id in line]
+        expected = dedup_id(request.body or b"", "LABEL_UPDATED", "labelbox", None, is_timed=True)
+        assert message.attributes["dedup_id"] == expected
+        [line] = [json.loads(line) for line in empty.logs() if expected in line]
         assert line.get("payload_reason") == (None if is_inline else "too_large")
 
 

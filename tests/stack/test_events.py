@@ -1,13 +1,12 @@
 """Every sample event and every refusal through the deployed relay, for both kinds of queue."""
 
-import hashlib
 import json
 import re
 
 import pytest
 from local.demonstration import check_refusal, check_sample
 from local.refusals import REFUSALS, Refusal
-from local.samples import SECRET, Sample, load, sign
+from local.samples import SECRET, Sample, dedup_id, load, sign
 from local.stack import Stack
 
 JSON = ("Content-Type", "application/json")
@@ -37,7 +36,7 @@ def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
     ]
     answer = json.loads(empty.send("POST", "/webhooks/labelbox", headers, sent).data)
     [message] = empty.take("label")
-    dedup_id = hashlib.sha256(b"LABEL_UPDATED\n" + sent).hexdigest()
+    expected_id = dedup_id(sent, "LABEL_UPDATED", "labelbox", "ckmdi74ew57lq063553kuzekq", is_timed=True)
     received_at = message.attributes.pop("received_at")
     assert len(received_at) == len("2026-01-01T00:00:00.000Z") and received_at.endswith("Z")
     assert message.attributes == {
@@ -47,32 +46,61 @@ def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
         "delivery_id": "ckmdi74ew57lq063553kuzekq",
         "webhook": "labelbox",
         "occurred_at": "2021-03-17T13:51:59.000Z",
-        "dedup_id": dedup_id,
+        "dedup_id": expected_id,
     }
     assert answer == {"status": "queued", "entity": "label", "message_id": message.id}
     # Lambda's own trace, of which the consumer's is to be a part.
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]", message.system["AWSTraceHeader"])
     if empty.is_fifo:
         assert message.system["MessageGroupId"] == json.loads(sent)["id"]
-        assert message.system["MessageDeduplicationId"] == dedup_id
+        assert message.system["MessageDeduplicationId"] == expected_id
     else:
         assert "MessageGroupId" not in message.system
 
 
-def test_the_same_event_twice_is_one_message_where_queues_deduplicate(empty: Stack, body) -> None:
+def deliver(
+    stack: Stack, sent: bytes, topic: str, delivery_id: str, webhook: str = "labelbox", secret: str = SECRET
+) -> None:
+    """Sends an event that is queued."""
+    signature = ("X-Hub-Signature", sign(sent, secret))
+    headers = [JSON, signature, ("X-Labelbox-Event", topic), ("X-Labelbox-Id", delivery_id)]
+    assert stack.send("POST", f"/webhooks/{webhook}", headers, sent).status == 200
+
+
+def test_the_same_state_of_a_label_is_one_message_where_queues_deduplicate(empty: Stack, body) -> None:
     sent = body()
     for delivery_id in ("first", "second"):
-        headers = [JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "MOVE"), ("X-Labelbox-Id", delivery_id)]
-        assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
-    assert empty.count()["workflow"] == (1 if empty.is_fifo else 2)
+        deliver(empty, sent, "LABEL_UPDATED", delivery_id)
+    assert empty.count()["label"] == (1 if empty.is_fifo else 2)
 
 
-def test_two_moves_with_the_same_body_are_two_events(empty: Stack) -> None:
-    sent = b'{"dataRow":{"id":"row-that-moves-twice"}}'
-    for delivery_id in ("first", "second"):
-        headers = [JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "MOVE"), ("X-Labelbox-Id", delivery_id)]
-        assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
-    assert empty.count()["workflow"] == 2
+def test_an_event_that_two_webhooks_send_is_two_messages(empty: Stack, body) -> None:
+    sent = body()
+    for webhook, secret in (("labelbox", SECRET), ("project-x", "new")):
+        deliver(empty, sent, "LABEL_UPDATED", "delivery", webhook, secret)
+    messages = [*empty.take("label"), *empty.take("label")]
+    assert {message.attributes["webhook"] for message in messages} == {"labelbox", "project-x"}
+    assert len(messages) == 2
+
+
+def test_two_moves_with_the_same_body_are_two_events(empty: Stack, body) -> None:
+    sent = body()
+    for delivery_id in ("first", "second", "second"):
+        deliver(empty, sent, "MOVE", delivery_id)
+    assert empty.count()["workflow"] == (2 if empty.is_fifo else 3)
+
+
+def test_a_training_run_that_is_asked_for_twice_is_two_events(empty: Stack) -> None:
+    sent = b'{"modelRunId":"run","modelType":"ner"}'
+    for _ in range(2):
+        assert empty.send("POST", "/training/model_run", [("X-Hub-Signature", sign(sent))], sent).status == 200
+    assert empty.count()["model_run"] == 2
+
+
+def test_a_content_type_that_is_there_twice_counts_once(empty: Stack, body) -> None:
+    sent = body()
+    headers = [JSON, JSON, ("X-Hub-Signature", sign(sent)), ("X-Labelbox-Event", "LABEL_UPDATED")]
+    assert empty.send("POST", "/webhooks/labelbox", headers, sent).status == 200
 
 
 @pytest.mark.parametrize(
@@ -121,6 +149,13 @@ def test_the_gateway_has_no_other_routes(empty: Stack, method: str, path: str) -
     assert (answer.status, json.loads(answer.data)) == (404, {"message": "Not Found"})
 
 
-def test_health_needs_nothing(empty: Stack) -> None:
-    answer = empty.send("GET", "/health")
-    assert (answer.status, json.loads(answer.data)) == (200, {"status": "ok"})
+@pytest.mark.parametrize(("method", "expected"), [("GET", b'{"status":"ok"}'), ("HEAD", b"")])
+def test_health_needs_nothing(empty: Stack, method: str, expected: bytes) -> None:
+    before = checks_of_health(empty)
+    answer = empty.send(method, "/health")
+    assert (answer.status, answer.data) == (200, expected)
+    assert checks_of_health(empty) == before + 1, "the emulator has a /health of its own"
+
+
+def checks_of_health(stack: Stack) -> int:
+    return sum('"route":"health"' in line for line in stack.logs())

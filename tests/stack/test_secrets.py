@@ -55,6 +55,26 @@ def test_plain_text_serves_every_webhook(relay: Stack) -> None:
     assert send(relay, "plain text", "anything") == 200
 
 
+def test_a_byte_order_mark_is_no_part_of_an_object(relay: Stack) -> None:
+    relay.put_secret("\ufeff" + json.dumps({"labelbox": "after a mark"}))
+    wait_for(relay, "after a mark", 200)
+    assert send(relay, "after a mark", "another") == 404, "not plain text, which serves every webhook"
+
+
+@pytest.mark.parametrize("value", [" \n", '["rotated"]', '"rotated"', '\ufeff{"labelbox": "rotated",}'])
+def test_the_last_secret_serves_while_the_value_cannot_be_meant_as_one(relay: Stack, value: str) -> None:
+    before = len(relay.logs())
+    relay.put_secret(value)
+
+    def is_told_and_serves() -> bool:
+        assert send(relay, SECRET) == 200
+        return any('"secret_cause":"the secret cannot be used' in line for line in relay.logs()[before:])
+
+    wait_until(is_told_and_serves)
+    for secret in ("rotated", value):
+        assert send(relay, secret) == 503, "the sender may be right, and the fault is ours"
+
+
 def test_a_rotation_takes_effect_at_once_in_a_relay_that_keeps_its_secret(deployed: Deploy, queue_type: str) -> None:
     stack = deployed(f"relay-patient-{queue_type}", QueueType=queue_type, SecretTtlSeconds="3600")
     assert send(stack, SECRET) == 200
@@ -75,10 +95,12 @@ def test_the_last_secret_serves_while_secrets_manager_is_down(relay: Stack, secr
         return relay.counted("SecretStale") > before
 
     wait_until(serves_with_a_stale_secret)
-    relay.put_secret({"labelbox": "rotated"})
-    assert send(relay, "rotated") == 401
+    relay.put_secret({"labelbox": "rotated", "later": "rotated"})
+    for webhook in ("labelbox", "later"):
+        assert send(relay, "rotated", webhook) == 503, "a 401 or a 404 would be final, and the fault is ours"
     secrets_manager.open()
     wait_for(relay, "rotated", 200)
+    assert send(relay, "rotated", "later") == 200
     wait_for(relay, SECRET, 401)
 
 

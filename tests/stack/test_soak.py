@@ -106,10 +106,15 @@ def found(event: Event, number: int = 0, **differently: str) -> Found:
     return replace(as_sent, **differently)
 
 
+EVENT = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4)
+FORGED = replace(EVENT, is_genuine=False)
+RUN = Event("model run", None, "model_run", "MODEL_RUN_CREATED", BODY, 4)
+
+
 def drawn_up(
     answers: list[Answer],
     *messages: Found,
-    is_genuine: bool = True,
+    event: Event = EVENT,
     remade: tuple[str, ...] = (),
     is_fifo: bool = True,
     left: tuple[str, ...] = (),
@@ -117,7 +122,6 @@ def drawn_up(
 ) -> Account:
     """The account of one event, which was sent once for each answer."""
     ledger = Ledger()
-    event = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4, is_genuine)
     for answer in answers:
         ledger.send(event)
         ledger.answer(event, answer)
@@ -127,7 +131,6 @@ def drawn_up(
     return draw_up(ledger.pages, ledger.strangers, happened, left, is_fifo)
 
 
-EVENT = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4)
 QUEUED, SPILLED, REFUSED, DOWN = (Answer(word, 0.1) for word in ("queued", "spilled", "401", "503"))
 
 
@@ -140,10 +143,21 @@ QUEUED, SPILLED, REFUSED, DOWN = (Answer(word, 0.1) for word in ("queued", "spil
         ("altered", drawn_up([QUEUED], found(EVENT, topic="LABEL_CREATED"), found(EVENT, 1))),
         ("duplicated", drawn_up([QUEUED], found(EVENT), found(EVENT, 1), remade=("label",))),
         ("duplicated", drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("review",))),
+        ("lost", drawn_up([QUEUED, QUEUED], found(RUN, dedup_id="one"), event=RUN)),
+        ("duplicated", drawn_up([QUEUED], found(RUN, dedup_id="one"), found(RUN, 1, dedup_id="two"), event=RUN)),
+        (
+            "duplicated",
+            drawn_up(
+                [QUEUED] * 3,
+                *(found(RUN, number, dedup_id=id) for number, id in enumerate(("one", "two", "three", "three"))),
+                event=RUN,
+                remade=("model_run",),
+            ),
+        ),
         ("in a wrong queue", drawn_up([QUEUED], found(EVENT, queue="review"))),
         ("strangers", drawn_up([], found(EVENT))),
-        ("forged, but let in", drawn_up([QUEUED], is_genuine=False)),
-        ("forged, but let in", drawn_up([REFUSED], found(EVENT), is_genuine=False)),
+        ("forged, but let in", drawn_up([QUEUED], event=FORGED)),
+        ("forged, but let in", drawn_up([REFUSED], found(EVENT), event=FORGED)),
         ("genuine, but refused", drawn_up([REFUSED])),
         ("genuine, but refused", drawn_up([Answer("200 without a status", 0.1)])),
         ("slowest answer, s", drawn_up([Answer("503", 10.1)])),
@@ -162,10 +176,11 @@ def test_what_is_wrong_is_in_the_account(name: str, account: Account) -> None:
         drawn_up([QUEUED], found(EVENT)),
         drawn_up([DOWN]),
         drawn_up([DOWN], found(EVENT)),
-        drawn_up([REFUSED], is_genuine=False),
+        drawn_up([REFUSED], event=FORGED),
         drawn_up([QUEUED], found(EVENT), found(EVENT)),
         drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("label",)),
         drawn_up([QUEUED], found(EVENT), found(EVENT, 1), is_fifo=False),
+        drawn_up([QUEUED, QUEUED], found(RUN, dedup_id="one"), found(RUN, 1, dedup_id="two"), event=RUN),
     ],
 )
 def test_what_may_happen_is_not_wrong(account: Account) -> None:
