@@ -219,6 +219,8 @@ TROUBLES = {
     "RefusedSignatureAlarm": Trouble(in_the_log, 10, calm=9),
     "SourceNotAllowedAlarm": Trouble(in_the_log, 10, calm=9),
     "UnknownWebhookAlarm": Trouble(in_the_log, 10, calm=9),
+    "UnsupportedMediaTypeAlarm": Trouble(in_the_log, 10, calm=9),
+    "ValidSignatureRefusedAlarm": Trouble(in_the_log, 2),
     "FunctionDurationAlarm": Trouble(be_slow, None, calm=8000, lasting=2, to_the_whole=True),
     "QuietAlarm": Trouble(be_quiet, None, calm=1, lasting=24),
     **{f"{name}DeadLetterAlarm": Trouble(let_die(entity), 1, to_the_whole=True) for entity, name in QUEUES.items()},
