@@ -1,35 +1,34 @@
-//! The oracle of the whole relay: a gateway's event goes through the door, and what comes of it is what the contract says.
+//! The oracle of the whole relay: a gateway's event goes in, and what comes of it is what the contract says.
 //!
 //! An input is an event as JSON. In it, `@sha1` and `@sha256` stand for the right digits over its body, by the first secret
-//! of its webhook or by the text under `signer`; so a body may change and is still signed. `world` says which of the
-//! places outside do not work. No gateway writes these two fields, and the relay ignores them.
+//! of its webhook or by the text under `signer`; so a body may change and is still signed. `world` says which services do
+//! not work, and how the relay is configured. No gateway writes these two fields, and the relay ignores them.
 
-use super::gateway::{Odd, Request};
+use super::gateway::{Odd, Request, Route};
 use super::json::Json;
 use super::mac;
 use super::sent::{Sent, check_sent};
-use super::verdict::{self, Expected, Verdict, answer};
-use super::world::{self, Answer, Outcome, World};
+use super::verdict::{self, Expected, LogLine, Verdict, answer};
+use super::world::{self, Answer, Outcome, SECRETS, World};
 use labelbox_relay::event::Entity;
 
-/// Sends an event through the door, and compares what comes of it with what must.
+/// Sends an event through the relay, and compares what comes of it with what must.
 pub(crate) fn check(input: &[u8]) {
     // The runtime's API hands over JSON, which is UTF-8. What is not must still get an answer.
-    let Ok(text) = std::str::from_utf8(input) else {
-        return check_answer_only(&world::play(input, World::read(None)));
+    let text = std::str::from_utf8(input).map(signed);
+    let event = text.as_deref().ok().and_then(Json::first);
+    let (Ok(text), Some(event)) = (text, event) else {
+        return check_answer_only(&world::play(input, World::read(&Json::Null)));
     };
-    let text = signed(text);
-    let event = Json::first(&text);
-    let world = World::read(event.as_ref());
+    let world = World::read(&event);
     let outcome = world::play(text.as_bytes(), world);
-    let verdict = match Request::read(event.as_ref()) {
+    let (verdict, line) = match Request::read(&event) {
         Ok(request) => verdict::on(&request, world),
-        Err(Odd::Unreadable) => verdict::refusal(503, "try_again"),
-        Err(Odd::List) => return check_answer_only(&outcome),
+        Err(Odd::NotHttp) => (verdict::refusal(404, "not_found"), LogLine::None),
+        Err(Odd::Unreadable) => (verdict::refusal(503, "try_again"), LogLine::Plain),
+        Err(Odd::Unspecified) => return check_answer_only(&outcome),
     };
-    let is_uptime_check = outcome.answer.body == r#"{"status":"ok"}"#;
-    let lines = outcome.lines.len();
-    assert_eq!(lines, usize::from(!is_uptime_check), "lines of a request");
+    assert_eq!(line_of(&outcome), line, "the line of the request");
     match verdict {
         Verdict::Answered(expected) => {
             assert_eq!(outcome.answer, expected);
@@ -63,25 +62,38 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
+/// The line of a request, and what it says of the signature as a field and as a metric.
+fn line_of(outcome: &Outcome) -> LogLine {
+    let line = match &outcome.lines[..] {
+        [] => return LogLine::None,
+        [line] => Json::whole(std::str::from_utf8(line).unwrap()).unwrap(),
+        lines => panic!("{} lines", lines.len()),
+    };
+    let field = line.get("valid_signature").map(Json::text);
+    let is_counted = line.get("RefusedWithValidSignature").is_some();
+    match field {
+        None if !is_counted => LogLine::Plain,
+        Some(Some("true")) if is_counted => LogLine::ValidSignature,
+        _ => panic!("the field is {field:?}, counted: {is_counted}"),
+    }
+}
+
 /// The input with its signatures.
 fn signed(text: &str) -> String {
-    let event = Json::first(text);
-    let Ok(request) = Request::read(event.as_ref()) else {
+    let Some(event) = Json::first(text) else {
         return text.to_owned();
     };
-    let route = request
-        .path
-        .strip_prefix("/webhooks/")
-        .unwrap_or("training");
-    let first = verdict::secrets_of(route).and_then(|secrets| secrets.first());
-    let signer = event.as_ref().and_then(|event| event.get("signer")?.text());
-    let signer = signer.or(first.copied()).unwrap_or_default().as_bytes();
-    let body = request.body.unwrap_or_default();
-    let body = if request.method == "GET" {
-        b""
-    } else {
-        &body[..]
+    let Ok(request) = Request::read(&event) else {
+        return text.to_owned();
     };
+    let name = match &request.route {
+        Some(Route::Webhook(webhook)) => webhook,
+        _ => "training",
+    };
+    let first = verdict::secrets_of(name, &SECRETS).and_then(|secrets| secrets.first());
+    let signer = event.get("signer").and_then(Json::text);
+    let signer = signer.or(first.copied()).unwrap_or_default().as_bytes();
+    let body = request.signed_bytes().unwrap_or_default();
     text.replace("@sha256", &hex::encode(mac::sha256(signer, body)))
         .replace("@sha1", &hex::encode(mac::sha1(signer, body)))
 }
@@ -106,7 +118,9 @@ fn check_answer_only(outcome: &Outcome) {
         503 => "try_again",
         _ => panic!("not an answer of the contract: {status_code}"),
     };
-    assert_eq!(*body, format!(r#"{{"error":"{code}"}}"#));
+    // An answer to HEAD has no body.
+    let is_right = body.is_empty() || *body == format!(r#"{{"error":"{code}"}}"#);
+    assert!(is_right, "{body}");
     assert!(outcome.queued.is_empty(), "no 200, but a message");
 }
 

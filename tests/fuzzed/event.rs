@@ -6,7 +6,7 @@ use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::secret::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 
-/// A topic of each kind, in different cases. The target of the door has all others.
+/// A topic of each kind, in different cases. The target `door` has all others.
 const TOPICS: [Option<&str>; 6] = [
     None,
     Some("LABEL_UPDATED"),
@@ -46,7 +46,7 @@ pub(crate) enum Call<'h> {
     Training,
 }
 
-/// A body that was read, if it can be.
+/// The tree of a body, if it is readable: UTF-8 and a JSON object, after one byte order mark at most.
 pub(crate) struct Reading {
     body: Option<Json>,
     occurred_at: Option<String>,
@@ -55,8 +55,9 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) fn of(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).ok();
-        let is_readable = |body: &Json| matches!(body, Json::Object(_)) && BODY.takes(body);
-        let body = text.and_then(Json::whole).filter(is_readable);
+        let json = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+        let is_object = |body: &Json| matches!(body, Json::Object(_));
+        let body = json.and_then(Json::whole).filter(is_object);
         let occurred_at = body.as_ref().and_then(occurred_at);
         Self { body, occurred_at }
     }
@@ -93,129 +94,83 @@ impl Reading {
 }
 
 fn entity_id(entity: Entity, body: &Json) -> Option<String> {
-    let of_label = || match only_label(body) {
-        Some(label) => text(label, &["id"]),
-        None => text(body, &["data_row", "id"]),
+    let paths: &[&[&str]] = match entity {
+        Entity::Label => &[&["id"], &["data_row", "id"]],
+        Entity::Review => &[&["id"], &["label", "id"], &["data_row", "id"]],
+        Entity::Workflow => &[&["id"], &["dataRow", "id"], &["data_row", "id"]],
+        Entity::ModelRun => &[&["modelRunId"]],
+        Entity::Unrouted(_) => &[],
     };
-    let id = match entity {
-        Entity::Label => text(body, &["id"]).or_else(of_label),
-        Entity::Review => text(body, &["id"])
-            .or_else(|| text(reviewed(body)?, &["id"]))
-            .or_else(of_label),
-        Entity::Workflow => text(body, &["id"])
-            .or_else(|| text(body, &["dataRow", "id"]))
-            .or_else(|| text(body, &["data_row", "id"])),
-        Entity::ModelRun => text(body, &["modelRunId"]),
-        Entity::Unrouted(_) => None,
-    };
+    let id = paths.iter().find_map(|path| text(body, path));
     id.map(str::to_owned)
-}
-
-/// The `label` of a review, which is read by itself: what is odd in it spoils nothing else.
-fn reviewed(body: &Json) -> Option<&Json> {
-    body.get("label").filter(|label| LEAF.takes(label))
 }
 
 fn project_id(body: &Json) -> Option<String> {
     let of_v1 = text(body, &["project", "id"]);
-    let of_v2 = || match projects(body)[..] {
-        [(id, _)] => Some(id),
-        _ => None,
+    let of_v2 = || {
+        let mut ids: Vec<_> = projects(body).map(|(id, _)| id).collect();
+        ids.dedup();
+        match ids[..] {
+            [id] if !id.is_empty() => Some(id),
+            _ => None,
+        }
     };
-    let id = of_v1.or_else(|| of_v2().filter(|id| !id.is_empty()));
-    id.map(str::to_owned)
+    of_v1.or_else(of_v2).map(str::to_owned)
 }
 
 fn occurred_at(body: &Json) -> Option<String> {
-    let of_label = only_label(body).and_then(|label| text(label, &["label_details", "updated_at"]));
-    [
-        text(body, &["updatedAt"]),
-        text(body, &["createdAt"]),
-        of_label,
-        text(body, &["data_row", "details", "updated_at"]),
-    ]
-    .into_iter()
-    .flatten()
-    .find_map(time::in_utc)
+    let paths: [&[&str]; 3] = [
+        &["updatedAt"],
+        &["createdAt"],
+        &["data_row", "details", "last_activity_at"],
+    ];
+    let time = paths.into_iter().find_map(|path| time_at(body, path));
+    time.or_else(|| {
+        let projects = projects(body).map(|(_, project)| project);
+        projects.flat_map(times_of_project).max()
+    })
 }
 
-/// The label of a v2 body whose projects have one item under `labels` together.
-fn only_label(body: &Json) -> Option<&Json> {
-    let lists = projects(body)
-        .into_iter()
-        .filter_map(|(_, project)| match project.get("labels") {
-            Some(Json::List(labels)) => Some(labels),
-            _ => None,
-        });
-    let labels: Vec<&Json> = lists.flatten().collect();
-    match labels[..] {
-        [label @ Json::Object(_)] => Some(label),
-        _ => None,
+/// The times of a v2 project's labels and of its steps in the workflow.
+fn times_of_project(project: &Json) -> Vec<String> {
+    let mut times = Vec::new();
+    for label in items(project, &["labels"]) {
+        let names = ["created_at", "updated_at", "content_last_updated_at"];
+        times.extend(names.map(|name| time_at(label, &["label_details", name])));
+    }
+    let steps = items(project, &["project_details", "workflow_history"]);
+    times.extend(steps.iter().map(|step| time_at(step, &["created_at"])));
+    times.into_iter().flatten().collect()
+}
+
+/// The entries of a v2 body's `projects` that have a text as their key, each as often as it is there.
+fn projects(body: &Json) -> impl Iterator<Item = (&str, &Json)> {
+    let pairs = match body.get("projects") {
+        Some(Json::Object(pairs)) => &pairs[..],
+        _ => &[],
+    };
+    let pairs = pairs.iter();
+    pairs.filter_map(|(key, value)| Some((key.as_deref()?, value)))
+}
+
+/// The items of a list at the end of a path. Anything else has none.
+fn items<'j>(value: &'j Json, path: &[&str]) -> &'j [Json] {
+    match at(value, path) {
+        Some(Json::List(items)) => items,
+        _ => &[],
     }
 }
 
-/// The projects of a v2 body: of those with one name the last, and none whose name is no text.
-fn projects(body: &Json) -> Vec<(&str, &Json)> {
-    let Some(projects @ Json::Object(pairs)) = body.get("projects") else {
-        return Vec::new();
-    };
-    let mut names: Vec<_> = pairs.iter().filter_map(|(key, _)| key.as_deref()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let named = names.into_iter();
-    named
-        .filter_map(|name| Some((name, projects.get(name)?)))
-        .collect()
+/// A time at the end of a path.
+fn time_at(value: &Json, path: &[&str]) -> Option<String> {
+    text(value, path).and_then(time::in_utc)
 }
 
 /// A text that is not empty, at the end of a path.
 fn text<'j>(value: &'j Json, path: &[&str]) -> Option<&'j str> {
-    let end = path.iter().try_fold(value, |value, name| value.get(name));
-    end?.text().filter(|text| !text.is_empty())
+    at(value, path)?.text().filter(|text| !text.is_empty())
 }
 
-/// A place in a body where the relay looks into the value. That is where a string that is no text, or a number that no
-/// double holds, makes the whole body unreadable; src/event/lenient.rs says why. Elsewhere they do not matter, nor does a
-/// name that is no text.
-enum Place {
-    /// An object with these places in it.
-    Object(&'static [(&'static str, Place)]),
-    /// An object whose every value is such a place.
-    EachOf(&'static Place),
-    /// A list of such places.
-    Items(&'static Place),
-}
-
-const LEAF: Place = Place::Object(&[]);
-const LABEL: Place = Place::Object(&[("label_details", LEAF)]);
-const PROJECT: Place = Place::Object(&[("labels", Place::Items(&LABEL))]);
-const BODY: Place = Place::Object(&[
-    ("dataRow", LEAF),
-    ("project", LEAF),
-    ("data_row", Place::Object(&[("details", LEAF)])),
-    ("projects", Place::EachOf(&PROJECT)),
-]);
-
-impl Place {
-    fn takes(&self, value: &Json) -> bool {
-        match (self, value) {
-            (_, Json::Number(is_double)) => *is_double,
-            (_, Json::Text(text)) => text.is_some(),
-            (_, Json::Object(pairs)) => pairs.iter().all(|(key, value)| {
-                let place = key.as_deref().and_then(|key| self.under(key));
-                place.is_none_or(|place| place.takes(value))
-            }),
-            (Self::Items(place), Json::List(items)) => items.iter().all(|item| place.takes(item)),
-            (_, Json::Null | Json::Bool(_) | Json::List(_)) => true,
-        }
-    }
-
-    /// The place under a key, if there is one.
-    fn under(&self, key: &str) -> Option<&Place> {
-        match self {
-            Self::Object(places) => Some(&places.iter().find(|(name, _)| *name == key)?.1),
-            Self::EachOf(place) => Some(place),
-            Self::Items(_) => None,
-        }
-    }
+fn at<'j>(value: &'j Json, path: &[&str]) -> Option<&'j Json> {
+    path.iter().try_fold(value, |value, name| value.get(name))
 }

@@ -1,6 +1,7 @@
 //! A gateway's event as a request, looked up in the tree of its JSON.
 
 use super::json::Json;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The only address that may send where addresses are checked.
@@ -9,60 +10,95 @@ pub(crate) const ALLOWED: Ipv4Addr = Ipv4Addr::new(35, 223, 142, 181);
 /// What a request says. What the event lacks is empty.
 pub(crate) struct Request {
     pub(crate) method: String,
-    pub(crate) path: String,
+    pub(crate) route: Option<Route>,
     headers: Vec<(String, String)>,
     pub(crate) is_from_allowed: bool,
     /// The signed bytes; nothing, when they are said to be base64 and are not.
     pub(crate) body: Option<Vec<u8>>,
 }
 
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    Webhook(String),
+    Models,
+    ModelRun,
+    Health,
+}
+
+impl Route {
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            "/training/models" => Some(Self::Models),
+            "/training/model_run" => Some(Self::ModelRun),
+            "/health" => Some(Self::Health),
+            _ => {
+                let name = path.strip_prefix("/webhooks/")?;
+                is_webhook(name).then(|| Self::Webhook(name.to_owned()))
+            }
+        }
+    }
+}
+
+fn is_webhook(name: &str) -> bool {
+    let is_allowed = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+    let is_reserved = matches!(name, "training" | "backfill");
+    (1..=64).contains(&name.len()) && name.chars().all(is_allowed) && !is_reserved
+}
+
 /// Why an event is no request.
 pub(crate) enum Odd {
-    /// No gateway writes it so: to be tried again.
+    /// It is no HTTP request at all.
+    NotHttp,
+    /// It is one, but no gateway writes it so: to be tried again.
     Unreadable,
-    /// A list in the place of an object. No gateway writes that either; serde takes its items for the fields, in the order
-    /// in which they are declared, which is nobody's business.
-    List,
+    /// No gateway writes it so, and the contract does not say what it means: a list in the place of an object, or a path
+    /// parameter that is there twice.
+    Unspecified,
 }
 
 impl Request {
     /// The request in an event.
-    pub(crate) fn read(event: Option<&Json>) -> Result<Self, Odd> {
-        let event = event.filter(|event| !matches!(event, Json::Null));
+    pub(crate) fn read(event: &Json) -> Result<Self, Odd> {
+        if !matches!(event, Json::Object(_)) {
+            return Err(Odd::NotHttp);
+        }
+        let names = [
+            "rawPath",
+            "path",
+            "httpMethod",
+            "resource",
+            "pathParameters",
+            "headers",
+            "multiValueHeaders",
+            "requestContext",
+            "body",
+            "isBase64Encoded",
+        ];
+        let fields_of_event = fields(event, names)?;
+        if matches!(fields_of_event[..3], [Json::Null, Json::Null, Json::Null]) {
+            return Err(Odd::NotHttp);
+        }
         let [
             raw_path,
             path,
             method,
+            resource,
+            parameters,
             headers,
             multi,
             context,
             body,
             is_base64,
-        ] = fields(
-            event.ok_or(Odd::Unreadable)?,
-            [
-                "rawPath",
-                "path",
-                "httpMethod",
-                "headers",
-                "multiValueHeaders",
-                "requestContext",
-                "body",
-                "isBase64Encoded",
-            ],
-        )?;
+        ] = fields_of_event;
         let [stage, http, identity] = fields(context, ["stage", "http", "identity"])?;
         let [http_method, http_source] = fields(http, ["method", "sourceIp"])?;
         let [identity_source] = fields(identity, ["sourceIp"])?;
         let (raw_path, path, stage) = (text(raw_path)?, text(path)?, text(stage)?);
-        let path = match (raw_path, stage) {
-            (None, _) => path.unwrap_or_default(),
-            (Some(raw), stage) => {
-                let stage = format!("/{}/", stage.unwrap_or("\0"));
-                let is_in_stage = raw.starts_with(&stage);
-                &raw[if is_in_stage { stage.len() - 1 } else { 0 }..]
-            }
-        };
+        let path = raw_path.or(path).unwrap_or_default();
+        let prefix = stage.map(|stage| format!("/{stage}"));
+        let in_stage = prefix.and_then(|prefix| path.strip_prefix(&prefix));
+        let filled_in = filled_in(text(resource)?, parameters)?;
+        let paths = [filled_in.as_deref(), Some(path), in_stage];
         let (method, http_method) = (text(method)?, text(http_method)?);
         let (http_source, identity_source) = (text(http_source)?, text(identity_source)?);
         let source: Option<IpAddr> = http_source
@@ -76,11 +112,19 @@ impl Request {
         };
         Ok(Self {
             method: http_method.or(method).unwrap_or_default().to_owned(),
-            path: path.to_owned(),
+            route: paths.into_iter().flatten().find_map(Route::of),
             headers: all_headers(headers, multi)?,
             is_from_allowed: source.is_some_and(|ip| ip.to_canonical() == ALLOWED),
             body,
         })
+    }
+
+    /// What must be signed: the body; nothing where Labelbox asks for the models.
+    pub(crate) fn signed_bytes(&self) -> Option<&[u8]> {
+        match (self.method.as_str(), &self.route) {
+            ("GET", Some(Route::Models)) => Some(b""),
+            _ => self.body.as_deref(),
+        }
     }
 
     /// Every value of a header.
@@ -109,7 +153,7 @@ fn fields<'j, const N: usize>(value: &'j Json, names: [&str; N]) -> Result<[&'j 
     let pairs = match value {
         Json::Object(pairs) => pairs,
         Json::Null => return Ok([&Json::Null; N]),
-        Json::List(_) => return Err(Odd::List),
+        Json::List(_) => return Err(Odd::Unspecified),
         _ => return Err(Odd::Unreadable),
     };
     let mut found = [None; N];
@@ -133,10 +177,35 @@ fn text(value: &Json) -> Result<Option<&str>, Odd> {
     }
 }
 
+/// A resource of a REST API, such as `/webhooks/{webhook}` or `/{proxy+}`, with the values of its parameters; nothing
+/// without one of them.
+fn filled_in(resource: Option<&str>, parameters: &Json) -> Result<Option<String>, Odd> {
+    let mut values = BTreeMap::new();
+    for (name, value) in pairs(parameters)? {
+        if values.insert(name, text(value)?).is_some() {
+            return Err(Odd::Unspecified);
+        }
+    }
+    let segments = resource.map(|resource| {
+        resource.split('/').map(|segment| {
+            let name = segment
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'));
+            match name {
+                Some(name) => *values.get(name.strip_suffix('+').unwrap_or(name))?,
+                None => Some(segment),
+            }
+        })
+    });
+    let path = segments.and_then(|segments| segments.collect::<Option<Vec<_>>>());
+    Ok(path.map(|path| path.join("/")))
+}
+
 /// Both maps of headers. A value that both have is there once.
 fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, Odd> {
     let mut headers = Vec::new();
     for (name, values) in pairs(multi)? {
+        let name = name.to_ascii_lowercase();
         let values = match values {
             Json::Null => &[][..],
             Json::List(values) => values,
@@ -148,24 +217,23 @@ fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, Odd
     }
     let of_multi = headers.clone();
     for (name, value) in pairs(single)? {
-        let header = text(value)?.map(|value| (name, value.to_owned()));
+        let header = text(value)?.map(|value| (name.to_ascii_lowercase(), value.to_owned()));
         headers.extend(header.filter(|header| !of_multi.contains(header)));
     }
     Ok(headers)
 }
 
-/// Names in lower case, with what is under them.
-fn pairs(value: &Json) -> Result<Vec<(String, &Json)>, Odd> {
+/// The pairs of an object whose keys are all texts; `null` has none.
+fn pairs(value: &Json) -> Result<Vec<(&str, &Json)>, Odd> {
     let pairs = match value {
-        Json::Object(pairs) => pairs,
-        Json::Null => return Ok(Vec::new()),
+        Json::Object(pairs) => &pairs[..],
+        Json::Null => &[],
         _ => return Err(Odd::Unreadable),
     };
-    let lower = pairs.iter().map(|(name, value)| {
-        let name = name.as_ref().ok_or(Odd::Unreadable)?;
-        Ok((name.to_ascii_lowercase(), value))
-    });
-    lower.collect()
+    let named = pairs
+        .iter()
+        .map(|(name, value)| Some((name.as_deref()?, value)));
+    named.collect::<Option<_>>().ok_or(Odd::Unreadable)
 }
 
 /// RFC 4648 by hand: with padding, and nothing in the bits that are left over.

@@ -1,6 +1,6 @@
 //! The oracle of the secret's value: which routes open with which texts, by the tree of the JSON; and nothing of it shows.
 
-use super::json::Json;
+use super::json::{Json, Pairs};
 use super::mac;
 use super::signature::key;
 use labelbox_relay::secret::{Secret, Secrets};
@@ -15,16 +15,23 @@ enum Value {
     ByWebhook(BTreeMap<String, Vec<String>>),
 }
 
+/// Why a value cannot be meant as a secret.
+enum Fault {
+    Blank,
+    ListOrString,
+    MalformedObject,
+}
+
 /// Parses a value, and compares the secrets of each route with what the value says.
 pub(crate) fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
     let (secrets, value) = match (Secrets::parse(text.to_owned()), Value::of(text)) {
-        (Ok(secrets), Some(value)) => (secrets, value),
-        (Err(error), None) => return check_error(&error.to_string(), text),
-        (Ok(_), None) => panic!("a malformed value was taken"),
-        (Err(error), Some(_)) => panic!("a good value was refused: {error}"),
+        (Ok(secrets), Ok(value)) => (secrets, value),
+        (Err(error), Err(fault)) => return check_error(&error.to_string(), fault, text),
+        (Ok(_), Err(_)) => panic!("an unusable value was accepted"),
+        (Err(error), Ok(_)) => panic!("a good value was refused: {error}"),
     };
     let mut names: Vec<&str> = vec!["labelbox", "training", "", text];
     if let Value::ByWebhook(by_webhook) = &value {
@@ -72,8 +79,20 @@ fn check_secrets(secrets: Option<&[Secret]>, expected: Option<Vec<&str>>) {
     }
 }
 
-/// An error says where in the value the fault is, and no more.
-fn check_error(error: &str, text: &str) {
+/// An error says what and where in the value the fault is, and no more.
+fn check_error(error: &str, fault: Fault, text: &str) {
+    let fixed = match fault {
+        Fault::Blank => "the secret's value is blank",
+        Fault::ListOrString => {
+            "the secret's value is a JSON list or a quoted JSON string; it must be plain text, or an object of webhook \
+             names with a secret or a list of secrets"
+        }
+        Fault::MalformedObject => return check_position(error, text),
+    };
+    assert_eq!(error, fixed);
+}
+
+fn check_position(error: &str, text: &str) {
     let numbers: Vec<usize> = error
         .split(|character: char| !character.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
@@ -111,14 +130,19 @@ fn check_nothing_shows(secrets: &Secrets, value: &Value) {
 }
 
 impl Value {
-    /// Nothing, when the value begins like an object and is none of names with texts.
-    fn of(text: &str) -> Option<Self> {
-        if !text.trim_start().starts_with('{') {
-            return Some(Self::ForAll(key(text).to_owned()));
+    fn of(text: &str) -> Result<Self, Fault> {
+        let json = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+        match Json::whole(json) {
+            _ if json.is_empty() => Err(Fault::Blank),
+            Some(Json::List(_) | Json::Text(_)) => Err(Fault::ListOrString),
+            Some(Json::Object(pairs)) => Self::of_object(pairs).ok_or(Fault::MalformedObject),
+            _ if json.starts_with('{') => Err(Fault::MalformedObject),
+            _ => Ok(Self::ForAll(key(text).to_owned())),
         }
-        let Json::Object(pairs) = Json::whole(text)? else {
-            return None;
-        };
+    }
+
+    /// Nothing, when it is not an object of names with texts.
+    fn of_object(pairs: Pairs) -> Option<Self> {
         let by_webhook = pairs.into_iter().map(|(name, value)| {
             let texts = match value {
                 Json::List(items) => items,

@@ -83,13 +83,12 @@ pub(crate) fn check_sent(sent: Sent, objects: &BTreeMap<String, Vec<u8>>, expect
         let place = json!({"s3BucketName": BUCKET, "s3Key": key});
         json!(["software.amazon.payloadoffloading.PayloadS3Pointer", place]).to_string()
     };
-    let is_fifo = expected.group_id.is_some();
     let right = Sent {
         message_body: body,
         message_attributes: attributes,
         message_system_attributes: system(expected.trace),
         message_group_id: expected.group_id,
-        message_deduplication_id: is_fifo.then_some(expected.dedup_id),
+        message_deduplication_id: expected.deduplication_id,
     };
     assert_eq!(sent, right);
 }

@@ -98,8 +98,9 @@ fn digits(scheme: &str, mac: &[u8]) -> String {
     format!("{scheme}{}", hex::encode(mac))
 }
 
-/// A secret without the one end of a line that is not part of it.
+/// A secret without what is not part of it: one byte order mark before it, and one end of a line after it.
 pub(crate) fn key(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_suffix('\n') {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),
         None => text,

@@ -1,9 +1,11 @@
 //! What a request must come to, by the contract: its answer, and the message that must be stored for a 200.
 
 use super::event::{Call, Reading};
-use super::gateway::{Request, is_visible};
+use super::gateway::{Request, Route, is_visible};
 use super::signature::Claims;
-use super::world::{Answer, INLINE_LIMIT, MODELS, NOW, Place, SECRETS, World};
+use super::world::{
+    Answer, INLINE_LIMIT, INVOCATION_ID, MODELS, NOW, OLD_SECRETS, Place, SECRETS, World,
+};
 use labelbox_relay::event::{Entity, Event};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -18,6 +20,16 @@ pub(crate) enum Verdict {
     Spilled(Expected),
 }
 
+/// The log line of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LogLine {
+    /// There is none.
+    None,
+    Plain,
+    /// It says that one of our secrets signed the request, which is refused.
+    ValidSignature,
+}
+
 /// A message.
 pub(crate) struct Expected {
     pub(crate) entity: Entity,
@@ -25,6 +37,8 @@ pub(crate) struct Expected {
     /// All but the size of a payload.
     pub(crate) attributes: BTreeMap<&'static str, String>,
     pub(crate) dedup_id: String,
+    /// These two are for a FIFO queue only.
+    pub(crate) deduplication_id: Option<String>,
     pub(crate) group_id: Option<String>,
     pub(crate) trace: Option<String>,
     /// Whether its body is itself, and not a pointer.
@@ -54,27 +68,53 @@ pub(crate) fn answer(status_code: u16, body: String) -> Answer {
     }
 }
 
-/// The checks in the order of the contract.
-pub(crate) fn on(request: &Request, world: World) -> Verdict {
-    let (method, webhook) = match request.path.as_str() {
-        "/health" => ("GET", None),
-        "/training/models" => ("GET", None),
-        "/training/model_run" => ("POST", None),
-        path => match path.strip_prefix("/webhooks/") {
-            Some(name) if is_webhook(name) => ("POST", Some(name)),
-            _ => return refusal(404, "not_found"),
-        },
+/// What a request must come to, and its log line.
+pub(crate) fn on(request: &Request, world: World) -> (Verdict, LogLine) {
+    let mut verdict = checked(request, world);
+    let status = match &mut verdict {
+        Verdict::Answered(answer) => {
+            if request.method == "HEAD" {
+                answer.body.clear();
+            }
+            answer.status_code
+        }
+        Verdict::Queued(_) | Verdict::Spilled(_) => 200,
     };
-    if request.method != method {
+    // The secrets that are in memory when the answer is known. An unknown name has made the relay fetch them.
+    let secrets: &[(&str, &[&str])] = match (status, &request.route) {
+        (200, Some(Route::Health)) => return (verdict, LogLine::None),
+        (404, Some(_)) => &SECRETS,
+        (403 | 404 | 405 | 415, _) if world.has_old_secrets => &OLD_SECRETS,
+        _ => &[],
+    };
+    let mut secrets = secrets.iter().flat_map(|(_, secrets)| *secrets);
+    if secrets.any(|secret| is_signed_with(request, secret)) {
+        return (verdict, LogLine::ValidSignature);
+    }
+    (verdict, LogLine::Plain)
+}
+
+/// The checks in the order of the contract.
+fn checked(request: &Request, world: World) -> Verdict {
+    let Some(route) = &request.route else {
+        return refusal(404, "not_found");
+    };
+    let allow = match route {
+        Route::Webhook(_) | Route::ModelRun => "POST",
+        Route::Models => "GET",
+        Route::Health => "GET, HEAD",
+    };
+    if !allow.split(", ").any(|method| method == request.method) {
         let mut refused = answer(405, r#"{"error":"method_not_allowed"}"#.to_owned());
-        refused
-            .headers
-            .insert("allow".to_owned(), method.to_owned());
+        let allow = ("allow".to_owned(), allow.to_owned());
+        refused.headers.extend([allow]);
         return Verdict::Answered(refused);
     }
-    if request.path == "/health" {
-        return Verdict::Answered(answer(200, r#"{"status":"ok"}"#.to_owned()));
-    }
+    let webhook = match route {
+        Route::Health => return Verdict::Answered(answer(200, r#"{"status":"ok"}"#.to_owned())),
+        Route::Models | Route::ModelRun => None,
+        Route::Webhook(webhook) => Some(webhook.as_str()),
+    };
     if world.checks_sources && !request.is_from_allowed {
         return refusal(403, "source_not_allowed");
     }
@@ -84,26 +124,13 @@ pub(crate) fn on(request: &Request, world: World) -> Verdict {
     let Some(body) = &request.body else {
         return refusal(400, "malformed_base64");
     };
-    let signed: &[u8] = if method == "GET" { b"" } else { body };
-    let keys = match secrets_of(webhook.unwrap_or("training")) {
-        _ if world.store != Place::Works => return refusal(503, "try_again"),
-        Some(keys) if webhook != Some("training") => keys,
-        _ => return refusal(404, "not_found"),
-    };
-    let (sha1, sha256) = (
-        request.values("x-hub-signature"),
-        request.values("x-hub-signature-256"),
-    );
-    let claims = Claims::of(&sha1, &sha256);
-    let is_by =
-        |key: &&str| !key.is_empty() && claims.as_ref().is_some_and(|all| all.are_by(key, signed));
-    if !keys.iter().any(is_by) {
-        return refusal(401, "signature_rejected");
+    if let Err(refusal) = authenticated(request, webhook.unwrap_or("training"), world) {
+        return refusal;
     }
-    if method == "GET" {
+    if *route == Route::Models {
         return Verdict::Answered(answer(200, MODELS.to_owned()));
     }
-    let message = Expected::of(request, webhook, body, world);
+    let mut message = Expected::of(request, webhook, body, world);
     let is_stored = message.is_inline || matches!(world.bucket, Place::Works | Place::IsOdd);
     match world {
         _ if !is_stored => refusal(503, "try_again"),
@@ -114,27 +141,87 @@ pub(crate) fn on(request: &Request, world: World) -> Verdict {
         World {
             bucket: Place::Works,
             ..
-        } => Verdict::Spilled(message),
+        } => {
+            // Whatever an odd queue has stored must not displace the message that is sent later.
+            if world.queue == Place::IsOdd
+                && let Some(id) = &mut message.deduplication_id
+            {
+                id.push_str("-replay");
+            }
+            Verdict::Spilled(message)
+        }
         _ => refusal(503, "try_again"),
     }
 }
 
-/// The secrets of a name, if it is known.
-pub(crate) fn secrets_of(name: &str) -> Option<&'static [&'static str]> {
-    Some(SECRETS.iter().find(|(known, _)| *known == name)?.1)
+/// Whether a secret of this name signed the request: one of the old ones in memory, if there are any, else one that the
+/// store gives.
+fn authenticated(request: &Request, name: &str, world: World) -> Result<(), Verdict> {
+    let is_signed = |secrets: &[&str]| {
+        let mut secrets = secrets.iter();
+        secrets.any(|secret| is_signed_with(request, secret))
+    };
+    if let Some(old) = secrets_of(name, &OLD_SECRETS).filter(|_| world.has_old_secrets) {
+        if is_signed(old) {
+            return Ok(());
+        }
+        if claims(request).is_none() {
+            return Err(refusal(401, "signature_rejected"));
+        }
+    }
+    if world.store != Place::Works {
+        return Err(refusal(503, "try_again"));
+    }
+    match secrets_of(name, &SECRETS) {
+        None => Err(refusal(404, "not_found")),
+        Some(secrets) if is_signed(secrets) => Ok(()),
+        Some(_) => Err(refusal(401, "signature_rejected")),
+    }
 }
 
-fn is_webhook(name: &str) -> bool {
-    let is_allowed = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
-    (1..=64).contains(&name.len()) && name.chars().all(is_allowed)
+fn claims(request: &Request) -> Option<Claims> {
+    let sha1 = request.values("x-hub-signature");
+    let sha256 = request.values("x-hub-signature-256");
+    Claims::of(&sha1, &sha256)
 }
 
-fn is_json(request: &Request) -> bool {
-    let [value] = request.values("content-type")[..] else {
+fn is_signed_with(request: &Request, secret: &str) -> bool {
+    let Some(signed) = request.signed_bytes() else {
         return false;
     };
-    let kind = value.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
+    !secret.is_empty() && claims(request).is_some_and(|claims| claims.are_by(secret, signed))
+}
+
+/// The secrets of a name, if it is known.
+pub(crate) fn secrets_of<'s>(name: &str, all: &[(&str, &'s [&'s str])]) -> Option<&'s [&'s str]> {
+    Some(all.iter().find(|(known, _)| *known == name)?.1)
+}
+
+/// Whether each value of the content type is JSON. A header that was repeated may come as one, with commas.
+fn is_json(request: &Request) -> bool {
+    let headers = request.values("content-type").into_iter();
+    let values: Vec<&str> = headers.flat_map(split_at_commas).collect();
+    let is_json = |value: &&str| {
+        let kind = value.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("application/json")
+    };
+    !values.is_empty() && values.iter().all(is_json)
+}
+
+/// The values of a header. A comma in a quoted string is no end of a value, and in that string `\"` is not its end. Source:
+/// RFC 9110, sections 5.6.1 and 5.6.4.
+fn split_at_commas(header: &str) -> Vec<&str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let values = header.split(|character| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match character {
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            '\\' => is_escaped = is_quoted && !was_escaped,
+            _ => {}
+        }
+        character == ',' && !is_quoted
+    });
+    values.collect()
 }
 
 impl Expected {
@@ -145,7 +232,7 @@ impl Expected {
         };
         let event = Reading::of(body).event(call);
         let delivery_id = request.usable("x-labelbox-id");
-        let dedup_id = dedup_id(&event, delivery_id, body);
+        let dedup_id = dedup_id(&event, webhook, delivery_id, body);
         let attributes = attributes(&event, delivery_id, webhook, &dedup_id);
         let group_id = match &event.entity_id {
             Some(id) if is_visible(id, 128) => id.clone(),
@@ -164,21 +251,29 @@ impl Expected {
             bytes: body.to_vec(),
             attributes,
             group_id: world.is_fifo.then_some(group_id),
+            deduplication_id: world.is_fifo.then(|| dedup_id.clone()),
             dedup_id,
             trace: trace(request).map(str::to_owned),
         }
     }
 }
 
-fn dedup_id(event: &Event, delivery_id: Option<&str>, body: &[u8]) -> String {
-    let mut text = event.topic.clone().unwrap_or_default().into_bytes();
-    text.push(b'\n');
-    if event.occurred_at.is_none() {
-        text.extend(delivery_id.unwrap_or_default().bytes());
-        text.push(b'\n');
-    }
-    text.extend(body);
-    hex::encode(Sha256::digest(text))
+fn dedup_id(
+    event: &Event,
+    webhook: Option<&str>,
+    delivery_id: Option<&str>,
+    body: &[u8],
+) -> String {
+    let discriminator = match event.entity {
+        Entity::Label if event.occurred_at.is_some() => "",
+        _ => delivery_id.unwrap_or(INVOCATION_ID),
+    };
+    let topic = event.topic.as_deref().unwrap_or_default();
+    let head = format!(
+        "{}\0{topic}\0{discriminator}\0",
+        webhook.unwrap_or_default()
+    );
+    hex::encode(Sha256::digest([head.as_bytes(), body].concat()))
 }
 
 fn attributes(

@@ -1,4 +1,4 @@
-//! The outside world of the door's target: each of its places works, or does not, as the input says.
+//! The services around the relay: each works, or does not, as the input says.
 
 use super::json::Json;
 use labelbox_relay::bucket::{Bucket, BucketError};
@@ -14,6 +14,7 @@ use lambda_http::Context;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -25,10 +26,15 @@ pub(crate) const SECRETS: [(&str, &[&str]); 5] = [
     ("none", &[]),
     ("training", &["training_secret"]),
 ];
+/// The secrets that the relay has in memory where the world says so: those of a minute ago.
+pub(crate) const OLD_SECRETS: [(&str, &[&str]); 2] =
+    [("labelbox", &["old_secret"]), ("retired", &["old_secret"])];
 /// The largest message that goes inline: 1 KiB, so that a small input can be too large.
 pub(crate) const INLINE_LIMIT: usize = 1024;
 pub(crate) const BUCKET: &str = "relay-payloads";
 pub(crate) const MODELS: &str = r#"{"bounding_box": {}, "ner": {}}"#;
+/// Lambda's id of every request.
+pub(crate) const INVOCATION_ID: &str = "8f507cfc-xmpl-4697-b07a-ac58fc914c95";
 /// When every request comes in.
 pub(crate) const NOW: (u64, &str) = (1_700_000_000, "2023-11-14T22:13:20.000Z");
 
@@ -51,11 +57,12 @@ pub(crate) struct World {
     pub(crate) bucket: Place,
     pub(crate) is_fifo: bool,
     pub(crate) checks_sources: bool,
+    pub(crate) has_old_secrets: bool,
 }
 
 impl World {
-    pub(crate) fn read(event: Option<&Json>) -> Self {
-        let world = event.and_then(|event| event.get("world"));
+    pub(crate) fn read(event: &Json) -> Self {
+        let world = event.get("world");
         let place = |name| match world.and_then(|world| world.get(name)?.text()) {
             Some("refuses") => Place::Refuses,
             Some("hangs") => Place::Hangs,
@@ -74,6 +81,7 @@ impl World {
             bucket: place("bucket"),
             is_fifo: !is_said("standard"),
             checks_sources: is_said("checks_sources"),
+            has_old_secrets: is_said("old_secrets"),
         }
     }
 }
@@ -100,22 +108,28 @@ pub(crate) struct Answer {
 /// What the fakes keep.
 type Kept = Arc<Mutex<Outcome>>;
 
-struct Store(Place);
+/// Gives the old secrets first, if the relay is to have them.
+struct Store(Place, AtomicBool);
 struct KeptQueue(Place, Kept);
 struct KeptBucket(Place, Kept);
 
 impl SecretStore for Store {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
+        if self.1.swap(false, Ordering::Relaxed) {
+            return Ok(parsed(&OLD_SECRETS));
+        }
         match self.0 {
-            Place::Works => {
-                let by_name: BTreeMap<_, _> = SECRETS.into_iter().collect();
-                Ok(Secrets::parse(serde_json::to_string(&by_name).unwrap())?)
-            }
+            Place::Works => Ok(parsed(&SECRETS)),
             Place::Refuses => Err(FetchError::Refused("access denied".into())),
             Place::Hangs => pending().await,
             Place::IsOdd => Ok(Secrets::parse("{\"labelbox\": example_secret}".to_owned())?),
         }
     }
+}
+
+fn parsed(secrets: &[(&str, &[&str])]) -> Secrets {
+    let by_name: BTreeMap<_, _> = secrets.iter().copied().collect();
+    Secrets::parse(serde_json::to_string(&by_name).unwrap()).unwrap()
 }
 
 impl Queue for KeptQueue {
@@ -154,16 +168,22 @@ fn clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.0)
 }
 
-/// Sends the text of an event through a door in this world.
+/// Sends the text of an event through a relay in this world.
 pub(crate) fn play(event: &[u8], world: World) -> Outcome {
     let kept = Kept::default();
     let config = config(world);
     let relay = Relay::new(
         &config,
-        Store(world.store),
+        Store(world.store, AtomicBool::new(world.has_old_secrets)),
         KeptQueue(world.queue, Arc::clone(&kept)),
         KeptBucket(world.bucket, Arc::clone(&kept)),
     );
+    // On a paused clock, what hangs takes no time.
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    if world.has_old_secrets {
+        runtime.block_on(relay.warm_up(clock() - Duration::from_secs(60)));
+    }
     let seen = Arc::clone(&kept);
     let log = Log::new(&config, move |line| {
         seen.lock().unwrap().lines.push(line.to_vec())
@@ -172,10 +192,9 @@ pub(crate) fn play(event: &[u8], world: World) -> Outcome {
     // As the runtime reads it: from bytes, and not on to its end when something is wrong.
     let event =
         GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap();
-    // On a paused clock, what hangs takes no time.
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-    let answer = runtime.block_on(door.answer_event(event, &Context::default()));
+    let mut context = Context::default();
+    context.request_id = INVOCATION_ID.to_owned();
+    let answer = runtime.block_on(door.answer_event(event, &context));
     let answer = serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap();
     let kept = std::mem::take(&mut *kept.lock().unwrap());
     Outcome { answer, ..kept }
