@@ -1,4 +1,4 @@
-"""What `make run` does: every sample event through the deployed relay, what queues cannot carry, and what to refuse."""
+"""What `make run` does: sends every sample event, bodies that SQS does not take, and requests that are refused."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ MODELS = ("bounding_box", "ner")
 
 
 def run() -> bool:
-    """Builds, deploys, sends and compares. Returns whether all was as it has to be."""
+    """Builds, deploys, sends and compares. Returns whether everything was as expected."""
     with Instance("run").claim() as instance:
         with step("Building the function") as this:
             build_quickly(instance, this.say)
@@ -30,18 +30,18 @@ def run() -> bool:
             samples = load()
             with step(f"Sending {len(samples)} sample events"):
                 sent = [check_sample(stack, sample) for sample in samples]
-            with step("Sending what queues cannot carry"):
+            with step("Sending bodies that SQS does not take"):
                 pointed = [check_pointer(stack, uncarriable) for uncarriable in all_kinds()]
-            with step("Sending what has to be refused"):
+            with step("Sending requests that the relay refuses"):
                 refused = [*(check_refusal(stack, refusal) for refusal in REFUSALS), _expect_nothing_queued(stack)]
         finally:
             with step("Stopping the emulator"):
                 emulator.stop(instance, keeper)
     show("Sample events", ("event", "answer", "queue", "entity id", "message id"), sent)
-    show("What queues cannot carry", ("event", "bytes", "answer", "queue", "object in the bucket"), pointed)
-    show("Refusals", ("request", "answer", "body"), refused)
+    show("Bodies in the bucket", ("event", "bytes", "answer", "queue", "object in the bucket"), pointed)
+    show("Refused requests", ("request", "answer", "body"), refused)
     wrong = sum(bool(row.wrong) for row in (*sent, *pointed, *refused))
-    tell(f"{wrong} lines are wrong." if wrong else "All as it has to be.")
+    tell(f"Wrong: {wrong} lines." if wrong else "Everything is as expected.")
     return wrong == 0
 
 
@@ -82,7 +82,7 @@ def check_answer(
 
 
 def check_pointer(stack: Stack, uncarriable: Uncarriable) -> Row:
-    """Sends an event that a queue cannot carry, and compares the object that its message points to."""
+    """Sends an event whose body SQS does not take, and compares the object that its message points to."""
     request = uncarriable.request
     answer = stack.send(request.method, request.path, request.headers, request.body)
     wrong = [] if answer.status == 200 else ["the answer is not 200"]
@@ -129,8 +129,8 @@ def _compare(sample: Sample, message: Message, message_id: object) -> list[str]:
 def _expect_nothing_queued(stack: Stack) -> Row:
     held = {entity: count for entity, count in stack.count().items() if count}
     if held:
-        return Row(("all of them", "-", "something was queued"), [f"in the queues: {held}"])
-    return Row(("all of them", "-", "nothing was queued"))
+        return Row(("all of these", "-", "something was queued"), [f"in the queues: {held}"])
+    return Row(("all of these", "-", "nothing was queued"))
 
 
 def _json(data: bytes) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Events that a queue cannot carry: too large, empty, or not in its characters. As files they would be in the way."""
+"""Events whose body SQS does not take: too large, empty, or with other characters. As files they would be in the way."""
 
 import json
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def all_kinds() -> list[Uncarriable]:
         Uncarriable("label of 4.3 MB", label(4_300_000), "label"),
         Uncarriable("largest label", largest_label(), "label"),
         Uncarriable("label with a character that SQS refuses", '{"id":"label1","x":"\uffff"}'.encode(), "label"),
-        Uncarriable("nothing", b"", "unrouted"),
+        Uncarriable("empty body", b"", "unrouted"),
     ]
 
 

@@ -51,7 +51,7 @@ class Sample:
     request: Request
     expect: dict[str, Any]
     attributes: dict[str, str | None]
-    """Attributes of its message; `None` for one that must not be there. A training run's `dedup_id` is not known before."""
+    """Attributes of its message; `None` for one that must not be there. The `dedup_id` of a training run is not known."""
 
 
 def load() -> list[Sample]:
