@@ -134,6 +134,9 @@ async fn a_stage_that_is_named_like_a_route_is_not_taken_for_it() {
         let answer = Stage::usual().send(request).await;
         assert_eq!(answer.status_code, 200, "{name} {path}");
     }
+    let staged = with(delivery(), "/requestContext/stage", json!("webhooks"));
+    let of_health = with(staged, "/rawPath", json!("/webhooks/health"));
+    assert_eq!(Stage::usual().send(of_health).await.status_code, 404);
     let training = with(delivery(), "/requestContext/stage", json!("training"));
     let training = with(training, "/rawPath", json!("/training/model_run"));
     assert_eq!(Stage::usual().send(training).await.status_code, 200);
