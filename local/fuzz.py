@@ -51,7 +51,7 @@ def run(minutes: float, names: Sequence[str], keep: bool) -> bool:
         report.show("What was played", _COLUMNS, rows)
         failed = any(row.wrong for row in rows)
         if failed:
-            report.tell("`cargo test --test fuzzed` now plays what failed, and says how. Commit it with what mends it.")
+            report.tell("`cargo test --test fuzzed` now plays what failed, and says how. Commit it with the fix.")
         return not failed
 
 
