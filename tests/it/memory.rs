@@ -191,7 +191,10 @@ fn thousands_of_strangers_leave_nothing_in_memory_and_no_error_in_the_log() {
     siege.check(&genuine, 200);
     let before = siege.attack(0..FIRST);
     let after = siege.attack(FIRST..FIRST + THEN);
-    assert!(after.saturating_sub(before) <= GROWTH, "from {before} to {after} bytes");
+    assert!(
+        after.saturating_sub(before) <= GROWTH,
+        "from {before} to {after} bytes"
+    );
     siege.check(&genuine, 200);
     // Its own when it started, and one for the strangers in each 30 s.
     let most = 2 + started.elapsed().as_secs() as usize / 30;
