@@ -1,8 +1,9 @@
 //! The law, held against each answer: what was promised, and what is there.
 
 use crate::aws::World;
-use crate::delivery::{Delivery, Due};
-use crate::durable::is_durable;
+use crate::cache::PossibleCache;
+use crate::delivery::{Delivery, Due, Signer};
+use crate::durable::{has_replay_id, is_durable};
 use crate::fault::{Fault, Service};
 use serde_json::Value;
 use std::time::Duration;
@@ -18,7 +19,10 @@ pub(crate) enum Outcome {
     Unrouted,
     Spilled,
     TryAgain,
-    Refused,
+    /// 401.
+    Rejected,
+    /// 404.
+    Unknown,
     Other,
 }
 
@@ -28,6 +32,8 @@ pub(crate) struct Circumstances {
     pub(crate) has_time: bool,
     pub(crate) came_in: Instant,
     pub(crate) is_fifo: bool,
+    /// What the relay may have had in its secret cache when the delivery came in.
+    pub(crate) cache: PossibleCache,
 }
 
 impl Outcome {
@@ -53,51 +59,64 @@ pub(crate) fn judge(
     let status = answer["statusCode"].as_u64().unwrap_or_default();
     let body = serde_json::from_str(answer["body"].as_str().unwrap_or_default());
     let body: Value = body.map_err(|error| format!("the answer is no JSON: {error}"))?;
-    let outcome = match (status, &delivery.due) {
-        (200, Due::Durable(expected)) => is_durable(world, expected, circumstances.is_fifo, &body)?,
-        (200, Due::Answered(200) | Due::AnsweredAlways(200)) => Outcome::Other,
-        (503, Due::Durable(_) | Due::Refused(_) | Due::Answered(_)) => {
-            is_error(answer, &body, "try_again")?;
-            Outcome::TryAgain
-        }
-        (401, Due::Refused(_)) => is_error(answer, &body, "signature_rejected")?,
-        // Without the right secret, nobody can tell a right signature, or the name of a webhook.
-        (401, Due::Durable(_) | Due::Answered(_)) if world.vault.has_misled => {
-            is_error(answer, &body, "signature_rejected")?
-        }
-        (404, Due::Answered(404)) => is_error(answer, &body, "not_found")?,
-        (400, Due::AnsweredAlways(400)) => is_error(answer, &body, "malformed_base64")?,
+    let is_fifo = circumstances.is_fifo;
+    let error = |code, outcome| is_error(answer, &body, code).map(|()| outcome);
+    let outcome = match (&delivery.due, status) {
+        (Due::Always(200), 200) => return Ok(Outcome::Other),
+        (Due::Always(400), 400) => return error("malformed_base64", Outcome::Other),
+        (Due::Always(_), _) => return Err(format!("this must not be answered {status}")),
+        (Due::Durable(expected), 200) => is_durable(world, expected, is_fifo, &body)?,
+        (Due::Models, 200) => Outcome::Other,
+        (_, 401) => error("signature_rejected", Outcome::Rejected)?,
+        (_, 404) => error("not_found", Outcome::Unknown)?,
+        (_, 503) => error("try_again", Outcome::TryAgain)?,
         _ => return Err(format!("this must not be answered {status}")),
     };
-    if let Due::Refused(delivery_id) = &delivery.due {
-        is_nowhere(world, delivery_id)?;
+    let (signed, came_in) = (&delivery.draft.signed, circumstances.came_in);
+    let cache = &world.vault.cache;
+    cache.check(&circumstances.cache, signed, came_in, status)?;
+    if !matches!(signed.by, Signer::Holder(_)) {
+        is_nowhere(world, &delivery.draft.trace)?;
     }
-    is_alive(world, delivery, circumstances, outcome)
+    is_alive(world, delivery, circumstances, outcome)?;
+    if let (Outcome::Spilled, Due::Durable(expected)) = (outcome, &delivery.due) {
+        let key = body["message_id"].as_str().unwrap_or_default();
+        if is_fifo && is_misconfirmed(world, came_in) && !has_replay_id(world, expected, key) {
+            return Err("a queue that confirmed something else may drop its record".to_owned());
+        }
+    }
+    Ok(outcome)
 }
 
 /// A forgery leaves no trace, neither as a message nor as a record of one.
-fn is_nowhere(world: &World, delivery_id: &str) -> Result<(), String> {
-    let is_its = |(_, value): &(String, String)| value == delivery_id;
+fn is_nowhere(world: &World, trace: &str) -> Result<(), String> {
     let mut messages = world.queues.messages.iter();
-    let quoted = format!("\"{delivery_id}\"");
     let mut objects = world.objects.objects.values();
-    let is_here = messages.any(|message| message.attributes.values().any(is_its))
-        || objects.any(|object| String::from_utf8_lossy(object).contains(&quoted));
+    let is_here = messages.any(|message| message.trace.as_deref() == Some(trace))
+        || objects.any(|object| String::from_utf8_lossy(object).contains(trace));
     if is_here {
         return Err("a forgery was stored".to_owned());
     }
     Ok(())
 }
 
+/// Whether the queues have surely confirmed nothing since then but something else than what was sent.
+fn is_misconfirmed(world: &World, since: Instant) -> bool {
+    let is_other = |call: Option<Fault>| call.is_some_and(Fault::confirms_another);
+    world.is_awaited()
+        && world.calls(Service::Sqs, Some(since)).next().is_some()
+        && world.calls(Service::Sqs, Some(since)).all(is_other)
+}
+
 /// An error answer that the contract knows.
-fn is_error(answer: &Value, body: &Value, code: &str) -> Verdict {
+fn is_error(answer: &Value, body: &Value, code: &str) -> Result<(), String> {
     if body["error"] != code {
         return Err(format!("the answer is not {code}"));
     }
     if code == "try_again" && answer["headers"]["retry-after"].is_null() {
         return Err("a 503 without Retry-After".to_owned());
     }
-    Ok(Outcome::Refused)
+    Ok(())
 }
 
 /// What must not fail for want of what is not needed; else answering 503 to everything would do.
@@ -106,25 +125,26 @@ fn is_alive(
     delivery: &Delivery,
     circumstances: &Circumstances,
     outcome: Outcome,
-) -> Verdict {
+) -> Result<(), String> {
+    if !circumstances.has_time {
+        return Ok(());
+    }
     let since = circumstances.came_in.checked_sub(FELT);
-    let failed = |service| world.has_failed(service, since);
+    let failed = |service| world.calls(service, since).any(|fault| fault.is_some());
     // A spoilt message of a FIFO queue stands for its repetitions, and its digests are not theirs.
-    let is_spoilt = world.faults().any(|(service, fault)| {
-        let is_change = matches!(fault, Fault::ChangedContent | Fault::ChangedAttribute);
-        service == Service::Sqs && is_change
-    });
+    let is_change = |fault| matches!(fault, Some(Fault::ChangedContent | Fault::ChangedAttribute));
+    let is_spoilt = world.calls(Service::Sqs, None).any(is_change);
     let (queues, bucket) = (is_spoilt || failed(Service::Sqs), failed(Service::S3));
-    // What went wrong with the secret is felt as long as it is kept.
-    let secret = world.has_failed(Service::SecretsManager, None);
-    let by_pointer = matches!(&delivery.due, Due::Durable(expected) if expected.by_pointer);
-    if outcome == Outcome::Spilled && !queues && circumstances.has_time {
+    if outcome == Outcome::Spilled && !queues {
         return Err("it spilled, and nothing was wrong with the queues".to_owned());
     }
+    let by_pointer = matches!(&delivery.due, Due::Durable(expected) if expected.by_pointer);
     let needs_bucket = queues || by_pointer;
-    let is_excused = secret || (needs_bucket && bucket) || !circumstances.has_time;
-    if outcome == Outcome::TryAgain && !is_excused {
-        return Err("it was not made durable, and could have been".to_owned());
+    let signed = &delivery.draft.signed;
+    let cache = &world.vault.cache;
+    let secret = cache.may_be_missing(&circumstances.cache, signed, circumstances.came_in);
+    if outcome == Outcome::TryAgain && !secret && !(needs_bucket && bucket) {
+        return Err("it was answered 503, and nothing it needs was down".to_owned());
     }
-    Ok(outcome)
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use crate::fault::{Fault, SERVICES, Service, Weather};
 use crate::objects::Objects;
-use crate::queues::Queues;
+use crate::queues::{Queues, is_valid, of_record};
+use crate::stack::queue_url;
 use crate::vault::Vault;
 use crate::wire::{Answer, Request};
 use fastrand::Rng;
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub(crate) vault: Vault,
     /// What happened, in order.
     log: Vec<(Instant, Entry)>,
+    /// Until when callers surely wait for answers.
+    awaited_until: Option<Instant>,
     /// What a caller did that it must not do whatever the answer.
     pub(crate) sins: Vec<String>,
 }
@@ -49,6 +52,7 @@ impl Aws {
             objects,
             vault,
             log: vec![(Instant::now(), Entry::Note("it begins".to_owned()))],
+            awaited_until: None,
             sins: Vec::new(),
         }))
     }
@@ -63,6 +67,13 @@ impl Aws {
         world.log(Entry::Note(format!("weather of {SERVICES:?}: {weather:?}")));
     }
 
+    /// Changes the value of the secret.
+    pub(crate) fn rotate(&self, rng: &mut Rng) {
+        let mut world = self.world();
+        let change = world.vault.rotate(rng);
+        world.log(Entry::Note(format!("the secret: {change}")));
+    }
+
     /// Remembers what somebody else did.
     pub(crate) fn note(&self, text: String) {
         self.world().log(Entry::Note(text));
@@ -72,7 +83,7 @@ impl Aws {
     pub(crate) fn fault_of_call(&self, service: Service) -> Option<Fault> {
         let mut world = self.world();
         let fault = world.draw(service);
-        world.log(Entry::Call(service, fault));
+        world.log_call(service, fault);
         fault
     }
 
@@ -82,7 +93,7 @@ impl Aws {
         let fault = world.draw(service);
         let fault =
             fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
-        world.log(Entry::Call(service, Some(fault)));
+        world.log_call(service, Some(fault));
         Some(fault)
     }
 
@@ -109,7 +120,7 @@ impl Aws {
         }
         match service {
             Service::Sqs => queues.answer(request, fault),
-            Service::SecretsManager => vault.answer(request, fault),
+            Service::SecretsManager => vault.answer(request, fault, rng),
             Service::S3 => objects.answer(request, fault),
         }
     }
@@ -138,6 +149,37 @@ impl World {
         self.log.push((Instant::now(), entry));
     }
 
+    fn log_call(&mut self, service: Service, fault: Option<Fault>) {
+        if service == Service::SecretsManager {
+            let is_awaited = self.is_awaited();
+            self.vault.note_call(fault, is_awaited);
+        }
+        self.log(Entry::Call(service, fault));
+    }
+
+    /// Sends what has spilled to its queue, as an operator does at the end.
+    pub(crate) fn replay_spilled(&mut self, is_fifo: bool) {
+        for (key, record) in &self.objects.objects {
+            if let Some(place) = key.strip_prefix("spill/") {
+                let (entity, _) = place.split_once('/').unwrap();
+                let message = of_record(&queue_url(entity, is_fifo), record).unwrap();
+                assert!(is_valid(&message));
+                self.queues.store(message);
+            }
+        }
+    }
+
+    /// Says until when callers surely wait for answers, if any is sure to wait at all.
+    pub(crate) fn set_awaited_until(&mut self, until: Option<Instant>) {
+        self.awaited_until = until;
+    }
+
+    /// Whether whoever calls now waits for the answer, if it comes at once.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited_until
+            .is_some_and(|until| Instant::now() < until)
+    }
+
     /// Everything that went wrong.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (Service, Fault)> {
         self.log.iter().filter_map(|(_, entry)| match entry {
@@ -146,12 +188,18 @@ impl World {
         })
     }
 
-    /// Whether anything has gone wrong with a service, since then or at all.
-    pub(crate) fn has_failed(&self, service: Service, since: Option<Instant>) -> bool {
-        let is_failure =
-            |entry: &Entry| matches!(entry, Entry::Call(it, Some(_)) if *it == service);
-        let mut log = self.log.iter();
-        log.any(|(at, entry)| since.is_none_or(|since| *at >= since) && is_failure(entry))
+    /// What came of the calls of a service, since then or at all.
+    pub(crate) fn calls(
+        &self,
+        service: Service,
+        since: Option<Instant>,
+    ) -> impl Iterator<Item = Option<Fault>> {
+        let log = self.log.iter();
+        let log = log.filter(move |(at, _)| since.is_none_or(|since| *at >= since));
+        log.filter_map(move |(_, entry)| match entry {
+            Entry::Call(it, fault) if *it == service => Some(*fault),
+            _ => None,
+        })
     }
 
     /// What happened, line by line.

@@ -1,8 +1,9 @@
 //! A delivery as a gateway passes it on, drawn at random, and what has to become of it.
 
 use crate::draft::Draft;
+use crate::vault::Vault;
 use fastrand::Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -12,23 +13,47 @@ const LARGE: Range<usize> = 1100..3000;
 /// What is sent, and what has to become of it.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    pub(crate) name: &'static str,
+    pub(crate) draft: Draft,
     /// The gateway's event.
     pub(crate) event: Value,
     pub(crate) due: Due,
 }
 
-/// What a delivery must come to, unless something needed is down.
+impl Delivery {
+    /// What to call it.
+    pub(crate) fn name(&self) -> String {
+        let Signed { webhook, by } = &self.draft.signed;
+        format!("{} {} by {by:?}", self.event["rawPath"], webhook)
+    }
+}
+
+/// What a delivery must come to, unless its secret is not the relay's or something needed is down.
 #[derive(Clone)]
 pub(crate) enum Due {
     /// An event to make durable.
     Durable(Expected),
-    /// A forgery with this delivery id, which no other delivery has.
-    Refused(String),
-    /// Another answer.
-    Answered(u16),
+    /// The list of models.
+    Models,
     /// Another answer, whatever is down.
-    AnsweredAlways(u16),
+    Always(u16),
+}
+
+/// Who signed a request, and for whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed {
+    /// The name under which the value has its secrets.
+    pub(crate) webhook: &'static str,
+    pub(crate) by: Signer,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Signer {
+    /// Who holds this secret, which the value may have or have had.
+    Holder(String),
+    /// Who holds none: the signature has the right form, and is wrong.
+    Forger(String),
+    /// Nobody: there is no signature.
+    Nobody,
 }
 
 /// A message as the contract wants it, computed here and not by the relay.
@@ -45,37 +70,33 @@ pub(crate) struct Expected {
     pub(crate) by_pointer: bool,
 }
 
-pub(crate) fn random(rng: &mut Rng) -> Delivery {
+pub(crate) fn random(rng: &mut Rng, vault: &Vault) -> Delivery {
     let draft = Draft::of_label(rng);
+    let draft = match rng.u8(..20) {
+        0 => draft.about("workflow", "MOVE"),
+        1 => draft.about("workflow", "WORKFLOW_ACTION"),
+        2 => draft.about("review", "REVIEW_CREATED"),
+        3..6 => draft.with_label("x".repeat(rng.usize(LARGE))),
+        6 => draft.with_label("\u{ffff}".to_owned()),
+        7 => draft.unrouted(Some("ISSUE_CREATED"), "unknown_topic"),
+        8 => draft.unrouted(None, "no_topic"),
+        9 => draft.unreadable(Vec::new()),
+        10 => draft.unreadable(vec![0xff, 0xfe, rng.u8(..)]),
+        11 => draft.of_model_run(),
+        _ => draft,
+    };
+    let draft = draft.signed(rng, vault);
     match rng.u8(..20) {
-        0 => draft.about("workflow", "MOVE").into_event(),
-        1 => draft.about("workflow", "WORKFLOW_ACTION").into_event(),
-        2 => draft.about("review", "REVIEW_CREATED").into_event(),
-        3..6 => draft.with_label("x".repeat(rng.usize(LARGE))).into_event(),
-        6 => draft.with_label("\u{ffff}".to_owned()).into_event(),
-        7 => draft
-            .unrouted(Some("ISSUE_CREATED"), "unknown_topic")
-            .into_event(),
-        8 => draft.unrouted(None, "no_topic").into_event(),
-        9 => draft.unreadable(Vec::new()).into_event(),
-        10 => draft.unreadable(vec![0xff, 0xfe, rng.u8(..)]).into_event(),
-        11 => draft.into_model_run(),
-        12..15 => draft.into_forgery(rng),
-        15 => draft.into_other(rng),
+        0 => draft.into_other(rng, vault),
+        1..4 => draft.forged(rng).into_event(),
         _ => draft.into_event(),
     }
 }
 
 /// The same delivery once more; or the same event by another webhook of the sender's, which gives it an id of its own.
 pub(crate) fn again(delivery: &Delivery, rng: &mut Rng) -> Delivery {
-    let mut again = delivery.clone();
-    if let Due::Durable(expected) = &mut again.due {
-        let is_one_event = expected.attributes.contains_key("occurred_at");
-        if is_one_event && rng.bool() {
-            let id = format!("delivery{}", rng.u32(..));
-            again.event["headers"]["x-labelbox-id"] = json!(id);
-            expected.attributes.insert("delivery_id", id);
-        }
+    match delivery.due {
+        Due::Durable(_) => delivery.draft.clone().again(rng).into_event(),
+        Due::Models | Due::Always(_) => delivery.clone(),
     }
-    again
 }

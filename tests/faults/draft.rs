@@ -1,7 +1,8 @@
 //! How a delivery is made up: its event for the gateway, and by the contract's rules its message.
 
-use crate::delivery::{Delivery, Due, Expected};
-use crate::stack::SECRET;
+use crate::delivery::{Delivery, Due, Expected, Signed, Signer};
+use crate::secret_value::{ADDED, TRAINING};
+use crate::vault::Vault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fastrand::Rng;
@@ -10,7 +11,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// A delivery that is not yet signed.
+/// Two that the value has at times or always, and one that it never has.
+const WEBHOOKS: [&str; 8] = [
+    "labelbox", "labelbox", "labelbox", "labelbox", "labelbox", ADDED, ADDED, "nobody",
+];
+
+/// A delivery before it is written down.
+#[derive(Clone)]
 pub(crate) struct Draft {
     topic: Option<&'static str>,
     entity: &'static str,
@@ -18,9 +25,11 @@ pub(crate) struct Draft {
     /// In place of the body, where that is no JSON.
     bytes: Option<Vec<u8>>,
     attributes: BTreeMap<&'static str, String>,
-    delivery_id: String,
-    trace: String,
+    delivery_id: Option<String>,
+    pub(crate) invocation_id: String,
+    pub(crate) trace: String,
     by_pointer: bool,
+    pub(crate) signed: Signed,
 }
 
 impl Draft {
@@ -45,9 +54,14 @@ impl Draft {
             body,
             bytes: None,
             attributes,
-            delivery_id: format!("delivery{}", rng.u32(..)),
+            delivery_id: (rng.u8(..8) > 0).then(|| new_id("delivery", rng)),
+            invocation_id: new_id("invocation", rng),
             trace: format!("Root=1-5759e988-{:024x}", rng.u64(..)),
             by_pointer: false,
+            signed: Signed {
+                webhook: rng.choice(WEBHOOKS).unwrap(),
+                by: Signer::Nobody,
+            },
         }
     }
 
@@ -85,76 +99,79 @@ impl Draft {
         }
     }
 
-    /// An event that is right.
-    pub(crate) fn into_event(mut self) -> Delivery {
-        let event = self.gateway_event("POST", "/webhooks/labelbox");
-        self.attributes.insert("webhook", "labelbox".to_owned());
-        self.attributes
-            .insert("delivery_id", self.delivery_id.clone());
-        self.into_durable("webhook", event)
-    }
-
-    pub(crate) fn into_model_run(mut self) -> Delivery {
-        let id = format!("run of {}", self.delivery_id);
+    pub(crate) fn of_model_run(mut self) -> Self {
+        let id = format!("run of {}", self.invocation_id);
         self.body = json!({"modelRunId": id, "modelType": "ner"});
         self.attributes = BTreeMap::from([("entity_id", id)]);
-        let mut event = self.gateway_event("POST", "/training/model_run");
-        for header in ["x-labelbox-id", "x-labelbox-event", "content-type"] {
-            event["headers"][header] = Value::Null;
-        }
-        self.delivery_id.clear();
+        self.delivery_id = None;
+        self.signed.webhook = TRAINING;
         self.about("model_run", "MODEL_RUN_CREATED")
-            .into_durable("model run", event)
     }
 
-    /// Signed by somebody who does not hold the secret.
-    pub(crate) fn into_forgery(self, rng: &mut Rng) -> Delivery {
-        let mut event = self.gateway_event("POST", "/webhooks/labelbox");
-        let signature = match rng.u8(..4) {
-            0 => Value::Null,
-            1 => json!(sign("", &self.body_bytes())),
-            2 => json!(sign("guess", &self.body_bytes())),
-            _ => json!(sign(SECRET, b"another body")),
+    /// Signed with a secret that is or was in the value.
+    pub(crate) fn signed(mut self, rng: &mut Rng, vault: &Vault) -> Self {
+        self.signed.by = Signer::Holder(vault.any_secret(self.signed.webhook, rng));
+        self
+    }
+
+    /// Signed by somebody who holds no secret, or not at all.
+    pub(crate) fn forged(mut self, rng: &mut Rng) -> Self {
+        let body = self.body_bytes();
+        self.signed.by = match (rng.u8(..4), self.signed.by) {
+            (0, _) => Signer::Nobody,
+            (1, _) => Signer::Forger(sign("", &body)),
+            (2, Signer::Holder(secret)) => Signer::Forger(sign(&secret, b"another body")),
+            _ => Signer::Forger(sign("guess", &body)),
         };
-        event["headers"]["x-hub-signature"] = signature;
-        Delivery {
-            name: "forgery",
-            event,
-            due: Due::Refused(self.delivery_id),
+        self
+    }
+
+    /// The same event in another invocation, and at times with another id of its delivery.
+    pub(crate) fn again(mut self, rng: &mut Rng) -> Self {
+        self.invocation_id = new_id("invocation", rng);
+        if self.delivery_id.is_some() && rng.bool() {
+            self.delivery_id = Some(new_id("delivery", rng));
         }
+        self
     }
 
     /// What is no event, or cannot be one.
-    pub(crate) fn into_other(self, rng: &mut Rng) -> Delivery {
-        let (name, method, path, due) = match rng.u8(..4) {
-            0 => ("health", "GET", "/health", Due::AnsweredAlways(200)),
-            1 => ("models", "GET", "/training/models", Due::Answered(200)),
-            2 => (
-                "unknown webhook",
-                "POST",
-                "/webhooks/nobody",
-                Due::Answered(404),
-            ),
-            _ => (
-                "bad base64",
-                "POST",
-                "/webhooks/labelbox",
-                Due::AnsweredAlways(400),
-            ),
+    pub(crate) fn into_other(mut self, rng: &mut Rng, vault: &Vault) -> Delivery {
+        let (method, path, due) = match rng.u8(..3) {
+            0 => ("GET", "/health", Due::Always(200)),
+            1 => ("GET", "/training/models", Due::Models),
+            _ => ("POST", "/webhooks/labelbox", Due::Always(400)),
         };
         let mut event = self.gateway_event(method, path);
-        if name == "models" {
-            event["headers"]["x-hub-signature"] = json!(sign(SECRET, b""));
+        match due {
+            Due::Models => {
+                self.signed.webhook = TRAINING;
+                self = self.signed(rng, vault);
+                event["headers"]["x-hub-signature"] = self.signature(b"");
+            }
+            Due::Always(400) => {
+                (event["body"], event["isBase64Encoded"]) = (json!("%"), json!(true));
+            }
+            _ => {}
         }
-        if name == "bad base64" {
-            (event["body"], event["isBase64Encoded"]) = (json!("%"), json!(true));
+        Delivery {
+            draft: self,
+            event,
+            due,
         }
-        Delivery { name, event, due }
     }
 
     fn body_bytes(&self) -> Vec<u8> {
         let json = || self.body.to_string().into_bytes();
         self.bytes.clone().unwrap_or_else(json)
+    }
+
+    fn signature(&self, bytes: &[u8]) -> Value {
+        match &self.signed.by {
+            Signer::Holder(secret) => json!(sign(secret, bytes)),
+            Signer::Forger(signature) => json!(signature),
+            Signer::Nobody => Value::Null,
+        }
     }
 
     fn gateway_event(&self, method: &str, path: &str) -> Value {
@@ -165,7 +182,7 @@ impl Draft {
             "rawPath": path,
             "headers": {
                 "content-type": "application/json",
-                "x-hub-signature": sign(SECRET, &bytes),
+                "x-hub-signature": self.signature(&bytes),
                 "x-labelbox-event": self.topic,
                 "x-labelbox-id": self.delivery_id,
                 "x-amzn-trace-id": self.trace,
@@ -176,35 +193,62 @@ impl Draft {
         })
     }
 
-    fn into_durable(mut self, name: &'static str, event: Value) -> Delivery {
+    /// The webhook in the path; a training run has none.
+    fn webhook(&self) -> Option<&'static str> {
+        Some(self.signed.webhook).filter(|name| *name != TRAINING)
+    }
+
+    pub(crate) fn into_event(self) -> Delivery {
+        let event = match self.webhook() {
+            Some(webhook) => self.gateway_event("POST", &format!("/webhooks/{webhook}")),
+            None => {
+                let mut event = self.gateway_event("POST", "/training/model_run");
+                for header in ["x-labelbox-event", "content-type"] {
+                    event["headers"][header] = Value::Null;
+                }
+                event
+            }
+        };
         let body = self.body_bytes();
         let topic = self.topic.map(str::to_uppercase);
         let dedup_id = self.dedup_id(topic.as_deref().unwrap_or_default(), &body);
-        self.attributes.extend(topic.map(|topic| ("event", topic)));
-        self.attributes.insert("entity", self.entity.to_owned());
-        self.attributes.insert("dedup_id", dedup_id.clone());
+        let of_delivery = [
+            ("event", topic),
+            ("entity", Some(self.entity.to_owned())),
+            ("webhook", self.webhook().map(str::to_owned)),
+            ("delivery_id", self.delivery_id.clone()),
+            ("dedup_id", Some(dedup_id.clone())),
+        ];
+        let mut attributes = self.attributes.clone();
+        attributes.extend(
+            of_delivery
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         let expected = Expected {
             group_id: self.group_id(&dedup_id),
             dedup_id,
             body,
             entity: self.entity,
-            attributes: self.attributes,
-            trace: self.trace,
+            attributes,
+            trace: self.trace.clone(),
             by_pointer: self.by_pointer,
         };
         Delivery {
-            name,
+            draft: self,
             event,
             due: Due::Durable(expected),
         }
     }
 
+    /// The contract, section 4.
     fn dedup_id(&self, topic: &str, body: &[u8]) -> String {
-        let mut text = format!("{topic}\n");
-        if !self.attributes.contains_key("occurred_at") {
-            text += &format!("{}\n", self.delivery_id);
-        }
-        hex::encode(Sha256::digest([text.as_bytes(), body].concat()))
+        let is_state = self.entity == "label" && self.attributes.contains_key("occurred_at");
+        let delivery = self.delivery_id.as_ref().unwrap_or(&self.invocation_id);
+        let discriminator = if is_state { "" } else { delivery };
+        let webhook = self.webhook().unwrap_or_default();
+        let head = format!("{webhook}\0{topic}\0{discriminator}\0");
+        hex::encode(Sha256::digest([head.as_bytes(), body].concat()))
     }
 
     fn group_id(&self, dedup_id: &str) -> String {
@@ -215,6 +259,11 @@ impl Draft {
             Some(id) => id.clone(),
         }
     }
+}
+
+/// An id that no other has.
+fn new_id(of: &str, rng: &mut Rng) -> String {
+    format!("{of}{}", rng.u64(..))
 }
 
 fn sign(secret: &str, body: &[u8]) -> String {

@@ -58,11 +58,9 @@ pub(crate) enum Fault {
     OnlyEtag,
     ChangedOnlyEtag,
 
-    // A secret that is none, or another one.
-    EmptySecret,
-    MalformedSecret,
+    // A value that cannot be meant as a secret.
+    UnusableSecret,
     BinarySecret,
-    OtherSecret,
 }
 
 use Fault::*;
@@ -105,7 +103,7 @@ impl Service {
                 ChangedAttribute,
                 NoMessageId,
             ],
-            Self::SecretsManager => &[EmptySecret, MalformedSecret, BinarySecret, OtherSecret],
+            Self::SecretsManager => &[UnusableSecret, BinarySecret],
             Self::S3 => &[
                 DoneLate,
                 WrongDigest,
@@ -120,6 +118,16 @@ impl Service {
 
     fn any_fault(self, rng: &mut Rng) -> Fault {
         self.menu().nth(rng.usize(..self.menu().count())).unwrap()
+    }
+}
+
+impl Fault {
+    /// Whether a queue confirms another message than the one that was sent.
+    pub(crate) fn confirms_another(self) -> bool {
+        matches!(
+            self,
+            WrongDigest | NoDigest | ChangedContent | WrongAttributeDigest | ChangedAttribute
+        )
     }
 }
 

@@ -1,5 +1,5 @@
 //! The relay and a faulty AWS. The law: a 2xx has a durable copy with the same bytes; no durable copy, no 2xx; no
-//! panic; no answer after 10 s, nor after Lambda's deadline.
+//! panic; no answer after 10 s, nor after Lambda's deadline; 401 and 404 only by a secret that is new enough.
 //!
 //! Begin with `sequence`, which plays, and `account`, which judges; `fault` is what can go wrong.
 
@@ -15,6 +15,7 @@
 
 mod account;
 mod aws;
+mod cache;
 mod delivery;
 mod digest;
 mod draft;
@@ -24,6 +25,7 @@ mod network;
 mod objects;
 mod program;
 mod queues;
+mod secret_value;
 mod sequence;
 mod server;
 mod stack;

@@ -64,21 +64,23 @@ async fn check(seed: u64, place: usize, weather: [Weather; 3]) {
     let lambda = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut program = Running::start(&aws, weather, is_fifo, &lambda).await;
     // The first is one that takes all the time there is, if need be.
-    let random = std::iter::repeat_with(|| delivery::random(&mut rng));
+    let random = std::iter::repeat_with(|| delivery::random(&mut rng, &aws.world().vault));
     let is_event = |delivery: &Delivery| matches!(delivery.due, Due::Durable(_));
     let deliveries: Vec<_> = random
         .skip_while(|delivery| !is_event(delivery))
         .take(DELIVERIES)
         .collect();
     let came_in = Instant::now();
+    let cache = aws.world().vault.cache.clone();
     let answers = invoke(lambda, &deliveries).await;
     for (delivery, (answer, waited)) in deliveries.iter().zip(answers) {
         let circumstances = Circumstances {
             has_time: true,
             came_in,
             is_fifo,
+            cache: cache.clone(),
         };
-        let name = format!("seed {seed}, {weather:?}, {}: {answer}", delivery.name);
+        let name = format!("seed {seed}, {weather:?}, {}: {answer}", delivery.name());
         let outcome = judge(&aws.world(), delivery, &circumstances, &answer);
         outcome.unwrap_or_else(|broken| panic!("{name}: {broken}"));
         assert!(waited < SLOWEST, "{name} after {waited:?}");
@@ -164,10 +166,7 @@ impl Stream for TcpStream {
 /// Plays Lambda: hands out the events one after the other; gives each answer, and how long it took.
 async fn invoke(lambda: TcpListener, deliveries: &[Delivery]) -> Vec<(Value, Duration)> {
     let (answered, mut answers) = mpsc::unbounded_channel();
-    let events = deliveries
-        .iter()
-        .rev()
-        .map(|delivery| delivery.event.to_string());
+    let events = deliveries.iter().rev().cloned();
     let events = Arc::new(Mutex::new(events.collect::<Vec<_>>()));
     let listening = tokio::spawn(async move {
         loop {
@@ -187,7 +186,7 @@ async fn invoke(lambda: TcpListener, deliveries: &[Delivery]) -> Vec<(Value, Dur
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 async fn play_lambda(
     stream: TcpStream,
-    events: Arc<Mutex<Vec<String>>>,
+    events: Arc<Mutex<Vec<Delivery>>>,
     answered: mpsc::UnboundedSender<(Value, Duration)>,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
@@ -200,13 +199,9 @@ async fn play_lambda(
                 return std::future::pending().await;
             };
             given = Instant::now();
-            invocation(event)
+            invocation(&event)
         } else {
-            assert!(
-                request.path.ends_with("/invocation/id/response"),
-                "{}",
-                request.path
-            );
+            assert!(request.path.ends_with("/response"), "{}", request.path);
             let answer = serde_json::from_slice(&request.body).unwrap();
             answered.send((answer, given.elapsed())).unwrap();
             Answer::new(202, "application/json", "{}")
@@ -215,12 +210,16 @@ async fn play_lambda(
     }
 }
 
-fn invocation(event: String) -> Answer {
+fn invocation(delivery: &Delivery) -> Answer {
     let deadline = SystemTime::now() + Duration::from_secs(29);
     let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let event = delivery.event.to_string();
     let mut invocation = Answer::new(200, "application/json", event);
     invocation.headers.extend([
-        ("lambda-runtime-aws-request-id", "id".to_owned()),
+        (
+            "lambda-runtime-aws-request-id",
+            delivery.draft.invocation_id.clone(),
+        ),
         (
             "lambda-runtime-deadline-ms",
             deadline.as_millis().to_string(),

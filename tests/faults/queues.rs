@@ -91,7 +91,7 @@ impl Queues {
     }
 
     /// Keeps a message, unless it is the duplicate of one that is there.
-    fn store(&mut self, message: Stored) -> &Stored {
+    pub(crate) fn store(&mut self, message: Stored) -> &Stored {
         let is_first = |known: &Stored| {
             known.queue == message.queue
                 && known.dedup_id.is_some()
@@ -122,6 +122,13 @@ pub(crate) fn pointer(body: &str) -> Option<(String, String)> {
     })
 }
 
+/// The message that the record of a spilled one stands for.
+pub(crate) fn of_record(queue: &str, record: &[u8]) -> serde_json::Result<Stored> {
+    let mut input: Value = serde_json::from_slice(record)?;
+    input["QueueUrl"] = json!(queue);
+    Ok(read(&input))
+}
+
 fn read(input: &Value) -> Stored {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let attribute = |(name, value): (&String, &Value)| {
@@ -147,7 +154,7 @@ fn read(input: &Value) -> Stored {
 
 /// What SQS takes. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
-fn is_valid(message: &Stored) -> bool {
+pub(crate) fn is_valid(message: &Stored) -> bool {
     let is_forbidden =
         |c: char| (c < ' ' && !"\t\n\r".contains(c)) || ('\u{fffe}'..='\u{ffff}').contains(&c);
     let values = message.attributes.values().map(|(_, value)| value);

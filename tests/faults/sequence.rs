@@ -3,7 +3,7 @@
 use crate::account::{Circumstances, Outcome, judge};
 use crate::aws::Aws;
 use crate::delivery::{self, Delivery, Due};
-use crate::durable::is_durable;
+use crate::durable::{is_delivered, is_durable};
 use crate::fault::{Fault, Service, Weather};
 use crate::network::network_to;
 use crate::stack;
@@ -32,8 +32,12 @@ const NEVER: Duration = Duration::from_secs(120);
 const TIME_ENOUGH: Duration = Duration::from_secs(9);
 /// By then, a service is done with what its callers gave up.
 const ALL_DONE: Duration = Duration::from_secs(15);
+/// For so long, callers surely wait for answers if they have time enough.
+const AWAITED: Duration = Duration::from_secs(2);
+/// The same of a start.
+const AWAITED_BY_START: Duration = Duration::from_millis(900);
 /// Seconds between deliveries: none, a few, and beyond the secret cache's times.
-const PAUSES: [u64; 4] = [0, 2, 31, 301];
+const PAUSES: [u64; 4] = [0, 2, 31, 311];
 
 /// What a sequence came to.
 pub(crate) struct Report {
@@ -112,11 +116,10 @@ impl Sequence {
         let mut outcomes = Vec::new();
         let mut promises = Vec::new();
         self.aws.set_weather(Weather::of_all(&mut rng));
-        for wave in 0..rng.u8(1..=3) {
+        for wave in 0..rng.u8(1..=4) {
             let since = Instant::now();
             if wave == 0 && rng.bool() {
-                let warm = timeout(NEVER, self.door.warm_up()).await;
-                warm.map_err(|_| "the warm-up never ended")?;
+                self.warm_up().await?;
             }
             let mut answers = self.send_some(&mut sent, since, &mut rng);
             while let Some(answer) = answers.join_next().await {
@@ -128,9 +131,23 @@ impl Sequence {
             if rng.bool() {
                 self.aws.set_weather(Weather::of_all(&mut rng));
             }
+            if rng.bool() {
+                self.aws.rotate(&mut rng);
+            }
         }
         self.check_once_more(&promises).await?;
         Ok(outcomes)
+    }
+
+    async fn warm_up(&self) -> Result<(), String> {
+        let until = Instant::now() + AWAITED_BY_START;
+        self.aws.world().set_awaited_until(Some(until));
+        let warm = timeout(NEVER, self.door.warm_up()).await;
+        warm.map_err(|_| "the warm-up never ended")?;
+        if Instant::now() >= until {
+            self.aws.world().vault.cache.note_cut_off();
+        }
+        Ok(())
     }
 
     /// Sends one delivery, or two at the same time, of which some were sent before.
@@ -141,16 +158,21 @@ impl Sequence {
         rng: &mut Rng,
     ) -> JoinSet<Result<(Outcome, Option<Promise>), String>> {
         let mut answers = JoinSet::new();
+        let mut have_time = true;
         for _ in 0..rng.u8(1..=2) {
             let delivery = match rng.choice(&*sent) {
                 Some(earlier) if rng.u8(..4) == 0 => delivery::again(earlier, rng),
-                _ => delivery::random(rng),
+                _ => delivery::random(rng, &self.aws.world().vault),
             };
             sent.push(delivery.clone());
             let left = time_left(rng);
+            have_time &= has_time(left);
             let sequence = Arc::clone(self);
             answers.spawn(async move { sequence.deliver(delivery, left, since).await });
         }
+        let until = Instant::now() + AWAITED;
+        let mut world = self.aws.world();
+        world.set_awaited_until(have_time.then_some(until));
         answers
     }
 
@@ -161,15 +183,15 @@ impl Sequence {
         left: Option<Duration>,
         since: Instant,
     ) -> Result<(Outcome, Option<Promise>), String> {
-        let name = delivery.name;
+        let name = delivery.name();
         self.aws
             .note(format!("{name} comes in, time left {left:?}"));
-        let came_in = Instant::now();
+        let circumstances = self.circumstances(left);
+        let came_in = circumstances.came_in;
         let answer = timeout(NEVER, self.answer(&delivery, left)).await;
         let answer = answer.map_err(|_| format!("{name} was never answered"))?;
         self.aws.note(format!("{name} gets {answer}"));
-        let circumstances = self.circumstances(left, came_in);
-        let outcome = judge(&self.aws.world(), &delivery, &circumstances, &answer);
+        let outcome = self.judge(&delivery, &circumstances, &answer);
         let outcome = outcome.map_err(|broken| format!("{name}: {broken}"))?;
         if since.elapsed() > SLOWEST {
             return Err(format!("{name} was answered after {:?}", since.elapsed()));
@@ -185,6 +207,7 @@ impl Sequence {
         let event = delivery.event.to_string();
         let event: GatewayEvent = serde_json::from_str(&event).unwrap();
         let mut context = Context::default();
+        context.request_id = delivery.draft.invocation_id.clone();
         if let Some(left) = left {
             let deadline = (clock() + left).duration_since(SystemTime::UNIX_EPOCH);
             context.deadline = deadline.unwrap().as_millis() as u64;
@@ -199,19 +222,55 @@ impl Sequence {
         for (delivery, body) in promises {
             if let Due::Durable(expected) = &delivery.due {
                 let outcome = is_durable(&self.aws.world(), expected, self.is_fifo, body);
-                outcome.map_err(|broken| format!("{}, at the end: {broken}", delivery.name))?;
+                outcome.map_err(|broken| format!("{}, at the end: {broken}", delivery.name()))?;
+            }
+        }
+        let mut world = self.aws.world();
+        world.replay_spilled(self.is_fifo);
+        for (delivery, _) in promises {
+            if let Due::Durable(expected) = &delivery.due
+                && !is_delivered(&world, expected, self.is_fifo)
+            {
+                let name = delivery.name();
+                return Err(format!(
+                    "{name}: no queue has it after what spilled was sent"
+                ));
             }
         }
         Ok(())
     }
 
-    fn circumstances(&self, left: Option<Duration>, came_in: Instant) -> Circumstances {
+    fn judge(
+        &self,
+        delivery: &Delivery,
+        circumstances: &Circumstances,
+        answer: &Value,
+    ) -> Result<Outcome, String> {
+        let mut world = self.aws.world();
+        let outcome = judge(&world, delivery, circumstances, answer)?;
+        let (signed, before) = (&delivery.draft.signed, &circumstances.cache);
+        let cache = &mut world.vault.cache;
+        cache.note_request(before, signed, circumstances.came_in);
+        Ok(outcome)
+    }
+
+    /// What decides about a delivery that comes in now.
+    fn circumstances(&self, left: Option<Duration>) -> Circumstances {
+        let cache = &mut self.aws.world().vault.cache;
+        if !has_time(left) {
+            cache.note_lack_of_time();
+        }
         Circumstances {
-            came_in,
-            has_time: left.is_none_or(|left| left > TIME_ENOUGH),
+            came_in: Instant::now(),
+            has_time: has_time(left),
             is_fifo: self.is_fifo,
+            cache: cache.clone(),
         }
     }
+}
+
+fn has_time(left: Option<Duration>) -> bool {
+    left.is_none_or(|left| left > TIME_ENOUGH)
 }
 
 /// How long Lambda lets a request go on, if it says so.
@@ -219,6 +278,6 @@ fn time_left(rng: &mut Rng) -> Option<Duration> {
     match rng.u8(..10) {
         0..5 => None,
         5..8 => Some(Duration::from_secs(29)),
-        _ => Some(Duration::from_millis(rng.u64(0..9_000))),
+        _ => Some(Duration::from_millis(rng.u64(1..9_000))),
     }
 }

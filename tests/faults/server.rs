@@ -245,10 +245,8 @@ fn is_subtle(service: Service, fault: Fault) -> bool {
             | Fault::NoMessageId
             | Fault::OnlyEtag
             | Fault::ChangedOnlyEtag
-            | Fault::EmptySecret
-            | Fault::MalformedSecret
+            | Fault::UnusableSecret
             | Fault::BinarySecret
-            | Fault::OtherSecret
     );
     is_wrong || is_foreign
 }

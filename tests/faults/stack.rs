@@ -7,10 +7,9 @@ use crate::queues::Queues;
 use crate::vault::Vault;
 use fastrand::Rng;
 use labelbox_relay::config::Config;
-use serde_json::json;
 use std::sync::Arc;
 
-/// What signs a right event.
+/// What signs right events until the secret is rotated.
 pub(crate) const SECRET: &str = "example_secret";
 pub(crate) const BUCKET: &str = "relay-payloads";
 const ENTITIES: [&str; 5] = ["label", "workflow", "review", "model_run", "unrouted"];
@@ -29,12 +28,11 @@ pub(crate) const ENDPOINTS: [(&str, &str, Service); 3] = [
 /// An AWS with the stack in it, in which luck is what `rng` makes of it.
 pub(crate) fn aws(rng: Rng, is_fifo: bool) -> Arc<Aws> {
     let queues = Queues::at(ENTITIES.map(|entity| queue_url(entity, is_fifo)));
-    let secret = json!({"labelbox": ["old", SECRET], "training": SECRET}).to_string();
     Arc::new(Aws::new(
         rng,
         queues,
         Objects::of_bucket(BUCKET),
-        Vault::with(secret),
+        Vault::with(SECRET),
     ))
 }
 

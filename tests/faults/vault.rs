@@ -1,35 +1,67 @@
 //! Secrets Manager: what `GetSecretValue` answers.
 
+use crate::cache::PossibleCache;
 use crate::fault::Fault;
+use crate::secret_value::SecretValue;
 use crate::wire::{Answer, Request};
-use serde_json::{Value, json};
+use fastrand::Rng;
+use serde_json::json;
+
+/// Texts that cannot be meant as a secret.
+const UNUSABLE: [&str; 5] = [
+    "",
+    " \n",
+    r#"{"labelbox": "#,
+    r#"["secret"]"#,
+    r#""secret""#,
+];
 
 /// One secret.
 pub(crate) struct Vault {
-    value: String,
-    /// Whether another value than the right one was ever given out.
-    pub(crate) has_misled: bool,
+    value: SecretValue,
+    /// Every secret that the value has or had.
+    secrets: Vec<String>,
+    /// What the relay may know of it.
+    pub(crate) cache: PossibleCache,
 }
 
 impl Vault {
-    pub(crate) fn with(value: String) -> Self {
+    pub(crate) fn with(secret: &str) -> Self {
         Self {
-            value,
-            has_misled: false,
+            value: SecretValue::of(secret),
+            secrets: vec![secret.to_owned()],
+            cache: PossibleCache::default(),
         }
     }
 
-    pub(crate) fn answer(&mut self, request: &Request, fault: Option<Fault>) -> Answer {
+    /// Changes the value, and says how.
+    pub(crate) fn rotate(&mut self, rng: &mut Rng) -> &'static str {
+        let new = format!("secret {}", rng.u32(..));
+        self.secrets.push(new.clone());
+        self.value.change(new, rng)
+    }
+
+    /// A secret to sign with for `webhook`: mostly its newest, else any that the value may have or have had.
+    pub(crate) fn any_secret(&self, webhook: &str, rng: &mut Rng) -> String {
+        let newest = self.value.secrets_of(webhook).map(|secrets| &secrets[0]);
+        let newest = newest.filter(|_| rng.u8(..3) > 0);
+        let secret = newest.or_else(|| rng.choice(&self.secrets));
+        secret.unwrap().clone()
+    }
+
+    /// Notes what goes wrong with a call. The answer is awaited if its caller has time enough.
+    pub(crate) fn note_call(&mut self, fault: Option<Fault>, is_awaited: bool) {
+        self.cache.note_call(&self.value, fault, is_awaited);
+    }
+
+    pub(crate) fn answer(&self, request: &Request, fault: Option<Fault>, rng: &mut Rng) -> Answer {
         let target = request.header("x-amz-target");
         assert_eq!(target, Some("secretsmanager.GetSecretValue"));
         let (field, value) = match fault {
-            Some(Fault::EmptySecret) => ("SecretString", ""),
-            Some(Fault::MalformedSecret) => ("SecretString", r#"{"labelbox": "#),
-            Some(Fault::BinarySecret) => ("SecretBinary", "aHVudGVyMg=="),
-            Some(Fault::OtherSecret) => ("SecretString", "another secret"),
-            _ => ("SecretString", self.value.as_str()),
+            Some(Fault::UnusableSecret) => ("SecretString", json!(rng.choice(UNUSABLE))),
+            Some(Fault::BinarySecret) => ("SecretBinary", json!("aHVudGVyMg==")),
+            _ => ("SecretString", json!(self.value.text())),
         };
-        self.has_misled |= matches!(fault, Some(Fault::EmptySecret | Fault::OtherSecret));
         let mut answer = json!({
             "ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:relay-AbCdEf",
             "Name": "relay",
@@ -37,7 +69,7 @@ impl Vault {
             "VersionStages": ["AWSCURRENT"],
             "CreatedDate": 1_523_477_145.713,
         });
-        answer[field] = Value::from(value);
+        answer[field] = value;
         Answer::new(200, "application/x-amz-json-1.1", answer.to_string())
     }
 }
