@@ -219,3 +219,26 @@ async fn delete_object(visit: &Visit<'_>, key: &str) -> Result<(), Trouble> {
     super::question::ask("s3:DeleteObject", question.send()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn the_probe_takes_a_webhook_that_the_relay_has_a_route_for() {
+        for (secrets, expected) in [
+            ("plain", Some("labelbox")),
+            (r#"{"a":"x","labelbox":"y"}"#, Some("labelbox")),
+            (
+                r#"{"Project":"x","backfill":"x","labelbox":"","x":"y","training":"z"}"#,
+                Some("x"),
+            ),
+            (r#"{"backfill":"x","training":"z"}"#, None),
+        ] {
+            let secrets = Secrets::parse(secrets.to_owned()).unwrap();
+            assert_eq!(webhook(&secrets).as_deref(), expected, "{secrets:?}");
+        }
+    }
+}
