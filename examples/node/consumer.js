@@ -1,7 +1,8 @@
 /**
  * A consumer of one queue: put your work into `onNewest`.
  *
- * As a program: `node consumer.js QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with `TABLE` set.
+ * As a program: `node consumer.js QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with
+ * the variable `TABLE`.
  */
 
 import { fileURLToPath } from 'node:url'
@@ -9,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { Consumer } from './labelbox-queue.js'
 
 /**
- * May be called twice for the same event, so the second call must do no harm. If it throws, the event is retried.
+ * May be called twice for the same event, so it has to be idempotent. If it throws, the event is retried.
  * @type {import('./labelbox-queue.js').OnNewest}
  */
 async function onNewest(event, body) {

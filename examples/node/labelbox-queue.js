@@ -237,7 +237,7 @@ export class Consumer {
   }
 
   /**
-   * Returns whether it worked. Otherwise, as when its receipt handle has expired, it is received again as a repetition.
+   * Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again.
    * @param {string} queueUrl
    * @param {Record} record
    */

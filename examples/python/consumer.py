@@ -1,6 +1,7 @@
 """A consumer of one queue: put your work into `on_newest`.
 
-As a program: `python consumer.py QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with `TABLE` set.
+As a program: `python consumer.py QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with the
+variable `TABLE`.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from labelbox_queue import Consumer, Event
 
 
 def on_newest(event: Event, body: bytes) -> None:
-    """May be called twice for the same event, so the second call must do no harm. If it raises, the event is retried."""
+    """May be called twice for the same event, so it has to be idempotent. If it raises, the event is retried."""
     print(f"{event.id} {event.attributes.get('event', '-')} {event.version}: {len(body)} bytes", flush=True)
 
 

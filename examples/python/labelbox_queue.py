@@ -119,7 +119,8 @@ class Consumer:
     def process(self, record: Record) -> None:
         """Processes one message. If this raises, the table is as before and the message has to be received again."""
         event = Event.from_record(record)
-        known = self._dynamodb.get_item(TableName=self._table, Key={"id": {"S": event.id}}, ConsistentRead=True).get("Item")
+        key = {"id": {"S": event.id}}
+        known = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if known and known["version"]["S"] >= event.version:
             return
         if known and known["dedup_id"]["S"] == event.attributes["dedup_id"]:
@@ -151,7 +152,7 @@ class Consumer:
 
 
 class _Heartbeat:
-    """Extends the visibility timeout of a batch's remaining messages, in a thread, so that nobody else receives them."""
+    """A thread that extends the visibility timeout of a batch's remaining messages, so that nobody else gets them."""
 
     def __init__(self, sqs: Any, queue_url: str, records: list[Record], visibility_timeout: int) -> None:
         self._sqs, self._queue_url, self._visibility_timeout = sqs, queue_url, visibility_timeout
@@ -186,11 +187,12 @@ class _Heartbeat:
                 continue
             for failure in answer.get("Failed", []):
                 if failure["Id"] in self._remaining:
-                    log.error("the visibility timeout of message %s was not extended: %s", failure["Id"], failure["Code"])
+                    id, code = failure["Id"], failure["Code"]
+                    log.error("the visibility timeout of message %s was not extended: %s", id, code)
 
 
 def _delete(sqs: Any, queue_url: str, record: Record) -> bool:
-    """Returns whether it worked. Otherwise, as when its receipt handle has expired, it is received again as a repetition."""
+    """Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again."""
     try:
         sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
     except (BotoCoreError, ClientError):

@@ -1,6 +1,7 @@
 //! A consumer of one queue: put your work into `on_newest`.
 //!
-//! As a program: `cargo run --example consumer -- QUEUE_URL TABLE [--until-empty]`. As a Lambda function: with `TABLE` set.
+//! As a program: `cargo run --example consumer -- QUEUE_URL TABLE [--until-empty]`. As a Lambda function:
+//! with the variable `TABLE`.
 
 #![expect(
     clippy::print_stdout,
@@ -17,7 +18,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use std::env;
 use std::process::ExitCode;
 
-/// May be called twice for the same event, so the second call must do no harm. If it fails, the event is retried.
+/// May be called twice for the same event, so it has to be idempotent. If it fails, the event is retried.
 async fn on_newest(event: &Event, body: &[u8]) -> Result<(), Error> {
     let topic = event.attributes.get("event").map_or("-", String::as_str);
     let (id, version, bytes) = (&event.id, &event.version, body.len());

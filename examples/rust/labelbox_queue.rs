@@ -1,6 +1,7 @@
 //! Reads a queue of the relay so that no event is lost and the newest one of each entity wins.
 //!
-//! Add it to your program as a module, as it is. `consumer.rs` beside it shows how, `docs/consuming.md` explains the rules.
+//! Add it to your program as a module, as it is. `consumer.rs` beside it shows how, `docs/consuming.md`
+//! explains the rules.
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue::{self, N, S};
@@ -136,10 +137,12 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
             heartbeat.reset();
             let (mut groups, mut remaining) = (Groups::default(), records.as_slice());
             while let Some((record, behind)) = remaining.split_first() {
+                let extending =
+                    self.keep_invisible(queue_url, remaining, visibility_timeout, &mut heartbeat);
                 let work = async {
                     tokio::select! {
                         result = self.process(record) => result,
-                        never = self.keep_invisible(queue_url, remaining, visibility_timeout, &mut heartbeat) => match never {},
+                        never = extending => match never {},
                     }
                 };
                 let succeeded = groups.attempt(record, work).await;
@@ -283,7 +286,7 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         }
     }
 
-    /// Returns whether it worked. Otherwise, as when its receipt handle has expired, it is received again as a repetition.
+    /// Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again.
     async fn delete(&self, queue_url: &str, record: &Record) -> bool {
         let delete = self.sqs.delete_message().queue_url(queue_url);
         let result = delete.receipt_handle(&record.receipt_handle).send().await;

@@ -1,28 +1,32 @@
-"""The example consumers as programs: taking messages off a queue, and called by Lambda."""
+"""The example consumers as programs that poll a queue, and as functions that Lambda calls."""
 
-import io
+import fcntl
 import json
+import re
+import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import pytest
 from feed import Feed
-from local import environment
-from local.build import ALL_CRATES
-from local.places import PROJECT, Instance
+from local import environment, processes
+from local.build import ALL_CRATES, SAM, SAM_CONFIG
+from local.emulator import Emulator
+from local.places import LOCAL, PROJECT, Instance
 from runtime import Runtime
 
 _SECONDS = 120
 _EXAMPLES = PROJECT / "examples"
+DOCUMENT = PROJECT / "docs" / "consuming.md"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a consumer has ended, and what it has written."""
+    """How a consumer exited, and what it wrote."""
 
     all_done: bool
     lines: list[str]
@@ -35,8 +39,13 @@ class Consumer:
 
     program: tuple[str, ...]
 
+    @classmethod
+    def build(cls, instance: Instance) -> Self:
+        """Makes it ready to be called."""
+        return cls()
+
     def start(self, feed: Feed) -> subprocess.Popen[str]:
-        """Lets it take messages off the queue until there are none."""
+        """Lets it poll the queue until there are no messages."""
         program = [*self.program, feed.queue, feed.name, "--until-empty"]
         return subprocess.Popen(
             program, env=_environment(feed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -58,35 +67,46 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Python(Consumer):
-    """`examples/consumer.py`."""
+    """`examples/python`."""
 
-    program: tuple[str, ...] = (sys.executable, str(_EXAMPLES / "consumer.py"))
-    change: str = ""
-    """Code that is run before it is called, where `consumer` is the example."""
+    program: tuple[str, ...] = (sys.executable, str(_EXAMPLES / "python" / "consumer.py"))
 
     def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        call = "print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"
-        finished = subprocess.run(
-            [sys.executable, "-c", f"import json, sys, consumer\n{self.change}\n{call}"],
-            env={**variables, "PYTHONPATH": str(_EXAMPLES)},
-            input=json.dumps(event),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-        assert finished.returncode == 0, finished.stderr
-        answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-        return answer
+        call = "import json, sys, consumer; print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"
+        return _last_line([sys.executable, "-c", call], {**variables, "PYTHONPATH": str(_EXAMPLES / "python")}, event)
+
+
+@dataclass(frozen=True)
+class Node(Consumer):
+    """`examples/node`, with its dependencies."""
+
+    program: tuple[str, ...] = ("node", str(_EXAMPLES / "node" / "consumer.js"))
+
+    @classmethod
+    def build(cls, instance: Instance) -> Self:
+        """Installs its dependencies, unless they are up to date: tests in other processes may be using them."""
+        with (LOCAL / "node.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            install = ["npm", "install", "--prefix", str(_EXAMPLES / "node"), "--no-audit", "--no-fund"]
+            settings = environment.for_building(instance, quick=False)
+            processes.run("npm install", install, settings, instance.log("npm"))
+        return cls()
+
+    def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
+        call = """import { handler } from './examples/node/consumer.js'
+            import { json } from 'node:stream/consumers'
+            console.log(JSON.stringify(await handler(await json(process.stdin))))"""
+        return _last_line(["node", "--input-type=module", "--eval", call], variables, event)
 
 
 @dataclass(frozen=True)
 class Rust(Consumer):
-    """`examples/consumer.rs`, compiled."""
+    """`examples/rust`, compiled."""
 
     program: tuple[str, ...]
 
     @classmethod
-    def build(cls, instance: Instance) -> "Rust":
+    def build(cls, instance: Instance) -> Self:
         built = subprocess.run(
             ["cargo", "build", *ALL_CRATES, "--example", "consumer", "--message-format", "json"],
             env=environment.for_building(instance, quick=False),
@@ -101,7 +121,8 @@ class Rust(Consumer):
             for each in said
             if each["reason"] == "compiler-artifact" and each["target"]["kind"] == ["example"]
         ]
-        return cls((program,))
+        # Not there, because `cargo run` of the same example replaces it.
+        return cls((shutil.copy2(program, instance.folder),))
 
     def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
         with Runtime(event) as runtime:
@@ -119,45 +140,66 @@ class Rust(Consumer):
                 program.wait()
 
 
+@pytest.fixture(scope="module", params=[Python, Rust, Node], ids=lambda kind: kind.__name__.lower())
+def consumer(request: pytest.FixtureRequest, running: Emulator) -> Consumer:
+    """What asks for this runs once with each example."""
+    built: Consumer = request.param.build(running.instance)
+    return built
+
+
 @contextmanager
-def function(feed: Feed) -> Iterator[None]:
-    """`examples/consumer.py` as a deployed function that Lambda calls with what is in the queue."""
-    functions, name = feed.emulator.client("lambda"), feed.name
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as package:
-        package.write(_EXAMPLES / "consumer.py", "consumer.py")
-    functions.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler="consumer.handler",
-        Role="arn:aws:iam::000000000000:role/consumer",
-        Code={"ZipFile": code.getvalue()},
-        Timeout=10,
-        Environment={"Variables": {"TABLE": feed.name}},
-    )
-    mapping = functions.create_event_source_mapping(
-        FunctionName=name,
-        EventSourceArn=feed.arn,
-        BatchSize=10,
-        FunctionResponseTypes=["ReportBatchItemFailures"],
-    )
+def function(feed: Feed, **instead: str) -> Iterator[str]:
+    """The template of docs/consuming.md, deployed: a function that Lambda calls with what is in the queue.
+
+    Gives the name of its table. `instead` says what replaces which line of the template.
+    """
+    [template] = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for name, value in instead.items():
+        template, replaced = re.subn(rf"(?<= {name}: ).*", value, template)
+        assert replaced == 1, name
+    instance, name = feed.emulator.instance, feed.name
+    folder = instance.temporary / name
+    folder.mkdir()
+    (folder / "examples").symlink_to(_EXAMPLES)
+    (folder / "template.yaml").write_text(template)
+    settings = environment.for_emulator(instance, feed.emulator.endpoint)
+    deploy = [
+        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(folder / "template.yaml"), "--stack-name", name),
+        *("--s3-bucket", name, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
+        *("--parameter-overrides", f"QueueArn={feed.arn} PayloadBucketName={name}"),
+    ]
+    processes.run("sam deploy", deploy, settings, instance.log(f"deploy-{name}"))
+    cloudformation = feed.emulator.client("cloudformation")
     try:
-        yield
+        resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId="Newest")
+        yield str(resource["StackResourceDetail"]["PhysicalResourceId"])
     finally:
-        functions.delete_event_source_mapping(UUID=mapping["UUID"])
-        functions.delete_function(FunctionName=name)
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+        shutil.rmtree(folder)
 
 
 def ended(program: subprocess.Popen[str]) -> Ended:
-    """Waits for a consumer to end by itself."""
+    """Waits for a consumer to exit by itself."""
     try:
         lines, log = program.communicate(timeout=_SECONDS)
     finally:
         program.kill()
     assert program.returncode in (0, 1), log
-    assert "has to come again" in log if program.returncode else not log, log
+    assert "will be received again" in log if program.returncode else not log, log
     return Ended(program.returncode == 0, lines.splitlines(), log)
 
 
 def _environment(feed: Feed) -> dict[str, str]:
-    return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
+    # With Node 20, the AWS SDK warns that its later versions need a later one.
+    return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint) | {"NODE_NO_WARNINGS": "1"}
+
+
+def _last_line(program: list[str], variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
+    """What a program that is given an event prints last."""
+    finished = subprocess.run(
+        program, env=variables, cwd=PROJECT, input=json.dumps(event), capture_output=True, text=True, timeout=_SECONDS
+    )
+    assert finished.returncode == 0, finished.stderr
+    answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return answer

@@ -17,7 +17,7 @@ POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 @dataclass(frozen=True)
 class Event:
-    """One event, however often it is delivered."""
+    """One delivery of an event."""
 
     topic: str
     entity: str
@@ -25,6 +25,7 @@ class Event:
     entity_id: str | None = None
     occurred_at: str | None = None
     by_pointer: bool = False
+    received_at: str = "2026-01-01T00:00:00.000Z"
 
     @property
     def dedup_id(self) -> str:
@@ -35,13 +36,12 @@ class Event:
         return hashlib.sha256(self.entity_id.encode()).hexdigest() if self.entity_id else self.dedup_id
 
     def attributes(self) -> dict[str, str]:
-        """Those of one delivery: each has an id of its own."""
         known = {
             "event": self.topic,
             "entity": self.entity,
             "entity_id": self.entity_id,
             "occurred_at": self.occurred_at,
-            "received_at": "2026-01-01T00:00:00.000Z",
+            "received_at": self.received_at,
             "delivery_id": uuid.uuid4().hex,
             "dedup_id": self.dedup_id,
         }
@@ -97,9 +97,9 @@ class Feed:
             "eventSource": "aws:sqs",
         }
 
-    def items(self) -> dict[str, dict[str, Any]]:
+    def items(self, table: str | None = None) -> dict[str, dict[str, Any]]:
         """What the table holds, by id, with plain values."""
-        pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=self.name)
+        pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.name)
         items = [item for page in pages for item in page["Items"]]
         return {item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()} for item in items}
 
@@ -148,7 +148,7 @@ def feed(emulator: Emulator, queue_type: str) -> Iterator[Feed]:
     name = f"feed-{uuid.uuid4()}"
     sqs, s3, dynamodb = (emulator.client(service) for service in ("sqs", "s3", "dynamodb"))
     is_fifo = queue_type == "fifo"
-    # What has failed must not come back while a test looks.
+    # What failed must not be received again during a test.
     attributes = {"VisibilityTimeout": "600", **({"FifoQueue": "true"} if is_fifo else {})}
     queue = sqs.create_queue(QueueName=name + ".fifo" * is_fifo, Attributes=attributes)["QueueUrl"]
     s3.create_bucket(Bucket=name)

@@ -1,4 +1,4 @@
-"""The example consumers at work: whatever order a stream comes in and however often, it ends as the sorted one."""
+"""The example consumers at work: in whatever order and however often events come, the newest ones are left."""
 
 import hashlib
 import json
@@ -6,22 +6,17 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from consumers import Consumer, Python, Rust, ended, function
+from consumers import Consumer, Node, Python, Rust, consumer, ended, function  # noqa: F401 (a fixture)
 from feed import Event, Feed, feed, slow_bucket
 from local.emulator import Emulator
 from sqs_extended_client import SQSExtendedClientSession
 
 CREATED, UPDATED, DELETED = "LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"
 NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'
-
-
-@pytest.fixture(scope="module", params=[Python, Rust], ids=lambda kind: kind.__name__.lower())
-def consumer(request: pytest.FixtureRequest, running: Emulator) -> Consumer:
-    """What asks for this runs once with each example."""
-    return Rust.build(running.instance) if request.param is Rust else Python()
 
 
 @pytest.fixture
@@ -66,77 +61,58 @@ def _payload(rng: random.Random, unique: str) -> tuple[bytes, bool]:
     return (text + b"\xff", True) if rng.random() < 0.1 else (text, rng.random() < 0.2)
 
 
-def expected(events: list[Event]) -> dict[str, tuple[str, str]]:
-    """What is left of events that come once each, and in their order."""
+def expected(deliveries: list[Event]) -> dict[str, tuple[str, str, str]]:
+    """The rule: the newest is left of each entity, and of two with the same time the one that was received later."""
     final = {}
-    for event in sorted(events, key=lambda each: (each.occurred_at or "", _rank(each.topic), each.dedup_id)):
+    for event in sorted(deliveries, key=lambda each: (each.occurred_at or "", each.received_at, each.dedup_id)):
         in_order = event.entity_id is not None and event.occurred_at is not None
         id = f"{event.entity}#{event.entity_id}" if in_order else f"event#{event.dedup_id}"
-        final[id] = (event.dedup_id, hashlib.sha256(event.payload).hexdigest())
+        final[id] = (event.dedup_id, event.received_at, hashlib.sha256(event.payload).hexdigest())
     return final
 
 
-def _rank(topic: str) -> int:
-    return topic.endswith("_DELETED") - topic.endswith("_CREATED")
-
-
-def found(fed: Feed) -> dict[str, tuple[str, str]]:
-    """What the consumers have left: of each id, which event, and which bytes they had for it."""
-    return {id: (item["dedup_id"], item["sha256"]) for id, item in fed.items().items()}
+def found(fed: Feed, table: str | None = None) -> dict[str, tuple[str, str, str]]:
+    """What the consumers have left: of each id, which delivery of which event, and which bytes they had for it."""
+    items = fed.items(table)
+    return {id: (item["dedup_id"], item["received_at"], item["sha256"]) for id, item in items.items()}
 
 
 def deliver_shuffled(fed: Feed) -> list[Event]:
+    """Delivers events up to three times each, received at few times, so that many of them are ties."""
     seed = int(os.environ.get("SEED", random.randrange(10**9)))
     print(f"SEED={seed}")
     rng = random.Random(seed)
     events = stream(rng)
-    deliveries = [event for event in events for _ in range(rng.choice([1, 1, 2, 3]))]
+    assert len(events) == len({event.dedup_id for event in events})
+    copies = [event for event in events for _ in range(rng.choice([1, 1, 2, 3]))]
+    deliveries = [replace(event, received_at=at(10 + rng.randint(0, 9))) for event in copies]
     rng.shuffle(deliveries)
-    for event in deliveries:
-        fed.deliver(event)
-    assert len(deliveries) > len(events) == len({event.dedup_id for event in events})
-    return events
+    for delivery in deliveries:
+        fed.deliver(delivery)
+    assert len(deliveries) > len(events)
+    return deliveries
 
 
-def test_a_shuffled_and_repeated_stream_ends_as_the_sorted_one(consumer: Consumer, fed: Feed) -> None:
-    events = deliver_shuffled(fed)
+def test_of_a_shuffled_and_repeated_stream_the_newest_are_left(consumer: Consumer, fed: Feed) -> None:
+    deliveries = deliver_shuffled(fed)
     done = consumer.drain(fed)
     assert done.all_done
-    assert found(fed) == expected(events)
+    assert found(fed) == expected(deliveries)
     assert fed.left() == 0
-    assert len(set(done.lines)) == len(done.lines) >= len(expected(events)), "one consumer does no work twice"
+    assert len(set(done.lines)) == len(done.lines) >= len(expected(deliveries)), "one consumer does no work twice"
 
 
-def test_several_consumers_at_once_and_one_after_them_come_to_the_same_end(fed: Feed, running: Emulator) -> None:
-    events = deliver_shuffled(fed)
-    consumers = [Python(), Rust.build(running.instance), Python()]
+def test_several_consumers_at_once_and_one_after_them_leave_the_same(fed: Feed, running: Emulator) -> None:
+    deliveries = deliver_shuffled(fed)
+    consumers = [kind.build(running.instance) for kind in (Python, Rust, Node)]
     for program in [consumer.start(fed) for consumer in consumers]:
         assert ended(program).all_done
-    assert found(fed) == expected(events)
-    for event in events:
-        fed.deliver(event)
+    assert found(fed) == expected(deliveries)
+    for delivery in deliveries:
+        fed.deliver(delivery)
     late = Python().drain(fed)
     assert (late.all_done, late.lines) == (True, []), "all of it is known"
-    assert found(fed) == expected(events)
-
-
-@pytest.mark.parametrize(
-    ("name", "events", "newest"),
-    [
-        ("a late update", [label(DELETED, 5), label(UPDATED, 4)], 0),
-        ("an update of the same second", [label(DELETED, 5), label(UPDATED, 5)], 0),
-        ("an update of the same second, first", [label(UPDATED, 5), label(DELETED, 5)], 1),
-        ("a creation of the same second", [label(UPDATED, 5), label(CREATED, 5)], 0),
-        ("a new creation", [label(DELETED, 5), label(CREATED, 6)], 1),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_a_deletion_lasts_until_something_newer(
-    consumer: Consumer, fed: Feed, name: str, events: list[Event], newest: int
-) -> None:
-    for event in events:
-        assert consumer.invoke(fed, [fed.record(event, "1")]) == []
-    assert found(fed) == expected([events[newest]]), name
+    assert found(fed) == expected(deliveries)
 
 
 def test_the_table_says_what_the_newest_was(consumer: Consumer, fed: Feed) -> None:
@@ -146,7 +122,7 @@ def test_the_table_says_what_the_newest_was(consumer: Consumer, fed: Feed) -> No
     del item["delivery_id"]
     assert item == {
         "id": "label#a label",
-        "version": f"{at(1)} 1 {item['dedup_id']}",
+        "version": f"{at(1)} 2026-01-01T00:00:00.000Z {item['dedup_id']}",
         "event": UPDATED,
         "entity": "label",
         "entity_id": "a label",
@@ -169,7 +145,7 @@ def test_what_fails_stays_in_the_queue_and_the_rest_is_done(consumer: Consumer, 
     assert not done.all_done
     assert fed.items().keys() == {"label#a label"}
     assert fed.left() == 2
-    assert "NoSuchKey" in done.log and f"its payload has {len(NOT_UTF8)} bytes, not {len(NOT_UTF8) + 1}" in done.log
+    assert "NoSuchKey" in done.log and f"the payload has {len(NOT_UTF8)} bytes, not {len(NOT_UTF8) + 1}" in done.log
 
     assert consumer.invoke(fed, [fed.record(lost, "1"), fed.record(short, "2")]) == []
     assert found(fed) == expected([lost, short, well]), "nothing was remembered of what had failed"
@@ -189,7 +165,7 @@ def test_a_failure_holds_up_its_own_group_and_no_other(consumer: Consumer, fed: 
     assert found(fed) == expected([before, other] if fed.is_fifo else [before, other, behind])
 
 
-def test_a_stream_that_lambda_hands_over_ends_as_the_sorted_one(consumer: Consumer, fed: Feed) -> None:
+def test_of_what_lambda_passes_to_a_function_the_newest_are_left(consumer: Consumer, fed: Feed) -> None:
     events = stream(random.Random(1))[:10]
     records = [fed.record(event, str(n)) for n, event in enumerate([*reversed(events), *events])]
     assert consumer.invoke(fed, records) == []
@@ -197,22 +173,29 @@ def test_a_stream_that_lambda_hands_over_ends_as_the_sorted_one(consumer: Consum
     assert consumer.invoke(fed, []) == []
 
 
-def test_as_a_deployed_function_it_leaves_what_failed_in_the_queue(fed: Feed) -> None:
+@pytest.mark.parametrize(
+    "instead", [{}, {"CodeUri": "examples/node/", "Runtime": "nodejs22.x"}], ids=["python", "node"]
+)
+def test_the_documents_function_leaves_what_failed_in_the_queue(
+    instead: dict[str, str], fed: Feed, running: Emulator
+) -> None:
+    Node.build(running.instance)
     lost, events = label(UPDATED, 1, b"", "lost"), [label(CREATED, 1), label(DELETED, 3), label(UPDATED, 2)]
     fed.deliver(lost, keep_payload=False)
     for event in events:
         fed.deliver(event)
-    with function(fed):
+    with function(fed, **instead) as table:
         deadline = time.monotonic() + 60
         while fed.left() > 1:
             assert time.monotonic() < deadline, fed.left()
-    assert found(fed) == expected(events)
+        assert found(fed, table) == expected(events)
     assert fed.left() == 1
 
 
-def test_a_message_that_is_none_of_the_relays_fails(consumer: Consumer, fed: Feed) -> None:
-    stranger: dict[str, Any] = {"messageId": "1", "body": "hello", "attributes": {}, "messageAttributes": {}}
-    assert consumer.invoke(fed, [stranger, fed.record(label(UPDATED, 1), "2")]) == ["1"]
+def test_a_message_from_elsewhere_fails(consumer: Consumer, fed: Feed) -> None:
+    foreign: dict[str, Any] = {"messageId": "1", "receiptHandle": "", "body": "hello", "attributes": {}}
+    foreign["messageAttributes"] = {}
+    assert consumer.invoke(fed, [foreign, fed.record(label(UPDATED, 1), "2")]) == ["1"]
 
 
 def test_an_older_event_that_took_longer_does_not_undo_a_newer_one(consumer: Consumer, fed: Feed) -> None:
@@ -225,15 +208,6 @@ def test_an_older_event_that_took_longer_does_not_undo_a_newer_one(consumer: Con
     with slow_bucket(NOT_UTF8, overtake) as address:
         assert consumer.invoke(fed, [fed.record(older, "older")], AWS_ENDPOINT_URL_S3=address) == []
     assert found(fed) == expected([newer])
-
-
-def test_work_that_failed_is_done_again(fed: Feed) -> None:
-    records = [fed.record(label(UPDATED, 1), "1")]
-    failing = Python(change="def on_newest(*_): raise RuntimeError\nconsumer.on_newest = on_newest")
-    assert failing.invoke(fed, records) == ["1"]
-    assert fed.items() == {}
-    assert Python().invoke(fed, records) == []
-    assert found(fed) == expected([label(UPDATED, 1)])
 
 
 @pytest.fixture

@@ -199,7 +199,13 @@ async fn a_repetition_during_which_another_event_was_stored_is_processed() {
     };
     let consumer = Consumer::new(on_newest, "newest", &aws.config());
     let event = |received_at: &str, dedup_id: &str| {
-        let attributes = json!({"entity": "label", "entity_id": "1", "occurred_at": "5", "received_at": received_at, "dedup_id": dedup_id});
+        let attributes = json!({
+            "entity": "label",
+            "entity_id": "1",
+            "occurred_at": "5",
+            "received_at": received_at,
+            "dedup_id": dedup_id,
+        });
         record("1", None, &attributes, "{}")
     };
     handle(&consumer, &[event("10", "a")]).await;
