@@ -1,6 +1,10 @@
 //! The tables of the contract, both body shapes, and bodies that are odd in every way.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
 use crate::secret::Secret;
