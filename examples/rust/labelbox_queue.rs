@@ -164,18 +164,13 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
                 break;
             }
             // Received again later: no work, but its version counts against other events of the same time.
-            let facts = ["bytes", "sha256"].map(|name| {
-                (
-                    name,
-                    known.get(name).cloned().unwrap_or_else(|| S("".into())),
-                )
-            });
-            if self
-                .store(&event, facts, "version = :version", version)
-                .await?
-            {
+            let facts = ["bytes", "sha256"].into_iter();
+            let facts = facts.filter_map(|name| Some((name, known.get(name)?.clone())));
+            let stored = self.store(&event, facts, "version = :version", version);
+            if stored.await? {
                 return Ok(());
-            } // else another consumer has stored something since
+            }
+            // Another consumer has stored something since.
         }
         let body = self.fetch_body(record, &event).await?;
         (self.on_newest)(&event, &body).await?;
@@ -215,7 +210,7 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
     async fn store(
         &self,
         event: &Event,
-        facts: [(&str, AttributeValue); 2],
+        facts: impl IntoIterator<Item = (&str, AttributeValue)>,
         condition: &str,
         version: &str,
     ) -> Result<bool, Error> {
