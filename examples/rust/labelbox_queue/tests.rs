@@ -1,6 +1,10 @@
 //! The module against a fake of AWS at the wire. `cargo test --example consumer` runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 use super::{Batch, Consumer, Error, Event};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
