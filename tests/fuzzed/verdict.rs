@@ -124,7 +124,7 @@ fn checked(request: &Request, world: World) -> Verdict {
     let Some(body) = &request.body else {
         return refusal(400, "malformed_base64");
     };
-    if let Err(refusal) = authenticated(request, webhook.unwrap_or("training"), world) {
+    if let Some(refusal) = unauthenticated(request, webhook.unwrap_or("training"), world) {
         return refusal;
     }
     if *route == Route::Models {
@@ -154,28 +154,28 @@ fn checked(request: &Request, world: World) -> Verdict {
     }
 }
 
-/// Whether a secret of this name signed the request: one of the old ones in memory, if there are any, else one that the
-/// store gives.
-fn authenticated(request: &Request, name: &str, world: World) -> Result<(), Verdict> {
+/// The refusal of a request that no secret of this name signed: none of the old ones in memory, if there are any, and none
+/// that the store gives.
+fn unauthenticated(request: &Request, name: &str, world: World) -> Option<Verdict> {
     let is_signed = |secrets: &[&str]| {
         let mut secrets = secrets.iter();
         secrets.any(|secret| is_signed_with(request, secret))
     };
     if let Some(old) = secrets_of(name, &OLD_SECRETS).filter(|_| world.has_old_secrets) {
         if is_signed(old) {
-            return Ok(());
+            return None;
         }
         if claims(request).is_none() {
-            return Err(refusal(401, "signature_rejected"));
+            return Some(refusal(401, "signature_rejected"));
         }
     }
     if world.store != Place::Works {
-        return Err(refusal(503, "try_again"));
+        return Some(refusal(503, "try_again"));
     }
     match secrets_of(name, &SECRETS) {
-        None => Err(refusal(404, "not_found")),
-        Some(secrets) if is_signed(secrets) => Ok(()),
-        Some(_) => Err(refusal(401, "signature_rejected")),
+        None => Some(refusal(404, "not_found")),
+        Some(secrets) if is_signed(secrets) => None,
+        Some(_) => Some(refusal(401, "signature_rejected")),
     }
 }
 
