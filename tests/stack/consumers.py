@@ -16,7 +16,7 @@ from feed import Feed
 from local import environment, processes
 from local.build import ALL_CRATES, SAM, SAM_CONFIG
 from local.emulator import Emulator
-from local.places import LOCAL, PROJECT, Instance
+from local.places import LOCAL, PROJECT, TOOLS, Instance
 from runtime import Runtime
 
 _SECONDS = 120
@@ -80,14 +80,14 @@ class Python(Consumer):
 class Node(Consumer):
     """`examples/node`, with its dependencies."""
 
-    program: tuple[str, ...] = ("node", str(_EXAMPLES / "node" / "consumer.js"))
+    program: tuple[str, ...] = (str(TOOLS / "node"), str(_EXAMPLES / "node" / "consumer.js"))
 
     @classmethod
     def build(cls, instance: Instance) -> Self:
         """Installs its dependencies, unless they are up to date: tests in other processes may be using them."""
         with (LOCAL / "node.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            install = ["npm", "install", "--prefix", str(_EXAMPLES / "node"), "--no-audit", "--no-fund"]
+            install = [str(TOOLS / "npm"), "install", "--prefix", str(_EXAMPLES / "node"), "--no-audit", "--no-fund"]
             settings = environment.for_building(instance, quick=False)
             processes.run("npm install", install, settings, instance.log("npm"))
         return cls()
@@ -96,7 +96,7 @@ class Node(Consumer):
         call = """import { handler } from './examples/node/consumer.js'
             import { json } from 'node:stream/consumers'
             console.log(JSON.stringify(await handler(await json(process.stdin))))"""
-        return _last_line(["node", "--input-type=module", "--eval", call], variables, event)
+        return _last_line([self.program[0], "--input-type=module", "--eval", call], variables, event)
 
 
 @dataclass(frozen=True)
@@ -191,8 +191,7 @@ def ended(program: subprocess.Popen[str]) -> Ended:
 
 
 def _environment(feed: Feed) -> dict[str, str]:
-    # With Node 20, the AWS SDK warns that its later versions need a later one.
-    return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint) | {"NODE_NO_WARNINGS": "1"}
+    return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
 
 
 def _last_line(program: list[str], variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def shell(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shel
     (tmp_path / "make").write_text(make)
     (tmp_path / "make").chmod(0o755)
     standing.install_tools(tmp_path, Path("/nonexistent"))
+    for program in ("node", "npm"):
+        (tmp_path / program).symlink_to(TOOLS / program)
     path = machine["PATH"].removeprefix(f"{TOOLS}{os.pathsep}")
     return Shell(PROJECT, {**machine, "PATH": f"{tmp_path}{os.pathsep}{path}"})
 
