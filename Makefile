@@ -78,6 +78,9 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and t
 	$(DENY_WORKSPACE) --exclude usual check $(STRICTLY) bans
 	$(TOOLS)/bin/zizmor --offline --persona=pedantic --quiet .github/workflows
 	cargo test $(ALL_CRATES)
+	$(TOOL) pytest -p no:cacheprovider --quiet examples/python
+	$(TOOLS)/bin/npm install --prefix examples/node --no-audit --no-fund --silent
+	$(TOOLS)/bin/node --test examples/node/labelbox-queue.test.js
 	$(TOOLS)/bin/python events/regenerate.py --check
 	$(TOOLS)/bin/python $(TOOLS)/bin/cfn-lint template.yaml
 	$(TOOL) samcli validate --lint

@@ -1,6 +1,7 @@
 """The emulator of AWS: starting it on a free port of 127.0.0.1, finding one that runs, ending it with its functions."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import psutil
 from botocore.config import Config
 
 from local import environment, processes
-from local.places import Instance
+from local.places import TOOLS, Instance
 
 _ADDRESS = "127.0.0.1"
 _PORTS_TO_TRY = 5
@@ -109,8 +110,11 @@ def _client(service: str, endpoint: str) -> Any:
 
 def _environment(emulator: Emulator, port: int) -> dict[str, str]:
     folder = emulator.instance.folder
+    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
     return {
-        **environment.for_emulator(emulator.instance, emulator.endpoint),
+        **settings,
+        # It runs functions for Node with the `node` that it finds.
+        "PATH": f"{settings['PATH']}{os.pathsep}{TOOLS}",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": _ADDRESS,
         "LOG_LEVEL": "INFO",
