@@ -32,7 +32,7 @@ pub(crate) struct Circumstances {
     pub(crate) has_time: bool,
     pub(crate) came_in: Instant,
     pub(crate) is_fifo: bool,
-    /// What the relay may have had in its secret cache when the delivery came in.
+    /// The secret cache when the delivery came in.
     pub(crate) cache: PossibleCache,
 }
 
@@ -82,7 +82,9 @@ pub(crate) fn judge(
     if let (Outcome::Spilled, Due::Durable(expected)) = (outcome, &delivery.due) {
         let key = body["message_id"].as_str().unwrap_or_default();
         if is_fifo && is_misconfirmed(world, came_in) && !has_replay_id(world, expected, key) {
-            return Err("a queue that confirmed something else may drop its record".to_owned());
+            return Err(
+                "its queue may drop its record as a duplicate of another message".to_owned(),
+            );
         }
     }
     Ok(outcome)
@@ -100,7 +102,7 @@ fn is_nowhere(world: &World, trace: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the queues have surely confirmed nothing since then but something else than what was sent.
+/// Whether all confirmations of queues since then certainly were for another message than the one sent.
 fn is_misconfirmed(world: &World, since: Instant) -> bool {
     let is_other = |call: Option<Fault>| call.is_some_and(Fault::confirms_another);
     world.is_awaited()

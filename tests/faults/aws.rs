@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) vault: Vault,
     /// What happened, in order.
     log: Vec<(Instant, Entry)>,
-    /// Until when callers surely wait for answers.
+    /// Until when callers certainly wait for answers.
     awaited_until: Option<Instant>,
     /// What a caller did that it must not do whatever the answer.
     pub(crate) sins: Vec<String>,
@@ -152,12 +152,12 @@ impl World {
     fn log_call(&mut self, service: Service, fault: Option<Fault>) {
         if service == Service::SecretsManager {
             let is_awaited = self.is_awaited();
-            self.vault.note_call(fault, is_awaited);
+            self.vault.record_call(fault, is_awaited);
         }
         self.log(Entry::Call(service, fault));
     }
 
-    /// Sends what has spilled to its queue, as an operator does at the end.
+    /// Sends the spilled messages to their queues, as `relayctl replay-spill` does.
     pub(crate) fn replay_spilled(&mut self, is_fifo: bool) {
         for (key, record) in &self.objects.objects {
             if let Some(place) = key.strip_prefix("spill/") {
@@ -169,12 +169,12 @@ impl World {
         }
     }
 
-    /// Says until when callers surely wait for answers, if any is sure to wait at all.
+    /// Sets until when callers certainly wait for answers; `None` if that is unknown.
     pub(crate) fn set_awaited_until(&mut self, until: Option<Instant>) {
         self.awaited_until = until;
     }
 
-    /// Whether whoever calls now waits for the answer, if it comes at once.
+    /// Whether the caller certainly waits for an answer that comes now.
     pub(crate) fn is_awaited(&self) -> bool {
         self.awaited_until
             .is_some_and(|until| Instant::now() < until)
@@ -188,7 +188,7 @@ impl World {
         })
     }
 
-    /// What came of the calls of a service, since then or at all.
+    /// The faults of all calls to a service, of those since a time if there is one.
     pub(crate) fn calls(
         &self,
         service: Service,

@@ -1,6 +1,5 @@
-//! What the relay may have in its secret cache after the calls that Secrets Manager saw, and so what it may answer.
-//!
-//! Values and times are those of the contract, section 2.
+//! The states that the relay's secret cache may be in after the calls that Secrets Manager received, and the answers
+//! that the contract (section 2) allows in them.
 
 use crate::delivery::{Signed, Signer};
 use crate::fault::Fault;
@@ -14,12 +13,12 @@ const AGE_LIMIT: Duration = Duration::from_secs(300);
 /// Requests that no cached secret matches cause at most one fetch in this time.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Every state that the cache may be in: nobody outside knows whether a late answer was still read.
+/// All possible states of the cache. There are several where it is unknown whether the relay still read an answer.
 #[derive(Clone)]
 pub(crate) struct PossibleCache {
     /// `None` stands for an empty cache.
     values: Vec<Option<Cached>>,
-    /// Whether the last call has failed for sure.
+    /// Whether the last call certainly failed.
     last_call_failed: bool,
     /// When a call may last have succeeded.
     fetched_at: Option<Instant>,
@@ -27,6 +26,9 @@ pub(crate) struct PossibleCache {
     failed_at: Option<Instant>,
     /// When a request last came in that may have caused a refresh.
     refreshed_at: Option<Instant>,
+    /// The times of the last calls, if all of them certainly succeeded.
+    successes: Vec<Instant>,
+    is_asked_too_often: bool,
 }
 
 #[derive(Clone)]
@@ -43,12 +45,14 @@ impl Default for PossibleCache {
             fetched_at: None,
             failed_at: None,
             refreshed_at: None,
+            successes: Vec::new(),
+            is_asked_too_often: false,
         }
     }
 }
 
 impl Cached {
-    /// What a request gets from who has only this value.
+    /// The status of a request that is checked against this value only.
     fn status(&self, request: &Signed) -> u64 {
         match (self.value.secrets_of(request.webhook), &request.by) {
             (None, _) => 404,
@@ -59,8 +63,8 @@ impl Cached {
 }
 
 impl PossibleCache {
-    /// Takes in a call, at which the secret had this value.
-    pub(crate) fn note_call(
+    /// Records a call that the secret had `value` at. The answer is awaited unless the caller may be out of time.
+    pub(crate) fn record_call(
         &mut self,
         value: &SecretValue,
         fault: Option<Fault>,
@@ -70,11 +74,15 @@ impl PossibleCache {
         if fault.is_some() {
             self.failed_at = Some(now);
         }
+        if fault.is_some() || !is_awaited {
+            self.successes.clear();
+        }
         self.last_call_failed = !matches!(fault, None | Some(Fault::Slow));
         if !self.last_call_failed {
             self.fetched_at = Some(now);
             if fault.is_none() && is_awaited {
                 self.values.clear();
+                self.record_success(now);
             }
             let value = value.clone();
             self.values.push(Some(Cached {
@@ -82,19 +90,29 @@ impl PossibleCache {
                 given_at: now,
             }));
         }
-        self.note_refusal(fault, is_awaited, now);
+        self.record_refusal(fault, is_awaited, now);
     }
 
-    /// When access is refused or the secret is gone, the value is dropped at its age limit. The relay counts its age from
-    /// when it asked for it, to when the request came in.
-    fn note_refusal(&mut self, fault: Option<Fault>, is_awaited: bool, now: Instant) {
+    /// If the first of three values was young when the second was fetched, requests that no secret matches caused the
+    /// last two fetches. The relay measures the interval between those requests, not between the calls.
+    fn record_success(&mut self, now: Instant) {
+        self.successes.push(now);
+        if let [.., first, second, third] = *self.successes {
+            let is_young = second - first < AGE_LIMIT - SLOWEST;
+            self.is_asked_too_often |= is_young && third - second < REFRESH_INTERVAL - SLOWEST;
+        }
+    }
+
+    /// A refusal removes a value that is over its age limit. The relay measures the age between two requests, which may
+    /// be [`SLOWEST`] before the calls.
+    fn record_refusal(&mut self, fault: Option<Fault>, is_awaited: bool, now: Instant) {
         let is_over = |cached: &Option<Cached>, age| {
             cached
                 .as_ref()
                 .is_some_and(|cached| now - cached.given_at >= age)
         };
         let is_refusal = matches!(fault, Some(Fault::AccessDenied | Fault::Gone));
-        // Whether these are refusals, the contract does not say.
+        // The contract does not say whether these are refusals.
         let may_be_refusal = matches!(fault, Some(Fault::Kms | Fault::ExpiredToken));
         let may_be_over = |cached| is_over(cached, AGE_LIMIT - SLOWEST);
         if (is_refusal || may_be_refusal) && self.values.iter().any(may_be_over) {
@@ -106,18 +124,18 @@ impl PossibleCache {
         }
     }
 
-    /// A caller gives up so early that its fetch may fail, whatever is answered.
-    pub(crate) fn note_lack_of_time(&mut self) {
+    /// Records a request that may cancel its fetch at once for want of time.
+    pub(crate) fn record_short_deadline(&mut self) {
         self.failed_at = Some(Instant::now());
     }
 
-    /// A caller gave up before it knew the answer.
-    pub(crate) fn note_cut_off(&mut self) {
+    /// Records that a fetch may have been cancelled before its answer was read.
+    pub(crate) fn record_cancelled_fetch(&mut self) {
         self.values.push(None);
     }
 
-    /// Takes in a request that was answered; `before` is the cache when it came in.
-    pub(crate) fn note_request(&mut self, before: &Self, request: &Signed, came_in: Instant) {
+    /// Records a request that was answered; `before` is the cache when it came in.
+    pub(crate) fn record_request(&mut self, before: &Self, request: &Signed, came_in: Instant) {
         let mut values = before.values.iter().chain(&self.values).flatten();
         if values.any(|cached| cached.status(request) != 200) {
             self.refreshed_at = self.refreshed_at.max(Some(came_in));
@@ -132,9 +150,12 @@ impl PossibleCache {
         came_in: Instant,
         status: u64,
     ) -> Result<(), &'static str> {
+        if self.is_asked_too_often {
+            return Err("Secrets Manager is asked too often");
+        }
         match status {
             200 => self.check_accepted(before, request, came_in),
-            // A signature that is missing matches no secret, however new.
+            // A newer secret does not help a missing signature.
             401 if matches!(request.by, Signer::Nobody) => Ok(()),
             401 | 404 => self.check_rejected(before, request, came_in, status),
             _ => Ok(()),
@@ -147,7 +168,7 @@ impl PossibleCache {
         request: &Signed,
         came_in: Instant,
     ) -> Result<(), &'static str> {
-        // An older value serves only while Secrets Manager does not answer.
+        // A value over its age limit is used only while Secrets Manager does not answer.
         let may_be_old = is_recent(self.failed_at, came_in);
         let accepts = |cached: &Cached| {
             let is_young = cached.given_at + AGE_LIMIT >= came_in;
@@ -183,7 +204,7 @@ impl PossibleCache {
         Ok(())
     }
 
-    /// Whether a request may get 503 for want of a secret; `before` is the cache when it came in.
+    /// Whether the relay may lack a secret for a request; `before` is the cache when it came in.
     pub(crate) fn may_be_missing(&self, before: &Self, request: &Signed, came_in: Instant) -> bool {
         let needs_fetch = |cached: &Option<Cached>| match cached {
             None => true,
@@ -198,7 +219,7 @@ impl PossibleCache {
     }
 }
 
-/// Whether it lies in the time in which one fetch stands for later ones.
+/// Whether a fetch at this time may stand for one at `came_in`.
 fn is_recent(at: Option<Instant>, came_in: Instant) -> bool {
     at.is_some_and(|at| at + REFRESH_INTERVAL >= came_in)
 }

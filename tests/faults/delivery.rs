@@ -38,19 +38,19 @@ pub(crate) enum Due {
     Always(u16),
 }
 
-/// Who signed a request, and for whom.
+/// The signature of a request, and the name under which the value has the secrets that it must match.
 #[derive(Debug, Clone)]
 pub(crate) struct Signed {
-    /// The name under which the value has its secrets.
     pub(crate) webhook: &'static str,
     pub(crate) by: Signer,
 }
 
+/// Who made a signature.
 #[derive(Debug, Clone)]
 pub(crate) enum Signer {
-    /// Who holds this secret, which the value may have or have had.
+    /// A sender with this secret, current or not.
     Holder(String),
-    /// Who holds none: the signature has the right form, and is wrong.
+    /// A sender without a secret: this signature is well-formed and wrong.
     Forger(String),
     /// Nobody: there is no signature.
     Nobody,

@@ -57,7 +57,7 @@ fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> R
     }
     let replay_id = replay_id(expected);
     let may_be_another = |fault: Fault| {
-        // Confirmations without a digest or an id; the contract does not say what they are.
+        // The contract does not say whether an incomplete confirmation is one of another message.
         let is_incomplete = matches!(
             fault,
             Fault::NoMessageId | Fault::OtherJson | Fault::EmptyAnswer
@@ -71,18 +71,18 @@ fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> R
     is_message(world, &message, expected, is_fifo, &expected.dedup_id)
 }
 
-/// The deduplication id of a record whose queue confirmed something else: under the event's own, it may hold that.
+/// The deduplication id of a record whose queue confirmed another message: it may have stored that under the event's.
 fn replay_id(expected: &Expected) -> String {
     format!("{}-replay", expected.dedup_id)
 }
 
-/// Whether a record has a deduplication id that is not its event's.
+/// Whether a record has a deduplication id of its own.
 pub(crate) fn has_replay_id(world: &World, expected: &Expected, key: &str) -> bool {
     let record = world.objects.get(BUCKET, key).unwrap_or_default();
     String::from_utf8_lossy(record).contains(&replay_id(expected))
 }
 
-/// Whether the event is in its queue, exactly as it was sent.
+/// Whether the queue of an event has a message that is exactly what was sent.
 pub(crate) fn is_delivered(world: &World, expected: &Expected, is_fifo: bool) -> bool {
     let ids = [expected.dedup_id.clone(), replay_id(expected)];
     world.queues.messages.iter().any(|message| {
@@ -91,7 +91,7 @@ pub(crate) fn is_delivered(world: &World, expected: &Expected, is_fifo: bool) ->
     })
 }
 
-/// Whether a message is that of the event, exactly as it was sent.
+/// Whether a message is exactly what was sent for an event.
 fn is_message(
     world: &World,
     message: &Stored,

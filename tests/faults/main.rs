@@ -1,5 +1,5 @@
 //! The relay and a faulty AWS. The law: a 2xx has a durable copy with the same bytes; no durable copy, no 2xx; no
-//! panic; no answer after 10 s, nor after Lambda's deadline; 401 and 404 only by a secret that is new enough.
+//! panic; no answer after 10 s, nor after Lambda's deadline; no 401 or 404 for want of a newer secret.
 //!
 //! Begin with `sequence`, which plays, and `account`, which judges; `fault` is what can go wrong.
 

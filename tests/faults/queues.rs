@@ -122,7 +122,7 @@ pub(crate) fn pointer(body: &str) -> Option<(String, String)> {
     })
 }
 
-/// The message that the record of a spilled one stands for.
+/// Reads the record of a spilled message.
 pub(crate) fn of_record(queue: &str, record: &[u8]) -> serde_json::Result<Stored> {
     let mut input: Value = serde_json::from_slice(record)?;
     input["QueueUrl"] = json!(queue);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The name under which the value has the secret of the training routes.
 pub(crate) const TRAINING: &str = "training";
-/// A webhook that the value has from time to time.
+/// A webhook that is added and removed.
 pub(crate) const ADDED: &str = "project-x";
 
 /// A usable value.
@@ -14,12 +14,12 @@ pub(crate) const ADDED: &str = "project-x";
 pub(crate) struct SecretValue {
     /// The secrets of each webhook, the newest first.
     by_webhook: BTreeMap<&'static str, Vec<String>>,
-    /// The plain text that is the whole value, in place of the object.
+    /// The only secret, if the value is plain text in place of the object.
     shared: Option<Vec<String>>,
 }
 
 impl SecretValue {
-    /// A value with this secret; an empty one beside it never verifies anything.
+    /// A value with this secret, and an empty one, which must never verify anything.
     pub(crate) fn of(secret: &str) -> Self {
         let list = |secrets: &[&str]| secrets.iter().map(|&secret| secret.to_owned()).collect();
         Self {
@@ -38,7 +38,7 @@ impl SecretValue {
         secrets.map(Vec::as_slice)
     }
 
-    /// As it is written in Secrets Manager.
+    /// The string of the Secrets Manager secret.
     pub(crate) fn text(&self) -> String {
         if let Some(shared) = &self.shared {
             return shared[0].clone();
@@ -54,7 +54,7 @@ impl SecretValue {
         json!(object).to_string()
     }
 
-    /// Puts `new` into the value, or removes what is old. Says what was done.
+    /// Adds `new` to the value, or removes an old secret. Returns what was done.
     pub(crate) fn change(&mut self, new: String, rng: &mut Rng) -> &'static str {
         if self.shared.take().is_some() {
             return "the object is back";

@@ -32,12 +32,12 @@ const NEVER: Duration = Duration::from_secs(120);
 const TIME_ENOUGH: Duration = Duration::from_secs(9);
 /// By then, a service is done with what its callers gave up.
 const ALL_DONE: Duration = Duration::from_secs(15);
-/// For so long, callers surely wait for answers if they have time enough.
+/// How long a request with time enough waits for Secrets Manager at least.
 const AWAITED: Duration = Duration::from_secs(2);
-/// The same of a start.
+/// How long a start waits for Secrets Manager at least.
 const AWAITED_BY_START: Duration = Duration::from_millis(900);
-/// Seconds between deliveries: none, a few, and beyond the secret cache's times.
-const PAUSES: [u64; 4] = [0, 2, 31, 311];
+/// Seconds between deliveries: none, a few, and, one or two together, beyond the secret cache's times.
+const PAUSES: [u64; 5] = [0, 2, 20, 31, 311];
 
 /// What a sequence came to.
 pub(crate) struct Report {
@@ -145,7 +145,7 @@ impl Sequence {
         let warm = timeout(NEVER, self.door.warm_up()).await;
         warm.map_err(|_| "the warm-up never ended")?;
         if Instant::now() >= until {
-            self.aws.world().vault.cache.note_cut_off();
+            self.aws.world().vault.cache.record_cancelled_fetch();
         }
         Ok(())
     }
@@ -232,9 +232,7 @@ impl Sequence {
                 && !is_delivered(&world, expected, self.is_fifo)
             {
                 let name = delivery.name();
-                return Err(format!(
-                    "{name}: no queue has it after what spilled was sent"
-                ));
+                return Err(format!("{name}: it is in no queue after the replay"));
             }
         }
         Ok(())
@@ -250,7 +248,7 @@ impl Sequence {
         let outcome = judge(&world, delivery, circumstances, answer)?;
         let (signed, before) = (&delivery.draft.signed, &circumstances.cache);
         let cache = &mut world.vault.cache;
-        cache.note_request(before, signed, circumstances.came_in);
+        cache.record_request(before, signed, circumstances.came_in);
         Ok(outcome)
     }
 
@@ -258,7 +256,7 @@ impl Sequence {
     fn circumstances(&self, left: Option<Duration>) -> Circumstances {
         let cache = &mut self.aws.world().vault.cache;
         if !has_time(left) {
-            cache.note_lack_of_time();
+            cache.record_short_deadline();
         }
         Circumstances {
             came_in: Instant::now(),

@@ -19,9 +19,9 @@ const UNUSABLE: [&str; 5] = [
 /// One secret.
 pub(crate) struct Vault {
     value: SecretValue,
-    /// Every secret that the value has or had.
+    /// All secrets that were made for the value.
     secrets: Vec<String>,
-    /// What the relay may know of it.
+    /// What the relay may have of it in its cache.
     pub(crate) cache: PossibleCache,
 }
 
@@ -41,17 +41,17 @@ impl Vault {
         self.value.change(new, rng)
     }
 
-    /// A secret to sign with for `webhook`: mostly its newest, else any that the value may have or have had.
+    /// A secret to sign with for `webhook`: mostly its newest one, else any, current or not.
     pub(crate) fn any_secret(&self, webhook: &str, rng: &mut Rng) -> String {
         let newest = self.value.secrets_of(webhook).map(|secrets| &secrets[0]);
-        let newest = newest.filter(|_| rng.u8(..3) > 0);
+        let newest = newest.filter(|_| rng.u8(..4) > 0);
         let secret = newest.or_else(|| rng.choice(&self.secrets));
         secret.unwrap().clone()
     }
 
-    /// Notes what goes wrong with a call. The answer is awaited if its caller has time enough.
-    pub(crate) fn note_call(&mut self, fault: Option<Fault>, is_awaited: bool) {
-        self.cache.note_call(&self.value, fault, is_awaited);
+    /// Records a call and its fault.
+    pub(crate) fn record_call(&mut self, fault: Option<Fault>, is_awaited: bool) {
+        self.cache.record_call(&self.value, fault, is_awaited);
     }
 
     pub(crate) fn answer(&self, request: &Request, fault: Option<Fault>, rng: &mut Rng) -> Answer {
