@@ -153,8 +153,9 @@ export class Consumer {
       if (untilEmpty && Messages.length === 0) return allDone
       const records = Messages.map(toRecord)
       const remaining = new Map(records.map((record) => [record.messageId, record.receiptHandle]))
-      // A third, so that one call may fail.
-      const heartbeat = setInterval(() => this.#extend(queueUrl, remaining, visibilityTimeout), (visibilityTimeout * 1000) / 3)
+      // A third, so that one call may fail. The timeout may be 0.
+      const pause = (Math.max(visibilityTimeout, 1) * 1000) / 3
+      const heartbeat = setInterval(() => this.#extend(queueUrl, remaining, visibilityTimeout), pause)
       try {
         for await (const { record, succeeded } of processBatch(records, this.process)) {
           remaining.delete(record.messageId)
@@ -189,7 +190,7 @@ export class Consumer {
     const body = await fetchBody(record, this.#s3)
     await this.#onNewest(event, body)
     const facts = { bytes: { N: `${body.length}` }, sha256: { S: createHash('sha256').update(body).digest('hex') } }
-    await this.#store(event, facts, 'attribute_not_exists(id) OR version < :version', event.version)
+    await this.#store(event, facts, 'attribute_not_exists(version) OR version < :version', event.version)
   }
 
   /**

@@ -24,10 +24,10 @@ class DynamoDb {
     if (name === 'GetItemCommand') return { Item: this.items.get(input.Key.id.S) }
     assert.equal(name, 'PutItemCommand')
     await this.beforePut()
-    const stored = this.items.get(input.Item.id.S)?.version.S
+    const stored = this.items.get(input.Item.id.S)?.version?.S
     const version = input.ExpressionAttributeValues[':version'].S
     const holds = {
-      'attribute_not_exists(id) OR version < :version': stored === undefined || stored < version,
+      'attribute_not_exists(version) OR version < :version': stored === undefined || stored < version,
       'version = :version': stored === version,
     }[input.ConditionExpression]
     if (!holds) throw new ServiceError('ConditionalCheckFailedException')
@@ -48,6 +48,7 @@ class Sqs {
   calls = []
   deleteError = undefined
   extendErrors = []
+  visibilityTimeout = 60
 
   constructor(...messages) {
     this.batches = [messages, []]
@@ -56,7 +57,7 @@ class Sqs {
   async send({ constructor: { name }, input }) {
     switch (name) {
       case 'GetQueueAttributesCommand':
-        return { Attributes: Object.fromEntries(input.AttributeNames.map((attribute) => [attribute, '60'])) }
+        return { Attributes: Object.fromEntries(input.AttributeNames.map((name) => [name, `${this.visibilityTimeout}`])) }
       case 'ReceiveMessageCommand':
         return { Messages: this.batches.shift() }
       case 'DeleteMessageCommand':
@@ -98,9 +99,10 @@ function logged(t) {
   return () => log.mock.calls.map((call) => call.arguments.join(' ')).join('\n')
 }
 
-for (const { name, deliveries, work, newest } of CASES) {
+for (const { name, stored = {}, deliveries, work, newest } of CASES) {
   test(`newest wins: ${name}`, async () => {
     const [dynamodb, done] = [new DynamoDb(), []]
+    dynamodb.items = new Map(Object.entries(stored))
     const { process } = consumer((event) => void done.push(event.attributes), { dynamodb })
     for (const delivery of deliveries) await process(record(delivery))
     assert.deepEqual(done, work.map((n) => deliveries[n]))
@@ -210,4 +212,12 @@ test('slow work extends the visibility timeout of it and of what waits', async (
   assert.equal(sqs.calls.length, 7, 'it ends with the batch')
   assert.match(log(), /the visibility timeout could not be extended: TimeoutError/)
   assert.match(log(), /the visibility timeout of message 3 was not extended: ReceiptHandleIsInvalid/)
+})
+
+test('a visibility timeout of zero does not extend without a pause', async (t) => {
+  const { mock } = t.mock.method(globalThis, 'setInterval')
+  const sqs = new Sqs(message('1'))
+  sqs.visibilityTimeout = 0
+  assert.equal(await consumer(() => {}, { sqs }).poll('url', { untilEmpty: true }), true)
+  assert.deepEqual(mock.calls.map((call) => call.arguments[1]), [1000 / 3])
 })

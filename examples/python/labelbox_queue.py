@@ -121,18 +121,19 @@ class Consumer:
         event = Event.from_record(record)
         key = {"id": {"S": event.id}}
         known = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        if known and known["version"]["S"] >= event.version:
+        version = known.get("version", {}).get("S") if known else None
+        if version is not None and version >= event.version:
             return
-        if known and known["dedup_id"]["S"] == event.attributes["dedup_id"]:
+        if version is not None and known["dedup_id"]["S"] == event.attributes["dedup_id"]:
             # Received again later: no work, but its version counts against other events of the same time.
             facts = {name: known[name] for name in ("bytes", "sha256")}
-            if not self._store(event, facts, "version = :version", known["version"]["S"]):
+            if not self._store(event, facts, "version = :version", version):
                 self.process(record)  # another consumer has stored something since
             return
         body = fetch_body(record, self._s3)
         self._on_newest(event, body)
         facts = {"bytes": {"N": str(len(body))}, "sha256": {"S": hashlib.sha256(body).hexdigest()}}
-        self._store(event, facts, "attribute_not_exists(id) OR version < :version", event.version)
+        self._store(event, facts, "attribute_not_exists(version) OR version < :version", event.version)
 
     def _store(self, event: Event, facts: dict[str, Any], condition: str, version: str) -> bool:
         """Returns whether the condition held. The body is not stored: an item cannot exceed 400 KB."""
@@ -172,8 +173,8 @@ class _Heartbeat:
         self._remaining.pop(record["messageId"], None)
 
     def _run(self) -> None:
-        # A third, so that one call may fail.
-        while not self._stop.wait(self._visibility_timeout / 3):
+        # A third, so that one call may fail. The timeout may be 0.
+        while not self._stop.wait(max(self._visibility_timeout, 1) / 3):
             entries = [
                 {"Id": message_id, "ReceiptHandle": handle, "VisibilityTimeout": self._visibility_timeout}
                 for message_id, handle in self._remaining.copy().items()

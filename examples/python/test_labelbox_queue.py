@@ -30,10 +30,11 @@ class DynamoDb:
         self, Item: dict[str, Any], ConditionExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
     ) -> None:
         self.before_put()
-        stored, version = self.items.get(Item["id"]["S"]), ExpressionAttributeValues[":version"]["S"]
+        stored = self.items.get(Item["id"]["S"], {}).get("version", {}).get("S")
+        version = ExpressionAttributeValues[":version"]["S"]
         holds = {
-            "attribute_not_exists(id) OR version < :version": stored is None or stored["version"]["S"] < version,
-            "version = :version": stored is not None and stored["version"]["S"] == version,
+            "attribute_not_exists(version) OR version < :version": stored is None or stored < version,
+            "version = :version": stored == version,
         }[ConditionExpression]
         if not holds:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
@@ -51,11 +52,12 @@ class Sqs:
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.batches = [list(messages), []]
         self.calls: list[tuple[str, list[str]]] = []
+        self.visibility_timeout = 60
         self.delete_error: Exception | None = None
         self.extend_errors: list[Exception] = []
 
     def get_queue_attributes(self, AttributeNames: list[str], **_: Any) -> dict[str, Any]:
-        return {"Attributes": dict.fromkeys(AttributeNames, "60")}
+        return {"Attributes": dict.fromkeys(AttributeNames, str(self.visibility_timeout))}
 
     def receive_message(self, **_: Any) -> dict[str, Any]:
         return {"Messages": self.batches.pop(0)}
@@ -99,6 +101,7 @@ def consumer(on_newest: Callable[[Event, bytes], None], **clients: Any) -> Consu
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_newest_wins(case: dict[str, Any]) -> None:
     dynamodb, work = DynamoDb(), []
+    dynamodb.items.update(case.get("stored", {}))
     tested = consumer(lambda event, _: work.append(event.attributes), dynamodb=dynamodb)
     for delivery in case["deliveries"]:
         tested.process(record(delivery))
@@ -228,3 +231,18 @@ def test_slow_work_extends_the_visibility_timeout_of_it_and_of_what_waits(
     assert set(waits) == {20}
     assert "the visibility timeout could not be extended" in caplog.text
     assert "the visibility timeout of message 3 was not extended: ReceiptHandleIsInvalid" in caplog.text
+
+
+def test_a_visibility_timeout_of_zero_does_not_extend_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    class Clock(threading.Event):
+        def wait(self, seconds: float | None = None) -> bool:
+            waits.append(seconds)
+            return super().wait()
+
+    sqs = Sqs(message("1"))
+    sqs.visibility_timeout = 0
+    monkeypatch.setattr("labelbox_queue.Signal", Clock)
+    assert consumer(lambda event, body: None, sqs=sqs).poll("url", until_empty=True)
+    assert set(waits) == {1 / 3}

@@ -1,7 +1,7 @@
 //! A consumer of one queue: put your work into `on_newest`.
 //!
 //! As a program: `cargo run --example consumer -- QUEUE_URL TABLE [--until-empty]`. As a Lambda function:
-//! with the variable `TABLE`.
+//! with the variable `TABLE` set to the table's name.
 
 #![expect(
     clippy::print_stdout,

@@ -156,7 +156,9 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
     async fn process(&self, record: &Record) -> Result<(), Error> {
         let event = Event::from_record(record)?;
         while let Some(known) = self.known(&event).await? {
-            let version = text(&known, "version").ok_or("the item in the table has no version")?;
+            let Some(version) = text(&known, "version") else {
+                break;
+            };
             if version >= event.version.as_str() {
                 return Ok(());
             }
@@ -178,7 +180,7 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
             ("bytes", N(body.len().to_string())),
             ("sha256", S(hex::encode(Sha256::digest(&body)))),
         ];
-        let condition = "attribute_not_exists(id) OR version < :version";
+        let condition = "attribute_not_exists(version) OR version < :version";
         self.store(&event, facts, condition, &event.version).await?;
         Ok(())
     }

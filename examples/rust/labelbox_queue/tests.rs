@@ -111,9 +111,10 @@ impl State {
             self.items.insert(id.into(), other);
         }
         let version = str(&input["ExpressionAttributeValues"][":version"]["S"]);
-        let stored = self.items.get(id).map(|item| str(&item["version"]["S"]));
+        let stored = self.items.get(id);
+        let stored = stored.and_then(|item| item["version"]["S"].as_str());
         let holds = match str(&input["ConditionExpression"]) {
-            "attribute_not_exists(id) OR version < :version" => stored < Some(version),
+            "attribute_not_exists(version) OR version < :version" => stored < Some(version),
             "version = :version" => stored == Some(version),
             other => panic!("{other}"),
         };
@@ -167,6 +168,9 @@ async fn newest_wins() {
     let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
     for case in cases {
         let (aws, work) = (Aws::default(), RefCell::new(Vec::new()));
+        if let Some(stored) = case["stored"].as_object() {
+            aws.state().items = stored.clone();
+        }
         let on_newest = async |event: &Event, _: &[u8]| {
             work.borrow_mut().push(json!(event.attributes));
             Ok(())
