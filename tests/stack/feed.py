@@ -29,6 +29,7 @@ class Event:
 
     @property
     def dedup_id(self) -> str:
+        """Not computed as the relay does: any id that is unique to the event serves the consumers."""
         return hashlib.sha256(self.topic.encode() + b"\n" + self.payload).hexdigest()
 
     @property
@@ -67,7 +68,7 @@ class Feed:
         return str(answer["Attributes"]["QueueArn"])
 
     def deliver(self, event: Event, *, keep_payload: bool = True, wrong_bytes: int = 0) -> None:
-        """Puts an event on the queue as the relay does. A repetition is not swallowed: it counts as a late one."""
+        """Puts an event on the queue in the relay's format. A repetition is not swallowed: it counts as a late one."""
         group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex} if self.is_fifo else {}
         body, attributes = self._message(event, keep_payload, wrong_bytes)
         self.emulator.client("sqs").send_message(
