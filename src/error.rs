@@ -18,6 +18,9 @@ pub enum Failure {
     /// There is no secret to verify with.
     #[error("no secret to verify with")]
     NoSecret(#[source] FetchError),
+    /// The secrets that we have do not verify it, and no newer ones could be fetched.
+    #[error("no newer secret could be fetched")]
+    NoNewerSecret(#[source] FetchError),
     /// The queue cannot carry the body, and the bucket did not confirm it.
     #[error("the payload is not durable")]
     PayloadNotStored(#[source] BucketError),

@@ -106,7 +106,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
                     .await
             }
             Err(refusal) => {
-                course.is_signed_but_refused = self.is_signed(&request, body);
+                course.is_signed_but_refused = self.is_signed(&request, route.as_ref(), body);
                 Err(refusal)
             }
         };
@@ -166,10 +166,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         now: SystemTime,
         course: &mut Course,
     ) -> Result<Served, Refusal> {
-        let origin = match route {
-            Route::Health => return Ok(Served::Healthy),
-            Route::Models | Route::ModelRun => Origin::Training,
-            Route::Webhook(webhook) => Origin::Webhook(webhook.clone()),
+        let Some(origin) = origin_of(route) else {
+            return Ok(Served::Healthy);
         };
         let body = body.decode()?;
         let signatures = signatures_of(request);
@@ -190,12 +188,18 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     }
 
     /// Whether a refused request is signed with one of our secrets: an event that is lost, and no noise.
-    fn is_signed(&self, request: &Request, body: RawBody) -> bool {
-        let Ok(signatures) = signatures_of(request) else {
+    fn is_signed(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
+        let body = if route == Some(&Route::Models) {
+            Ok(Vec::new())
+        } else {
+            body.decode()
+        };
+        let (Ok(signatures), Ok(body)) = (signatures_of(request), body) else {
             return false;
         };
-        let body = body.decode().map(Unverified::new);
-        body.is_ok_and(|body| self.relay.is_signed(&signatures, &body))
+        let origin = route.and_then(origin_of);
+        let body = Unverified::new(body);
+        self.relay.is_signed(origin.as_ref(), &signatures, &body)
     }
 
     /// Labelbox signs this call over the empty body, whatever comes with it.
@@ -210,6 +214,15 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         let proof = self.relay.prove(&origin, signatures, nothing, now, course);
         proof.await?;
         Ok(Served::Models(self.models.clone()))
+    }
+}
+
+/// Whose secrets sign the requests to a route; `None` for the route that is not signed.
+fn origin_of(route: &Route) -> Option<Origin> {
+    match route {
+        Route::Health => None,
+        Route::Models | Route::ModelRun => Some(Origin::Training),
+        Route::Webhook(webhook) => Some(Origin::Webhook(webhook.clone())),
     }
 }
 
@@ -231,9 +244,10 @@ fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
         return false;
     };
     let is_json = |content_type: &str| {
-        let mut in_quotes = false;
+        let (mut in_quotes, mut is_escaped) = (false, false);
         let mut values = content_type.split(|character| {
-            in_quotes ^= character == '"';
+            in_quotes ^= character == '"' && !is_escaped;
+            is_escaped = in_quotes && character == '\\' && !is_escaped;
             character == ',' && !in_quotes
         });
         values.all(|value| {

@@ -12,12 +12,15 @@ use crate::secret::{Secret, Secrets};
 use crate::secrets::{FetchError, SecretCache, SecretStore};
 use crate::signature::{Rejected, Signatures, Unverified, Verified};
 use crate::telemetry;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 /// How long a start may wait for the secret: the first event waits for the start, too.
 const WARM_UP_TIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// How much may be hashed to find out whether a request that is refused anyway was signed, in bytes: an unauthenticated
+/// client must not make it take long.
+const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
 
 /// The relay: what it was told, and the three places that it works with.
 pub struct Relay<S, Q, B> {
@@ -181,40 +184,52 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
     ) -> Result<Verified, Failure> {
         let secrets = self.secrets.current(now, course).await;
         let mut secrets = secrets.map_err(Failure::NoSecret)?;
-        if origin.secrets_in(&secrets).is_none()
-            && let Some(newer) = self.refresh(&secrets, now, course).await?
-        {
-            secrets = newer;
+        let mut body = body;
+        loop {
+            let failure = match origin.secrets_in(&secrets) {
+                None => Failure::UnknownWebhook,
+                Some(ours) => {
+                    let signatures = signatures
+                        .as_ref()
+                        .inspect_err(|_| self.secrets.record_auth_failure(now));
+                    let signatures = signatures.map_err(|rejected| *rejected)?;
+                    match body.verify(signatures, ours) {
+                        Ok(verified) => return Ok(verified),
+                        Err(unverified) => body = unverified,
+                    }
+                    Rejected.into()
+                }
+            };
+            match self.secrets.refresh(&secrets, now, course).await {
+                Ok(Some(newer)) => secrets = newer,
+                Ok(None) => {
+                    if matches!(failure, Failure::UnknownWebhook) {
+                        course.is_signed_but_refused = signatures
+                            .is_ok_and(|signatures| self.is_signed(None, &signatures, &body));
+                    }
+                    return Err(failure);
+                }
+                Err(error) => return Err(Failure::NoNewerSecret(error)),
+            }
         }
-        let Some(ours) = origin.secrets_in(&secrets) else {
-            course.is_signed_but_refused =
-                signatures.is_ok_and(|signatures| body.is_signed(&signatures, secrets.all()));
-            return Err(Failure::UnknownWebhook);
-        };
-        let signatures = signatures.inspect_err(|_| self.secrets.record_auth_failure(now))?;
-        let body = match body.verify(&signatures, ours) {
-            Ok(verified) => return Ok(verified),
-            Err(body) => body,
-        };
-        let newer = self.refresh(&secrets, now, course).await?.ok_or(Rejected)?;
-        let ours = origin.secrets_in(&newer).ok_or(Failure::UnknownWebhook)?;
-        Ok(body.verify(&signatures, ours).map_err(|_| Rejected)?)
     }
 
-    async fn refresh(
+    /// Whether one of the secrets in memory signed `body`: those of `origin`, or, if that is not known, as many of all as
+    /// [`MAX_HASHED_BYTES`] allows. Fetches nothing.
+    pub fn is_signed(
         &self,
-        seen: &Arc<Secrets>,
-        now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Option<Arc<Secrets>>, Failure> {
-        let newer = self.secrets.refresh(seen, now, course).await;
-        newer.map_err(Failure::NoSecret)
-    }
-
-    /// Whether one of the secrets in memory signed `body`, whatever it is for. Fetches nothing.
-    pub fn is_signed(&self, signatures: &Signatures, body: &Unverified) -> bool {
-        let secrets = self.secrets.cached();
-        secrets.is_some_and(|secrets| body.is_signed(signatures, secrets.all()))
+        origin: Option<&Origin>,
+        signatures: &Signatures,
+        body: &Unverified,
+    ) -> bool {
+        let Some(secrets) = self.secrets.cached() else {
+            return false;
+        };
+        if let Some(ours) = origin.and_then(|origin| origin.secrets_in(&secrets)) {
+            return body.is_signed(signatures, ours);
+        }
+        let most = (MAX_HASHED_BYTES / body.byte_count().max(1)).max(1);
+        body.is_signed(signatures, secrets.all().take(most))
     }
 }
 

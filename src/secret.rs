@@ -59,7 +59,7 @@ pub enum Secrets {
 /// The value cannot be meant as a secret. No message quotes a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// Nothing but white space.
+    /// Nothing that can be seen.
     #[error("the secret's value is blank")]
     Blank,
     /// A JSON list, or a string in quotation marks.
@@ -89,10 +89,11 @@ impl Secrets {
     pub fn parse(text: String) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text);
         let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
-        match value.as_bytes() {
+        let visible = value.trim_start_matches(|it: char| it.is_whitespace() || is_zero_width(it));
+        match visible.as_bytes() {
             [] => return Err(InvalidSecret::Blank),
             [b'{', ..] => {}
-            [b'[' | b'"', ..] if serde_json::from_str::<IgnoredAny>(value).is_ok() => {
+            [b'[' | b'"', ..] if serde_json::from_str::<IgnoredAny>(visible).is_ok() => {
                 return Err(InvalidSecret::NotAnObject);
             }
             _ => return Ok(Self::ForAll(vec![Secret::new(text.to_string())])),
@@ -143,6 +144,12 @@ impl Secrets {
             Self::ByWebhook(by_webhook) => by_webhook.get(webhook).map(Vec::as_slice),
         }
     }
+}
+
+/// Characters that editors and web pages leave in front of a text, and that nobody sees: an object behind them is still
+/// meant as an object, and a broken one.
+fn is_zero_width(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | BYTE_ORDER_MARK)
 }
 
 /// A secret or a list of secrets. What is read becomes a [`Secret`] at once, so that it is zeroed even where the rest of

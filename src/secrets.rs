@@ -31,6 +31,9 @@ pub enum FetchError {
     /// value verifies, so it stays good.
     #[error("the secret cannot be used")]
     Unusable(#[source] Box<dyn Error + Send + Sync>),
+    /// The last fetch failed with this error, and it is too early for another one.
+    #[error("it is too early to fetch again after this failure: {0}")]
+    NotDue(String),
 }
 
 impl From<InvalidSecret> for FetchError {

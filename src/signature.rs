@@ -84,6 +84,11 @@ impl Unverified {
         Err(self)
     }
 
+    /// How large it is.
+    pub fn byte_count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether one secret made every signature that is there.
     pub fn is_signed<'s>(
         &self,

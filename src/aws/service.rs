@@ -189,21 +189,27 @@ impl Service {
                 });
             }
         };
-        read(&response).map_err(|error| Failure {
-            is_passing: matches!(&error, CallError::Refused(refused)
-                if refused.is_passing() || self.corrects_clock(refused, &response)),
-            error,
+        read(&response).map_err(|error| {
+            let is_passing = match &error {
+                CallError::Refused(refused) => {
+                    refused.is_passing() || self.correct_clock(refused, &response)
+                }
+                CallError::NoAnswer(_) | CallError::Malformed(_) => false,
+            };
+            Failure { error, is_passing }
         })
     }
 
+    /// Our clock, corrected. An offset that leads out of all times counts as none.
     fn now(&self) -> OffsetDateTime {
-        let offset = self.clock_offset.load(Ordering::Relaxed);
-        OffsetDateTime::from((self.clock)()) + time::Duration::seconds(offset)
+        let clock = OffsetDateTime::from((self.clock)());
+        let offset = time::Duration::seconds(self.clock_offset.load(Ordering::Relaxed));
+        clock.checked_add(offset).unwrap_or(clock)
     }
 
-    /// Whether the service refused the request for the time in its signature, and its answer's `Date` shows how far our
-    /// clock is off. The next signature has the service's time then.
-    fn corrects_clock(&self, refused: &Refused, response: &HttpResponse) -> bool {
+    /// Corrects our clock by the answer's `Date`, if the service may have refused the request for the time in its
+    /// signature. Returns whether it was off, so that another attempt has a signature with another time.
+    fn correct_clock(&self, refused: &Refused, response: &HttpResponse) -> bool {
         let may_be_skewed = |code: &String| CLOCK_SKEW_ERRORS.contains(&code.as_str());
         if !refused.code.as_ref().is_some_and(may_be_skewed) {
             return false;
@@ -239,13 +245,22 @@ impl Refused {
         code: Option<String>,
         message: Option<String>,
     ) -> Self {
-        let quotes_headers =
-            |code: &str| matches!(code, "InvalidSignatureException" | "SignatureDoesNotMatch");
+        let quotes_headers = |code: &str| {
+            matches!(
+                code,
+                "IncompleteSignature"
+                    | "IncompleteSignatureException"
+                    | "InvalidSignatureException"
+                    | "SignatureDoesNotMatch"
+            )
+        };
+        let cut = |mut text: String| {
+            text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+            text
+        };
         let is_quoting = code.as_deref().is_some_and(quotes_headers);
-        let message = message.filter(|_| !is_quoting).map(|mut message| {
-            message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
-            message
-        });
+        let message = message.filter(|_| !is_quoting).map(cut);
+        let code = code.map(cut);
         Self {
             service,
             status,

@@ -1,6 +1,6 @@
 //! The few values of a Labelbox body that are read.
 //!
-//! Where a field occurs twice, the last one counts. A value of another type than the expected one counts as missing.
+//! Where a field occurs twice, the last one counts, except that the times of all entries under `projects` do. A value of another type than the expected one counts as missing.
 
 use super::json::Json;
 use super::normalize;

@@ -79,7 +79,10 @@ impl Refusal {
             Self::Failed(Failure::Rejected(_)) => (StatusCode::UNAUTHORIZED, "signature_rejected"),
             Self::Unreadable
             | Self::Failed(
-                Failure::NoSecret(_) | Failure::PayloadNotStored(_) | Failure::NotDurable { .. },
+                Failure::NoSecret(_)
+                | Failure::NoNewerSecret(_)
+                | Failure::PayloadNotStored(_)
+                | Failure::NotDurable { .. },
             ) => (StatusCode::SERVICE_UNAVAILABLE, "try_again"),
         }
     }

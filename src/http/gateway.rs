@@ -68,15 +68,19 @@ impl<'de> Visitor<'de> for EventVisitor<'_> {
     }
 }
 
-/// The event with its objects as they are written. The runtime's deserializer remembers the way to every value, for its
-/// error messages; objects that it does not enter cost a third.
+/// The event with all but its path and method as they are written, so that these are known before a value of another
+/// type makes it unreadable.
+///
+/// The runtime's deserializer remembers the way to every value, for its error messages; objects that it does not enter
+/// cost a third.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct WrittenEvent<'a> {
     raw_path: Option<String>,
     path: Option<String>,
-    resource: Option<String>,
     http_method: Option<String>,
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
     #[serde(borrow)]
     path_parameters: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -85,8 +89,10 @@ struct WrittenEvent<'a> {
     multi_value_headers: Option<&'a RawValue>,
     #[serde(borrow)]
     request_context: Option<&'a RawValue>,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    is_base64_encoded: Option<&'a RawValue>,
 }
 
 impl WrittenEvent<'_> {
@@ -145,14 +151,14 @@ impl TryFrom<WrittenEvent<'_>> for ProxyEvent {
         Ok(Self {
             raw_path: event.raw_path,
             path: event.path,
-            resource: event.resource,
+            resource: read(event.resource)?,
             path_parameters: read(event.path_parameters)?,
             http_method: event.http_method,
             headers: read(event.headers)?,
             multi_value_headers: read(event.multi_value_headers)?,
             request_context: read(event.request_context)?,
-            body: event.body,
-            is_base64_encoded: event.is_base64_encoded,
+            body: read(event.body)?,
+            is_base64_encoded: read(event.is_base64_encoded)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The four routes, by path.
+//! The routes, by path.
 
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
@@ -7,7 +7,7 @@ const MAX_WEBHOOK_BYTES: usize = 64;
 /// backfill` have `backfill` as their webhook.
 const RESERVED_NAMES: [&str; 2] = ["training", "backfill"];
 
-/// The four routes.
+/// The routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `POST /webhooks/{webhook}`.

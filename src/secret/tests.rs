@@ -68,6 +68,16 @@ fn a_value_that_cannot_be_meant_as_a_secret_is_none() {
         ("\u{feff}", InvalidSecret::Blank),
         ("\u{feff}\n", InvalidSecret::Blank),
         ("\u{a0}\u{2003}", InvalidSecret::Blank),
+        ("\u{feff}\u{200b} \u{2060}", InvalidSecret::Blank),
+        ("\u{200b}\"quoted\"", InvalidSecret::NotAnObject),
+        (
+            "\u{feff}\u{feff}{\"labelbox\": \"a\"}",
+            InvalidSecret::MalformedObject { line: 1, column: 1 },
+        ),
+        (
+            "\u{200b}{\"labelbox\": \"a\"}",
+            InvalidSecret::MalformedObject { line: 1, column: 1 },
+        ),
         (r#""quoted""#, InvalidSecret::NotAnObject),
         ("\u{feff}\"quoted\"\n", InvalidSecret::NotAnObject),
         (r#"["a", "list"]"#, InvalidSecret::NotAnObject),

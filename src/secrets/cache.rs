@@ -3,6 +3,7 @@
 
 use super::{FetchError, SecretStore};
 use crate::course::{Course, SecretTrouble};
+use crate::error::chain;
 use crate::schedule::Stopwatch;
 use crate::secret::Secrets;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +13,6 @@ use std::time::{Duration, SystemTime};
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 /// While a stale value serves, the store is asked at most once in this time (or in the age limit, if that is shorter).
 const STALE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The store could not be asked a moment ago, and it is too early to try again.
-#[derive(Debug, thiserror::Error)]
-#[error("the last fetch failed, and the next one is not due yet")]
-struct LastFetchFailed;
 
 /// A [`SecretStore`] whose answer is kept for a while.
 pub struct SecretCache<S> {
@@ -36,7 +32,8 @@ struct State {
     failed_at: Option<SystemTime>,
     /// When a signature or a name that does not match last caused a fetch.
     refreshed_at: Option<SystemTime>,
-    last_fetch_failed: bool,
+    /// What went wrong with the last fetch, if it failed.
+    last_failure: Option<String>,
 }
 
 impl State {
@@ -111,14 +108,13 @@ impl<S: SecretStore> SecretCache<S> {
                 state.refreshed_at = Some(now);
             }
             if is_too_early || state.was_asked_since(now) {
-                return match state.last_fetch_failed {
-                    true => Err(FetchError::Unreachable(LastFetchFailed.into())),
-                    false => Ok(None),
+                return match state.last_failure.clone() {
+                    Some(failure) => Err(FetchError::NotDue(failure)),
+                    None => Ok(None),
                 };
             }
         }
-        let secrets = self.fetch(now, course).await?;
-        Ok(Some(secrets).filter(|secrets| !Arc::ptr_eq(secrets, seen)))
+        self.fetch(now, course).await.map(Some)
     }
 
     /// The secrets in memory, of any age.
@@ -154,7 +150,7 @@ impl<S: SecretStore> SecretCache<S> {
         course.times.secret = Some(watch.time());
         let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
-        state.last_fetch_failed = answer.is_err();
+        state.last_failure = answer.as_ref().err().map(|error| chain(error));
         match &answer {
             Ok(_) => state.fetched_at = Some(now),
             Err(FetchError::Refused(_)) => {

@@ -169,6 +169,7 @@ fn errors(shown: &mut Shown) {
         || Failure::UnknownWebhook,
         || Failure::Rejected(Rejected),
         || Failure::NoSecret(malformed().into()),
+        || Failure::NoNewerSecret(malformed().into()),
     ] {
         shown.error(&failure());
         shown.error(&Refusal::from(failure()));

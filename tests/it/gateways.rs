@@ -282,6 +282,8 @@ async fn an_invocation_that_is_no_http_request_counts_nowhere() {
         json!({"key1": "value1"}),
         json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events"}),
         json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
+        json!({"body": {"warm": true}}),
+        json!({"resource": ["arn:aws:events:eu-west-1:1:rule/warm"], "isBase64Encoded": "odd"}),
         Value::Null,
         json!("warm"),
         json!([1]),

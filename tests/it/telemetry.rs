@@ -278,10 +278,25 @@ async fn a_refresh_that_fails_is_a_failure_of_ours_and_says_why() {
         "/headers/x-hub-signature",
         json!(sha1("other", BODY.as_bytes())),
     );
-    let line = check(&stage, wrong, &["Failed", "BodyBytes", "SecretTime"]).await;
+    let line = check(
+        &stage,
+        wrong.clone(),
+        &["Failed", "BodyBytes", "SecretTime"],
+    )
+    .await;
+    let reason = "the secret store could not be reached: no route to host";
     assert_eq!(
         line["cause"],
-        "no secret to verify with: the secret store could not be reached: no route to host"
+        format!("no newer secret could be fetched: {reason}")
+    );
+    // Whatever the store did then, the line says it as long as it stands for later requests.
+    stage.seconds_pass(1);
+    let line = check(&stage, wrong, &["Failed", "BodyBytes"]).await;
+    assert_eq!(
+        line["cause"],
+        format!(
+            "no newer secret could be fetched: it is too early to fetch again after this failure: {reason}"
+        )
     );
 }
 

@@ -107,6 +107,8 @@ async fn a_clock_that_is_off_is_corrected_once_from_the_date_of_the_answer() {
             assert_eq!(dates_sent(code, date).await, ["19700101T000000Z"], "{code}");
         }
     }
+    let end_of_time = dates_sent("RequestTimeTooSkewed", "Fri, 31 Dec 9999 23:59:59 GMT").await;
+    assert_eq!(end_of_time, ["19700101T000000Z", "99991231T235959Z"]);
     assert_eq!(
         dates_sent("AccessDenied", "Sun, 06 Nov 1994 08:49:37 GMT").await,
         ["19700101T000000Z"]
@@ -120,7 +122,13 @@ fn messages_of_services_are_short_and_quote_no_headers() {
     };
     let long = refused("AccessDenied", "é".repeat(1000)).unwrap();
     assert_eq!(long, "é".repeat(256));
-    for code in ["InvalidSignatureException", "SignatureDoesNotMatch"] {
+    let code = Refused::new("S3", 403, Some("x".repeat(1000)), None).code;
+    assert_eq!(code, Some("x".repeat(512)));
+    for code in [
+        "IncompleteSignature",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+    ] {
         let quoting = "The canonical string should have been x-amz-security-token:…";
         assert_eq!(refused(code, quoting.to_owned()), None);
     }
