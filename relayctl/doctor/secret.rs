@@ -68,18 +68,18 @@ fn judge_unusable(error: &str, stack: &Stack) -> Finding {
 pub fn judge(text: String, stack: &Stack) -> (Vec<Finding>, Option<Secrets>) {
     let is_blank = |it: char| it.is_whitespace() || is_invisible(it);
     let begins_with = text.trim_start_matches(is_blank).chars().next();
+    let before_object = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let before_object = before_object.split('{').next().unwrap_or_default();
+    let hidden = Invisible::find(before_object.trim()).filter(|_| begins_with == Some('{'));
     let secrets = match Secrets::parse(text) {
         Ok(secrets) => secrets,
-        Err(error) => return (vec![judge_unusable(&error.to_string(), stack)], None),
+        Err(error) => {
+            let before = hidden.map(|hidden| format!("; before its {{ it has {hidden}"));
+            let says = format!("{error}{}", before.unwrap_or_default());
+            return (vec![judge_unusable(&says, stack)], None);
+        }
     };
     let mut findings = match &secrets {
-        // Only a character that cannot be seen keeps it from being read as an object.
-        Secrets::ForAll(all) if begins_with == Some('{') => {
-            let mut finding = judge_one("secret", all, stack);
-            finding.says += "; without what cannot be seen before its {, it is an object of names";
-            finding.mend = Some(mend_value(stack));
-            vec![finding]
-        }
         Secrets::ForAll(all) => vec![judge_one("secret", all, stack)],
         Secrets::ByWebhook(by_webhook) if by_webhook.is_empty() => {
             let says = "is an object without a name: it lets nobody in";

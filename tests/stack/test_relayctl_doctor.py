@@ -115,7 +115,7 @@ def test_what_waits_in_the_bucket_is_found(healthy: Site) -> None:
         (f"{SOUND}\u200b", "secret", "problem", "U+200B (invisible) at position 27", "secret rotate labelbox"),
         (f"\ufeff{SOUND}\n", "secret", "ok", "is sound", ""),
         (f'\ufeff{{"labelbox": "{SOUND}"}}', "secret labelbox", "ok", "is sound", ""),
-        (f'\ufeff\ufeff{{"labelbox": "{SOUND}"}}', "secret", "problem", "it is an object of names", "put-secret-value"),
+        (f'\ufeff\ufeff{{"labelbox": "{SOUND}"}}', "secret", "problem", "before its { it has U+FEFF", "put-secret-value"),
         ({"labelbox": f"a\u202e{SOUND}"}, "secret labelbox", "problem", "U+202E (invisible) at position 2", "rotate"),
         ({"labelbox": SOUND, "backfill": SOUND}, "secret backfill", "problem", "answered 404", "remove backfill"),
         ("short", "secret", "warning", "is weak", "relayctl secret rotate labelbox"),

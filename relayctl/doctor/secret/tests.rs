@@ -91,12 +91,21 @@ fn characters_that_cannot_be_seen_are_named() {
 fn an_object_after_one_byte_order_mark_is_one_and_after_anything_else_is_none() {
     let object = format!(r#"{{"labelbox": "{SOUND}"}}"#);
     check(&format!("\u{feff}{object}\n"), Status::Ok, "sound");
-    for before in ["\u{feff}\u{feff}", "\u{200b}", " \u{2060}"] {
-        check(
-            &format!("{before}{object}"),
-            Status::Problem,
-            "without what cannot be seen before its {",
-        );
+    for (before, says) in [
+        (
+            "\u{feff}\u{feff}",
+            "before its { it has U+FEFF (invisible) at position 1",
+        ),
+        (
+            "\u{200b}",
+            "before its { it has U+200B (invisible) at position 1",
+        ),
+        (
+            " \u{2060}",
+            "before its { it has U+2060 (invisible) at position 1",
+        ),
+    ] {
+        check(&format!("{before}{object}"), Status::Problem, says);
     }
 }
 
