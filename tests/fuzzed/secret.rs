@@ -129,14 +129,26 @@ fn check_nothing_shows(secrets: &Secrets, value: &Value) {
     }
 }
 
+/// White space, zero-width spaces and joiners, marks of direction, and a byte order mark.
+fn is_not_seen(character: char) -> bool {
+    let code_point = u32::from(character);
+    character.is_whitespace()
+        || (0x200b..=0x200f).contains(&code_point)
+        || (0x2060..=0x2064).contains(&code_point)
+        || code_point == 0xfeff
+}
+
 impl Value {
     fn of(text: &str) -> Result<Self, Fault> {
         let json = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
-        match Json::whole(json) {
-            _ if json.is_empty() => Err(Fault::Blank),
+        let seen = json.trim_start_matches(is_not_seen);
+        match Json::whole(seen) {
+            _ if seen.is_empty() => Err(Fault::Blank),
             Some(Json::List(_) | Json::Text(_)) => Err(Fault::ListOrString),
-            Some(Json::Object(pairs)) => Self::of_object(pairs).ok_or(Fault::MalformedObject),
-            _ if json.starts_with('{') => Err(Fault::MalformedObject),
+            Some(Json::Object(pairs)) if seen == json => {
+                Self::of_object(pairs).ok_or(Fault::MalformedObject)
+            }
+            _ if seen.starts_with('{') => Err(Fault::MalformedObject),
             _ => Ok(Self::ForAll(key(text).to_owned())),
         }
     }
