@@ -5,7 +5,7 @@
 //! not work, how the relay is configured, and whether it has the secrets from before a rotation in memory. No gateway
 //! writes these two fields, and the relay ignores them.
 
-use super::gateway::{Odd, Request, Route};
+use super::gateway::{Odd, Request};
 use super::json::Json;
 use super::mac;
 use super::sent::{Sent, check_sent};
@@ -86,11 +86,10 @@ fn signed(text: &str) -> String {
     let Ok(request) = Request::read(&event) else {
         return text.to_owned();
     };
-    let name = match &request.route {
-        Some(Route::Webhook(webhook)) => webhook,
-        _ => "training",
-    };
-    let first = verdict::secrets_of(name, &SECRETS).and_then(|secrets| secrets.first());
+    let secrets = request
+        .secret_name()
+        .and_then(|name| verdict::secrets_of(name, &SECRETS));
+    let first = secrets.and_then(|secrets| secrets.first());
     let signer = event.get("signer").and_then(Json::text);
     let signer = signer.or(first.copied()).unwrap_or_default().as_bytes();
     let body = request.signed_bytes().unwrap_or_default();

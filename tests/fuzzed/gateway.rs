@@ -121,9 +121,18 @@ impl Request {
 
     /// What must be signed: the body; nothing where Labelbox asks for the models.
     pub(crate) fn signed_bytes(&self) -> Option<&[u8]> {
-        match (self.method.as_str(), &self.route) {
-            ("GET", Some(Route::Models)) => Some(b""),
+        match self.route {
+            Some(Route::Models) => Some(b""),
             _ => self.body.as_deref(),
+        }
+    }
+
+    /// The name under which its secrets are.
+    pub(crate) fn secret_name(&self) -> Option<&str> {
+        match self.route.as_ref()? {
+            Route::Webhook(webhook) => Some(webhook),
+            Route::Models | Route::ModelRun => Some("training"),
+            Route::Health => None,
         }
     }
 

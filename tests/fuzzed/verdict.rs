@@ -81,17 +81,26 @@ pub(crate) fn on(request: &Request, world: World) -> (Verdict, LogLine) {
         Verdict::Queued(_) | Verdict::Spilled(_) => 200,
     };
     // The secrets that are in memory when the answer is known. An unknown name has made the relay fetch them.
-    let secrets: &[(&str, &[&str])] = match (status, &request.route) {
+    let all: &[(&str, &[&str])] = match (status, &request.route) {
         (200, Some(Route::Health)) => return (verdict, LogLine::None),
         (404, Some(_)) => &SECRETS,
         (403 | 404 | 405 | 415, _) if world.has_old_secrets => &OLD_SECRETS,
         _ => &[],
     };
-    let mut secrets = secrets.iter().flat_map(|(_, secrets)| *secrets);
-    if secrets.any(|secret| is_signed_with(request, secret)) {
-        return (verdict, LogLine::ValidSignature);
-    }
-    (verdict, LogLine::Plain)
+    // Where it is not known whose secrets must have signed the request, any may have.
+    let is_signed = match request.secret_name().and_then(|name| secrets_of(name, all)) {
+        Some(own) => own.iter().any(|secret| is_signed_with(request, secret)),
+        None => all
+            .iter()
+            .flat_map(|(_, secrets)| *secrets)
+            .any(|secret| is_signed_with(request, secret)),
+    };
+    let line = if is_signed {
+        LogLine::ValidSignature
+    } else {
+        LogLine::Plain
+    };
+    (verdict, line)
 }
 
 /// The checks in the order of the contract.

@@ -27,8 +27,10 @@ pub(crate) const SECRETS: [(&str, &[&str]); 5] = [
     ("training", &["training_secret"]),
 ];
 /// The secrets that the relay has in memory where the world says so: those of a minute ago.
-pub(crate) const OLD_SECRETS: [(&str, &[&str]); 2] =
-    [("labelbox", &["old_secret"]), ("retired", &["old_secret"])];
+pub(crate) const OLD_SECRETS: [(&str, &[&str]); 2] = [
+    ("labelbox", &["old_secret"]),
+    ("retired", &["retired_secret"]),
+];
 /// The largest message that goes inline: 1 KiB, so that a small input can be too large.
 pub(crate) const INLINE_LIMIT: usize = 1024;
 pub(crate) const BUCKET: &str = "relay-payloads";
