@@ -118,3 +118,41 @@ async fn hiccups_are_tried_again() {
         assert_eq!(bodies.collect::<Vec<_>>(), vec![Some(CONTENT); attempts]);
     }
 }
+
+#[tokio::test]
+async fn stores_an_object_only_where_there_is_none() {
+    let confirmed = || answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "");
+    for (answer, expected) in [
+        (confirmed(), Some(true)),
+        (
+            answer(412, &[], "<Error><Code>PreconditionFailed</Code></Error>"),
+            Some(false),
+        ),
+        (
+            answer(
+                409,
+                &[],
+                "<Error><Code>ConditionalRequestConflict</Code></Error>",
+            ),
+            Some(false),
+        ),
+        (
+            answer(403, &[], "<Error><Code>AccessDenied</Code></Error>"),
+            None,
+        ),
+        (
+            answer(200, &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")], ""),
+            None,
+        ),
+    ] {
+        let wire = replay([answer]);
+        let stored = s3(&wire).put_if_absent("spill/one", CONTENT.to_vec()).await;
+        assert_eq!(stored.ok(), expected);
+        let sent = wire.actual_requests().next().unwrap();
+        assert_eq!(sent.headers().get("if-none-match"), Some("*"));
+    }
+    let wire = replay([confirmed()]);
+    s3(&wire).put("spill/one", CONTENT.to_vec()).await.unwrap();
+    let sent = wire.actual_requests().next().unwrap();
+    assert_eq!(sent.headers().get("if-none-match"), None);
+}

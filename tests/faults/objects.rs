@@ -37,6 +37,9 @@ impl Objects {
         if request.header("x-amz-checksum-crc32") != Some(&crc32_of(&content)) {
             return error(Service::S3, 400, "BadDigest");
         }
+        if request.header("if-none-match") == Some("*") && self.objects.contains_key(key) {
+            return error(Service::S3, 412, "PreconditionFailed");
+        }
         // S3 compares the checksum before it replaces anything, so spoiling a new object is bad enough.
         let is_spoilt = matches!(fault, Some(Fault::ChangedContent | Fault::ChangedOnlyEtag));
         if is_spoilt && !self.objects.contains_key(key) {

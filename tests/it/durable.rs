@@ -171,6 +171,19 @@ async fn an_event_that_its_queue_does_not_take_spills_with_all_that_sending_it_n
     }
 }
 
+/// A queue that has confirmed something else may drop what has the event's own id.
+#[tokio::test]
+async fn a_record_with_an_id_of_its_own_is_not_replaced_by_one_without() {
+    let stage = Stage::usual();
+    for mood in [Mood::Refuses, Mood::ConfirmsWrongly, Mood::Refuses] {
+        stage.queue_is(mood);
+        assert_eq!(stage.send(delivery()).await.json()["status"], "spilled");
+    }
+    let (_, record) = only_spilled(&stage);
+    let id = record["MessageDeduplicationId"].as_str().unwrap();
+    assert!(id.ends_with("-replay"), "{id}");
+}
+
 #[tokio::test]
 async fn what_spills_from_a_standard_queue_has_no_group() {
     let stage = Stage::with(&[("QUEUE_TYPE", "standard")]);
