@@ -3,7 +3,6 @@
 use crate::account::{Outcome, Verdict};
 use crate::aws::World;
 use crate::delivery::Expected;
-
 use crate::queues::{Attributes, Stored, of_record, pointer};
 use crate::stack::{BUCKET, queue_url};
 use serde_json::Value;
