@@ -22,10 +22,9 @@ entity, and the object is deleted only after SQS has confirmed the message with 
 be read, or points to a payload that is gone, stays and is named; the others go on. So does what a filter leaves: it \
 stays as it is, and is counted as skipped.
 
-The command may be interrupted, repeated, and run by two people at once: no message is lost. A FIFO queue drops \
-an event that it has taken within the last five minutes. A message that spilled because of a checksum mismatch is not \
-dropped: the queue holds something else under its deduplication id, so it is sent with another one. A standard queue, \
-or a repetition after five minutes, may show a message twice, with the same dedup_id. Messages go by entity and day, \
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A message may arrive \
+twice, with the same dedup_id, if its queue had taken it after all: it is sent with a deduplication id of its own, since \
+the queue may hold something else under that of the event. Messages go by entity and day, \
 in no order within a day: consumers keep the newest occurred_at, and of two with the same time the one received later.";
 
 const EXAMPLES: &str = "\

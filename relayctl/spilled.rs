@@ -72,8 +72,7 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     if is_fifo {
         let computed = || group_id(letter.attribute("entity_id"), key.dedup_id);
         letter.group_id = Some(record.message_group_id.unwrap_or_else(computed));
-        // With its `dedup_id`, the queue drops an event that it has taken within five minutes. After a checksum
-        // mismatch the record has another id, because the queue holds something else under the `dedup_id`.
+        // The record's own id: the queue may hold something else under the event's.
         let dedup_id = record.message_deduplication_id;
         letter.dedup_id = Some(dedup_id.unwrap_or_else(|| key.dedup_id.to_owned()));
     }

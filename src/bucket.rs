@@ -1,6 +1,6 @@
 //! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
 
-use crate::aws::{CallError, Confirmation, Service, put_object};
+use crate::aws::{Confirmation, Service, put_object};
 use crate::message::md5_of;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,13 +16,6 @@ pub trait Bucket {
         key: &str,
         content: Vec<u8>,
     ) -> impl Future<Output = Result<(), BucketError>> + Send;
-
-    /// Stores an object if there is none under this key. Returns whether it did.
-    fn put_if_absent(
-        &self,
-        key: &str,
-        content: Vec<u8>,
-    ) -> impl Future<Output = Result<bool, BucketError>> + Send;
 }
 
 /// Why there is no confirmed copy of an object. There may still be one: what counts is the confirmation.
@@ -50,34 +43,14 @@ impl S3 {
 
 impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
-        self.put_object(key, content, false).await.map(|_| ())
-    }
-
-    async fn put_if_absent(&self, key: &str, content: Vec<u8>) -> Result<bool, BucketError> {
-        self.put_object(key, content, true).await
-    }
-}
-
-impl S3 {
-    /// Returns whether it stored the object.
-    async fn put_object(
-        &self,
-        key: &str,
-        content: Vec<u8>,
-        only_if_absent: bool,
-    ) -> Result<bool, BucketError> {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
-        let (bucket, body) = (&self.bucket, content.clone());
-        match put_object(bucket, key, &checksum, body, only_if_absent).await {
-            Ok(confirmation) if is_confirmed(&confirmation, &checksum, &content) => Ok(true),
-            Ok(_) => Err(BucketError::WrongConfirmation),
-            Err(CallError::Refused(refused))
-                if only_if_absent && matches!(refused.status, 409 | 412) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(BucketError::NotStored(error.into())),
+        let stored = put_object(&self.bucket, key, &checksum, content.clone()).await;
+        let confirmation = stored.map_err(|error| BucketError::NotStored(error.into()))?;
+        if is_confirmed(&confirmation, &checksum, &content) {
+            Ok(())
+        } else {
+            Err(BucketError::WrongConfirmation)
         }
     }
 }

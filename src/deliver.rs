@@ -59,18 +59,10 @@ async fn spill(
 ) -> Result<Stored, Failure> {
     let key = spill::key(message);
     let watch = Stopwatch::start();
-    let record = Record::of(message);
-    let stored = course.schedule.spill(async {
-        // Another record under this key may be of a delivery whose queue confirmed something else: this one must not take
-        // its place with the event's own deduplication id.
-        if matches!(reason, QueueError::NotSent(_))
-            && bucket.put_if_absent(&key, json(&record)?).await?
-        {
-            return Ok(());
-        }
-        bucket.put(&key, json(&record.with_own_dedup_id())?).await
-    });
-    let stored = in_time(stored.await);
+    let stored = match Record::of(message).to_json() {
+        Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
+        Err(error) => Err(BucketError::NotStored(error.into())),
+    };
     course.times.spill = Some(watch.time());
     match stored {
         Ok(()) => Ok(Stored::Spilled { key, reason }),
@@ -79,12 +71,6 @@ async fn spill(
             bucket,
         }),
     }
-}
-
-fn json(record: &Record<'_>) -> Result<Vec<u8>, BucketError> {
-    record
-        .to_json()
-        .map_err(|error| BucketError::NotStored(error.into()))
 }
 
 /// What the bucket has not confirmed in time counts as not stored.

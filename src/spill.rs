@@ -44,7 +44,8 @@ pub struct Record<'m> {
     /// FIFO only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_group_id: Option<String>,
-    /// FIFO only.
+    /// FIFO only. Not the event's own: the queue may have stored something else under that, for this delivery of the event or
+    /// for another, and would drop the replayed message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_deduplication_id: Option<String>,
 }
@@ -81,17 +82,11 @@ impl<'m> Record<'m> {
             message_attributes: message.attributes.iter().map(attribute).collect(),
             message_system_attributes: trace.collect(),
             message_group_id: message.group_id.clone(),
-            message_deduplication_id: message.group_id.is_some().then(|| message.dedup_id.clone()),
+            message_deduplication_id: message
+                .group_id
+                .is_some()
+                .then(|| format!("{}-replay", message.dedup_id)),
         }
-    }
-
-    /// The same record with a deduplication id of its own, for a message that its queue has confirmed wrongly: whatever
-    /// the queue has stored under the event's id would make it drop the replayed message.
-    pub fn with_own_dedup_id(mut self) -> Self {
-        if let Some(id) = &mut self.message_deduplication_id {
-            id.push_str("-replay");
-        }
-        self
     }
 
     /// The record as JSON.

@@ -120,9 +120,8 @@ def _look_for_lost(account: Account, genuine: list[Page]) -> None:
 def _look_for_copies(account: Account, genuine: list[Page]) -> None:
     """A FIFO queue drops what it has taken in the last five minutes.
 
-    So neither the relay's own retries nor a spilled message that had reached its queue after all can make a second
-    copy: what is spilled is sent right after each trouble, and no trouble lasts for minutes. Only what a sender sent
-    again after its queue was made anew may be there twice. A standard queue keeps every copy: those of retries whose
+    So the relay's own retries cannot make a second copy. A spilled message that had reached its queue after all can: it is
+    sent with a deduplication id of its own. So can what a sender sent again after its queue was made anew. A standard queue keeps every copy: those of retries whose
     first attempt had arrived are counted, and not wrong.
     """
     remade = Counter(entity for trouble in account.troubles for entity in trouble.remade)
@@ -132,7 +131,8 @@ def _look_for_copies(account: Account, genuine: list[Page]) -> None:
         found = len(page.found) - len(ids)
         # Of training runs each request is an event of its own, and so sent once.
         again = 0 if page.event.dedup_id is None else page.sent - 1
-        allowed = min(again, remade[page.event.queue]) if account.is_fifo else again
+        spilled = sum(answer.word == "spilled" for answer in page.answers)
+        allowed = min(again, remade[page.event.queue]) + spilled if account.is_fifo else again
         copies += min(found, allowed)
         too_many += max(found - allowed, 0)
         if found > allowed or len(ids) > page.sent:

@@ -16,8 +16,7 @@ pub struct Confirmation {
 }
 
 /// Stores `content` under `key`, of letters, digits, `-`, `_`, `.` and `/`. `checksum_crc32` is in base64, as S3 writes
-/// it; S3 stores nothing that has another one. With `only_if_absent`, S3 refuses with 412 if the key has an object, and
-/// with 409 if another request for the key is under way.
+/// it; S3 stores nothing that has another one.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>.
 ///
@@ -28,15 +27,9 @@ pub async fn put_object(
     key: &str,
     checksum_crc32: &str,
     content: Bytes,
-    only_if_absent: bool,
 ) -> Result<Confirmation, CallError> {
-    let mut request = request(key, checksum_crc32, content).map_err(CallError::malformed)?;
-    if only_if_absent {
-        let headers = request.headers_mut();
-        headers
-            .try_insert("if-none-match", "*")
-            .map_err(CallError::malformed)?;
-    }
+    let request = request(key, checksum_crc32, content);
+    let request = request.map_err(CallError::malformed)?;
     bucket.call(request, confirmation).await
 }
 

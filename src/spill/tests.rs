@@ -53,7 +53,7 @@ fn the_record_is_what_the_aws_cli_takes() {
         },
         "MessageSystemAttributes": {"AWSTraceHeader": text("Root=1-2-3")},
         "MessageGroupId": "group",
-        "MessageDeduplicationId": "4d96d4de",
+        "MessageDeduplicationId": "4d96d4de-replay",
     });
     assert_eq!(json_of(&message()), expected);
 }

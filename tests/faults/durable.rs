@@ -82,18 +82,6 @@ pub(crate) fn is_delivered(world: &World, expected: &Expected, is_fifo: bool) ->
     })
 }
 
-/// Whether the queue of an event has stored another message under the event's deduplication id. A record of the event that
-/// was written before that is dropped if it is replayed within five minutes; `docs/reliability.md` says so.
-pub(crate) fn is_displaced(world: &World, expected: &Expected, is_fifo: bool) -> bool {
-    let queue = queue_url(expected.entity, is_fifo);
-    let id = Some(&expected.dedup_id);
-    world.queues.messages.iter().any(|message| {
-        message.queue == queue
-            && message.dedup_id.as_ref() == id
-            && is_message(world, message, expected, is_fifo, &expected.dedup_id).is_err()
-    })
-}
-
 /// Whether a message is exactly what was sent for an event.
 fn is_message(
     world: &World,

@@ -3,7 +3,7 @@
 use crate::account::{Circumstances, Outcome, judge};
 use crate::aws::Aws;
 use crate::delivery::{self, Delivery, Due};
-use crate::durable::{is_delivered, is_displaced, is_durable};
+use crate::durable::{is_delivered, is_durable};
 use crate::fault::{Fault, Service, Weather};
 use crate::network::network_to;
 use crate::stack;
@@ -230,7 +230,6 @@ impl Sequence {
         for (delivery, _) in promises {
             if let Due::Durable(expected) = &delivery.due
                 && !is_delivered(&world, expected, self.is_fifo)
-                && !is_displaced(&world, expected, self.is_fifo)
             {
                 let name = delivery.name();
                 return Err(format!("{name}: it is in no queue after the replay"));

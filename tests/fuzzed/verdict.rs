@@ -151,10 +151,8 @@ fn checked(request: &Request, world: World) -> Verdict {
             bucket: Place::Works,
             ..
         } => {
-            // Whatever an odd queue has stored must not displace the message that is sent later.
-            if world.queue == Place::IsOdd
-                && let Some(id) = &mut message.deduplication_id
-            {
+            // Whatever its queue has stored under the event's id must not displace the message that is sent later.
+            if let Some(id) = &mut message.deduplication_id {
                 id.push_str("-replay");
             }
             Verdict::Spilled(message)

@@ -149,11 +149,6 @@ impl Queue for KeptQueue {
 }
 
 impl Bucket for KeptBucket {
-    /// It has nothing before the one request of a world.
-    async fn put_if_absent(&self, key: &str, content: Vec<u8>) -> Result<bool, BucketError> {
-        self.put(key, content).await.map(|()| true)
-    }
-
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         match self.0 {
             Place::IsOdd if key.starts_with("spill/") => Err(BucketError::WrongConfirmation),

@@ -112,17 +112,6 @@ impl Queue for FakeQueue {
 struct FakeBucket(Arc<World>);
 
 impl Bucket for FakeBucket {
-    async fn put_if_absent(&self, key: &str, content: Vec<u8>) -> Result<bool, BucketError> {
-        let shelf = self.0.shelf.lock().unwrap().clone();
-        if let Shelf::Real(bucket) = shelf {
-            return Box::pin(bucket.put_if_absent(key, content)).await;
-        }
-        if self.0.objects.lock().unwrap().contains_key(key) {
-            return Ok(false);
-        }
-        self.put(key, content).await.map(|()| true)
-    }
-
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let shelf = self.0.shelf.lock().unwrap().clone();
         match shelf {
