@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     Spilled,
     TryAgain,
     /// 401.
-    Rejected,
+    Unauthorized,
     /// 404.
     Unknown,
     Other,
@@ -67,7 +67,7 @@ pub(crate) fn judge(
         (Due::Always(_), _) => return Err(format!("this must not be answered {status}")),
         (Due::Durable(expected), 200) => is_durable(world, expected, is_fifo, &body)?,
         (Due::Models, 200) => Outcome::Other,
-        (_, 401) => error("signature_rejected", Outcome::Rejected)?,
+        (_, 401) => error("signature_rejected", Outcome::Unauthorized)?,
         (_, 404) => error("not_found", Outcome::Unknown)?,
         (_, 503) => error("try_again", Outcome::TryAgain)?,
         _ => return Err(format!("this must not be answered {status}")),

@@ -3,7 +3,7 @@
 use crate::account::{Outcome, Verdict};
 use crate::aws::World;
 use crate::delivery::Expected;
-use crate::queues::{Attributes, Stored, of_record, pointer};
+use crate::queues::{Attributes, StoredMessage, of_record, pointer};
 use crate::stack::{BUCKET, queue_url};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ pub(crate) fn is_delivered(world: &World, expected: &Expected, is_fifo: bool) ->
 /// Whether a message is exactly what was sent for an event.
 fn is_message(
     world: &World,
-    message: &Stored,
+    message: &StoredMessage,
     expected: &Expected,
     is_fifo: bool,
     dedup_id: &str,
