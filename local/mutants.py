@@ -39,9 +39,9 @@ def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
     """Runs cargo-mutants with some of the tests, and gives what came of each mutant."""
     output = _OUT / name
     command = [_CARGO_MUTANTS, "mutants", f"--output={output}", *which]
-    # The crates that `make test` has compiled together, so that their dependencies are used here, too; `timing` has tests of
-    # its own. Which tests is said to cargo and not to them, so that nothing else is built either.
-    cargo = ["--locked", "--workspace", "--exclude=usual", "--exclude=timing", *tests]
+    # The crates that `make test` has compiled together, so that their dependencies are used here, too. Which tests is said to cargo
+    # and not to them, so that nothing else is built either.
+    cargo = ["--locked", "--workspace", "--exclude=usual", *tests]
     command += ["--all-features", *(f"--cargo-arg={argument}" for argument in cargo)]
     environment = os.environ | {
         "CARGO_TARGET_DIR": str(_PROJECT / "target"),

@@ -10,7 +10,7 @@ use aws_sdk_sqs::config::SharedHttpClient;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use std::error::Error;
 use std::time::Duration;
 

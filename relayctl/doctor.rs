@@ -22,7 +22,7 @@ use crate::session::Session;
 use crate::stack::Stack;
 use crate::trouble::Trouble;
 use finding::{Finding, Report, Section};
-use labelbox_relay::secret::Secrets;
+use labelbox_relay::secrets::Secrets;
 
 const ABOUT: &str = "\
 Looks at the stack, its secret, its function with settings and rights, its queues, and at what waits in them for somebody. \

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
 };
 use labelbox_relay::message::Checksums;
-use labelbox_relay::queue::confirmed_id;
+use labelbox_relay::queue::verify_response;
 use std::collections::HashMap;
 
 /// A message as it goes to a queue.
@@ -66,7 +66,7 @@ pub async fn send(sqs: &Client, queue_url: &str, letter: Letter) -> Result<Strin
             .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
     }
     let confirmation = request.send().await.map_err(|error| aws::said(&error))?;
-    confirmed_id(confirmation, &expected).map_err(|error| error.to_string())
+    verify_response(confirmation, &expected).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::aws::{self, Clients};
 use crate::letter::Letter;
 use crate::spilled::{self, Payload};
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use labelbox_relay::message::PAYLOAD_SIZE;
 use serde::Serialize;
 

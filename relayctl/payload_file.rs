@@ -49,7 +49,7 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
     let request = event.and_then(|event| event.into_request(&Context::default()).ok());
     let request = request.ok_or("it looks like a gateway's event, and cannot be read as one")?;
     let route = route(&request)?;
-    let header = |name| request.only_value(name).map(str::to_owned);
+    let header = |name| request.single_value(name).map(str::to_owned);
     let (topic, delivery_id) = (header("x-labelbox-event"), header("x-labelbox-id"));
     let body = request
         .body

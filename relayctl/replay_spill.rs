@@ -162,7 +162,7 @@ impl Replay<'_> {
         };
         let content = object.body.collect().await;
         let content = content.map_err(|error| {
-            let cause = labelbox_relay::error::chain(&error);
+            let cause = labelbox_relay::error::error_chain(&error);
             format!("it cannot be read: {cause}")
         })?;
         Ok(Some(Object {

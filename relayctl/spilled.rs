@@ -4,7 +4,7 @@ use crate::letter::Letter;
 use crate::stack::Entity;
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
 use labelbox_relay::message::{PAYLOAD_SIZE, POINTER_CLASS, group_id};
-use labelbox_relay::spill::{self, Record, Value};
+use labelbox_relay::spill::{self, SpilledMessage, Value};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ impl<'k> Key<'k> {
 /// group and the deduplication id that the function would have given, a standard queue neither.
 pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unsendable> {
     let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());
-    let mut record: Record<'static> =
+    let mut record: SpilledMessage<'static> =
         serde_json::from_slice(object).map_err(|error| not_a_record(&error))?;
     let trace = MessageSystemAttributeName::AwsTraceHeader;
     let trace = record.message_system_attributes.remove(trace.as_str());

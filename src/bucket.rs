@@ -26,7 +26,7 @@ pub enum BucketError {
     NotStored(#[source] Box<dyn Error + Send + Sync>),
     /// The confirmation is not for the bytes that were sent.
     #[error("the bucket confirmed other bytes than those sent")]
-    WrongConfirmation,
+    ChecksumMismatch,
 }
 
 /// One S3 bucket.
@@ -50,7 +50,7 @@ impl Bucket for S3 {
         if is_confirmed(&confirmation, &checksum, &content) {
             Ok(())
         } else {
-            Err(BucketError::WrongConfirmation)
+            Err(BucketError::ChecksumMismatch)
         }
     }
 }

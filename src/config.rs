@@ -1,14 +1,14 @@
 //! Settings as one typed value, read through a lookup function; what is wrong with them is said all at once.
 
-mod variables;
+mod env_reader;
 
 use aws_credential_types::Credentials;
+use env_reader::EnvReader;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
-use variables::Variables;
 
 /// The largest message that SQS takes, attributes included. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
@@ -27,7 +27,7 @@ pub struct Config {
     /// Where each entity's events go.
     pub queue_urls: QueueUrls,
     /// Which addresses may send.
-    pub sources: Sources,
+    pub sources: SourceAllowlist,
     /// The names that `GET /training/models` answers.
     pub training_models: Vec<String>,
     /// The largest message that goes inline, in bytes, attributes included.
@@ -68,14 +68,14 @@ pub struct QueueUrls {
 
 /// Which source addresses may send.
 #[derive(Debug, Clone)]
-pub struct Sources {
+pub struct SourceAllowlist {
     /// Networks that may; an empty list means any.
     pub allowed: Vec<IpNet>,
     /// Whether others are turned away, or only counted.
     pub enforced: bool,
 }
 
-impl Sources {
+impl SourceAllowlist {
     /// Whether `address` is in the list. An address that is not known is only in the empty list.
     pub fn allow(&self, address: Option<IpAddr>) -> bool {
         let contains = |address: IpAddr| {
@@ -131,7 +131,7 @@ impl AwsSettings {
         .all(Option::is_none)
     }
 
-    fn read(settings: &mut Variables<'_>) -> Self {
+    fn read(settings: &mut EnvReader<'_>) -> Self {
         let (key_id, key) = (
             settings.required("AWS_ACCESS_KEY_ID"),
             settings.required("AWS_SECRET_ACCESS_KEY"),
@@ -171,7 +171,7 @@ impl Config {
     /// # Errors
     /// When a variable is missing or malformed; the message names all of them.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut settings = Variables::new(&lookup);
+        let mut settings = EnvReader::new(&lookup);
         let queue_type = settings.one_of(
             "QUEUE_TYPE",
             QueueType::Fifo,
@@ -193,7 +193,7 @@ impl Config {
                 model_run: settings.queue_url("MODEL_RUN_QUEUE_URL", queue_type),
                 unrouted: settings.queue_url("UNROUTED_QUEUE_URL", queue_type),
             },
-            sources: Sources {
+            sources: SourceAllowlist {
                 allowed: settings.networks("ALLOWED_SOURCE_CIDRS"),
                 enforced: settings.one_of(
                     "SOURCE_CHECK",
@@ -209,9 +209,9 @@ impl Config {
             metrics_namespace: settings.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
             aws: AwsSettings::read(&mut settings),
         };
-        match settings.into_problems() {
-            problems if problems.is_empty() => Ok(config),
-            problems => Err(ConfigError(problems)),
+        match settings.into_errors() {
+            errors if errors.is_empty() => Ok(config),
+            errors => Err(ConfigError(errors)),
         }
     }
 }

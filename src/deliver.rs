@@ -1,16 +1,16 @@
 //! When an event counts as durable: its queue has confirmed it, or else the bucket has.
 
 use crate::bucket::{Bucket, BucketError};
-use crate::course::Course;
-use crate::error::Failure;
+use crate::deadlines::{DeadlineExceeded, Stopwatch};
+use crate::error::IngestError;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
-use crate::schedule::{Stopwatch, TooLate};
-use crate::spill::{self, Record};
+use crate::request_context::RequestContext;
+use crate::spill::{self, SpilledMessage};
 
 /// Where the durable copy of an event is.
 #[derive(Debug)]
-pub enum Stored {
+pub enum Destination {
     /// In the queue of its entity.
     Queued {
         /// SQS's id of the message.
@@ -34,19 +34,19 @@ pub async fn deliver(
     queue: &impl Queue,
     message: &Message,
     payload: Option<Payload>,
-    course: &mut Course,
-) -> Result<Stored, Failure> {
+    course: &mut RequestContext,
+) -> Result<Destination, IngestError> {
     if let Some(Payload { key, bytes, .. }) = payload {
         let watch = Stopwatch::start();
         let stored = course.schedule.payload(bucket.put(&key, bytes)).await;
         course.times.payload = Some(watch.time());
-        in_time(stored).map_err(Failure::PayloadNotStored)?;
+        in_time(stored).map_err(IngestError::PayloadNotStored)?;
     }
     let watch = Stopwatch::start();
     let sent = course.schedule.queue(queue.send(message)).await;
     course.times.queue = Some(watch.time());
     match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
-        Ok(message_id) => Ok(Stored::Queued { message_id }),
+        Ok(message_id) => Ok(Destination::Queued { message_id }),
         Err(reason) => spill(bucket, message, reason, course).await,
     }
 }
@@ -55,18 +55,18 @@ async fn spill(
     bucket: &impl Bucket,
     message: &Message,
     reason: QueueError,
-    course: &mut Course,
-) -> Result<Stored, Failure> {
+    course: &mut RequestContext,
+) -> Result<Destination, IngestError> {
     let key = spill::key(message);
     let watch = Stopwatch::start();
-    let stored = match Record::of(message).to_json() {
+    let stored = match SpilledMessage::of(message).to_json() {
         Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
         Err(error) => Err(BucketError::NotStored(error.into())),
     };
     course.times.spill = Some(watch.time());
     match stored {
-        Ok(()) => Ok(Stored::Spilled { key, reason }),
-        Err(bucket) => Err(Failure::NotDurable {
+        Ok(()) => Ok(Destination::Spilled { key, reason }),
+        Err(bucket) => Err(IngestError::DeliveryFailed {
             queue: reason,
             bucket,
         }),
@@ -74,6 +74,6 @@ async fn spill(
 }
 
 /// What the bucket has not confirmed in time counts as not stored.
-fn in_time(stored: Result<Result<(), BucketError>, TooLate>) -> Result<(), BucketError> {
+fn in_time(stored: Result<Result<(), BucketError>, DeadlineExceeded>) -> Result<(), BucketError> {
     stored.unwrap_or_else(|late| Err(BucketError::NotStored(late.into())))
 }

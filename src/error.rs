@@ -3,21 +3,21 @@
 use crate::bucket::BucketError;
 use crate::queue::QueueError;
 use crate::secrets::FetchError;
-use crate::signature::Rejected;
+use crate::signature::InvalidSignature;
 use std::error::Error;
 
 /// Why a request did not get what it asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum IngestError {
     /// The secret has no such webhook.
     #[error("unknown webhook")]
     UnknownWebhook,
     /// Nobody who holds a secret of this webhook signed this body.
     #[error(transparent)]
-    Rejected(#[from] Rejected),
+    InvalidSignature(#[from] InvalidSignature),
     /// There is no secret to verify with.
     #[error("no secret to verify with")]
-    NoSecret(#[source] FetchError),
+    SecretUnavailable(#[source] FetchError),
     /// The secrets that we have do not verify it, and no newer ones could be fetched.
     #[error("no newer secret could be fetched")]
     NoNewerSecret(#[source] FetchError),
@@ -25,8 +25,8 @@ pub enum Failure {
     #[error("the payload is not durable")]
     PayloadNotStored(#[source] BucketError),
     /// Neither the queue nor the bucket confirmed the event.
-    #[error("the event is not durable: {}; nor can it spill", chain(.queue))]
-    NotDurable {
+    #[error("the event is not durable: {}; nor can it spill", error_chain(.queue))]
+    DeliveryFailed {
         /// What the queue said.
         queue: QueueError,
         /// What the bucket said then.
@@ -36,7 +36,7 @@ pub enum Failure {
 }
 
 /// An error with all its causes on one line: the SDK's own message is only "service error".
-pub fn chain(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

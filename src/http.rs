@@ -1,28 +1,28 @@
 //! Request to answer: the order of the checks, and one log line. Routes and statuses are in rooms of their own.
 
-mod answer;
 mod gateway;
 mod request;
+mod response;
 mod route;
 
-pub use answer::{Refusal, Served};
-pub use gateway::{EventError, GatewayAnswer, GatewayEvent};
+pub use gateway::{EventError, GatewayEvent, GatewayResponse};
 pub use request::{MalformedBase64, RawBody, Request};
+pub use response::{ApiError, Success};
 pub use route::Route;
 
 use crate::bucket::Bucket;
-use crate::config::{Config, Sources};
-use crate::course::Course;
+use crate::config::{Config, SourceAllowlist};
 use crate::queue::Queue;
-use crate::receive::{Delivery, Origin, Relay};
+use crate::receive::{Delivery, Relay, SecretScope};
+use crate::request_context::RequestContext;
 use crate::secrets::SecretStore;
-use crate::signature::{Rejected, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
-use crate::telemetry::{self, Line, Log};
+use crate::signature::{InvalidSignature, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
+use crate::telemetry::{self, Log, RequestLog};
 use crate::training::model_list;
-use answer::reply;
 use lambda_http::Context;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, Response};
+use response::into_response;
 use std::time::{Duration, SystemTime};
 
 /// Header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
@@ -35,15 +35,15 @@ const DELIVERY_ID_HEADER: &str = "x-labelbox-id";
 const MAX_HEADER_BYTES: usize = 256;
 
 /// Where requests come in.
-pub struct Door<S, Q, B> {
+pub struct WebhookHandler<S, Q, B> {
     relay: Relay<S, Q, B>,
-    sources: Sources,
+    sources: SourceAllowlist,
     models: String,
     log: Log,
     clock: fn() -> SystemTime,
 }
 
-impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
+impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
     /// Opens the door to a relay.
     pub fn new(
         config: &Config,
@@ -66,12 +66,12 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     }
 
     /// Answers a gateway's event, whatever it is.
-    pub async fn answer_event(&self, event: GatewayEvent, context: &Context) -> GatewayAnswer {
+    pub async fn handle(&self, event: GatewayEvent, context: &Context) -> GatewayResponse {
         match event.into_request(context) {
             Ok(request) => self.answer(request).await.into(),
             Err(EventError::NotHttp) => {
                 telemetry::not_an_http_request(&context.request_id);
-                reply(&Err(Refusal::NoRoute)).into()
+                into_response(&Err(ApiError::NoRoute)).into()
             }
             Err(EventError::Unreadable) => {
                 let now = (self.clock)();
@@ -79,12 +79,12 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
                     request_id: context.request_id.clone(),
                     ..Request::default()
                 };
-                self.close(&Line {
+                self.respond(&RequestLog {
                     request: &unread,
                     route: None,
                     body_bytes: 0,
-                    outcome: &Err(Refusal::Unreadable),
-                    course: &Course::starting_now(None),
+                    outcome: &Err(ApiError::Unreadable),
+                    course: &RequestContext::starting_now(None),
                     started: now,
                     ended: now,
                 })
@@ -96,13 +96,13 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     /// Answers a request, whatever it is, and writes its log line.
     pub async fn answer(&self, mut request: Request) -> Response<String> {
         let started = (self.clock)();
-        let mut course = Course::starting_now(time_left(&request, started));
+        let mut course = RequestContext::starting_now(time_left(&request, started));
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
         let outcome = match self.check(&request, route.as_ref(), &mut course) {
             Ok(route) => {
-                self.serve(&request, route, body, started, &mut course)
+                self.dispatch(&request, route, body, started, &mut course)
                     .await
             }
             Err(refusal) => {
@@ -110,7 +110,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
                 Err(refusal)
             }
         };
-        self.close(&Line {
+        self.respond(&RequestLog {
             request: &request,
             route: route.as_ref(),
             body_bytes,
@@ -122,9 +122,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
     }
 
     /// Writes the log line of a request, and gives the answer to it.
-    fn close(&self, line: &Line<'_>) -> Response<String> {
+    fn respond(&self, line: &RequestLog<'_>) -> Response<String> {
         self.log.write(line);
-        let mut answer = reply(line.outcome);
+        let mut answer = into_response(line.outcome);
         if line.request.method == Method::HEAD.as_str() {
             answer.body_mut().clear();
         }
@@ -136,11 +136,11 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         &self,
         request: &Request,
         route: Option<&'r Route>,
-        course: &mut Course,
-    ) -> Result<&'r Route, Refusal> {
-        let route = route.ok_or(Refusal::NoRoute)?;
+        course: &mut RequestContext,
+    ) -> Result<&'r Route, ApiError> {
+        let route = route.ok_or(ApiError::NoRoute)?;
         if !route.takes(&request.method) {
-            return Err(Refusal::MethodNotAllowed {
+            return Err(ApiError::MethodNotAllowed {
                 allow: route.allow(),
             });
         }
@@ -149,42 +149,42 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         }
         course.is_source_allowed = self.sources.allow(request.source);
         if !course.is_source_allowed && self.sources.enforced {
-            return Err(Refusal::SourceNotAllowed);
+            return Err(ApiError::SourceNotAllowed);
         }
         // Labelbox's training calls name no content type.
         if matches!(route, Route::Webhook(_)) && !is_json(request.values(CONTENT_TYPE.as_str())) {
-            return Err(Refusal::UnsupportedMediaType);
+            return Err(ApiError::UnsupportedMediaType);
         }
         Ok(route)
     }
 
-    async fn serve(
+    async fn dispatch(
         &self,
         request: &Request,
         route: &Route,
         body: RawBody,
         now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Served, Refusal> {
-        let Some(origin) = origin_of(route) else {
-            return Ok(Served::Healthy);
+        course: &mut RequestContext,
+    ) -> Result<Success, ApiError> {
+        let Some(scope) = secret_scope(route) else {
+            return Ok(Success::Healthy);
         };
         let body = body.decode()?;
         let signatures = signatures_of(request);
         if *route == Route::Models {
-            return self.models(origin, signatures, now, course).await;
+            return self.models(scope, signatures, now, course).await;
         }
         let delivery = Delivery {
-            origin,
+            scope,
             signatures,
             body: Unverified::new(body),
-            topic: usable(request.only_value(TOPIC_HEADER)),
-            delivery_id: usable(request.only_value(DELIVERY_ID_HEADER)),
-            trace: usable(request.trace.as_deref()).filter(|trace| has_root(trace)),
+            topic: valid_header(request.single_value(TOPIC_HEADER)),
+            delivery_id: valid_header(request.single_value(DELIVERY_ID_HEADER)),
+            trace: valid_header(request.trace.as_deref()).filter(|trace| has_root(trace)),
             request_id: request.request_id.clone(),
         };
         let receipt = self.relay.receive(delivery, now, course).await?;
-        Ok(Served::Received(Box::new(receipt)))
+        Ok(Success::Received(Box::new(receipt)))
     }
 
     /// Whether a refused request is signed with one of our secrets: an event that is lost, and no noise.
@@ -197,36 +197,38 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Door<S, Q, B> {
         let (Ok(signatures), Ok(body)) = (signatures_of(request), body) else {
             return false;
         };
-        let origin = route.and_then(origin_of);
+        let scope = route.and_then(secret_scope);
         let body = Unverified::new(body);
-        self.relay.is_signed(origin.as_ref(), &signatures, &body)
+        self.relay.is_signed(scope.as_ref(), &signatures, &body)
     }
 
     /// Labelbox signs this call over the empty body, whatever comes with it.
     async fn models(
         &self,
-        origin: Origin,
-        signatures: Result<Signatures, Rejected>,
+        scope: SecretScope,
+        signatures: Result<Signatures, InvalidSignature>,
         now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Served, Refusal> {
+        course: &mut RequestContext,
+    ) -> Result<Success, ApiError> {
         let nothing = Unverified::new(Vec::new());
-        let proof = self.relay.prove(&origin, signatures, nothing, now, course);
+        let proof = self
+            .relay
+            .authenticate(&scope, signatures, nothing, now, course);
         proof.await?;
-        Ok(Served::Models(self.models.clone()))
+        Ok(Success::Models(self.models.clone()))
     }
 }
 
 /// Whose secrets sign the requests to a route; `None` for the route that is not signed.
-fn origin_of(route: &Route) -> Option<Origin> {
+fn secret_scope(route: &Route) -> Option<SecretScope> {
     match route {
         Route::Health => None,
-        Route::Models | Route::ModelRun => Some(Origin::Training),
-        Route::Webhook(webhook) => Some(Origin::Webhook(webhook.clone())),
+        Route::Models | Route::ModelRun => Some(SecretScope::Training),
+        Route::Webhook(webhook) => Some(SecretScope::Webhook(webhook.clone())),
     }
 }
 
-fn signatures_of(request: &Request) -> Result<Signatures, Rejected> {
+fn signatures_of(request: &Request) -> Result<Signatures, InvalidSignature> {
     Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER))
 }
 
@@ -259,7 +261,7 @@ fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
 }
 
 /// A header's value, if it is 1 to 256 visible ASCII characters; any other counts as missing.
-fn usable(value: Option<&str>) -> Option<String> {
+fn valid_header(value: Option<&str>) -> Option<String> {
     let is_usable = |value: &&str| {
         (1..=MAX_HEADER_BYTES).contains(&value.len())
             && value.bytes().all(|byte| byte.is_ascii_graphic())

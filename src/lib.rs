@@ -8,7 +8,7 @@
 pub mod aws;
 pub mod bucket;
 pub mod config;
-pub mod course;
+pub mod deadlines;
 pub mod deliver;
 pub mod error;
 pub mod event;
@@ -16,8 +16,7 @@ pub mod http;
 pub mod message;
 pub mod queue;
 pub mod receive;
-pub mod schedule;
-pub mod secret;
+pub mod request_context;
 pub mod secrets;
 pub mod signature;
 pub mod spill;

@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use labelbox_relay::aws::{Connections, Internet, Services};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
-use labelbox_relay::http::{Door, GatewayEvent};
+use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
@@ -52,11 +52,11 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     let bucket = S3::new(services.bucket.clone());
     let relay = Relay::new(&config, store, queue, bucket);
     let log = Log::to_standard_output(&config);
-    let door = Arc::new(Door::new(&config, relay, log, clock));
+    let door = Arc::new(WebhookHandler::new(&config, relay, log, clock));
     tokio::join!(door.warm_up(), services.connect_ahead(&connections));
     let answer = move |event: LambdaEvent<GatewayEvent>| {
         let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(door.answer_event(event.payload, &event.context).await) }
+        async move { Ok::<_, Infallible>(door.handle(event.payload, &event.context).await) }
     };
     Runtime::new(service_fn(answer)).run_concurrent().await
 }

@@ -6,12 +6,12 @@ mod payload;
 
 pub use checksum::{Checksums, md5_of};
 pub use identity::group_id;
-pub use payload::{NotCarriable, PAYLOAD_SIZE, POINTER_CLASS, Payload};
+pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
 
 use crate::config::{Config, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
-use payload::{Carried, carry, is_sqs_text};
+use payload::{Placement, carry, is_sqs_text};
 use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ const MAX_VALUE_BYTES: usize = 1024;
 
 /// How messages travel in this stack.
 #[derive(Debug, Clone)]
-pub struct Carriage {
+pub struct MessageConfig {
     /// The kind of all queues.
     pub queue_type: QueueType,
     /// The largest message that may go inline, in bytes, attributes included.
@@ -31,7 +31,7 @@ pub struct Carriage {
     pub bucket: String,
 }
 
-impl From<&Config> for Carriage {
+impl From<&Config> for MessageConfig {
     fn from(config: &Config) -> Self {
         Self {
             queue_type: config.queue_type,
@@ -43,7 +43,7 @@ impl From<&Config> for Carriage {
 
 /// What came along with a verified body; none of it is covered by the signature.
 #[derive(Default)]
-pub struct Envelope {
+pub struct DeliveryMetadata {
     /// Labelbox's id of the delivery.
     pub delivery_id: Option<String>,
     /// The webhook name in the path.
@@ -128,31 +128,31 @@ impl Message {
     pub fn compose(
         verified: Verified,
         event: Event,
-        envelope: Envelope,
-        carriage: &Carriage,
+        metadata: DeliveryMetadata,
+        message_config: &MessageConfig,
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
-        let dedup_id = identity::dedup_id(&verified, &event, &envelope);
-        let group_id = match carriage.queue_type {
+        let dedup_id = identity::dedup_id(&verified, &event, &metadata);
+        let group_id = match message_config.queue_type {
             QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,
         };
         let entity = event.entity;
         let mut attributes = attributes(
             event,
-            envelope.delivery_id,
-            envelope.webhook,
+            metadata.delivery_id,
+            metadata.webhook,
             received_at,
             &dedup_id,
         );
         let size = attributes.iter().map(Attribute::byte_count).sum();
-        let (body, payload) = match carry(verified.into_body(), size, carriage.inline_limit) {
-            Carried::Inline(body) => (body, None),
-            Carried::Not(bytes, reason) => {
+        let (body, payload) = match carry(verified.into_body(), size, message_config.inline_limit) {
+            Placement::Inline(body) => (body, None),
+            Placement::Not(bytes, reason) => {
                 let payload = Payload::new(&dedup_id, payload_id(), bytes, reason);
                 attributes.push(payload.size_attribute());
-                (payload.pointer(&carriage.bucket), Some(payload))
+                (payload.pointer(&message_config.bucket), Some(payload))
             }
         };
         let message = Self {
@@ -161,7 +161,7 @@ impl Message {
             attributes,
             dedup_id,
             group_id,
-            trace: envelope.trace,
+            trace: metadata.trace,
             received_at,
         };
         (message, payload)

@@ -30,7 +30,7 @@ pub enum QueueError {
     NotSent(#[source] Box<dyn Error + Send + Sync>),
     /// The confirmation is not for the message that was sent.
     #[error("the queue confirmed another message than the one sent: {0}")]
-    WrongConfirmation(&'static str),
+    ChecksumMismatch(&'static str),
 }
 
 /// One SQS queue for each entity.
@@ -66,7 +66,7 @@ impl Queue for Sqs {
         let not_sent = |error: CallError| QueueError::NotSent(error.into());
         let request = self.request(message).map_err(not_sent)?;
         let confirmation = self.send_message.send(request, &self.service).await;
-        confirmed_id(confirmation.map_err(not_sent)?, &Checksums::of(message))
+        verify_response(confirmation.map_err(not_sent)?, &Checksums::of(message))
     }
 }
 
@@ -162,21 +162,21 @@ impl<'m> Written<'m> {
 ///
 /// # Errors
 /// When it is not for the message with these checksums.
-pub fn confirmed_id(
+pub fn verify_response(
     confirmation: SendMessageOutput,
     sent: &Checksums,
 ) -> Result<String, QueueError> {
     if confirmation.md5_of_message_body.as_deref() != Some(&sent.body) {
-        return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));
+        return Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"));
     }
     if confirmation.md5_of_message_attributes != sent.attributes {
-        return Err(QueueError::WrongConfirmation(
+        return Err(QueueError::ChecksumMismatch(
             "MD5OfMessageAttributes differs",
         ));
     }
     confirmation
         .message_id
-        .ok_or(QueueError::WrongConfirmation("MessageId is missing"))
+        .ok_or(QueueError::ChecksumMismatch("MessageId is missing"))
 }
 
 #[cfg(test)]

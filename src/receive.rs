@@ -1,16 +1,16 @@
-//! The whole job: prove who sent it, read what it is, make it durable.
+//! The whole job: authenticate who sent it, read what it is, make it durable.
 
 use crate::bucket::Bucket;
 use crate::config::Config;
-use crate::course::Course;
-use crate::deliver::{Stored, deliver};
-use crate::error::Failure;
+use crate::deliver::{Destination, deliver};
+use crate::error::IngestError;
 use crate::event::{Entity, Event};
-use crate::message::{Carriage, Envelope, Message, NotCarriable};
+use crate::message::{DeliveryMetadata, Message, MessageConfig, OffloadReason};
 use crate::queue::Queue;
-use crate::secret::{Secret, Secrets};
+use crate::request_context::RequestContext;
 use crate::secrets::{FetchError, SecretCache, SecretStore};
-use crate::signature::{Rejected, Signatures, Unverified, Verified};
+use crate::secrets::{Secret, Secrets};
+use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
 use crate::telemetry;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
@@ -27,15 +27,15 @@ pub struct Relay<S, Q, B> {
     secrets: SecretCache<S>,
     queue: Q,
     bucket: B,
-    carriage: Carriage,
+    message_config: MessageConfig,
 }
 
 /// One event as it came in. Nothing in it can be trusted yet, so it cannot be printed.
 pub struct Delivery {
     /// Which route it came by.
-    pub origin: Origin,
+    pub scope: SecretScope,
     /// What its headers claim.
-    pub signatures: Result<Signatures, Rejected>,
+    pub signatures: Result<Signatures, InvalidSignature>,
     /// The bytes that were signed.
     pub body: Unverified,
     /// The topic that its header names.
@@ -50,7 +50,7 @@ pub struct Delivery {
 
 /// The route that a delivery came by; it decides which secret must have signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum SecretScope {
     /// `POST /webhooks/{webhook}`.
     Webhook(String),
     /// The training routes.
@@ -59,30 +59,30 @@ pub enum Origin {
 
 /// An event that is durable.
 #[derive(Debug)]
-pub struct Receipt {
+pub struct DeliveryResult {
     /// The message that was stored.
     pub message: Message,
     /// Where.
-    pub stored: Stored,
+    pub stored: Destination,
     /// Why its body is a payload in the bucket, if it is.
-    pub payload_reason: Option<NotCarriable>,
+    pub payload_reason: Option<OffloadReason>,
 }
 
-impl Receipt {
+impl DeliveryResult {
     /// Where the event is now, in a word.
     pub fn status(&self) -> &'static str {
         match (&self.stored, self.message.entity) {
-            (Stored::Spilled { .. }, _) => "spilled",
-            (Stored::Queued { .. }, Entity::Unrouted(_)) => "unrouted",
-            (Stored::Queued { .. }, _) => "queued",
+            (Destination::Spilled { .. }, _) => "spilled",
+            (Destination::Queued { .. }, Entity::Unrouted(_)) => "unrouted",
+            (Destination::Queued { .. }, _) => "queued",
         }
     }
 
     /// The id of the durable copy: SQS's id of the message, or the key of the spilled one.
     pub fn message_id(&self) -> &str {
         match &self.stored {
-            Stored::Queued { message_id } => message_id,
-            Stored::Spilled { key, .. } => key,
+            Destination::Queued { message_id } => message_id,
+            Destination::Spilled { key, .. } => key,
         }
     }
 }
@@ -94,13 +94,13 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             secrets: SecretCache::new(store, config.secret_ttl),
             queue,
             bucket,
-            carriage: config.into(),
+            message_config: config.into(),
         }
     }
 
     /// Fetches the secret before the first event needs it. A failure here is no failure yet: the first event asks again.
     pub async fn warm_up(&self, now: SystemTime) {
-        let mut course = Course::starting_now(None);
+        let mut course = RequestContext::starting_now(None);
         let fetched = self.secrets.current(now, &mut course);
         if let Ok(Err(error)) = tokio::time::timeout(WARM_UP_TIME_LIMIT, fetched).await {
             telemetry::secret_not_fetched(&error);
@@ -115,10 +115,10 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
         &self,
         delivery: Delivery,
         now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Receipt, Failure> {
+        course: &mut RequestContext,
+    ) -> Result<DeliveryResult, IngestError> {
         let Delivery {
-            origin,
+            scope,
             signatures,
             body,
             topic,
@@ -126,68 +126,71 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
             trace,
             request_id,
         } = delivery;
-        let verified = self.prove(&origin, signatures, body, now, course).await?;
-        let event = match origin {
-            Origin::Webhook(_) => Event::of_webhook(&verified, topic.as_deref()),
-            Origin::Training => Event::of_model_run(&verified),
+        let verified = self
+            .authenticate(&scope, signatures, body, now, course)
+            .await?;
+        let event = match scope {
+            SecretScope::Webhook(_) => Event::of_webhook(&verified, topic.as_deref()),
+            SecretScope::Training => Event::of_model_run(&verified),
         };
-        let envelope = Envelope {
+        let metadata = DeliveryMetadata {
             delivery_id,
-            webhook: origin.webhook(),
+            webhook: scope.webhook(),
             request_id,
             trace,
         };
         let (message, payload) = Message::compose(
             verified,
             event,
-            envelope,
-            &self.carriage,
+            metadata,
+            &self.message_config,
             now.into(),
             Uuid::new_v4,
         );
         let payload_reason = payload.as_ref().map(|payload| payload.reason);
         let stored = deliver(&self.bucket, &self.queue, &message, payload, course).await?;
-        Ok(Receipt {
+        Ok(DeliveryResult {
             message,
             stored,
             payload_reason,
         })
     }
 
-    /// Proves that a holder of a secret of `origin` signed `body`, within the time that a sender can wait.
+    /// Proves that a holder of a secret of `scope` signed `body`, within the time that a sender can wait.
     ///
     /// # Errors
     /// When nobody did, or when there is no secret to say so.
-    pub async fn prove(
+    pub async fn authenticate(
         &self,
-        origin: &Origin,
-        signatures: Result<Signatures, Rejected>,
+        scope: &SecretScope,
+        signatures: Result<Signatures, InvalidSignature>,
         body: Unverified,
         now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Verified, Failure> {
+        course: &mut RequestContext,
+    ) -> Result<Verified, IngestError> {
         let schedule = course.schedule;
-        let proof = self.prove_patiently(origin, signatures, body, now, course);
-        schedule
-            .proof(proof)
-            .await
-            .unwrap_or_else(|late| Err(Failure::NoSecret(FetchError::Unreachable(late.into()))))
+        let proof = self.authenticate_with_refresh(scope, signatures, body, now, course);
+        schedule.proof(proof).await.unwrap_or_else(|late| {
+            Err(IngestError::SecretUnavailable(FetchError::Unreachable(
+                late.into(),
+            )))
+        })
     }
 
-    async fn prove_patiently(
+    async fn authenticate_with_refresh(
         &self,
-        origin: &Origin,
-        signatures: Result<Signatures, Rejected>,
+        scope: &SecretScope,
+        signatures: Result<Signatures, InvalidSignature>,
         body: Unverified,
         now: SystemTime,
-        course: &mut Course,
-    ) -> Result<Verified, Failure> {
+        course: &mut RequestContext,
+    ) -> Result<Verified, IngestError> {
         let secrets = self.secrets.current(now, course).await;
-        let mut secrets = secrets.map_err(Failure::NoSecret)?;
+        let mut secrets = secrets.map_err(IngestError::SecretUnavailable)?;
         let mut body = body;
         loop {
-            let failure = match origin.secrets_in(&secrets) {
-                None => Failure::UnknownWebhook,
+            let failure = match scope.secrets_in(&secrets) {
+                None => IngestError::UnknownWebhook,
                 Some(ours) => {
                     let signatures = signatures
                         .as_ref()
@@ -197,35 +200,35 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
                         Ok(verified) => return Ok(verified),
                         Err(unverified) => body = unverified,
                     }
-                    Rejected.into()
+                    InvalidSignature.into()
                 }
             };
             match self.secrets.refresh(&secrets, now, course).await {
                 Ok(Some(newer)) => secrets = newer,
                 Ok(None) => {
-                    if matches!(failure, Failure::UnknownWebhook) {
+                    if matches!(failure, IngestError::UnknownWebhook) {
                         course.is_signed_but_refused = signatures
                             .is_ok_and(|signatures| self.is_signed(None, &signatures, &body));
                     }
                     return Err(failure);
                 }
-                Err(error) => return Err(Failure::NoNewerSecret(error)),
+                Err(error) => return Err(IngestError::NoNewerSecret(error)),
             }
         }
     }
 
-    /// Whether one of the secrets in memory signed `body`: those of `origin`, or, if that is not known, as many of all as
+    /// Whether one of the secrets in memory signed `body`: those of `scope`, or, if that is not known, as many of all as
     /// [`MAX_HASHED_BYTES`] allows. Fetches nothing.
     pub fn is_signed(
         &self,
-        origin: Option<&Origin>,
+        scope: Option<&SecretScope>,
         signatures: &Signatures,
         body: &Unverified,
     ) -> bool {
         let Some(secrets) = self.secrets.cached() else {
             return false;
         };
-        if let Some(ours) = origin.and_then(|origin| origin.secrets_in(&secrets)) {
+        if let Some(ours) = scope.and_then(|scope| scope.secrets_in(&secrets)) {
             return body.is_signed(signatures, ours);
         }
         let most = (MAX_HASHED_BYTES / body.byte_count().max(1)).max(1);
@@ -233,7 +236,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> Relay<S, Q, B> {
     }
 }
 
-impl Origin {
+impl SecretScope {
     fn secrets_in<'s>(&self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
         match self {
             Self::Webhook(webhook) => secrets.of_webhook(webhook),

@@ -1,101 +1,193 @@
-//! Where secrets come from: the need as a trait, and AWS Secrets Manager, which fills it.
+//! What a secret is: its text, the webhooks that it belongs to, and how it hides.
 
 mod cache;
+mod store;
 
 pub use cache::SecretCache;
+pub use store::{FetchError, SecretStore, SecretsManager};
 
-use crate::aws::{CallError, Operation, Service};
-use crate::secret::{InvalidSecret, Secrets};
-use aws_sdk_secretsmanager::operation::get_secret_value::{
-    GetSecretValue, GetSecretValueError, GetSecretValueInput, GetSecretValueOutput,
-};
-use std::error::Error;
-use std::future::Future;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::collections::HashMap;
+use std::fmt;
+use zeroize::Zeroizing;
 
-/// A place that holds the secrets.
-pub trait SecretStore {
-    /// Fetches the current secrets.
-    fn fetch(&self) -> impl Future<Output = Result<Secrets, FetchError>> + Send;
-}
+/// The name of the secret that signs the training routes; no webhook can have it.
+const TRAINING: &str = "training";
 
-/// Why the secrets could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// No usable answer: network, time limit, throttling, a fault of the service. The last value stays good.
-    #[error("the secret store could not be reached")]
-    Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// A clear no: access is refused, or the secret is gone. The last value must not outlive its age limit.
-    #[error("the secret store refused")]
-    Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// The store answered with something that cannot be used. A typing mistake must not stop events that the last
-    /// value verifies, so it stays good.
-    #[error("the secret cannot be used")]
-    Unusable(#[source] Box<dyn Error + Send + Sync>),
-    /// The last fetch failed with this error, and it is too early for another one.
-    #[error("it is too early to fetch again after this failure: {0}")]
-    NotDue(String),
-}
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-impl From<InvalidSecret> for FetchError {
-    fn from(error: InvalidSecret) -> Self {
-        Self::Unusable(error.into())
+/// One shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` says which copies are not
+/// ours to zero, such as the answer that it came in.
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a secret's text. One leading byte order mark and one trailing newline, with or without a message_config return,
+    /// are not part of it: editors and shells add them.
+    pub fn new(mut text: String) -> Self {
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.remove(0);
+        }
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether there is nothing to sign with. An empty secret never verifies anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The HMAC key: the text as UTF-8.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
-/// One secret in AWS Secrets Manager, always its current version.
-pub struct SecretsManager {
-    service: Service,
-    get_secret_value: Operation<GetSecretValueInput, GetSecretValueOutput, GetSecretValueError>,
-    secret_id: String,
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
-impl SecretsManager {
-    /// Reads the secret with this name or ARN.
-    pub fn new(service: Service, secret_id: String) -> Self {
-        Self {
-            service,
-            get_secret_value: Operation::of(&GetSecretValue::new()),
-            secret_id,
+/// Every secret that Secrets Manager gave us in one value.
+#[derive(Debug)]
+pub enum Secrets {
+    /// Plain text: one secret for every route.
+    Shared(Vec<Secret>),
+    /// A JSON object: each webhook name has its own, several of them while rotating.
+    ByWebhook(HashMap<String, Vec<Secret>>),
+}
+
+/// The value cannot be meant as a secret. No message quotes a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// Nothing that can be seen.
+    #[error("the secret's value is blank")]
+    Blank,
+    /// A JSON list, or a string in quotation marks.
+    #[error(
+        "the secret's value is a JSON list or a quoted JSON string; it must be plain text, or an object of webhook \
+         names with a secret or a list of secrets"
+    )]
+    NotAnObject,
+    /// It starts like a JSON object.
+    #[error(
+        "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list \
+         of secrets (line {line}, column {column})"
+    )]
+    MalformedObject {
+        /// Where the error is, from 1.
+        line: usize,
+        /// Where the error is, from 1.
+        column: usize,
+    },
+}
+
+impl Secrets {
+    /// Reads the string of the Secrets Manager secret; see README.md, "Secrets and rotation", for its two forms.
+    ///
+    /// # Errors
+    /// If the text cannot be meant as a secret: a typing mistake must not turn the text of an object into a secret.
+    pub fn parse(text: String) -> Result<Self, InvalidSecret> {
+        let text = Zeroizing::new(text);
+        let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
+        let visible = value.trim_start_matches(|it: char| it.is_whitespace() || is_zero_width(it));
+        match visible.as_bytes() {
+            [] => return Err(InvalidSecret::Blank),
+            [b'{', ..] => {}
+            [b'[' | b'"', ..] if serde_json::from_str::<IgnoredAny>(visible).is_ok() => {
+                return Err(InvalidSecret::NotAnObject);
+            }
+            _ => return Ok(Self::Shared(vec![Secret::new(text.to_string())])),
+        }
+        // serde_json's message could quote a part of the value, so only the position is kept.
+        let by_webhook: HashMap<String, OneOrMany> =
+            serde_json::from_str(value).map_err(|error| InvalidSecret::MalformedObject {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        let named = by_webhook.into_iter();
+        Ok(Self::ByWebhook(
+            named
+                .map(|(webhook, OneOrMany(secrets))| (webhook, secrets))
+                .collect(),
+        ))
+    }
+
+    /// Every secret, whatever it is for.
+    pub fn all(&self) -> impl Iterator<Item = &Secret> {
+        let (shared, by_webhook) = match self {
+            Self::Shared(secrets) => (Some(secrets), None),
+            Self::ByWebhook(by_webhook) => (None, Some(by_webhook.values())),
+        };
+        shared
+            .into_iter()
+            .chain(by_webhook.into_iter().flatten())
+            .flatten()
+    }
+
+    /// The secrets of a webhook, any of which may match; `None` when the name is not known.
+    pub fn of_webhook(&self, webhook: &str) -> Option<&[Secret]> {
+        match self {
+            // Else whoever runs the training service could send label events.
+            Self::ByWebhook(_) if webhook == TRAINING => None,
+            _ => self.of(webhook),
         }
     }
 
-    async fn value(&self) -> Result<GetSecretValueOutput, CallError> {
-        let input = GetSecretValueInput::builder().secret_id(&self.secret_id);
-        let input = input.build();
-        let input = input.map_err(CallError::malformed)?;
-        let request = self.get_secret_value.write(input)?;
-        self.get_secret_value.send(request, &self.service).await
+    /// The secrets of the training routes; `None` when they have none.
+    pub fn of_training(&self) -> Option<&[Secret]> {
+        self.of(TRAINING)
+    }
+
+    fn of(&self, webhook: &str) -> Option<&[Secret]> {
+        match self {
+            Self::Shared(secrets) => Some(secrets),
+            Self::ByWebhook(by_webhook) => by_webhook.get(webhook).map(Vec::as_slice),
+        }
     }
 }
 
-impl SecretStore for SecretsManager {
-    async fn fetch(&self) -> Result<Secrets, FetchError> {
-        let value = self.value().await.map_err(|error| match &error {
-            CallError::Refused(refused) if refused.code.as_deref().is_some_and(is_refusal) => {
-                FetchError::Refused(error.into())
-            }
-            _ => FetchError::Unreachable(error.into()),
-        })?;
-        let text = value
-            .secret_string
-            .ok_or_else(|| FetchError::Unusable("it is binary, not a string".into()))?;
-        Ok(Secrets::parse(text)?)
+/// Characters that editors and web pages leave in front of a text, and that nobody sees: an object behind them is still
+/// meant as an object, and a broken one.
+fn is_zero_width(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | BYTE_ORDER_MARK)
+}
+
+/// A secret or a list of secrets. What is read becomes a [`Secret`] at once, so that it is zeroed even where the rest of
+/// the object turns out to be wrong: serde's own untagged enums copy texts, and drop them as they are.
+struct OneOrMany(Vec<Secret>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor).map(Self)
     }
 }
 
-/// The error codes that are a verdict on this secret, not a mishap on the way to it.
-///
-/// `InvalidRequestException` is what a secret that is scheduled for deletion answers. Source:
-/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
-fn is_refusal(code: &str) -> bool {
-    matches!(
-        code,
-        "AccessDeniedException"
-            | "AccessDenied"
-            | "DecryptionFailure"
-            | "InvalidRequestException"
-            | "ResourceNotFoundException"
-    )
+struct OneOrManyVisitor;
+
+impl<'de> Visitor<'de> for OneOrManyVisitor {
+    type Value = Vec<Secret>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret or a list of secrets")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![Secret::new(text.to_owned())])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut secrets = Vec::new();
+        while let Some(text) = list.next_element()? {
+            secrets.push(Secret::new(text));
+        }
+        Ok(secrets)
+    }
 }
 
 #[cfg(test)]

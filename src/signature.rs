@@ -1,6 +1,6 @@
 //! Proof that a body came from the holder of a secret: Labelbox's HMAC headers, checked in constant time.
 
-use crate::secret::Secret;
+use crate::secrets::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -23,7 +23,7 @@ pub struct Signatures {
 /// The signature is missing, malformed, duplicated or wrong; which of them is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("signature rejected")]
-pub struct Rejected;
+pub struct InvalidSignature;
 
 impl Signatures {
     /// Reads every value of the two headers, in the form `sha1=<40 hex>` and `sha256=<64 hex>`.
@@ -33,13 +33,13 @@ impl Signatures {
     pub fn read<'h>(
         sha1: impl Iterator<Item = &'h str>,
         sha256: impl Iterator<Item = &'h str>,
-    ) -> Result<Self, Rejected> {
+    ) -> Result<Self, InvalidSignature> {
         let signatures = Self {
             sha1: read_one(sha1, "sha1=")?,
             sha256: read_one(sha256, "sha256=")?,
         };
         if signatures.sha1.is_none() && signatures.sha256.is_none() {
-            return Err(Rejected);
+            return Err(InvalidSignature);
         }
         Ok(signatures)
     }
@@ -48,15 +48,15 @@ impl Signatures {
 fn read_one<'h, const N: usize>(
     mut values: impl Iterator<Item = &'h str>,
     scheme: &str,
-) -> Result<Option<[u8; N]>, Rejected> {
+) -> Result<Option<[u8; N]>, InvalidSignature> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let digits = value.strip_prefix(scheme).ok_or(Rejected)?;
+    let digits = value.strip_prefix(scheme).ok_or(InvalidSignature)?;
     let mut mac = [0; N];
-    hex::decode_to_slice(digits, &mut mac).map_err(|_| Rejected)?;
+    hex::decode_to_slice(digits, &mut mac).map_err(|_| InvalidSignature)?;
     if values.next().is_some() {
-        return Err(Rejected);
+        return Err(InvalidSignature);
     }
     Ok(Some(mac))
 }

@@ -33,7 +33,7 @@ pub fn key(message: &Message) -> String {
 /// A spilled message: the input of SQS's `SendMessage` without its queue.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Record<'m> {
+pub struct SpilledMessage<'m> {
     /// The body, which is a pointer where SQS cannot carry the event.
     pub message_body: Cow<'m, str>,
     /// All message attributes.
@@ -60,7 +60,7 @@ pub struct Value {
     pub string_value: String,
 }
 
-impl<'m> Record<'m> {
+impl<'m> SpilledMessage<'m> {
     /// Writes down a message.
     pub fn of(message: &'m Message) -> Self {
         let attribute = |attribute: &Attribute| {
@@ -99,9 +99,9 @@ impl<'m> Record<'m> {
 }
 
 /// Of the body, only its size.
-impl fmt::Debug for Record<'_> {
+impl fmt::Debug for SpilledMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
+        f.debug_struct("SpilledMessage")
             .field("body_bytes", &self.message_body.len())
             .field("attributes", &self.message_attributes)
             .field("group_id", &self.message_group_id)

@@ -1,22 +1,22 @@
 //! What is logged and counted, under which names. Never a body, a secret or a signature; a header's value only after
 //! the request was verified.
 
-mod line;
-mod lines;
-mod measures;
+mod json_subscriber;
 mod metrics;
+mod request_log;
+mod request_metrics;
 
-pub use line::Line;
 pub use metrics::{Dimension, Metric};
+pub use request_log::RequestLog;
 
 use crate::config::Config;
-use crate::error::chain;
-use crate::http::Served;
-use line::Document;
-use lines::Lines;
-use measures::{Measures, milliseconds};
+use crate::error::error_chain;
+use crate::http::Success;
+use json_subscriber::JsonSubscriber;
 use metrique_writer_core::format::Format;
 use metrique_writer_format_emf::{Emf, EmfBuilder, MetricDefinition, MetricDirective};
+use request_log::EmfEntry;
+use request_metrics::{RequestMetrics, milliseconds};
 use std::error::Error;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -34,8 +34,8 @@ pub fn init(level: Level, clock: fn() -> SystemTime) {
     let _ = tracing::subscriber::set_global_default(lines(level, clock, std::io::stdout));
 }
 
-fn lines<W>(level: Level, clock: fn() -> SystemTime, output: W) -> Lines<W> {
-    Lines {
+fn lines<W>(level: Level, clock: fn() -> SystemTime, output: W) -> JsonSubscriber<W> {
+    JsonSubscriber {
         is_wanted,
         level,
         clock,
@@ -82,12 +82,12 @@ impl Log {
     }
 
     /// Writes the line of a request, or as much of it as is wanted.
-    pub fn write(&self, line: &Line<'_>) {
-        if matches!(line.outcome, Ok(Served::Healthy)) {
+    pub fn write(&self, line: &RequestLog<'_>) {
+        if matches!(line.outcome, Ok(Success::Healthy)) {
             return answered_uptime_check(line);
         }
-        let measures = Measures::of(line);
-        let document = Document {
+        let measures = RequestMetrics::of(line);
+        let document = EmfEntry {
             line,
             measures: &measures,
             is_wanted: line.level() <= self.level,
@@ -150,7 +150,7 @@ fn format_of(namespace: &str) -> EmfBuilder {
 }
 
 /// Writes the line of an uptime check, which has no metrics: they would hide how the rest is doing.
-fn answered_uptime_check(line: &Line<'_>) {
+fn answered_uptime_check(line: &RequestLog<'_>) {
     info!(
         request_id = line.request.request_id,
         route = "health",
@@ -168,12 +168,12 @@ pub fn not_an_http_request(request_id: &str) {
 
 /// Says that the secret could not be fetched when the function started; the first event tries again.
 pub fn secret_not_fetched(error: &dyn Error) {
-    warn!(cause = chain(error), "secret could not be fetched");
+    warn!(cause = error_chain(error), "secret could not be fetched");
 }
 
 /// Says that the function could not start.
 pub fn start_failed(error: &dyn Error) {
-    error!(cause = chain(error), "start failed");
+    error!(cause = error_chain(error), "start failed");
 }
 
 #[cfg(test)]

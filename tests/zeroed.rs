@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use freed::{Freed, with_secret_in};
 use labelbox_relay::aws::Services;
 use labelbox_relay::config::Config;
-use labelbox_relay::course::Course;
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::request_context::RequestContext;
+use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::secrets::{SecretCache, SecretsManager};
 use labelbox_relay::signature::{Signatures, Unverified};
 use std::time::{Duration, SystemTime};
@@ -136,7 +136,7 @@ fn the_answer_of_secrets_manager_is_the_one_place_that_a_fetched_secret_is_left_
         let store = store(&value(form));
         let left = left_by(|| {
             let cache = SecretCache::new(store, Duration::from_secs(60));
-            let mut course = Course::starting_now(None);
+            let mut course = RequestContext::starting_now(None);
             let fetched = runtime.block_on(cache.current(SystemTime::UNIX_EPOCH, &mut course));
             drop(fetched.unwrap());
             drop(cache);

@@ -6,7 +6,7 @@ use super::mend;
 use super::question::LIMIT;
 use crate::http;
 use crate::trouble::Trouble;
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use std::time::Duration;
 
 /// Asks the relay how it is, as an uptime check does.

@@ -13,7 +13,7 @@ use crate::send::new_id;
 use crate::signed::{Answer, Delivery, Route, Said, Sender};
 use crate::stack::Entity;
 use crate::trouble::Trouble;
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, Secrets};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;

@@ -7,7 +7,7 @@ use super::question::{ask, is_gone};
 use crate::secret::{Invisible, can_be_called, is_invisible};
 use crate::stack::Stack;
 use crate::trouble::Trouble;
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, Secrets};
 
 /// The webhook that the stack's `WebhookUrl` is for.
 pub const USUAL_WEBHOOK: &str = "labelbox";
@@ -80,7 +80,7 @@ pub fn judge(text: String, stack: &Stack) -> (Vec<Finding>, Option<Secrets>) {
         }
     };
     let mut findings = match &secrets {
-        Secrets::ForAll(all) => vec![judge_one("secret", all, stack)],
+        Secrets::Shared(all) => vec![judge_one("secret", all, stack)],
         Secrets::ByWebhook(by_webhook) if by_webhook.is_empty() => {
             let says = "is an object without a name: it lets nobody in";
             vec![Finding::problem("secret", says, mend_value(stack))]

@@ -4,7 +4,7 @@ mod form;
 
 use crate::trouble::Trouble;
 use form::{Entries, Writing};
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, Secrets};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -72,7 +72,7 @@ impl Value {
                  relayctl secret add NAME --replace-broken"
             ))
         })?;
-        if let Secrets::ForAll(_) = secrets {
+        if let Secrets::Shared(_) = secrets {
             return Ok(Self::Plain(text));
         }
         // What the function does not count as a part of the object: a byte order mark, and white space.

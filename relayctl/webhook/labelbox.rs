@@ -4,7 +4,7 @@ use super::answer;
 use super::fault::{Fault, tame};
 use super::query::{self, PAGE, Query};
 use super::registered::{Registered, Scope, Topic};
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;

@@ -4,7 +4,7 @@
 //! time and so one connection to each service; `docs/performance.md` says what the difference costs.
 
 use super::signer::host;
-use crate::schedule::now;
+use crate::deadlines::now;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;

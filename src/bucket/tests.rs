@@ -5,7 +5,7 @@
 use super::*;
 use crate::aws::Services;
 use crate::config::offline;
-use crate::error::chain;
+use crate::error::error_chain;
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -68,14 +68,14 @@ async fn only_a_confirmation_of_these_bytes_counts() {
         "",
     ))
     .await;
-    assert!(matches!(other, Err(BucketError::WrongConfirmation)));
+    assert!(matches!(other, Err(BucketError::ChecksumMismatch)));
     let (unsaid, _) = put(answer(200, &[ETAG], "")).await;
     assert!(unsaid.is_ok(), "{unsaid:?}");
     let other = ("etag", "\"d41d8cd98f00b204e9800998ecf8427e\"");
     let (changed, _) = put(answer(200, &[other], "")).await;
-    assert!(matches!(changed, Err(BucketError::WrongConfirmation)));
+    assert!(matches!(changed, Err(BucketError::ChecksumMismatch)));
     let (foreign, _) = put(answer(200, &[], "<html>welcome</html>")).await;
-    assert!(matches!(foreign, Err(BucketError::WrongConfirmation)));
+    assert!(matches!(foreign, Err(BucketError::ChecksumMismatch)));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_refusal_is_told_with_its_cause() {
     let body =
         "<Error><Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
     let (refused, _) = put(answer(404, &[], body)).await;
-    let text = chain(&refused.unwrap_err());
+    let text = error_chain(&refused.unwrap_err());
     assert!(
         text.starts_with("the bucket did not take the object: "),
         "{text}"
@@ -93,7 +93,7 @@ async fn a_refusal_is_told_with_its_cause() {
         "{text}"
     );
     let (proxy, _) = put(answer(403, &[], "go away")).await;
-    let text = chain(&proxy.unwrap_err());
+    let text = error_chain(&proxy.unwrap_err());
     assert!(
         text.contains("S3 answered 403 without a code: no message"),
         "{text}"

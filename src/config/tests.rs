@@ -60,22 +60,22 @@ fn good(variables: &[(&str, &str)]) -> Config {
 
 /// What the message says after its introduction.
 #[track_caller]
-fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     let message = load(variables).unwrap_err().to_string();
-    let problems = message.strip_prefix("the settings are wrong: ").unwrap();
-    problems.split("; ").map(str::to_owned).collect()
+    let errors = message.strip_prefix("the settings are wrong: ").unwrap();
+    errors.split("; ").map(str::to_owned).collect()
 }
 
-/// The name of the variable that a problem is about.
-fn named(problem: &str) -> &str {
-    problem.split(' ').next().unwrap()
+/// The name of the variable that a error is about.
+fn named(error: &str) -> &str {
+    error.split(' ').next().unwrap()
 }
 
 #[track_caller]
-fn check_only_problem(name: &str, value: &str, problem: &str) {
+fn check_only_problem(name: &str, value: &str, error: &str) {
     assert_eq!(
-        problems(&[(name, value)]),
-        [format!("{name} {problem}")],
+        errors(&[(name, value)]),
+        [format!("{name} {error}")],
         "{value:?}"
     );
 }
@@ -159,7 +159,7 @@ fn everything_that_is_missing_is_named_in_one_message() {
 
 #[test]
 fn everything_that_is_wrong_is_named_in_one_message() {
-    let problems = problems(&[
+    let errors = errors(&[
         ("SECRET_ARN", ""),
         ("SECRET_TTL_SECONDS", "soon"),
         ("QUEUE_TYPE", "lifo"),
@@ -170,7 +170,7 @@ fn everything_that_is_wrong_is_named_in_one_message() {
         ("LOG_LEVEL", "loud"),
         ("AWS_REGION", " "),
     ]);
-    let mut names: Vec<_> = problems.iter().map(|problem| named(problem)).collect();
+    let mut names: Vec<_> = errors.iter().map(|error| named(error)).collect();
     names.sort_unstable();
     let expected = [
         "ALLOWED_SOURCE_CIDRS",
@@ -296,8 +296,8 @@ fn the_queues_are_of_the_kind_that_the_settings_say() {
     ] {
         let message = load_with_queues(word, end).unwrap_err().to_string();
         for name in QUEUES {
-            let problem = format!("{name} must be a queue of the kind that QUEUE_TYPE says");
-            assert!(message.contains(&problem), "{word} {end}: {message}");
+            let error = format!("{name} must be a queue of the kind that QUEUE_TYPE says");
+            assert!(message.contains(&error), "{word} {end}: {message}");
         }
     }
 }
@@ -488,7 +488,7 @@ fn no_credential_shows_in_debug_output_or_in_a_problem() {
         format!("{config:?}"),
         format!("{config:#?}"),
         format!("{:?}", config.aws),
-        problems(&[credentials.as_slice(), &[("LOG_LEVEL", "loud")]].concat()).concat(),
+        errors(&[credentials.as_slice(), &[("LOG_LEVEL", "loud")]].concat()).concat(),
     ];
     for text in texts {
         for (name, value) in credentials {
@@ -506,8 +506,8 @@ fn a_problem_does_not_repeat_the_value() {
         ("SECRET_TTL_SECONDS", "hunter2"),
         ("ALLOWED_SOURCE_CIDRS", "hunter2"),
     ] {
-        let problems = problems(&[(name, wrong)]);
-        assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+        let errors = errors(&[(name, wrong)]);
+        assert!(!errors.concat().contains("hunter2"), "{errors:?}");
     }
 }
 
@@ -528,7 +528,7 @@ fn metrics_have_a_namespace_that_cloudwatch_takes() {
         "ähnlich",
         &"x".repeat(256),
     ] {
-        let problem = "must be a namespace for metrics, such as LabelboxRelay/mine";
-        check_only_problem("METRICS_NAMESPACE", wrong, problem);
+        let error = "must be a namespace for metrics, such as LabelboxRelay/mine";
+        check_only_problem("METRICS_NAMESPACE", wrong, error);
     }
 }

@@ -1,6 +1,6 @@
 //! How a failure reads in the log.
 
-use super::chain;
+use super::error_chain;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -15,15 +15,18 @@ fn a_chain_names_every_cause_from_the_outside_in() {
         text,
         source: source.map(Box::new),
     };
-    assert_eq!(chain(&cause("alone", None)), "alone");
+    assert_eq!(error_chain(&cause("alone", None)), "alone");
     let three = cause(
         "service error",
         Some(cause("refused", Some(cause("key is disabled", None)))),
     );
-    assert_eq!(chain(&three), "service error: refused: key is disabled");
+    assert_eq!(
+        error_chain(&three),
+        "service error: refused: key is disabled"
+    );
     let repeated = cause(
         "service error",
         Some(cause("refused", Some(cause("refused", None)))),
     );
-    assert_eq!(chain(&repeated), "service error: refused");
+    assert_eq!(error_chain(&repeated), "service error: refused");
 }

@@ -7,7 +7,7 @@
 )]
 
 use super::*;
-use crate::secret::Secret;
+use crate::secrets::Secret;
 use crate::signature::{Signatures, Unverified};
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;

@@ -56,7 +56,7 @@ struct EventVisitor<'a> {
 }
 
 impl<'de> Visitor<'de> for EventVisitor<'_> {
-    type Value = WrittenEvent<'de>;
+    type Value = RawEvent<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a gateway's event")
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for EventVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         *self.is_object = true;
-        WrittenEvent::deserialize(MapAccessDeserializer::new(map))
+        RawEvent::deserialize(MapAccessDeserializer::new(map))
     }
 }
 
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for EventVisitor<'_> {
 /// cost a third.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct WrittenEvent<'a> {
+struct RawEvent<'a> {
     raw_path: Option<String>,
     path: Option<String>,
     http_method: Option<String>,
@@ -95,7 +95,7 @@ struct WrittenEvent<'a> {
     is_base64_encoded: Option<&'a RawValue>,
 }
 
-impl WrittenEvent<'_> {
+impl RawEvent<'_> {
     /// Whether it has a path or a method. Format 2.0 has its method in the context, but always a path beside it.
     fn is_http(&self) -> bool {
         self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
@@ -103,19 +103,19 @@ impl WrittenEvent<'_> {
 }
 
 /// A JSON object as its pairs, in the order and as often as they are there.
-struct Pairs<V>(Vec<(String, V)>);
+struct MultiMap<V>(Vec<(String, V)>);
 
-impl<V> Default for Pairs<V> {
+impl<V> Default for MultiMap<V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for MultiMap<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PairsVisitor<V>(PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
-            type Value = Pairs<V>;
+        struct MultiMapVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for MultiMapVisitor<V> {
+            type Value = MultiMap<V>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
@@ -124,10 +124,10 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
                 }
-                Ok(Pairs(pairs))
+                Ok(MultiMap(pairs))
             }
         }
-        deserializer.deserialize_map(PairsVisitor(PhantomData))
+        deserializer.deserialize_map(MultiMapVisitor(PhantomData))
     }
 }
 
@@ -135,19 +135,19 @@ struct ProxyEvent {
     raw_path: Option<String>,
     path: Option<String>,
     resource: Option<String>,
-    path_parameters: Pairs<Option<String>>,
+    path_parameters: MultiMap<Option<String>>,
     http_method: Option<String>,
-    headers: Pairs<Option<String>>,
-    multi_value_headers: Pairs<Option<Vec<Option<String>>>>,
+    headers: MultiMap<Option<String>>,
+    multi_value_headers: MultiMap<Option<Vec<Option<String>>>>,
     request_context: RequestContext,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
 }
 
-impl TryFrom<WrittenEvent<'_>> for ProxyEvent {
+impl TryFrom<RawEvent<'_>> for ProxyEvent {
     type Error = serde_json::Error;
 
-    fn try_from(event: WrittenEvent<'_>) -> serde_json::Result<Self> {
+    fn try_from(event: RawEvent<'_>) -> serde_json::Result<Self> {
         Ok(Self {
             raw_path: event.raw_path,
             path: event.path,
@@ -230,8 +230,8 @@ impl GatewayEvent {
 /// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value
 /// that only one of them has still counts, so that what is doubled stays doubled.
 fn headers(
-    single: Pairs<Option<String>>,
-    multi: Pairs<Option<Vec<Option<String>>>>,
+    single: MultiMap<Option<String>>,
+    multi: MultiMap<Option<Vec<Option<String>>>>,
 ) -> Vec<(String, String)> {
     let mut headers = Vec::with_capacity(single.0.len() + multi.0.len());
     for (mut name, values) in multi.0 {
@@ -289,14 +289,14 @@ fn fill_in(resource: &str, parameters: &[(String, Option<String>)]) -> Option<St
 /// An answer in the form that all three gateways take.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GatewayAnswer {
+pub struct GatewayResponse {
     status_code: u16,
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
 }
 
-impl From<Response<String>> for GatewayAnswer {
+impl From<Response<String>> for GatewayResponse {
     fn from(answer: Response<String>) -> Self {
         let (parts, body) = answer.into_parts();
         let header = |(name, value): (&_, &lambda_http::http::HeaderValue)| {

@@ -51,7 +51,7 @@ impl Request {
     }
 
     /// The value of a header that is there exactly once.
-    pub fn only_value(&self, name: &str) -> Option<&str> {
+    pub fn single_value(&self, name: &str) -> Option<&str> {
         let mut values = self.values(name);
         values.next().filter(|_| values.next().is_none())
     }

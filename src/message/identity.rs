@@ -1,6 +1,6 @@
 //! The ids by which queues and consumers tell one event from another, and what belongs together.
 
-use super::Envelope;
+use super::DeliveryMetadata;
 use crate::event::{Entity, Event};
 use crate::signature::Verified;
 use sha2::{Digest, Sha256};
@@ -12,12 +12,12 @@ const MAX_GROUP_ID_BYTES: usize = 128;
 /// them can contain a NUL, so two different events never hash the same bytes.
 ///
 /// The webhook is part of it so that a holder of one webhook's secret cannot displace another webhook's events.
-pub(super) fn dedup_id(verified: &Verified, event: &Event, envelope: &Envelope) -> String {
+pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
     let mut hash = Sha256::new();
     for part in [
-        envelope.webhook.as_deref(),
+        metadata.webhook.as_deref(),
         event.topic.as_deref(),
-        discriminator(event, envelope),
+        discriminator(event, metadata),
     ] {
         hash.update(part.unwrap_or_default());
         hash.update([0]);
@@ -29,15 +29,15 @@ pub(super) fn dedup_id(verified: &Verified, event: &Event, envelope: &Envelope) 
 /// Tells apart events with the same body. The same state of a label is the same event, however often it is delivered.
 /// A row that moves from A to B and back may have the same body twice, so there the delivery counts; a training run has
 /// no delivery id, so there the invocation does.
-fn discriminator<'a>(event: &Event, envelope: &'a Envelope) -> Option<&'a str> {
+fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
     }
     Some(
-        envelope
+        metadata
             .delivery_id
             .as_deref()
-            .unwrap_or(&envelope.request_id),
+            .unwrap_or(&metadata.request_id),
     )
 }
 

@@ -13,7 +13,7 @@ pub const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Poin
 
 /// Why SQS cannot carry a body as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotCarriable {
+pub enum OffloadReason {
     /// SQS takes no empty messages.
     Empty,
     /// SQS takes text only.
@@ -24,7 +24,7 @@ pub enum NotCarriable {
     TooLarge,
 }
 
-impl NotCarriable {
+impl OffloadReason {
     /// The name in logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,11 +44,11 @@ pub struct Payload {
     /// The signed bytes, unchanged.
     pub bytes: Vec<u8>,
     /// Why SQS cannot carry it.
-    pub reason: NotCarriable,
+    pub reason: OffloadReason,
 }
 
 impl Payload {
-    pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: NotCarriable) -> Self {
+    pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: OffloadReason) -> Self {
         Self {
             key: format!("payloads/{dedup_id}/{id}"),
             bytes,
@@ -77,23 +77,23 @@ impl fmt::Debug for Payload {
 }
 
 /// What becomes of a body.
-pub(super) enum Carried {
+pub(super) enum Placement {
     Inline(String),
-    Not(Vec<u8>, NotCarriable),
+    Not(Vec<u8>, OffloadReason),
 }
 
 /// Finds out whether SQS carries a body as it is, together with attributes of this size; copies nothing.
-pub(super) fn carry(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Carried {
+pub(super) fn carry(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Placement {
     if body.is_empty() {
-        return Carried::Not(body, NotCarriable::Empty);
+        return Placement::Not(body, OffloadReason::Empty);
     }
     if body.len() + attribute_bytes > limit {
-        return Carried::Not(body, NotCarriable::TooLarge);
+        return Placement::Not(body, OffloadReason::TooLarge);
     }
     match String::from_utf8(body) {
-        Ok(text) if is_sqs_text(&text) => Carried::Inline(text),
-        Ok(text) => Carried::Not(text.into_bytes(), NotCarriable::ForbiddenCharacter),
-        Err(error) => Carried::Not(error.into_bytes(), NotCarriable::NotUtf8),
+        Ok(text) if is_sqs_text(&text) => Placement::Inline(text),
+        Ok(text) => Placement::Not(text.into_bytes(), OffloadReason::ForbiddenCharacter),
+        Err(error) => Placement::Not(error.into_bytes(), OffloadReason::NotUtf8),
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::*;
 use crate::event::MODEL_RUN_CREATED;
-use crate::secret::Secret;
+use crate::secrets::Secret;
 use crate::signature::{Signatures, Unverified};
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
@@ -74,20 +74,25 @@ impl Delivery<'_> {
         event: Event,
         webhook: Option<&str>,
     ) -> (Message, Option<Payload>) {
-        let envelope = Envelope {
+        let metadata = DeliveryMetadata {
             delivery_id: self.delivery_id.map(str::to_owned),
             webhook: webhook.map(str::to_owned),
             request_id: INVOCATION.to_owned(),
             trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793".to_owned()),
         };
-        let carriage = Carriage {
+        let message_config = MessageConfig {
             queue_type: self.queue_type,
             inline_limit: self.limit,
             bucket: "relay-payloads".to_owned(),
         };
-        Message::compose(verified, event, envelope, &carriage, RECEIVED_AT, || {
-            PAYLOAD_ID
-        })
+        Message::compose(
+            verified,
+            event,
+            metadata,
+            &message_config,
+            RECEIVED_AT,
+            || PAYLOAD_ID,
+        )
     }
 
     /// The message, which goes inline.
@@ -99,7 +104,7 @@ impl Delivery<'_> {
     }
 
     /// Why the body goes to the bucket, if it does.
-    fn reason(&self) -> Option<NotCarriable> {
+    fn reason(&self) -> Option<OffloadReason> {
         self.compose().1.map(|payload| payload.reason)
     }
 }
@@ -298,7 +303,7 @@ fn the_trace_is_passed_through() {
     );
     let verified = verified(LABEL.as_bytes());
     let event = Event::of_webhook(&verified, None);
-    let carriage = Carriage {
+    let message_config = MessageConfig {
         queue_type: QueueType::Fifo,
         inline_limit: LIMIT,
         bucket: "relay-payloads".to_owned(),
@@ -306,8 +311,8 @@ fn the_trace_is_passed_through() {
     let (message, _) = Message::compose(
         verified,
         event,
-        Envelope::default(),
-        &carriage,
+        DeliveryMetadata::default(),
+        &message_config,
         RECEIVED_AT,
         || PAYLOAD_ID,
     );
@@ -515,7 +520,7 @@ fn a_message_may_be_exactly_as_large_as_the_limit_and_not_a_byte_larger() {
             queue_type,
             ..delivery(&too_large)
         };
-        assert_eq!(too_large.reason(), Some(NotCarriable::TooLarge));
+        assert_eq!(too_large.reason(), Some(OffloadReason::TooLarge));
     }
 }
 
@@ -536,7 +541,7 @@ fn a_pointer_is_the_one_that_aws_s_extended_client_reads() {
     let expected = Payload {
         key: key.to_owned(),
         bytes: LABEL.as_bytes().to_vec(),
-        reason: NotCarriable::TooLarge,
+        reason: OffloadReason::TooLarge,
     };
     assert_eq!(payload, Some(expected));
     let size = message.attributes.last().unwrap();
@@ -561,18 +566,18 @@ fn the_limit_is_the_one_that_is_given() {
     };
     let bytes = LABEL.len() + ATTRIBUTES_BYTES;
     assert_eq!(at(bytes).reason(), None);
-    assert_eq!(at(bytes - 1).reason(), Some(NotCarriable::TooLarge));
+    assert_eq!(at(bytes - 1).reason(), Some(OffloadReason::TooLarge));
 }
 
 #[test]
 fn a_body_is_counted_in_bytes_not_in_characters() {
     let body = "\u{e9}".repeat(LIMIT / 2);
-    assert_eq!(delivery(&body).reason(), Some(NotCarriable::TooLarge));
+    assert_eq!(delivery(&body).reason(), Some(OffloadReason::TooLarge));
 }
 
 #[test]
 fn an_empty_body_cannot_be_carried() {
-    assert_eq!(delivery("").reason(), Some(NotCarriable::Empty));
+    assert_eq!(delivery("").reason(), Some(OffloadReason::Empty));
 }
 
 #[test]
@@ -590,7 +595,7 @@ fn a_body_that_is_not_utf_8_cannot_be_carried() {
             body,
             ..delivery("")
         };
-        assert_eq!(delivery.reason(), Some(NotCarriable::NotUtf8), "{body:?}");
+        assert_eq!(delivery.reason(), Some(OffloadReason::NotUtf8), "{body:?}");
     }
 }
 
@@ -609,7 +614,7 @@ fn only_characters_of_sqs_s_set_are_carried() {
             format!("a{character}"),
             format!("{character}a"),
         ] {
-            let expected = (!is_carried).then_some(NotCarriable::ForbiddenCharacter);
+            let expected = (!is_carried).then_some(OffloadReason::ForbiddenCharacter);
             assert_eq!(delivery(&body).reason(), expected, "{character:?}");
         }
     }
@@ -667,10 +672,10 @@ proptest! {
             + body.len();
         match payload.as_ref().map(|payload| payload.reason) {
             None => prop_assert!(inline_bytes <= limit && message.body.as_bytes() == body),
-            Some(NotCarriable::Empty) => prop_assert!(body.is_empty()),
-            Some(NotCarriable::TooLarge) => prop_assert!(inline_bytes > limit),
-            Some(NotCarriable::NotUtf8) => prop_assert!(std::str::from_utf8(&body).is_err()),
-            Some(NotCarriable::ForbiddenCharacter) => {
+            Some(OffloadReason::Empty) => prop_assert!(body.is_empty()),
+            Some(OffloadReason::TooLarge) => prop_assert!(inline_bytes > limit),
+            Some(OffloadReason::NotUtf8) => prop_assert!(std::str::from_utf8(&body).is_err()),
+            Some(OffloadReason::ForbiddenCharacter) => {
                 prop_assert!(!sqs_takes(std::str::from_utf8(&body).unwrap()));
             }
         }

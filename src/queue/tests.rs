@@ -9,7 +9,7 @@
 use super::*;
 use crate::aws::Services;
 use crate::config::offline;
-use crate::error::chain;
+use crate::error::error_chain;
 use crate::event::Reason;
 use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -220,14 +220,14 @@ async fn a_confirmation_for_anything_else_does_not_count() {
         let mut confirmation = confirmation();
         confirmation[field] = value;
         let outcome = outcome_of(answer(200, &confirmation.to_string())).await;
-        let Err(QueueError::WrongConfirmation(reason)) = outcome else {
+        let Err(QueueError::ChecksumMismatch(reason)) = outcome else {
             panic!("{field}: {outcome:?}");
         };
         assert_eq!(reason, expected);
     }
     let outcome = outcome_of(answer(200, "{}")).await;
     assert!(
-        matches!(outcome, Err(QueueError::WrongConfirmation(_))),
+        matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
         "{outcome:?}"
     );
 }
@@ -243,7 +243,7 @@ async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count
     for changed in [changed_body, changed_attribute] {
         let outcome = sqs(wire([confirmed()])).send(&changed).await;
         assert!(
-            matches!(outcome, Err(QueueError::WrongConfirmation(_))),
+            matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
             "{outcome:?}"
         );
     }
@@ -266,7 +266,7 @@ async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
     for (status, body, expected) in cases {
         let error = outcome_of(answer(status, &body)).await.unwrap_err();
         assert!(matches!(error, QueueError::NotSent(_)), "{body}: {error:?}");
-        let text = chain(&error);
+        let text = error_chain(&error);
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
@@ -302,9 +302,9 @@ async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
     let error = sqs(NeverClient::new()).send(&message()).await.unwrap_err();
     assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
     assert!(
-        chain(&error).contains("deadline has elapsed"),
+        error_chain(&error).contains("deadline has elapsed"),
         "{}",
-        chain(&error)
+        error_chain(&error)
     );
 }
 

@@ -1,11 +1,10 @@
 //! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often an unauthenticated
 //! client can cause one.
 
-use super::{FetchError, SecretStore};
-use crate::course::{Course, SecretTrouble};
-use crate::error::chain;
-use crate::schedule::Stopwatch;
-use crate::secret::Secrets;
+use super::{FetchError, SecretStore, Secrets};
+use crate::deadlines::Stopwatch;
+use crate::error::error_chain;
+use crate::request_context::{RefreshError, RequestContext};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -62,7 +61,7 @@ impl<S: SecretStore> SecretCache<S> {
     pub async fn current(
         &self,
         now: SystemTime,
-        course: &mut Course,
+        course: &mut RequestContext,
     ) -> Result<Arc<Secrets>, FetchError> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets);
@@ -81,7 +80,7 @@ impl<S: SecretStore> SecretCache<S> {
             return Err(error);
         };
         let is_stale = !is_within(self.age_limit, state.fetched_at, now);
-        course.secret_trouble = Some(SecretTrouble::new(&error, is_stale));
+        course.refresh_error = Some(RefreshError::new(&error, is_stale));
         Ok(last)
     }
 
@@ -94,7 +93,7 @@ impl<S: SecretStore> SecretCache<S> {
         &self,
         seen: &Arc<Secrets>,
         now: SystemTime,
-        course: &mut Course,
+        course: &mut RequestContext,
     ) -> Result<Option<Arc<Secrets>>, FetchError> {
         let _turn = self.fetching.lock().await;
         {
@@ -142,7 +141,7 @@ impl<S: SecretStore> SecretCache<S> {
     async fn fetch(
         &self,
         now: SystemTime,
-        course: &mut Course,
+        course: &mut RequestContext,
     ) -> Result<Arc<Secrets>, FetchError> {
         self.state().asked_at = Some(now);
         let watch = Stopwatch::start();
@@ -150,7 +149,7 @@ impl<S: SecretStore> SecretCache<S> {
         course.times.secret = Some(watch.time());
         let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
         let mut state = self.state();
-        state.last_failure = answer.as_ref().err().map(|error| chain(error));
+        state.last_failure = answer.as_ref().err().map(|error| error_chain(error));
         match &answer {
             Ok(_) => state.fetched_at = Some(now),
             Err(FetchError::Refused(_)) => {

@@ -1,262 +1,152 @@
-//! The Secrets Manager adapter at the wire: the request that goes out, and what becomes of each answer.
+//! The two forms of the secret's string, and what becomes of typing mistakes.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::Services;
-use crate::config::offline;
-use crate::error::chain;
-use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
-use std::time::UNIX_EPOCH;
 
-const SECRET_ID: &str =
-    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:labelbox-relay-AbCdEf";
-/// Stands in every value, so that a text with a part of the value shows.
-const SENSITIVE: &str = "correct-horse-battery-staple";
-
-fn answer(status: u16, body: &str) -> HttpResponse {
-    HttpResponse::new(status.try_into().unwrap(), body.into())
-}
-
-fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
-    let exchange = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
-    StaticReplayClient::new(answers.into_iter().map(exchange).collect())
-}
-
-/// Secrets Manager in `eu-central-1`, over this wire.
-fn store(http: impl HttpConnector + 'static) -> SecretsManager {
-    let services = Services::over(&offline(), &SharedHttpConnector::new(http), || UNIX_EPOCH);
-    SecretsManager::new(services.secrets_manager.trying_once(), SECRET_ID.to_owned())
-}
-
-async fn outcome_of(answer: HttpResponse) -> Result<Secrets, FetchError> {
-    store(wire([answer])).fetch().await
-}
-
-/// What Secrets Manager answers for a secret with this value.
-fn value(fields: &Value) -> HttpResponse {
-    let mut body = json!({
-        "ARN": SECRET_ID,
-        "Name": "labelbox-relay",
-        "VersionId": "a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
-        "VersionStages": ["AWSCURRENT"],
-        "CreatedDate": 1_523_477_145.713,
-    });
-    for (name, value) in fields.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    answer(200, &body.to_string())
-}
-
-fn string(text: &str) -> HttpResponse {
-    value(&json!({ "SecretString": text }))
-}
-
-fn refusal(status: u16, code: &str) -> HttpResponse {
-    let body = json!({"__type": code, "Message": "a reason of the service"});
-    answer(status, &body.to_string())
+fn texts(secrets: Option<&[Secret]>) -> Option<Vec<String>> {
+    let text = |secret: &Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
+    secrets.map(|secrets| secrets.iter().map(text).collect())
 }
 
 /// The texts of a webhook's secrets.
-fn texts(secrets: &Secrets, webhook: &str) -> Option<Vec<String>> {
-    let text =
-        |secret: &crate::secret::Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
-    Some(secrets.of_webhook(webhook)?.iter().map(text).collect())
+fn of(value: &str, webhook: &str) -> Option<Vec<String>> {
+    texts(
+        Secrets::parse(value.to_owned())
+            .unwrap()
+            .of_webhook(webhook),
+    )
 }
 
-#[tokio::test]
-async fn the_request_asks_for_the_current_value_of_the_secret() {
-    let wire = wire([string(SENSITIVE)]);
-    store(wire.clone()).fetch().await.unwrap();
-    let requests: Vec<_> = wire.actual_requests().collect();
-    let [request] = requests.try_into().unwrap();
-    let header = |name| request.headers().get(name).unwrap_or_default();
-    assert_eq!(request.method(), "POST");
-    assert_eq!(
-        request.uri(),
-        "https://secretsmanager.eu-central-1.amazonaws.com/"
-    );
-    assert_eq!(header("x-amz-target"), "secretsmanager.GetSecretValue");
-    assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
-    let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-    assert_eq!(body, json!({ "SecretId": SECRET_ID }));
+/// The texts of the training routes' secrets.
+fn of_training(value: &str) -> Option<Vec<String>> {
+    texts(Secrets::parse(value.to_owned()).unwrap().of_training())
 }
 
-#[tokio::test]
-async fn plain_text_is_the_secret_of_every_route() {
-    let secrets = outcome_of(string("caf\u{e9} \"1\"\n")).await.unwrap();
-    for webhook in ["labelbox", "another"] {
-        assert_eq!(texts(&secrets, webhook).unwrap(), ["caf\u{e9} \"1\""]);
-    }
-}
-
-#[tokio::test]
-async fn an_object_gives_each_webhook_its_own() {
-    let object = r#"{"labelbox": "current", "project-x": ["new", "old"]}"#;
-    let secrets = outcome_of(string(object)).await.unwrap();
-    assert_eq!(texts(&secrets, "labelbox").unwrap(), ["current"]);
-    assert_eq!(texts(&secrets, "project-x").unwrap(), ["new", "old"]);
-    assert_eq!(texts(&secrets, "training"), None);
-}
-
-#[tokio::test]
-async fn a_value_that_is_no_secret_is_unusable() {
-    let cases = [
-        value(&json!({"SecretBinary": "aHVudGVyMg=="})),
-        value(&json!({"SecretString": null})),
-        value(&json!({})),
-        string(r#"{"labelbox": "#),
-        string(r#"{"labelbox": 1}"#),
-        string(r#"{"labelbox": "a",}"#),
-        string(r#"{"labelbox": {"current": "a"}}"#),
-        string(r#"{"labelbox": "a"} trailing"#),
-        string(" "),
-        string(r#"["a"]"#),
-        string(r#""a""#),
-    ];
-    for answer in cases {
-        let body = format!("{:?}", answer.body());
-        let outcome = outcome_of(answer).await;
-        assert!(
-            matches!(outcome, Err(FetchError::Unusable(_))),
-            "{body}: {outcome:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
-    let codes = [
-        "AccessDeniedException",
-        "AccessDenied",
-        "DecryptionFailure",
-        "InvalidRequestException",
-        "ResourceNotFoundException",
-    ];
-    for code in codes {
-        for code_on_the_wire in [
-            code.to_owned(),
-            format!("com.amazonaws.secretsmanager#{code}"),
-        ] {
-            let error = outcome_of(refusal(400, &code_on_the_wire))
-                .await
-                .unwrap_err();
-            assert!(matches!(error, FetchError::Refused(_)), "{code}: {error:?}");
-            let text = chain(&error);
-            let says_which = text.contains(code) && text.contains("a reason of the service");
-            assert!(says_which, "{code}: {text}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_mishap_on_the_way_is_no_verdict() {
-    let cases = [
-        (500, "InternalServiceError"),
-        (400, "ThrottlingException"),
-        (400, "ExpiredTokenException"),
-        (400, "UnrecognizedClientException"),
-        (400, "InvalidSignatureException"),
-        (400, "RequestExpired"),
-        (503, "ServiceUnavailable"),
-        (400, "SomethingNew"),
-    ];
-    for (status, code) in cases {
-        let error = outcome_of(refusal(status, code)).await.unwrap_err();
-        assert!(
-            matches!(error, FetchError::Unreachable(_)),
-            "{code}: {error:?}"
-        );
-        let text = chain(&error);
-        // This code's message can quote signed headers.
-        let reason = if code == "InvalidSignatureException" {
-            "no message"
-        } else {
-            "a reason of the service"
-        };
-        let says_which = text.contains(code) && text.contains(reason);
-        assert!(says_which, "{code}: {text}");
-    }
-}
-
-#[tokio::test]
-async fn an_answer_that_cannot_be_read_is_no_verdict() {
-    for (status, body) in [
-        (200, "<html>welcome</html>"),
-        (200, r#"{"SecretString": "#),
-        (403, "<html>a proxy says no</html>"),
-        (404, ""),
-        (503, ""),
-        (503, "<html>unavailable</html>"),
+#[test]
+fn plain_text_is_the_secret_of_every_route() {
+    for plain in [
+        "current",
+        "12345",
+        "\"half quoted",
+        "[bracket",
+        "with spaces",
+        " a ",
+        "ключ",
+        "zero width\u{200b}",
     ] {
-        let outcome = outcome_of(answer(status, body)).await;
+        assert_eq!(of(plain, "labelbox").unwrap(), [plain]);
+        assert_eq!(of_training(plain).unwrap(), [plain]);
+    }
+}
+
+#[test]
+fn an_object_gives_each_webhook_its_own() {
+    let value = r#" {"labelbox": "current", "project-x": ["new", "old"], "training": "another", "none": []}"#;
+    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of(value, "project-x").unwrap(), ["new", "old"]);
+    assert_eq!(of_training(value).unwrap(), ["another"]);
+    assert_eq!(of(value, "training"), None, "no webhook");
+    assert_eq!(of(value, "none").unwrap(), [""; 0]);
+    assert_eq!(of(value, "stranger"), None);
+    assert_eq!(of("{}", "labelbox"), None);
+    assert_eq!(of_training("{}"), None);
+}
+
+#[test]
+fn reads_an_object_after_a_byte_order_mark() {
+    let value = "\u{feff}{\"labelbox\": \"\u{feff}current\"}";
+    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of(value, "other"), None);
+}
+
+#[test]
+fn a_value_that_cannot_be_meant_as_a_secret_is_none() {
+    for (value, error) in [
+        ("", InvalidSecret::Blank),
+        (" \t\r\n", InvalidSecret::Blank),
+        ("\u{feff}", InvalidSecret::Blank),
+        ("\u{feff}\n", InvalidSecret::Blank),
+        ("\u{a0}\u{2003}", InvalidSecret::Blank),
+        ("\u{feff}\u{200b} \u{2060}", InvalidSecret::Blank),
+        ("\u{200b}\"quoted\"", InvalidSecret::NotAnObject),
+        (
+            "\u{feff}\u{feff}{\"labelbox\": \"a\"}",
+            InvalidSecret::MalformedObject { line: 1, column: 1 },
+        ),
+        (
+            "\u{200b}{\"labelbox\": \"a\"}",
+            InvalidSecret::MalformedObject { line: 1, column: 1 },
+        ),
+        (r#""quoted""#, InvalidSecret::NotAnObject),
+        ("\u{feff}\"quoted\"\n", InvalidSecret::NotAnObject),
+        (r#"["a", "list"]"#, InvalidSecret::NotAnObject),
+        (" []", InvalidSecret::NotAnObject),
+    ] {
+        let found = Secrets::parse(value.to_owned()).unwrap_err();
+        assert_eq!(found, error, "{value:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_a_newline_are_not_part_of_a_secret() {
+    for (written, meant) in [
+        ("\u{feff}a", "a"),
+        ("\u{feff}a\n", "a"),
+        ("\u{feff}\u{feff}a", "\u{feff}a"),
+        ("a\u{feff}", "a\u{feff}"),
+        ("a\n", "a"),
+        ("a\r\n", "a"),
+        ("a\n\n", "a\n"),
+        ("\na", "\na"),
+        ("a ", "a "),
+        ("\n", ""),
+        ("\u{feff}", ""),
+    ] {
+        if !meant.is_empty() {
+            assert_eq!(of(written, "labelbox").unwrap(), [meant], "{written:?}");
+        }
+        let object = serde_json::json!({"labelbox": [written]}).to_string();
+        assert_eq!(of(&object, "labelbox").unwrap(), [meant], "{written:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_nothing_is_empty() {
+    assert!(Secret::new(String::new()).is_empty());
+    assert!(Secret::new("\n".to_owned()).is_empty());
+    assert!(!Secret::new(" ".to_owned()).is_empty());
+}
+
+#[test]
+fn a_broken_object_is_no_secret_and_is_not_quoted() {
+    for broken in [
+        r#"{"labelbox": "hunter2""#,
+        r#"{"labelbox": hunter2}"#,
+        r#"{"labelbox": {"hunter2": "hunter2"}}"#,
+        r#"{"labelbox": ["hunter2", 5]}"#,
+        r#"{"labelbox": null, "other": "hunter2"}"#,
+        "{hunter2",
+    ] {
+        let error = Secrets::parse(broken.to_owned()).unwrap_err();
         assert!(
-            matches!(outcome, Err(FetchError::Unreachable(_))),
-            "{status} {body}: {outcome:?}"
+            !format!("{error} {error:?}").contains("hunter2"),
+            "{broken}: {error}"
         );
     }
 }
 
-#[tokio::test]
-async fn a_failed_connection_is_no_verdict() {
-    let outcome = store(wire([])).fetch().await;
-    assert!(
-        matches!(outcome, Err(FetchError::Unreachable(_))),
-        "{outcome:?}"
-    );
+#[test]
+fn debug_shows_nothing_of_a_secret() {
+    let secrets = Secrets::parse(r#"{"labelbox": ["hunter2"]}"#.to_owned()).unwrap();
+    assert!(!format!("{secrets:?}").contains("hunter2"), "{secrets:?}");
+    let secrets = Secrets::parse("hunter2".to_owned()).unwrap();
+    assert_eq!(format!("{secrets:?}"), "Shared([Secret(…)])");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_store_that_never_answers_is_no_verdict() {
-    let error = store(NeverClient::new()).fetch().await.unwrap_err();
-    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
-    assert!(
-        chain(&error).contains("deadline has elapsed"),
-        "{}",
-        chain(&error)
-    );
-}
-
-#[tokio::test]
-async fn no_error_text_has_a_part_of_the_secret() {
-    let cases = [
-        string(&format!(r#"{{"labelbox": "{SENSITIVE}""#)),
-        string(&format!(r#"{{"{SENSITIVE}": 1}}"#)),
-        string(&format!(r#"{{"labelbox": ["{SENSITIVE}", 1]}}"#)),
-        string(&format!(r#"{{"labelbox": "{SENSITIVE}"}} {SENSITIVE}"#)),
-        string(&format!("{{{SENSITIVE}")),
-        value(&json!({ "SecretBinary": SENSITIVE })),
-        // Answers of the service that are cut off, or not what its documentation says.
-        answer(200, &format!(r#"{{"SecretString": "{SENSITIVE}"#)),
-        answer(200, &format!(r#"{{"SecretString": {SENSITIVE}}}"#)),
-        answer(200, &format!(r#"{{"SecretString": ["{SENSITIVE}"]}}"#)),
-        answer(200, &format!(r#"{{"SecretString": "\q{SENSITIVE}"}}"#)),
-        answer(500, &format!(r#"{{"SecretString": "{SENSITIVE}"}}"#)),
-    ];
-    for answer in cases {
-        let error = outcome_of(answer).await.unwrap_err();
-        for text in [chain(&error), format!("{error:?}")] {
-            for part in SENSITIVE.split('-') {
-                assert!(!text.contains(part), "{text}");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_was_fetched_does_not_show_in_debug_output() {
-    for text in [
-        SENSITIVE.to_owned(),
-        json!({"labelbox": SENSITIVE}).to_string(),
-    ] {
-        let secrets = outcome_of(string(&text)).await.unwrap();
-        assert!(!format!("{secrets:?}").contains(SENSITIVE));
-    }
+#[test]
+fn a_secret_is_zeroed_on_drop() {
+    fn is_zeroed_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+    let Secret(text) = Secret::new("hunter2".to_owned());
+    is_zeroed_on_drop(&text);
 }

@@ -17,7 +17,7 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
-fn signatures(sha1: &[&str], sha256: &[&str]) -> Result<Signatures, Rejected> {
+fn signatures(sha1: &[&str], sha256: &[&str]) -> Result<Signatures, InvalidSignature> {
     Signatures::read(sha1.iter().copied(), sha256.iter().copied())
 }
 
@@ -127,7 +127,7 @@ fn what_is_not_a_signature_is_rejected() {
         ("one good, one malformed", &[SHA1], &["sha256="]),
     ];
     for (name, sha1, sha256) in table {
-        assert_eq!(signatures(sha1, sha256), Err(Rejected), "{name}");
+        assert_eq!(signatures(sha1, sha256), Err(InvalidSignature), "{name}");
     }
 }
 

@@ -28,7 +28,7 @@ fn message() -> Message {
 }
 
 fn json_of(message: &Message) -> Json {
-    serde_json::from_slice(&Record::of(message).to_json().unwrap()).unwrap()
+    serde_json::from_slice(&SpilledMessage::of(message).to_json().unwrap()).unwrap()
 }
 
 #[test]
@@ -81,8 +81,11 @@ fn what_was_written_down_is_read_again() {
             ..message()
         },
     ] {
-        let record = Record::of(&message);
+        let record = SpilledMessage::of(&message);
         let json = record.to_json().unwrap();
-        assert_eq!(serde_json::from_slice::<Record<'_>>(&json).unwrap(), record);
+        assert_eq!(
+            serde_json::from_slice::<SpilledMessage<'_>>(&json).unwrap(),
+            record
+        );
     }
 }

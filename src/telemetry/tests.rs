@@ -9,16 +9,16 @@
 use super::*;
 use crate::bucket::BucketError;
 use crate::config::offline;
-use crate::course::{Course, SecretTrouble, Times};
-use crate::deliver::Stored;
-use crate::error::Failure;
+use crate::deliver::Destination;
+use crate::error::IngestError;
 use crate::event::{Entity, Reason};
-use crate::http::{MalformedBase64, Refusal, Request, Route};
-use crate::message::{Attribute, Message, NotCarriable, PAYLOAD_SIZE};
+use crate::http::{ApiError, MalformedBase64, Request, Route};
+use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
 use crate::queue::QueueError;
-use crate::receive::Receipt;
+use crate::receive::DeliveryResult;
+use crate::request_context::{RefreshError, RequestContext, Times};
 use crate::secrets::FetchError;
-use crate::signature::Rejected;
+use crate::signature::InvalidSignature;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -93,16 +93,16 @@ fn request() -> Request {
 }
 
 /// A request on a calm day.
-fn course() -> Course {
-    Course::starting_now(None)
+fn course() -> RequestContext {
+    RequestContext::starting_now(None)
 }
 
 /// What is written of a request where `level` is logged.
 fn document(
     level: Level,
     route: Option<&Route>,
-    outcome: &Result<Served, Refusal>,
-    course: &Course,
+    outcome: &Result<Success, ApiError>,
+    course: &RequestContext,
 ) -> Map<String, Value> {
     let sink = Sink::default();
     let writer = sink.clone();
@@ -113,7 +113,7 @@ fn document(
         writer.clone().write_all(line).unwrap();
     });
     let ended = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    log.write(&Line {
+    log.write(&RequestLog {
         request: &request(),
         route,
         body_bytes: 498,
@@ -129,11 +129,15 @@ fn document(
 }
 
 /// The fields that are there to be read: those of a document that are neither metrics nor dimensions.
-fn line_of(route: Option<&Route>, outcome: &Result<Served, Refusal>) -> Value {
+fn line_of(route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
     line_in(&course(), route, outcome)
 }
 
-fn line_in(course: &Course, route: Option<&Route>, outcome: &Result<Served, Refusal>) -> Value {
+fn line_in(
+    course: &RequestContext,
+    route: Option<&Route>,
+    outcome: &Result<Success, ApiError>,
+) -> Value {
     let mut document = document(Level::INFO, route, outcome, course);
     let time = document.remove("timestamp");
     assert_eq!(time, Some(json!("2023-11-14T22:13:20.123Z")));
@@ -194,17 +198,17 @@ fn message(entity: Entity) -> Message {
     }
 }
 
-fn received(message: Message) -> Result<Served, Refusal> {
+fn received(message: Message) -> Result<Success, ApiError> {
     received_with(message, None)
 }
 
 fn received_with(
     message: Message,
-    payload_reason: Option<NotCarriable>,
-) -> Result<Served, Refusal> {
-    Ok(Served::Received(Box::new(Receipt {
+    payload_reason: Option<OffloadReason>,
+) -> Result<Success, ApiError> {
+    Ok(Success::Received(Box::new(DeliveryResult {
         message,
-        stored: Stored::Queued {
+        stored: Destination::Queued {
             message_id: "8a1b9c52".to_owned(),
         },
         payload_reason,
@@ -245,9 +249,9 @@ fn a_queued_event_is_told_with_its_ids() {
 
 #[test]
 fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
-    let outcome = Ok(Served::Received(Box::new(Receipt {
+    let outcome = Ok(Success::Received(Box::new(DeliveryResult {
         message: message(Entity::Unrouted(Reason::NoTopic)),
-        stored: Stored::Spilled {
+        stored: Destination::Spilled {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(private("no such queue")),
         },
@@ -285,10 +289,10 @@ fn an_unrouted_event_is_a_warning_with_its_reason() {
 #[test]
 fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
     for (reason, name) in [
-        (NotCarriable::Empty, "empty"),
-        (NotCarriable::NotUtf8, "not_utf8"),
-        (NotCarriable::ForbiddenCharacter, "forbidden_character"),
-        (NotCarriable::TooLarge, "too_large"),
+        (OffloadReason::Empty, "empty"),
+        (OffloadReason::NotUtf8, "not_utf8"),
+        (OffloadReason::ForbiddenCharacter, "forbidden_character"),
+        (OffloadReason::TooLarge, "too_large"),
     ] {
         let mut message = message(Entity::Label);
         message
@@ -348,7 +352,7 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
 
 #[test]
 fn a_request_that_is_no_event_is_told_in_few_words() {
-    let served = Served::Models("private-models".to_owned());
+    let served = Success::Models("private-models".to_owned());
     let line = line_of(Some(&Route::Models), &Ok(served));
     check_bare(&line, "INFO", "request answered", &[]);
     assert_eq!(line["route"], "models");
@@ -360,11 +364,11 @@ fn an_uptime_check_is_told_without_metrics_and_only_where_that_is_wanted() {
     let log = Log::new(&config, |line| panic!("{line:?}"));
     let time = UNIX_EPOCH + Duration::from_secs(1);
     let write = || {
-        log.write(&Line {
+        log.write(&RequestLog {
             request: &request(),
             route: Some(&Route::Health),
             body_bytes: 0,
-            outcome: &Ok(Served::Healthy),
+            outcome: &Ok(Success::Healthy),
             course: &course(),
             started: time,
             ended: time + Duration::from_micros(12_500),
@@ -387,16 +391,20 @@ fn an_uptime_check_is_told_without_metrics_and_only_where_that_is_wanted() {
 #[test]
 fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
     let cases = [
-        (404, Refusal::NoRoute, "no such route"),
+        (404, ApiError::NoRoute, "no such route"),
         (
             405,
-            Refusal::MethodNotAllowed { allow: "POST" },
+            ApiError::MethodNotAllowed { allow: "POST" },
             "method not allowed",
         ),
-        (403, Refusal::SourceNotAllowed, "source address not allowed"),
+        (
+            403,
+            ApiError::SourceNotAllowed,
+            "source address not allowed",
+        ),
         (
             415,
-            Refusal::UnsupportedMediaType,
+            ApiError::UnsupportedMediaType,
             "content type is not application/json",
         ),
         (
@@ -406,10 +414,10 @@ fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
         ),
         (
             401,
-            Failure::Rejected(Rejected).into(),
+            IngestError::InvalidSignature(InvalidSignature).into(),
             "signature rejected",
         ),
-        (404, Failure::UnknownWebhook.into(), "unknown webhook"),
+        (404, IngestError::UnknownWebhook.into(), "unknown webhook"),
     ];
     for (status, refusal, cause) in cases {
         let line = line_of(Some(&webhook()), &Err(refusal));
@@ -417,18 +425,18 @@ fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
         assert_eq!(line["cause"], cause);
         assert_eq!(line["status"], status);
     }
-    let line = line_of(None, &Err(Refusal::NoRoute));
+    let line = line_of(None, &Err(ApiError::NoRoute));
     check_bare(&line, "WARN", "request refused", &["cause"]);
     assert_eq!(line["route"], "none");
 }
 
 #[test]
 fn a_refused_request_with_a_valid_signature_says_so() {
-    let course = Course {
+    let course = RequestContext {
         is_signed_but_refused: true,
         ..course()
     };
-    let refused = Err(Refusal::UnsupportedMediaType);
+    let refused = Err(ApiError::UnsupportedMediaType);
     let line = line_in(&course, Some(&webhook()), &refused);
     let optional = ["cause", "webhook", "valid_signature"];
     check_bare(&line, "WARN", "request refused", &optional);
@@ -448,19 +456,19 @@ fn an_invocation_that_is_no_http_request_is_one_line_without_metrics() {
 fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
     let cases = [
         (
-            Failure::NoSecret(FetchError::Refused(private("access denied"))),
+            IngestError::SecretUnavailable(FetchError::Refused(private("access denied"))),
             "no secret to verify with: the secret store refused: access denied",
         ),
         (
-            Failure::NoSecret(FetchError::Unreachable(private("timeout"))),
+            IngestError::SecretUnavailable(FetchError::Unreachable(private("timeout"))),
             "no secret to verify with: the secret store could not be reached: timeout",
         ),
         (
-            Failure::PayloadNotStored(BucketError::NotStored(private("no such bucket"))),
+            IngestError::PayloadNotStored(BucketError::NotStored(private("no such bucket"))),
             "the payload is not durable: the bucket did not take the object: no such bucket",
         ),
         (
-            Failure::NotDurable {
+            IngestError::DeliveryFailed {
                 queue: QueueError::NotSent(private("no such queue")),
                 bucket: BucketError::NotStored(private("no such bucket")),
             },
@@ -468,9 +476,9 @@ fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
              the bucket did not take the object: no such bucket",
         ),
         (
-            Failure::NotDurable {
-                queue: QueueError::WrongConfirmation("MessageId is missing"),
-                bucket: BucketError::WrongConfirmation,
+            IngestError::DeliveryFailed {
+                queue: QueueError::ChecksumMismatch("MessageId is missing"),
+                bucket: BucketError::ChecksumMismatch,
             },
             "the event is not durable: the queue confirmed another message than the one sent: MessageId is missing; \
              nor can it spill: the bucket confirmed other bytes than those sent",
@@ -580,7 +588,7 @@ fn a_request_with_something_to_look_at_is_a_warning_even_if_all_went_well() {
     );
     let mut stale = course();
     let error = FetchError::Unreachable(private("timeout"));
-    stale.secret_trouble = Some(SecretTrouble::new(&error, true));
+    stale.refresh_error = Some(RefreshError::new(&error, true));
     let line = line_in(&stale, Some(&webhook()), &outcome);
     assert_eq!(line["level"], "WARN");
     assert_eq!(
@@ -593,14 +601,14 @@ fn a_request_with_something_to_look_at_is_a_warning_even_if_all_went_well() {
 struct Case {
     name: &'static str,
     route: Option<Route>,
-    outcome: Result<Served, Refusal>,
-    course: Course,
+    outcome: Result<Success, ApiError>,
+    course: RequestContext,
     metrics: &'static [&'static str],
 }
 
 fn case(
     name: &'static str,
-    outcome: Result<Served, Refusal>,
+    outcome: Result<Success, ApiError>,
     metrics: &'static [&'static str],
 ) -> Case {
     let (route, course) = (Some(webhook()), course());
@@ -613,10 +621,10 @@ fn case(
     }
 }
 
-fn spilled(entity: Entity, payload_reason: Option<NotCarriable>) -> Result<Served, Refusal> {
-    Ok(Served::Received(Box::new(Receipt {
+fn spilled(entity: Entity, payload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
+    Ok(Success::Received(Box::new(DeliveryResult {
         message: message(entity),
-        stored: Stored::Spilled {
+        stored: Destination::Spilled {
             key: "spill/label/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(private("no such queue")),
         },
@@ -625,10 +633,10 @@ fn spilled(entity: Entity, payload_reason: Option<NotCarriable>) -> Result<Serve
 }
 
 fn cases() -> Vec<Case> {
-    let large = Some(NotCarriable::TooLarge);
+    let large = Some(OffloadReason::TooLarge);
     let unrouted = Entity::Unrouted(Reason::NoTopic);
-    let refused = |refusal: Refusal| Err(refusal);
-    let failed = |failure: Failure| Err(Refusal::from(failure));
+    let refused = |refusal: ApiError| Err(refusal);
+    let failed = |failure: IngestError| Err(ApiError::from(failure));
     let unreachable = || FetchError::Unreachable(private("timeout"));
     let not_stored = || BucketError::NotStored(private("no such bucket"));
     let mut cases = vec![
@@ -668,15 +676,15 @@ fn cases() -> Vec<Case> {
             spilled(unrouted, large),
             &["Spilled 1", "Unrouted 1", "Pointer 1"],
         ),
-        case("models", Ok(Served::Models("{}".to_owned())), &[]),
+        case("models", Ok(Success::Models("{}".to_owned())), &[]),
         case(
             "method",
-            refused(Refusal::MethodNotAllowed { allow: "POST" }),
+            refused(ApiError::MethodNotAllowed { allow: "POST" }),
             &["Refused 1", "Refused Reason=method_not_allowed 1"],
         ),
         case(
             "content type",
-            refused(Refusal::UnsupportedMediaType),
+            refused(ApiError::UnsupportedMediaType),
             &["Refused 1", "Refused Reason=unsupported_media_type 1"],
         ),
         case(
@@ -686,28 +694,28 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "signature",
-            failed(Failure::Rejected(Rejected)),
+            failed(IngestError::InvalidSignature(InvalidSignature)),
             &["Refused 1", "Refused Reason=signature_rejected 1"],
         ),
         case(
             "webhook",
-            failed(Failure::UnknownWebhook),
+            failed(IngestError::UnknownWebhook),
             &["Refused 1", "Refused Reason=not_found 1"],
         ),
         case(
             "no secret",
-            failed(Failure::NoSecret(unreachable())),
+            failed(IngestError::SecretUnavailable(unreachable())),
             &["Failed 1"],
         ),
         case(
             "no payload",
-            failed(Failure::PayloadNotStored(not_stored())),
+            failed(IngestError::PayloadNotStored(not_stored())),
             &["Failed 1"],
         ),
         case(
             "nothing durable",
-            failed(Failure::NotDurable {
-                queue: QueueError::WrongConfirmation("MessageId is missing"),
+            failed(IngestError::DeliveryFailed {
+                queue: QueueError::ChecksumMismatch("MessageId is missing"),
                 bucket: not_stored(),
             }),
             &["Failed 1"],
@@ -716,7 +724,7 @@ fn cases() -> Vec<Case> {
     let label = || received(message(Entity::Label));
     let mut refused_source = case(
         "source",
-        refused(Refusal::SourceNotAllowed),
+        refused(ApiError::SourceNotAllowed),
         &[
             "Refused 1",
             "Refused Reason=source_not_allowed 1",
@@ -735,13 +743,13 @@ fn cases() -> Vec<Case> {
         label(),
         &["Queued 1", "Queued Entity=label 1", "SecretStale 1"],
     );
-    stale.course.secret_trouble = Some(SecretTrouble::new(&unreachable(), true));
+    stale.course.refresh_error = Some(RefreshError::new(&unreachable(), true));
     let mut young = case(
         "a secret that is not stale yet",
         label(),
         &["Queued 1", "Queued Entity=label 1"],
     );
-    young.course.secret_trouble = Some(SecretTrouble::new(&unreachable(), false));
+    young.course.refresh_error = Some(RefreshError::new(&unreachable(), false));
     let mut slow = case(
         "times",
         spilled(Entity::Label, None),
@@ -761,7 +769,7 @@ fn cases() -> Vec<Case> {
     };
     let mut lost = case(
         "refused with a valid signature",
-        refused(Refusal::UnsupportedMediaType),
+        refused(ApiError::UnsupportedMediaType),
         &[
             "Refused 1",
             "Refused Reason=unsupported_media_type 1",
@@ -817,10 +825,10 @@ fn every_outcome_has_its_metrics_at_every_level() {
 #[test]
 fn a_request_that_found_no_route_counts_for_no_body() {
     for (outcome, route) in [
-        (Refusal::NoRoute, None),
-        (Refusal::Unreadable, None),
+        (ApiError::NoRoute, None),
+        (ApiError::Unreadable, None),
         (
-            Refusal::MethodNotAllowed { allow: "GET" },
+            ApiError::MethodNotAllowed { allow: "GET" },
             Some(Route::Health),
         ),
     ] {
@@ -889,7 +897,7 @@ fn a_line_that_is_not_wanted_is_nothing_but_its_metrics() {
 
 #[test]
 fn nothing_that_a_stranger_sends_is_in_a_metric() {
-    let refusal = Refusal::from(Failure::Rejected(Rejected));
+    let refusal = ApiError::from(IngestError::InvalidSignature(InvalidSignature));
     let document = document(Level::ERROR, Some(&webhook()), &Err(refusal), &course());
     let text = Value::from(document).to_string();
     assert!(!text.to_lowercase().contains("private"), "{text}");
@@ -908,9 +916,9 @@ fn usual_line_bytes(level: Level) -> usize {
             attribute.value = "4d".repeat(32);
         }
     }
-    let outcome = Ok(Served::Received(Box::new(Receipt {
+    let outcome = Ok(Success::Received(Box::new(DeliveryResult {
         message,
-        stored: Stored::Queued {
+        stored: Destination::Queued {
             message_id: id.to_owned(),
         },
         payload_reason: None,

@@ -3,7 +3,7 @@
 use crate::aws::World;
 use crate::cache::PossibleCache;
 use crate::delivery::{Delivery, Due, Signer};
-use crate::durable::{has_replay_id, is_durable};
+use crate::durable::is_durable;
 use crate::fault::{Fault, Service};
 use serde_json::Value;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     Spilled,
     TryAgain,
     /// 401.
-    Rejected,
+    Unauthorized,
     /// 404.
     Unknown,
     Other,
@@ -67,7 +67,7 @@ pub(crate) fn judge(
         (Due::Always(_), _) => return Err(format!("this must not be answered {status}")),
         (Due::Durable(expected), 200) => is_durable(world, expected, is_fifo, &body)?,
         (Due::Models, 200) => Outcome::Other,
-        (_, 401) => error("signature_rejected", Outcome::Rejected)?,
+        (_, 401) => error("signature_rejected", Outcome::Unauthorized)?,
         (_, 404) => error("not_found", Outcome::Unknown)?,
         (_, 503) => error("try_again", Outcome::TryAgain)?,
         _ => return Err(format!("this must not be answered {status}")),
@@ -79,14 +79,6 @@ pub(crate) fn judge(
         is_nowhere(world, &delivery.draft.trace)?;
     }
     is_alive(world, delivery, circumstances, outcome)?;
-    if let (Outcome::Spilled, Due::Durable(expected)) = (outcome, &delivery.due) {
-        let key = body["message_id"].as_str().unwrap_or_default();
-        if is_fifo && is_misconfirmed(world, came_in) && !has_replay_id(world, expected, key) {
-            return Err(
-                "its queue may drop its record as a duplicate of another message".to_owned(),
-            );
-        }
-    }
     Ok(outcome)
 }
 
@@ -100,14 +92,6 @@ fn is_nowhere(world: &World, trace: &str) -> Result<(), String> {
         return Err("a forgery was stored".to_owned());
     }
     Ok(())
-}
-
-/// Whether all confirmations of queues since then certainly were for another message than the one sent.
-fn is_misconfirmed(world: &World, since: Instant) -> bool {
-    let is_other = |call: Option<Fault>| call.is_some_and(Fault::confirms_another);
-    world.is_awaited()
-        && world.calls(Service::Sqs, Some(since)).next().is_some()
-        && world.calls(Service::Sqs, Some(since)).all(is_other)
 }
 
 /// An error answer that the contract knows.

@@ -3,7 +3,7 @@
 use crate::account::{Outcome, Verdict};
 use crate::aws::World;
 use crate::delivery::Expected;
-use crate::queues::{Attributes, Stored, of_record, pointer};
+use crate::queues::{Attributes, StoredMessage, of_record, pointer};
 use crate::stack::{BUCKET, queue_url};
 use serde_json::Value;
 
@@ -54,23 +54,12 @@ fn is_spilled(world: &World, expected: &Expected, is_fifo: bool, key: &str) -> R
     if !is_in_place {
         return Err(format!("it spilled to {key}"));
     }
-    // Whichever it has: the replay at the end shows whether a queue drops it.
-    let replay_id = replay_id(expected);
-    if message.dedup_id.as_ref() == Some(&replay_id) {
-        return is_message(world, &message, expected, is_fifo, &replay_id);
-    }
-    is_message(world, &message, expected, is_fifo, &expected.dedup_id)
+    is_message(world, &message, expected, is_fifo, &replay_id(expected))
 }
 
-/// The deduplication id of a record whose queue confirmed another message: it may have stored that under the event's.
+/// The deduplication id of a record: its queue may have stored another message under the event's.
 fn replay_id(expected: &Expected) -> String {
     format!("{}-replay", expected.dedup_id)
-}
-
-/// Whether a record has a deduplication id of its own.
-pub(crate) fn has_replay_id(world: &World, expected: &Expected, key: &str) -> bool {
-    let record = world.objects.get(BUCKET, key).unwrap_or_default();
-    String::from_utf8_lossy(record).contains(&replay_id(expected))
 }
 
 /// Whether the queue of an event has a message that is exactly what was sent.
@@ -85,7 +74,7 @@ pub(crate) fn is_delivered(world: &World, expected: &Expected, is_fifo: bool) ->
 /// Whether a message is exactly what was sent for an event.
 fn is_message(
     world: &World,
-    message: &Stored,
+    message: &StoredMessage,
     expected: &Expected,
     is_fifo: bool,
     dedup_id: &str,

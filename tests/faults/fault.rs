@@ -121,16 +121,6 @@ impl Service {
     }
 }
 
-impl Fault {
-    /// Whether a queue confirms another message than the one that was sent.
-    pub(crate) fn confirms_another(self) -> bool {
-        matches!(
-            self,
-            WrongDigest | NoDigest | ChangedContent | WrongAttributeDigest | ChangedAttribute
-        )
-    }
-}
-
 /// How a service is for a while.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Weather {

@@ -20,11 +20,11 @@ const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer"
 #[derive(Default)]
 pub(crate) struct Queues {
     urls: Vec<String>,
-    pub(crate) messages: Vec<Stored>,
+    pub(crate) messages: Vec<StoredMessage>,
 }
 
 /// A message in a queue.
-pub(crate) struct Stored {
+pub(crate) struct StoredMessage {
     pub(crate) id: String,
     pub(crate) queue: String,
     pub(crate) body: String,
@@ -91,8 +91,8 @@ impl Queues {
     }
 
     /// Keeps a message, unless it is the duplicate of one that is there.
-    pub(crate) fn store(&mut self, message: Stored) -> &Stored {
-        let is_first = |known: &Stored| {
+    pub(crate) fn store(&mut self, message: StoredMessage) -> &StoredMessage {
+        let is_first = |known: &StoredMessage| {
             known.queue == message.queue
                 && known.dedup_id.is_some()
                 && known.dedup_id == message.dedup_id
@@ -102,7 +102,7 @@ impl Queues {
             Some(place) => place,
             None => {
                 let id = format!("message-{}", self.messages.len());
-                self.messages.push(Stored { id, ..message });
+                self.messages.push(StoredMessage { id, ..message });
                 self.messages.len() - 1
             }
         };
@@ -123,13 +123,13 @@ pub(crate) fn pointer(body: &str) -> Option<(String, String)> {
 }
 
 /// Reads the record of a spilled message.
-pub(crate) fn of_record(queue: &str, record: &[u8]) -> serde_json::Result<Stored> {
+pub(crate) fn of_record(queue: &str, record: &[u8]) -> serde_json::Result<StoredMessage> {
     let mut input: Value = serde_json::from_slice(record)?;
     input["QueueUrl"] = json!(queue);
     Ok(read(&input))
 }
 
-fn read(input: &Value) -> Stored {
+fn read(input: &Value) -> StoredMessage {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let attribute = |(name, value): (&String, &Value)| {
         let data_type = text(&value["DataType"]).unwrap();
@@ -139,7 +139,7 @@ fn read(input: &Value) -> Stored {
         )
     };
     let attributes = input["MessageAttributes"].as_object().into_iter().flatten();
-    Stored {
+    StoredMessage {
         id: String::new(),
         queue: text(&input["QueueUrl"]).unwrap(),
         body: text(&input["MessageBody"]).unwrap(),
@@ -154,7 +154,7 @@ fn read(input: &Value) -> Stored {
 
 /// What SQS takes. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
-pub(crate) fn is_valid(message: &Stored) -> bool {
+pub(crate) fn is_valid(message: &StoredMessage) -> bool {
     let is_forbidden =
         |c: char| (c < ' ' && !"\t\n\r".contains(c)) || ('\u{fffe}'..='\u{ffff}').contains(&c);
     let values = message.attributes.values().map(|(_, value)| value);
@@ -172,7 +172,7 @@ pub(crate) fn is_valid(message: &Stored) -> bool {
 }
 
 /// What is stored of a message.
-fn changed(mut message: Stored, fault: Option<Fault>) -> Stored {
+fn changed(mut message: StoredMessage, fault: Option<Fault>) -> StoredMessage {
     match fault {
         Some(Fault::ChangedContent) => message.body.push(' '),
         Some(Fault::ChangedAttribute) => drop(message.attributes.pop_first()),

@@ -10,7 +10,7 @@ use crate::stack;
 use fastrand::Rng;
 use labelbox_relay::aws::Services;
 use labelbox_relay::bucket::S3;
-use labelbox_relay::http::{Door, GatewayEvent};
+use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
@@ -76,7 +76,7 @@ pub(crate) fn play(seed: u64) -> Report {
 
 struct Sequence {
     aws: Arc<Aws>,
-    door: Door<SecretsManager, Sqs, S3>,
+    door: WebhookHandler<SecretsManager, Sqs, S3>,
     is_fifo: bool,
 }
 
@@ -106,7 +106,7 @@ impl Sequence {
         let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,
-            door: Door::new(&config, relay, Log::new(&config, |_| ()), clock),
+            door: WebhookHandler::new(&config, relay, Log::new(&config, |_| ()), clock),
             is_fifo,
         }
     }
@@ -212,7 +212,7 @@ impl Sequence {
             let deadline = (clock() + left).duration_since(SystemTime::UNIX_EPOCH);
             context.deadline = deadline.unwrap().as_millis() as u64;
         }
-        let answer = self.door.answer_event(event, &context).await;
+        let answer = self.door.handle(event, &context).await;
         serde_json::to_value(answer).unwrap()
     }
 

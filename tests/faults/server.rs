@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use fastrand::Rng;
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -111,7 +111,7 @@ async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], S
         .message_body(BODY)
         .send()
         .await
-        .map_err(|error| chain(&error))?;
+        .map_err(|error| error_chain(&error))?;
     Ok([
         sent.message_id,
         sent.md5_of_message_body,
@@ -125,7 +125,7 @@ async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String
     let request = request
         .checksum_crc32(checksum)
         .body(BODY.as_bytes().to_vec().into());
-    let stored = request.send().await.map_err(|error| chain(&error))?;
+    let stored = request.send().await.map_err(|error| error_chain(&error))?;
     Ok(stored.checksum_crc32)
 }
 
@@ -134,7 +134,7 @@ async fn fetch(clients: &Clients) -> Result<Option<String>, String> {
         .secrets_manager
         .get_secret_value()
         .secret_id("relay");
-    let value = request.send().await.map_err(|error| chain(&error))?;
+    let value = request.send().await.map_err(|error| error_chain(&error))?;
     Ok(value.secret_string)
 }
 
@@ -195,7 +195,7 @@ async fn what_sqs_does_not_take_is_refused() {
     for (name, message) in cases {
         let outcome = message.queue_url(queue_url("label", true)).send().await;
         assert!(
-            chain(&outcome.unwrap_err()).contains("InvalidMessageContents"),
+            error_chain(&outcome.unwrap_err()).contains("InvalidMessageContents"),
             "{name}"
         );
     }
@@ -204,7 +204,7 @@ async fn what_sqs_does_not_take_is_refused() {
         .send_message()
         .message_body(BODY)
         .queue_url("https://elsewhere");
-    assert!(chain(&elsewhere.send().await.unwrap_err()).contains("QueueDoesNotExist"));
+    assert!(error_chain(&elsewhere.send().await.unwrap_err()).contains("QueueDoesNotExist"));
     assert!(aws.world().queues.messages.is_empty());
 }
 

@@ -3,7 +3,7 @@
 use super::json::Json;
 use super::{mac, time};
 use labelbox_relay::event::{Entity, Event, Reason};
-use labelbox_relay::secret::Secret;
+use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 
 /// A topic of each kind, in different cases. The target `door` has all others.

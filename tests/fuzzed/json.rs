@@ -9,11 +9,11 @@ pub(crate) enum Json {
     Text(Option<String>),
     List(Vec<Json>),
     /// Every pair, in order and as often as it is there.
-    Object(Pairs),
+    Object(Members),
 }
 
 /// The pairs of an object. A key is a string like any other.
-pub(crate) type Pairs = Vec<(Option<String>, Json)>;
+pub(crate) type Members = Vec<(Option<String>, Json)>;
 
 impl Json {
     /// A text that is one JSON value.

@@ -1,9 +1,9 @@
 //! The oracle of the secret's value: which routes open with which texts, by the tree of the JSON; and nothing of it shows.
 
-use super::json::{Json, Pairs};
+use super::json::{Json, Members};
 use super::mac;
 use super::signature::key;
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::signature::{Signatures, Unverified};
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ const BODY: &[u8] = b"{}";
 
 /// What the value must be: one text for every route, or texts by the names of webhooks.
 enum Value {
-    ForAll(String),
+    Shared(String),
     ByWebhook(BTreeMap<String, Vec<String>>),
 }
 
@@ -115,7 +115,7 @@ fn check_nothing_shows(secrets: &Secrets, value: &Value) {
     let shown = format!("{secrets:?}");
     let hidden = |count: usize| format!("[{}]", vec!["Secret(…)"; count].join(", "));
     let by_webhook = match value {
-        Value::ForAll(_) => return assert_eq!(shown, format!("ForAll({})", hidden(1))),
+        Value::Shared(_) => return assert_eq!(shown, format!("Shared({})", hidden(1))),
         Value::ByWebhook(by_webhook) => by_webhook,
     };
     let parts = by_webhook
@@ -149,12 +149,12 @@ impl Value {
                 Self::of_object(pairs).ok_or(Fault::MalformedObject)
             }
             _ if seen.starts_with('{') => Err(Fault::MalformedObject),
-            _ => Ok(Self::ForAll(key(text).to_owned())),
+            _ => Ok(Self::Shared(key(text).to_owned())),
         }
     }
 
     /// Nothing, when it is not an object of names with texts.
-    fn of_object(pairs: Pairs) -> Option<Self> {
+    fn of_object(pairs: Members) -> Option<Self> {
         let by_webhook = pairs.into_iter().map(|(name, value)| {
             let texts = match value {
                 Json::List(items) => items,
@@ -168,7 +168,7 @@ impl Value {
 
     fn of_name(&self, name: &str) -> Option<Vec<&str>> {
         match self {
-            Self::ForAll(text) => Some(vec![text]),
+            Self::Shared(text) => Some(vec![text]),
             Self::ByWebhook(by_webhook) => {
                 Some(by_webhook.get(name)?.iter().map(String::as_str).collect())
             }

@@ -5,7 +5,7 @@
 //! made by another text. In a secret, `\n` and `\r` stand for the ends of a line.
 
 use super::mac;
-use labelbox_relay::secret::Secret;
+use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER, Signatures, Unverified, Verified};
 
 #[derive(Default)]

@@ -3,11 +3,11 @@
 use super::json::Json;
 use labelbox_relay::bucket::{Bucket, BucketError};
 use labelbox_relay::config::Config;
-use labelbox_relay::http::{Door, GatewayEvent};
+use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError};
 use labelbox_relay::receive::Relay;
-use labelbox_relay::secret::Secrets;
+use labelbox_relay::secrets::Secrets;
 use labelbox_relay::secrets::{FetchError, SecretStore};
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
@@ -143,7 +143,7 @@ impl Queue for KeptQueue {
             }
             Place::Refuses => Err(QueueError::NotSent("queue does not exist".into())),
             Place::Hangs => pending().await,
-            Place::IsOdd => Err(QueueError::WrongConfirmation("MD5OfMessageBody differs")),
+            Place::IsOdd => Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs")),
         }
     }
 }
@@ -151,7 +151,7 @@ impl Queue for KeptQueue {
 impl Bucket for KeptBucket {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         match self.0 {
-            Place::IsOdd if key.starts_with("spill/") => Err(BucketError::WrongConfirmation),
+            Place::IsOdd if key.starts_with("spill/") => Err(BucketError::ChecksumMismatch),
             Place::Works | Place::IsOdd => {
                 self.1
                     .lock()
@@ -190,13 +190,13 @@ pub(crate) fn play(event: &[u8], world: World) -> Outcome {
     let log = Log::new(&config, move |line| {
         seen.lock().unwrap().lines.push(line.to_vec())
     });
-    let door = Door::new(&config, relay, log, clock);
+    let door = WebhookHandler::new(&config, relay, log, clock);
     // As the runtime reads it: from bytes, and not on to its end when something is wrong.
     let event =
         GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap();
     let mut context = Context::default();
     context.request_id = INVOCATION_ID.to_owned();
-    let answer = runtime.block_on(door.answer_event(event, &context));
+    let answer = runtime.block_on(door.handle(event, &context));
     let answer = serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap();
     let kept = std::mem::take(&mut *kept.lock().unwrap());
     Outcome { answer, ..kept }

@@ -10,23 +10,23 @@ use labelbox_relay::aws::{
 };
 use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, QueueType};
-use labelbox_relay::course::{Course, SecretTrouble};
-use labelbox_relay::deliver::Stored;
-use labelbox_relay::error::Failure;
+use labelbox_relay::deadlines::{DeadlineExceeded, Stopwatch};
+use labelbox_relay::deliver::Destination;
+use labelbox_relay::error::IngestError;
 use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::http::{
-    EventError, GatewayAnswer, MalformedBase64, RawBody, Refusal, Request, Route, Served,
+    ApiError, EventError, GatewayResponse, MalformedBase64, RawBody, Request, Route, Success,
 };
 use labelbox_relay::message::{
-    Carriage, Checksums, DataType, Envelope, Message, NotCarriable, Payload,
+    Checksums, DataType, DeliveryMetadata, Message, MessageConfig, OffloadReason, Payload,
 };
 use labelbox_relay::queue::QueueError;
-use labelbox_relay::receive::{Origin, Receipt};
-use labelbox_relay::schedule::{Stopwatch, TooLate};
-use labelbox_relay::secret::{Secret, Secrets};
+use labelbox_relay::receive::{DeliveryResult, SecretScope};
+use labelbox_relay::request_context::{RefreshError, RequestContext};
 use labelbox_relay::secrets::FetchError;
-use labelbox_relay::signature::{Rejected, Signatures, Unverified};
-use labelbox_relay::spill::Record;
+use labelbox_relay::secrets::{Secret, Secrets};
+use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
+use labelbox_relay::spill::SpilledMessage;
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
 use uuid::Uuid;
@@ -100,16 +100,16 @@ fn requests_and_events(shown: &mut Shown) {
         body: body(),
         ..Request::default()
     });
-    shown.debug(&Origin::Webhook("labelbox".to_owned()));
+    shown.debug(&SecretScope::Webhook("labelbox".to_owned()));
     shown.debug(&Route::Models);
     shown.debug(&event());
     shown.debug(&Entity::Label);
     shown.debug(&Reason::NoTopic);
-    shown.debug(&Course::starting_now(None));
-    shown.debug(&Course::starting_now(None).schedule);
-    shown.debug(&Course::starting_now(None).times);
+    shown.debug(&RequestContext::starting_now(None));
+    shown.debug(&RequestContext::starting_now(None).schedule);
+    shown.debug(&RequestContext::starting_now(None).times);
     shown.debug(&Stopwatch::start());
-    shown.debug(&SecretTrouble::new(&FetchError::from(malformed()), true));
+    shown.debug(&RefreshError::new(&FetchError::from(malformed()), true));
     shown.debug(&Metric::Queued);
     shown.debug(&Dimension::Entity);
 }
@@ -118,7 +118,7 @@ fn messages(shown: &mut Shown) {
     for inline_limit in [1024, 1] {
         let (message, payload) = message(inline_limit);
         payload.iter().for_each(|payload| shown.debug(payload));
-        let record = Record::of(&message);
+        let record = SpilledMessage::of(&message);
         record
             .message_attributes
             .values()
@@ -127,23 +127,23 @@ fn messages(shown: &mut Shown) {
         shown.debug(&Checksums::of(&message));
         shown.debug(&message);
         shown.debug(&message.attributes[0]);
-        let queued = Stored::Queued {
+        let queued = Destination::Queued {
             message_id: "1".to_owned(),
         };
-        let receipt = Receipt {
+        let receipt = DeliveryResult {
             message,
             stored: queued,
             payload_reason: None,
         };
         shown.debug(&receipt.stored);
         shown.debug(&receipt);
-        shown.debug(&Served::Received(Box::new(receipt)));
+        shown.debug(&Success::Received(Box::new(receipt)));
     }
-    shown.debug(&carriage(1));
+    shown.debug(&message_config(1));
     shown.debug(&DataType::String);
-    shown.debug(&NotCarriable::TooLarge);
+    shown.debug(&OffloadReason::TooLarge);
     let answer = lambda_http::http::Response::new(String::new());
-    shown.debug(&GatewayAnswer::from(answer));
+    shown.debug(&GatewayResponse::from(answer));
 }
 
 fn errors(shown: &mut Shown) {
@@ -161,25 +161,25 @@ fn errors(shown: &mut Shown) {
     shown.error(&not_stored());
     shown.error(&malformed());
     shown.error(&FetchError::from(malformed()));
-    shown.error(&TooLate);
+    shown.error(&DeadlineExceeded);
     shown.debug(&EventError::NotHttp);
-    shown.error(&Rejected);
+    shown.error(&InvalidSignature);
     shown.error(&MalformedBase64);
     for failure in [
-        || Failure::UnknownWebhook,
-        || Failure::Rejected(Rejected),
-        || Failure::NoSecret(malformed().into()),
-        || Failure::NoNewerSecret(malformed().into()),
+        || IngestError::UnknownWebhook,
+        || IngestError::InvalidSignature(InvalidSignature),
+        || IngestError::SecretUnavailable(malformed().into()),
+        || IngestError::NoNewerSecret(malformed().into()),
     ] {
         shown.error(&failure());
-        shown.error(&Refusal::from(failure()));
+        shown.error(&ApiError::from(failure()));
     }
-    shown.error(&Refusal::from(Failure::PayloadNotStored(not_stored())));
-    shown.error(&Failure::NotDurable {
+    shown.error(&ApiError::from(IngestError::PayloadNotStored(not_stored())));
+    shown.error(&IngestError::DeliveryFailed {
         queue: not_sent(),
         bucket: not_stored(),
     });
-    shown.error(&Refusal::from(MalformedBase64));
+    shown.error(&ApiError::from(MalformedBase64));
     shown.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
     // A file that holds something else than certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -194,7 +194,7 @@ fn secrets() -> Secrets {
     Secrets::parse(value.to_string()).unwrap()
 }
 
-fn malformed() -> labelbox_relay::secret::InvalidSecret {
+fn malformed() -> labelbox_relay::secrets::InvalidSecret {
     Secrets::parse(format!(r#"{{"labelbox": {{"x": "{SECRET}"}}}}"#)).unwrap_err()
 }
 
@@ -210,8 +210,8 @@ fn event() -> Event {
     Event::of_webhook(&verified(SECRET, BODY), Some("LABEL_CREATED"))
 }
 
-fn carriage(inline_limit: usize) -> Carriage {
-    Carriage {
+fn message_config(inline_limit: usize) -> MessageConfig {
+    MessageConfig {
         queue_type: QueueType::Fifo,
         inline_limit,
         bucket: "bucket".to_owned(),
@@ -220,7 +220,7 @@ fn carriage(inline_limit: usize) -> Carriage {
 
 fn message(inline_limit: usize) -> (Message, Option<Payload>) {
     let now = SystemTime::UNIX_EPOCH.into();
-    let (carriage, envelope) = (carriage(inline_limit), Envelope::default());
+    let (message_config, metadata) = (message_config(inline_limit), DeliveryMetadata::default());
     let verified = verified(SECRET, BODY);
-    Message::compose(verified, event(), envelope, &carriage, now, Uuid::nil)
+    Message::compose(verified, event(), metadata, &message_config, now, Uuid::nil)
 }

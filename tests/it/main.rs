@@ -11,6 +11,7 @@
 )]
 
 mod abuse;
+mod architecture;
 mod canaries;
 mod delivery;
 mod durable;
@@ -23,7 +24,7 @@ mod process;
 mod properties;
 mod refusals;
 mod requests;
-mod rooms;
+
 mod samples;
 mod secrets;
 mod shapes;

@@ -4,12 +4,12 @@
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::bucket::{Bucket, BucketError, S3};
 use labelbox_relay::config::Config;
-use labelbox_relay::http::{Door, GatewayEvent};
+use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError, Sqs};
 use labelbox_relay::receive::Relay;
-use labelbox_relay::secret::{Secret, Secrets};
 use labelbox_relay::secrets::{FetchError, SecretStore, SecretsManager};
+use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
@@ -100,7 +100,7 @@ impl Queue for FakeQueue {
             Mood::Real(queue) => return Box::pin(queue.send(message)).await,
             Mood::Refuses => return Err(QueueError::NotSent("queue does not exist".into())),
             Mood::ConfirmsWrongly => {
-                return Err(QueueError::WrongConfirmation("MD5OfMessageBody differs"));
+                return Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"));
             }
         }
         let mut queued = self.0.queued.lock().unwrap();
@@ -143,7 +143,7 @@ fn clock() -> SystemTime {
 /// A relay with its world around it.
 pub(crate) struct Stage {
     pub(crate) world: Arc<World>,
-    door: Door<FakeStore, FakeQueue, FakeBucket>,
+    door: WebhookHandler<FakeStore, FakeQueue, FakeBucket>,
 }
 
 impl Stage {
@@ -174,7 +174,7 @@ impl Stage {
             seen.lines.lock().unwrap().push(line);
         });
         Self {
-            door: Door::new(&config, relay, log, clock),
+            door: WebhookHandler::new(&config, relay, log, clock),
             world,
         }
     }
@@ -256,7 +256,7 @@ impl Stage {
         let mut reader = serde_json::Deserializer::from_str(&event);
         let event = GatewayEvent::deserialize(&mut reader).unwrap();
         context.request_id = "request-1".to_owned();
-        let answer = self.door.answer_event(event, &context).await;
+        let answer = self.door.handle(event, &context).await;
         serde_json::from_value(serde_json::to_value(answer).unwrap()).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Which types of the library can be printed, by their text in `src`.
 
-use crate::rooms::rooms;
+use crate::architecture::modules;
 
 /// A type with `Debug`, derived or by hand.
 pub(crate) struct Printable {
@@ -12,7 +12,7 @@ pub(crate) struct Printable {
 
 /// All that there are, whoever may see them.
 pub(crate) fn printable() -> Vec<Printable> {
-    let found: Vec<_> = rooms()
+    let found: Vec<_> = modules()
         .iter()
         .flat_map(|(room, text)| of_room(room, text))
         .collect();

@@ -3,7 +3,7 @@
 use crate::canaries::shown_in;
 use crate::filled::everything;
 use crate::printable::printable;
-use labelbox_relay::error::chain;
+use labelbox_relay::error::error_chain;
 use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -18,7 +18,7 @@ const NOT_SHOWN: [(&str, &str); 7] = [
         "aws::connections::Idle",
         "hyper prints nothing of what it sends",
     ),
-    ("aws::connections::Origin", "the address of a service"),
+    ("aws::connections::SecretScope", "the address of a service"),
     (
         "aws::connections::Connection",
         "hyper prints nothing of what it sends",
@@ -50,7 +50,7 @@ impl Shown {
         let name = type_name::<T>().strip_prefix("labelbox_relay::").unwrap();
         self.with_display.push(name.to_owned());
         let printed = self.printed.get_mut(name).unwrap();
-        printed.push_str(&format!("{error}\n{error:#}\n{}\n", chain(error)));
+        printed.push_str(&format!("{error}\n{error:#}\n{}\n", error_chain(error)));
         let mut cause = error.source();
         while let Some(error) = cause {
             printed.push_str(&format!("{error}\n{error:?}\n{error:#?}\n"));

@@ -3,8 +3,8 @@
 use crate::case::{Case, Said};
 use labelbox_relay::config::QueueType;
 use labelbox_relay::event::{Entity, Event};
-use labelbox_relay::message::{Carriage, Envelope, Message};
-use labelbox_relay::secret::Secret;
+use labelbox_relay::message::{DeliveryMetadata, Message, MessageConfig};
+use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -17,13 +17,13 @@ pub(crate) fn says(case: &Case) -> Option<Said> {
     } else {
         Event::of_webhook(&verified, case.topic.as_deref())
     };
-    let envelope = Envelope {
+    let metadata = DeliveryMetadata {
         webhook: case.webhook.clone(),
         delivery_id: case.delivery_id.clone(),
         request_id: case.request_id.clone(),
-        ..Envelope::default()
+        ..DeliveryMetadata::default()
     };
-    let carriage = Carriage {
+    let message_config = MessageConfig {
         queue_type: QueueType::Fifo,
         inline_limit: 1 << 20,
         bucket: "payloads".to_owned(),
@@ -31,8 +31,8 @@ pub(crate) fn says(case: &Case) -> Option<Said> {
     let (message, _) = Message::compose(
         verified,
         event.clone(),
-        envelope,
-        &carriage,
+        metadata,
+        &message_config,
         OffsetDateTime::UNIX_EPOCH,
         Uuid::nil,
     );

@@ -1,7 +1,5 @@
 //! Measures whether the time of a verification tells how much of a claimed signature is right, and that such a
 //! difference would show: a test after dudect.
-//!
-//! It has the relay's own source in it, and not its library: so it is built in seconds, with the profile that is deployed.
 
 #![expect(clippy::print_stdout, reason = "the result is printed")]
 #![expect(
@@ -11,14 +9,6 @@
 
 mod claims;
 mod verifiers;
-
-// Their tests are not here, where rustfmt would look for them.
-#[path = "../../../src/secret.rs"]
-#[rustfmt::skip]
-pub mod secret;
-#[path = "../../../src/signature.rs"]
-#[rustfmt::skip]
-pub mod signature;
 
 use claims::{Claim, Headers, Wrong};
 use fastrand::Rng;
@@ -196,7 +186,7 @@ fn main() -> ExitCode {
             match case.expected {
                 Expected::None => "the time tells how much is right",
                 _ =>
-                    "this difference has to show: the measuring is too coarse, and the other values prove nothing",
+                    "this difference has to show: the measuring is too coarse, and the other values authenticate nothing",
             }
         );
     }

@@ -1,9 +1,9 @@
 //! Who is asked: the relay's verifier, and one whose comparison ends at the first byte that is wrong.
 
 use crate::claims::{BODY, Claim, SECRET};
-use crate::secret::Secret;
-use crate::signature::{Signatures, Unverified};
 use hmac::{Hmac, KeyInit, Mac};
+use labelbox_relay::secrets::Secret;
+use labelbox_relay::signature::{Signatures, Unverified};
 use sha1::Sha1;
 use sha2::Sha256;
 use std::hint::black_box;

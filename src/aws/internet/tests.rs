@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::config::offline;
-use crate::error::chain;
+use crate::error::error_chain;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -111,7 +111,7 @@ fn a_bundle_without_certificates_is_a_failed_start() {
     let paths = files.iter().map(|file| file.path());
     for path in paths.chain([Path::new("/nowhere/ca.pem")]) {
         let error = Internet::new(&settings(Some(path), None)).unwrap_err();
-        let text = chain(&error);
+        let text = error_chain(&error);
         let beginning = format!("AWS_CA_BUNDLE names {}, ", path.display());
         assert!(text.starts_with(&beginning), "{text}");
     }

@@ -58,8 +58,8 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
 
-fn patiently() -> Course {
-    Course::starting_now(None)
+fn patiently() -> RequestContext {
+    RequestContext::starting_now(None)
 }
 
 fn text(secrets: &Secrets) -> String {

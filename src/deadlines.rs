@@ -18,7 +18,7 @@ const QUEUE: f64 = 0.67;
 
 /// When each step has to be over.
 #[derive(Debug, Clone, Copy)]
-pub struct Schedule {
+pub struct Deadlines {
     fetch: Instant,
     proof: Instant,
     payload: Instant,
@@ -26,7 +26,7 @@ pub struct Schedule {
     end: Instant,
 }
 
-impl Schedule {
+impl Deadlines {
     /// The schedule of a request that comes in now, and that Lambda lets us work on for `left`, if it says so.
     pub fn starting_now(left: Option<Duration>) -> Self {
         let left = left.map(|left| left.saturating_sub(BEFORE_LAMBDAS_DEADLINE));
@@ -41,28 +41,28 @@ impl Schedule {
         }
     }
 
-    /// Fetching secrets: gives up early enough to prove the sender with an old value.
-    pub async fn fetch<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
+    /// Fetching secrets: gives up early enough to authenticate the sender with an old value.
+    pub async fn fetch<F: Future>(&self, step: F) -> Result<F::Output, DeadlineExceeded> {
         within(self.fetch, step).await
     }
 
     /// Proving who sent the event, secrets fetched and all.
-    pub async fn proof<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
+    pub async fn proof<F: Future>(&self, step: F) -> Result<F::Output, DeadlineExceeded> {
         within(self.proof, step).await
     }
 
     /// Storing a payload, so that its pointer can go to the queue.
-    pub async fn payload<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
+    pub async fn payload<F: Future>(&self, step: F) -> Result<F::Output, DeadlineExceeded> {
         within(self.payload, step).await
     }
 
     /// Sending to the queue: gives up early enough to spill.
-    pub async fn queue<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
+    pub async fn queue<F: Future>(&self, step: F) -> Result<F::Output, DeadlineExceeded> {
         within(self.queue, step).await
     }
 
     /// Spilling, the last resort.
-    pub async fn spill<F: Future>(&self, step: F) -> Result<F::Output, TooLate> {
+    pub async fn spill<F: Future>(&self, step: F) -> Result<F::Output, DeadlineExceeded> {
         within(self.end, step).await
     }
 }
@@ -95,10 +95,12 @@ impl Stopwatch {
 /// A step took longer than its share of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it took too long")]
-pub struct TooLate;
+pub struct DeadlineExceeded;
 
-async fn within<F: Future>(limit: Instant, step: F) -> Result<F::Output, TooLate> {
-    timeout_at(limit, step).await.map_err(|_: Elapsed| TooLate)
+async fn within<F: Future>(limit: Instant, step: F) -> Result<F::Output, DeadlineExceeded> {
+    timeout_at(limit, step)
+        .await
+        .map_err(|_: Elapsed| DeadlineExceeded)
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use super::Metric;
-use super::measures::{Measures, milliseconds};
-use crate::course::Course;
-use crate::deliver::Stored;
-use crate::error::chain;
+use super::request_metrics::{RequestMetrics, milliseconds};
+use crate::deliver::Destination;
+use crate::error::error_chain;
 use crate::event::{Entity, timestamp};
-use crate::http::{Refusal, Request, Route, Served};
-use crate::message::{NotCarriable, PAYLOAD_SIZE};
-use crate::receive::Receipt;
+use crate::http::{ApiError, Request, Route, Success};
+use crate::message::{OffloadReason, PAYLOAD_SIZE};
+use crate::receive::DeliveryResult;
+use crate::request_context::RequestContext;
 use metrique_writer_core::value::ForceFlag;
 use metrique_writer_core::{Entry, EntryWriter, MetricFlags, Observation, Value, ValueWriter};
 use metrique_writer_format_emf::NoMetricCtor;
@@ -21,7 +21,7 @@ use tracing::Level;
 type Figure<N> = ForceFlag<N, NoMetricCtor>;
 
 /// What the one log line of a request is made of.
-pub struct Line<'a> {
+pub struct RequestLog<'a> {
     /// The request; of its headers, none is logged before its signature was verified.
     pub request: &'a Request,
     /// Where it went.
@@ -29,16 +29,16 @@ pub struct Line<'a> {
     /// Size of its body.
     pub body_bytes: usize,
     /// What became of it.
-    pub outcome: &'a Result<Served, Refusal>,
+    pub outcome: &'a Result<Success, ApiError>,
     /// What happened on the way.
-    pub course: &'a Course,
+    pub course: &'a RequestContext,
     /// When it arrived.
     pub started: SystemTime,
     /// When it was answered.
     pub ended: SystemTime,
 }
 
-impl Line<'_> {
+impl RequestLog<'_> {
     /// The status that it was answered with.
     pub(super) fn status(&self) -> u16 {
         self.outcome
@@ -54,16 +54,16 @@ impl Line<'_> {
     /// An error when the fault is ours, a warning when the sender was turned away or something is to be looked at.
     pub(super) fn level(&self) -> Level {
         let level = match self.outcome {
-            Ok(Served::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
-                (Stored::Spilled { .. }, _) => Level::ERROR,
-                (Stored::Queued { .. }, Entity::Unrouted(_)) => Level::WARN,
-                (Stored::Queued { .. }, _) => Level::INFO,
+            Ok(Success::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
+                (Destination::Spilled { .. }, _) => Level::ERROR,
+                (Destination::Queued { .. }, Entity::Unrouted(_)) => Level::WARN,
+                (Destination::Queued { .. }, _) => Level::INFO,
             },
-            Ok(Served::Healthy | Served::Models(_)) => Level::INFO,
-            Err(refusal) if refusal.is_ours() => Level::ERROR,
+            Ok(Success::Healthy | Success::Models(_)) => Level::INFO,
+            Err(refusal) if refusal.is_server_error() => Level::ERROR,
             Err(_) => Level::WARN,
         };
-        let is_sound = self.course.is_source_allowed && self.course.secret_trouble.is_none();
+        let is_sound = self.course.is_source_allowed && self.course.refresh_error.is_none();
         if is_sound {
             level
         } else {
@@ -73,37 +73,37 @@ impl Line<'_> {
 
     fn message(&self) -> &'static str {
         match self.outcome {
-            Ok(Served::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
-                (Stored::Spilled { .. }, _) => "event spilled",
-                (Stored::Queued { .. }, Entity::Unrouted(_)) => "event queued as unrouted",
-                (Stored::Queued { .. }, _) => "event queued",
+            Ok(Success::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
+                (Destination::Spilled { .. }, _) => "event spilled",
+                (Destination::Queued { .. }, Entity::Unrouted(_)) => "event queued as unrouted",
+                (Destination::Queued { .. }, _) => "event queued",
             },
-            Ok(Served::Healthy | Served::Models(_)) => "request answered",
-            Err(refusal) if refusal.is_ours() => "request failed",
+            Ok(Success::Healthy | Success::Models(_)) => "request answered",
+            Err(refusal) if refusal.is_server_error() => "request failed",
             Err(_) => "request refused",
         }
     }
 
     fn cause(&self) -> Option<String> {
         match self.outcome {
-            Ok(Served::Received(receipt)) => match &receipt.stored {
-                Stored::Spilled { reason, .. } => Some(chain(reason)),
-                Stored::Queued { .. } => None,
+            Ok(Success::Received(receipt)) => match &receipt.stored {
+                Destination::Spilled { reason, .. } => Some(error_chain(reason)),
+                Destination::Queued { .. } => None,
             },
             Ok(_) => None,
-            Err(refusal) => Some(chain(refusal)),
+            Err(refusal) => Some(error_chain(refusal)),
         }
     }
 }
 
 /// The line as it is written: its metrics, and what there is to read, if that is wanted at this level.
-pub(super) struct Document<'a> {
-    pub(super) line: &'a Line<'a>,
-    pub(super) measures: &'a Measures,
+pub(super) struct EmfEntry<'a> {
+    pub(super) line: &'a RequestLog<'a>,
+    pub(super) measures: &'a RequestMetrics,
     pub(super) is_wanted: bool,
 }
 
-impl Entry for Document<'_> {
+impl Entry for EmfEntry<'_> {
     fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
         writer.timestamp(self.line.ended);
         for (metric, amount) in &self.measures.amounts {
@@ -118,7 +118,7 @@ impl Entry for Document<'_> {
     }
 }
 
-impl Line<'_> {
+impl RequestLog<'_> {
     fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
         let (route, webhook) = match self.route {
             Some(Route::Webhook(webhook)) => ("webhook", Some(webhook.as_str())),
@@ -127,7 +127,7 @@ impl Line<'_> {
             Some(Route::Health) => ("health", None),
             None => ("none", None),
         };
-        let trouble = self.course.secret_trouble.as_ref();
+        let trouble = self.course.refresh_error.as_ref();
         writer.value("timestamp", &timestamp(self.ended.into()));
         writer.value("level", self.level().as_str());
         writer.value("message", self.message());
@@ -147,13 +147,13 @@ impl Line<'_> {
         );
         writer.value("body_bytes", &Figure::from(self.body_bytes));
         writer.value("duration_ms", &Figure::from(milliseconds(self.duration())));
-        if let Ok(Served::Received(receipt)) = self.outcome {
+        if let Ok(Success::Received(receipt)) = self.outcome {
             write_receipt(receipt, writer);
         }
     }
 }
 
-fn write_receipt<'w>(receipt: &'w Receipt, writer: &mut impl EntryWriter<'w>) {
+fn write_receipt<'w>(receipt: &'w DeliveryResult, writer: &mut impl EntryWriter<'w>) {
     let attribute = |name| receipt.message.attribute(name);
     let payload_bytes = attribute(PAYLOAD_SIZE).and_then(|size| size.parse::<u64>().ok());
     writer.value("entity", receipt.message.entity.name());
@@ -170,7 +170,7 @@ fn write_receipt<'w>(receipt: &'w Receipt, writer: &mut impl EntryWriter<'w>) {
     writer.value("payload_bytes", &payload_bytes.map(Figure::from));
     writer.value(
         "payload_reason",
-        &receipt.payload_reason.map(NotCarriable::name),
+        &receipt.payload_reason.map(OffloadReason::name),
     );
     writer.value("message_id", receipt.message_id());
 }

@@ -1,24 +1,24 @@
 //! What a request counts for: which metrics, and how much of each.
 
-use super::Line;
+use super::RequestLog;
 use super::metrics::{Dimension, Metric};
-use crate::deliver::Stored;
+use crate::deliver::Destination;
 use crate::event::Entity;
-use crate::http::{Route, Served};
+use crate::http::{Route, Success};
 use metrique_writer_core::Observation;
 use std::time::Duration;
 
 /// What a request counts for.
-pub(super) struct Measures {
+pub(super) struct RequestMetrics {
     /// Each metric that is not zero.
     pub(super) amounts: Vec<(Metric, Observation)>,
     /// The dimension that one of them has, and its value.
     pub(super) dimension: Option<(Dimension, &'static str)>,
 }
 
-impl Measures {
+impl RequestMetrics {
     /// What the request of this line counts for.
-    pub(super) fn of(line: &Line<'_>) -> Self {
+    pub(super) fn of(line: &RequestLog<'_>) -> Self {
         let mut measures = Self {
             amounts: Vec::with_capacity(Metric::ALL.len()),
             dimension: None,
@@ -35,7 +35,7 @@ impl Measures {
         if !line.course.is_source_allowed {
             measures.count(Metric::SourceNotAllowed);
         }
-        if let Some(trouble) = &line.course.secret_trouble
+        if let Some(trouble) = &line.course.refresh_error
             && trouble.is_stale
         {
             measures.count(Metric::SecretStale);
@@ -53,16 +53,16 @@ impl Measures {
         measures
     }
 
-    fn outcome(&mut self, line: &Line<'_>) {
+    fn outcome(&mut self, line: &RequestLog<'_>) {
         match line.outcome {
-            Ok(Served::Healthy | Served::Models(_)) => {}
-            Ok(Served::Received(receipt)) => {
+            Ok(Success::Healthy | Success::Models(_)) => {}
+            Ok(Success::Received(receipt)) => {
                 let entity = receipt.message.entity;
                 match receipt.stored {
-                    Stored::Queued { .. } => {
+                    Destination::Queued { .. } => {
                         self.count_by(Metric::Queued, entity.name());
                     }
-                    Stored::Spilled { .. } => self.count(Metric::Spilled),
+                    Destination::Spilled { .. } => self.count(Metric::Spilled),
                 }
                 if matches!(entity, Entity::Unrouted(_)) {
                     self.count(Metric::Unrouted);
@@ -71,7 +71,7 @@ impl Measures {
                     self.count(Metric::Pointer);
                 }
             }
-            Err(refusal) if refusal.is_ours() => self.count(Metric::Failed),
+            Err(refusal) if refusal.is_server_error() => self.count(Metric::Failed),
             Err(refusal) => self.count_by(Metric::Refused, refusal.code()),
         }
     }

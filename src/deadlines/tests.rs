@@ -11,15 +11,15 @@ use std::future::pending;
 /// How long each step may take when nothing before it took any time.
 async fn limits(left: Option<Duration>) -> [Duration; 5] {
     let start = Instant::now();
-    let schedule = Schedule::starting_now(left);
-    let steps: [Result<(), TooLate>; 5] = [
+    let schedule = Deadlines::starting_now(left);
+    let steps: [Result<(), DeadlineExceeded>; 5] = [
         schedule.fetch(pending()).await,
         schedule.proof(pending()).await,
         schedule.payload(pending()).await,
         schedule.queue(pending()).await,
         schedule.spill(pending()).await,
     ];
-    assert_eq!(steps, [Err(TooLate); 5]);
+    assert_eq!(steps, [Err(DeadlineExceeded); 5]);
     [
         schedule.fetch,
         schedule.proof,
@@ -50,8 +50,11 @@ async fn lambda_s_deadline_shortens_every_step_and_a_far_one_lengthens_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_is_over_in_time_gives_what_it_found() {
-    let schedule = Schedule::starting_now(None);
+    let schedule = Deadlines::starting_now(None);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(schedule.queue(async { 1 }).await, Ok(1));
-    assert_eq!(schedule.payload(pending::<i32>()).await, Err(TooLate));
+    assert_eq!(
+        schedule.payload(pending::<i32>()).await,
+        Err(DeadlineExceeded)
+    );
 }

@@ -6,25 +6,25 @@ use std::net::IpAddr;
 
 /// Reads variables one by one and remembers what was wrong with them. What is wrong gets a stand-in value that nobody
 /// sees, because loading then fails.
-pub(super) struct Variables<'a> {
+pub(super) struct EnvReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     /// Each with its variable's name.
-    problems: Vec<(String, String)>,
+    errors: Vec<(String, String)>,
 }
 
-impl<'a> Variables<'a> {
+impl<'a> EnvReader<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             lookup,
-            problems: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
     /// Everything that was wrong, each with its variable's name.
-    pub(super) fn into_problems(self) -> Vec<String> {
-        let problems = self.problems.into_iter();
-        problems
-            .map(|(name, problem)| format!("{name} {problem}"))
+    pub(super) fn into_errors(self) -> Vec<String> {
+        let errors = self.errors.into_iter();
+        errors
+            .map(|(name, error)| format!("{name} {error}"))
             .collect()
     }
 
@@ -37,7 +37,7 @@ impl<'a> Variables<'a> {
 
     pub(super) fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
-            self.problem(name, "is missing");
+            self.error(name, "is missing");
             String::new()
         })
     }
@@ -54,7 +54,7 @@ impl<'a> Variables<'a> {
             .ok()
             .filter(|number| (least..=most).contains(number));
         number.unwrap_or_else(|| {
-            self.problem(
+            self.error(
                 name,
                 &format!("must be a whole number from {least} to {most}"),
             );
@@ -74,7 +74,7 @@ impl<'a> Variables<'a> {
             return *choice;
         }
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        self.problem(name, &format!("must be one of: {}", words.join(", ")));
+        self.error(name, &format!("must be one of: {}", words.join(", ")));
         default
     }
 
@@ -84,11 +84,11 @@ impl<'a> Variables<'a> {
             return url;
         }
         if !is_http_url(&url) {
-            self.problem(name, "must be the URL of a queue");
+            self.error(name, "must be the URL of a queue");
         } else if !self.is_wrong("QUEUE_TYPE")
             && url.ends_with(".fifo") != (queue_type == QueueType::Fifo)
         {
-            self.problem(name, "must be a queue of the kind that QUEUE_TYPE says");
+            self.error(name, "must be a queue of the kind that QUEUE_TYPE says");
         }
         url
     }
@@ -99,7 +99,7 @@ impl<'a> Variables<'a> {
         // A list of nothing but commas is a mistake too, and must not let everybody in.
         let is_empty = texts.is_empty() && self.optional(name).is_some();
         if is_empty || networks.len() < texts.len() {
-            self.problem(
+            self.error(
                 name,
                 "must be a comma-separated list of networks such as 192.0.2.0/24",
             );
@@ -128,7 +128,7 @@ impl<'a> Variables<'a> {
             && !namespace.starts_with(':')
             && !namespace.starts_with("AWS/");
         if !is_namespace {
-            self.problem(
+            self.error(
                 name,
                 "must be a namespace for metrics, such as LabelboxRelay/mine",
             );
@@ -140,17 +140,17 @@ impl<'a> Variables<'a> {
     pub(super) fn endpoint(&mut self, name: &str) -> Option<String> {
         let url = self.optional(name)?;
         if !is_http_url(&url) {
-            self.problem(name, "must be a URL");
+            self.error(name, "must be a URL");
         }
         Some(url)
     }
 
     fn is_wrong(&self, name: &str) -> bool {
-        self.problems.iter().any(|(known, _)| known == name)
+        self.errors.iter().any(|(known, _)| known == name)
     }
 
-    fn problem(&mut self, name: &str, problem: &str) {
-        self.problems.push((name.to_owned(), problem.to_owned()));
+    fn error(&mut self, name: &str, error: &str) {
+        self.errors.push((name.to_owned(), error.to_owned()));
     }
 }
 
@@ -162,7 +162,7 @@ fn is_http_url(text: &str) -> bool {
 }
 
 /// A network, or a single address. IPv4 addresses that are mapped to IPv6 (RFC 4291, section 2.5.5.2) become IPv4, as
-/// [`super::Sources::allow`] makes those of requests.
+/// [`super::SourceAllowlist::allow`] makes those of requests.
 fn network(text: &str) -> Option<IpNet> {
     let network = text
         .parse()

@@ -18,7 +18,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 const USUAL_LINE: usize = 768;
 
 /// Writes the lines that are wanted.
-pub(super) struct Lines<W> {
+pub(super) struct JsonSubscriber<W> {
     pub(super) is_wanted: fn(&Metadata<'_>, Level) -> bool,
     /// The least important level that is logged.
     pub(super) level: Level,
@@ -26,7 +26,7 @@ pub(super) struct Lines<W> {
     pub(super) output: W,
 }
 
-impl<W, O> Subscriber for Lines<W>
+impl<W, O> Subscriber for JsonSubscriber<W>
 where
     W: Fn() -> O + Send + Sync + 'static,
     O: Write,
