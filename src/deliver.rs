@@ -6,7 +6,7 @@ use crate::error::IngestError;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
 use crate::request_context::RequestContext;
-use crate::spill::{self, SpilledMessage};
+use crate::spill;
 
 /// Where the durable copy of an event is.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ async fn spill(
 ) -> Result<Destination, IngestError> {
     let key = spill::key(message);
     let watch = Stopwatch::start();
-    let stored = match SpilledMessage::of(message).to_json() {
+    let stored = match spill::record(message) {
         Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
         Err(error) => Err(BucketError::NotStored(error.into())),
     };

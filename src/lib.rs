@@ -5,7 +5,6 @@
 //! for the decisions, [`secrets`], [`deliver`], [`queue`] and [`bucket`] for the way out. `ARCHITECTURE.md` walks
 //! through all of it.
 
-pub mod aws;
 pub mod bucket;
 pub mod config;
 pub mod deadlines;

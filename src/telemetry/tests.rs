@@ -567,7 +567,7 @@ fn a_field_keeps_its_kind() {
 #[test]
 fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
     let lines = lines_at(Level::TRACE, || {
-        tracing::debug!(target: "aws_smithy_runtime::client", "the value of a secret");
+        tracing::debug!(target: "aws_lite::client", "the value of a secret");
         tracing::warn!(target: "lambda_runtime", "a whole event");
         tracing::error!(target: "lambda_runtime", "a failure");
         tracing::trace!("a line of ours");
