@@ -7,7 +7,7 @@
 use aws_lite::test_util::{Replay, response};
 use freed::{Freed, with_secret_in};
 use labelbox_relay::config::Config;
-use labelbox_relay::request_context::RequestContext;
+use labelbox_relay::deadlines::Deadlines;
 use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::secrets::{SecretCache, SecretsManager};
 use labelbox_relay::signature::{Signatures, Unverified};
@@ -134,9 +134,11 @@ fn the_answer_of_secrets_manager_is_the_one_place_that_a_fetched_secret_is_left_
         let store = store(&value(form));
         let left = left_by(|| {
             let cache = SecretCache::new(store, Duration::from_secs(60));
-            let mut course = RequestContext::starting_now(None);
-            let fetched = runtime.block_on(cache.current(SystemTime::UNIX_EPOCH, &mut course));
-            drop(fetched.unwrap());
+            let fetched = runtime.block_on(async {
+                let deadline = Deadlines::starting_now(None).secret;
+                cache.current(SystemTime::UNIX_EPOCH, deadline).await
+            });
+            drop(fetched.result.unwrap());
             drop(cache);
         });
         let [trace] = left.as_slice() else {

@@ -38,7 +38,7 @@ pub struct RawBody {
 
 /// The gateway said that the body is base64, and it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("body is not the base64 that it is said to be")]
+#[error("body is not valid base64")]
 pub struct MalformedBase64;
 
 impl Request {

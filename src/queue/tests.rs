@@ -30,9 +30,9 @@ fn message() -> Message {
         entity: Entity::Label,
         body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#.to_owned(),
         attributes: vec![
-            Attribute::text("event", "LABEL_UPDATED".to_owned()),
-            Attribute::text("entity", "label".to_owned()),
-            Attribute::text("entity_id", GROUP_ID.to_owned()),
+            Attribute::string("event", "LABEL_UPDATED".to_owned()),
+            Attribute::string("entity", "label".to_owned()),
+            Attribute::string("entity_id", GROUP_ID.to_owned()),
         ],
         dedup_id: DEDUP_ID.to_owned(),
         group_id: Some(GROUP_ID.to_owned()),

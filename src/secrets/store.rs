@@ -1,7 +1,8 @@
-//! Where secrets come from: the need as a trait, and AWS Secrets Manager, which fills it.
+//! The `SecretStore` trait, and its implementation for AWS Secrets Manager.
 
 use super::{InvalidSecret, Secrets};
 use crate::config::Config;
+use crate::deadlines::DeadlineExceeded;
 use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
@@ -9,7 +10,7 @@ use std::error::Error;
 use std::future::Future;
 use zeroize::Zeroizing;
 
-/// A place that holds the secrets.
+/// Stores the secrets.
 pub trait SecretStore {
     /// Fetches the current secrets.
     fn fetch(&self) -> impl Future<Output = Result<Secrets, FetchError>> + Send;
@@ -18,19 +19,25 @@ pub trait SecretStore {
 /// Why the secrets could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No usable answer: network, time limit, throttling, a fault of the service. The last value stays good.
+    /// No usable response: network, timeout, throttling, an error of the service. The last value stays in use.
     #[error("the secret store could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// A clear no: access is refused, or the secret is gone. The last value must not outlive its age limit.
-    #[error("the secret store refused")]
-    Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// The store answered with something that cannot be used. A typing mistake must not stop events that the last
-    /// value verifies, so it stays good.
+    /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
+    #[error("the secret store denied access")]
+    Denied(#[source] Box<dyn Error + Send + Sync>),
+    /// The value cannot be meant as a secret. The last value stays in use: a typing mistake must not stop events that it
+    /// verifies.
     #[error("the secret cannot be used")]
     Unusable(#[source] Box<dyn Error + Send + Sync>),
     /// The last fetch failed with this error, and it is too early for another one.
-    #[error("it is too early to fetch again after this failure: {0}")]
+    #[error("the last fetch failed and the next one is not due yet: {0}")]
     NotDue(String),
+}
+
+impl From<DeadlineExceeded> for FetchError {
+    fn from(error: DeadlineExceeded) -> Self {
+        Self::Unreachable(error.into())
+    }
 }
 
 impl From<InvalidSecret> for FetchError {
@@ -39,7 +46,7 @@ impl From<InvalidSecret> for FetchError {
     }
 }
 
-/// One secret in AWS Secrets Manager, always its current version.
+/// The current version of a secret in AWS Secrets Manager.
 pub struct SecretsManager {
     client: JsonClient,
     secret_id: String,
@@ -67,8 +74,8 @@ impl SecretsManager {
 impl SecretStore for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
         let value = self.value().await.map_err(|error| match &error {
-            AwsError::Service(service) if service.code.as_deref().is_some_and(is_refusal) => {
-                FetchError::Refused(error.into())
+            AwsError::Service(service) if service.code.as_deref().is_some_and(is_denial) => {
+                FetchError::Denied(error.into())
             }
             _ => FetchError::Unreachable(error.into()),
         })?;
@@ -80,11 +87,11 @@ impl SecretStore for SecretsManager {
     }
 }
 
-/// The error codes that are a verdict on this secret, not a mishap on the way to it.
+/// Whether an error code is about the secret or the access to it, and not about the service.
 ///
-/// `InvalidRequestException` is what a secret that is scheduled for deletion answers. Source:
+/// A secret that is scheduled for deletion causes `InvalidRequestException`. Source:
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
-fn is_refusal(code: &str) -> bool {
+fn is_denial(code: &str) -> bool {
     matches!(
         code,
         "AccessDeniedException"

@@ -13,7 +13,7 @@ fn message() -> Message {
         entity: Entity::ModelRun,
         body: "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}".to_owned(),
         attributes: vec![
-            Attribute::text("entity", "model_run".to_owned()),
+            Attribute::string("entity", "model_run".to_owned()),
             Attribute {
                 name: "ExtendedPayloadSize",
                 data_type: DataType::Number,

@@ -122,7 +122,7 @@ impl SecretStore for Store {
         }
         match self.0 {
             Place::Works => Ok(parsed(&SECRETS)),
-            Place::Refuses => Err(FetchError::Refused("access denied".into())),
+            Place::Refuses => Err(FetchError::Denied("access denied".into())),
             Place::Hangs => pending().await,
             Place::IsOdd => Ok(Secrets::parse("{\"labelbox\": example_secret}".to_owned())?),
         }
@@ -184,7 +184,11 @@ pub(crate) fn play(event: &[u8], world: World) -> Outcome {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     if world.has_old_secrets {
-        runtime.block_on(relay.warm_up(clock() - Duration::from_secs(60)));
+        runtime.block_on(
+            relay
+                .authenticator()
+                .warm_up(clock() - Duration::from_secs(60)),
+        );
     }
     let seen = Arc::clone(&kept);
     let log = Log::new(&config, move |line| {

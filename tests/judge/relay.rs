@@ -28,7 +28,7 @@ pub(crate) fn says(case: &Case) -> Option<Said> {
         inline_limit: 1 << 20,
         bucket: "payloads".to_owned(),
     };
-    let (message, _) = Message::compose(
+    let (message, _) = Message::build(
         verified,
         event.clone(),
         metadata,

@@ -140,7 +140,7 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
             let error = outcome_of(refusal(400, &code_on_the_wire))
                 .await
                 .unwrap_err();
-            assert!(matches!(error, FetchError::Refused(_)), "{code}: {error:?}");
+            assert!(matches!(error, FetchError::Denied(_)), "{code}: {error:?}");
             let text = error_chain(&error);
             let says_which = text.contains(code) && text.contains("a reason of the service");
             assert!(says_which, "{code}: {text}");
