@@ -1,7 +1,5 @@
 //! Endpoints beside those that the SDK resolves.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use super::*;
 use aws_sdk_s3::config::endpoint as s3;
 use aws_sdk_secretsmanager::config::endpoint as secretsmanager;
