@@ -1,6 +1,6 @@
-//! A message that its queue did not take, as it waits in the bucket: its key, and all that is needed to send it later.
+//! Spilled messages: those that their queue did not confirm, stored in the bucket to be sent later.
 //!
-//! The record is what `aws sqs send-message --cli-input-json` takes, so that one can also send it by hand.
+//! `aws sqs send-message --cli-input-json` accepts their JSON, so that one can also be sent by hand.
 
 use crate::message::{Attribute, Message};
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-/// What the keys of all spilled messages begin with.
+/// The prefix of the keys of all spilled messages.
 pub const PREFIX: &str = "spill/";
-/// The system attribute that carries the trace.
+/// The system attribute with the X-Ray trace header.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
-/// Where a message waits: by entity and by the day it came in. A repeated delivery of an event takes the place of the
-/// first; both are the same event.
+/// The key of a message: by entity and by the day on which it arrived. Another delivery of the same event replaces it.
 pub fn key(message: &Message) -> String {
     let day = message.received_at.date();
     let mut key = format!("{PREFIX}{}/", message.entity.name());
@@ -30,13 +29,13 @@ pub fn key(message: &Message) -> String {
     key
 }
 
-/// A spilled message: the input of SQS's `SendMessage` without its queue.
+/// A spilled message: the input of SQS's `SendMessage` without its queue URL.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SpilledMessage<'m> {
-    /// The body, which is a pointer where SQS cannot carry the event.
+    /// The body, or the pointer to it.
     pub message_body: Cow<'m, str>,
-    /// All message attributes.
+    /// The message attributes.
     pub message_attributes: BTreeMap<String, Value>,
     /// `AWSTraceHeader`, if there was a trace.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -44,8 +43,8 @@ pub struct SpilledMessage<'m> {
     /// FIFO only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_group_id: Option<String>,
-    /// FIFO only. Not the event's own: the queue may have stored something else under that, for this delivery of the event or
-    /// for another, and would drop the replayed message.
+    /// FIFO only. It differs from the event's own: the queue may have stored something else under that, and would drop this
+    /// message as its duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_deduplication_id: Option<String>,
 }
@@ -56,12 +55,12 @@ pub struct SpilledMessage<'m> {
 pub struct Value {
     /// `String` or `Number`.
     pub data_type: String,
-    /// The value as text.
+    /// The value as a string.
     pub string_value: String,
 }
 
 impl<'m> SpilledMessage<'m> {
-    /// Writes down a message.
+    /// The spilled form of a message.
     pub fn of(message: &'m Message) -> Self {
         let attribute = |attribute: &Attribute| {
             let value = Value {
@@ -89,16 +88,16 @@ impl<'m> SpilledMessage<'m> {
         }
     }
 
-    /// The record as JSON.
+    /// Serializes it as JSON.
     ///
     /// # Errors
-    /// None that is known: texts and maps of texts can be written.
+    /// None are known.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
     }
 }
 
-/// Of the body, only its size.
+/// Prints the size of the body instead of the body.
 impl fmt::Debug for SpilledMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpilledMessage")
