@@ -1,7 +1,8 @@
-//! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
+//! The `Bucket` trait, and its implementation for Amazon S3.
 
-use crate::aws::{Confirmation, Service, put_object};
+use crate::config::Config;
 use crate::message::md5_of;
+use aws_lite::{AwsConfig, PutObjectOutput, S3Bucket};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -31,13 +32,16 @@ pub enum BucketError {
 
 /// One S3 bucket.
 pub struct S3 {
-    bucket: Service,
+    bucket: S3Bucket,
 }
 
 impl S3 {
-    /// Stores in this bucket.
-    pub fn new(bucket: Service) -> Self {
-        Self { bucket }
+    /// Stores in the bucket in the settings.
+    pub fn new(config: &Config, aws: &AwsConfig) -> Self {
+        let endpoint = config.aws.s3_endpoint.as_deref();
+        Self {
+            bucket: S3Bucket::new(&config.bucket, aws, endpoint),
+        }
     }
 }
 
@@ -45,9 +49,10 @@ impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
-        let stored = put_object(&self.bucket, key, &checksum, content.clone()).await;
-        let confirmation = stored.map_err(|error| BucketError::NotStored(error.into()))?;
-        if is_confirmed(&confirmation, &checksum, &content) {
+        let stored = self.bucket.put_object(key, &checksum, content.clone());
+        let output = stored.await;
+        let output = output.map_err(|error| BucketError::NotStored(error.into()))?;
+        if is_confirmed(&output, &checksum, &content) {
             Ok(())
         } else {
             Err(BucketError::ChecksumMismatch)
@@ -59,8 +64,8 @@ impl Bucket for S3 {
 /// Emulators may not say it, but their ETag is the MD5 of what they stored.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
-fn is_confirmed(confirmation: &Confirmation, checksum: &str, content: &[u8]) -> bool {
-    match (&confirmation.checksum_crc32, &confirmation.e_tag) {
+fn is_confirmed(output: &PutObjectOutput, checksum: &str, content: &[u8]) -> bool {
+    match (&output.checksum_crc32, &output.e_tag) {
         (Some(stored), Some(_)) => stored == checksum,
         (None, Some(etag)) => etag.trim_matches('"') == md5_of(content),
         (_, None) => false,

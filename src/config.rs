@@ -2,12 +2,13 @@
 
 mod env_reader;
 
-use aws_credential_types::Credentials;
+use aws_lite::{AwsConfig, Credentials, HttpClient};
 use env_reader::EnvReader;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tracing::Level;
 
 /// The largest message that SQS takes, attributes included. Source:
@@ -120,15 +121,26 @@ impl std::fmt::Debug for AwsSettings {
 }
 
 impl AwsSettings {
-    /// Whether no service is at an address of its user's own.
-    pub fn is_all_at_aws(&self) -> bool {
+    /// Whether a service is not at AWS.
+    pub fn has_custom_endpoint(&self) -> bool {
         [
             &self.sqs_endpoint,
             &self.secrets_manager_endpoint,
             &self.s3_endpoint,
         ]
         .into_iter()
-        .all(Option::is_none)
+        .any(Option::is_some)
+    }
+
+    /// What the clients of all services have in common.
+    pub fn for_clients(&self, http: Arc<dyn HttpClient>, clock: fn() -> SystemTime) -> AwsConfig {
+        AwsConfig {
+            region: self.region.clone(),
+            credentials: self.credentials.clone(),
+            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
+            http,
+            clock,
+        }
     }
 
     fn read(settings: &mut EnvReader<'_>) -> Self {
@@ -145,13 +157,7 @@ impl AwsSettings {
         );
         Self {
             region: settings.required("AWS_REGION"),
-            credentials: Credentials::new(
-                key_id,
-                key,
-                settings.optional("AWS_SESSION_TOKEN"),
-                None,
-                "Environment",
-            ),
+            credentials: Credentials::new(key_id, key, settings.optional("AWS_SESSION_TOKEN")),
             ca_bundle: settings.optional("AWS_CA_BUNDLE").map(PathBuf::from),
             sqs_endpoint,
             secrets_manager_endpoint,
@@ -252,6 +258,14 @@ pub(crate) fn offline() -> Config {
         _ => None,
     })
     .unwrap()
+}
+
+/// The clients' settings of [`offline`], over an HTTP client, at a clock that says 1970.
+#[cfg(test)]
+pub(crate) fn offline_aws(http: impl HttpClient) -> AwsConfig {
+    offline()
+        .aws
+        .for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

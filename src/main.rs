@@ -1,7 +1,6 @@
 //! Start-up of the Lambda function: settings, logs, clients, run. No decision is made here.
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use labelbox_relay::aws::{Connections, Internet, Services};
+use aws_lite::{ConnectionPool, TlsConnector};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
@@ -44,16 +43,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
-    let connections = Connections::new(Internet::new(&config.aws)?);
-    let http = SharedHttpConnector::new(connections.clone());
-    let services = Services::over(&config, &http, clock);
-    let store = SecretsManager::new(services.secrets_manager.clone(), config.secret_id.clone());
-    let queue = Sqs::new(services.sqs.clone(), config.queue_urls.clone());
-    let bucket = S3::new(services.bucket.clone());
+    let pool = ConnectionPool::new(TlsConnector::new(
+        config.aws.ca_bundle.as_deref(),
+        &config.aws.region,
+        config.aws.has_custom_endpoint(),
+    )?);
+    let aws = config.aws.for_clients(Arc::new(pool.clone()), clock);
+    let store = SecretsManager::new(&config, &aws);
+    let queue = Sqs::new(&config, &aws);
+    let bucket = S3::new(&config, &aws);
+    let queue_endpoint = queue.endpoint().to_owned();
     let relay = Relay::new(&config, store, queue, bucket);
     let log = Log::to_standard_output(&config);
     let door = Arc::new(WebhookHandler::new(&config, relay, log, clock));
-    tokio::join!(door.warm_up(), services.connect_ahead(&connections));
+    // A failure here is none yet: whoever sends a message connects again.
+    let _ = tokio::join!(door.warm_up(), pool.preconnect(&queue_endpoint));
     let answer = move |event: LambdaEvent<GatewayEvent>| {
         let door = Arc::clone(&door);
         async move { Ok::<_, Infallible>(door.handle(event.payload, &event.context).await) }

@@ -4,16 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_lite::test_util::{Replay, response};
 use freed::{Freed, with_secret_in};
-use labelbox_relay::aws::Services;
 use labelbox_relay::config::Config;
 use labelbox_relay::deadlines::Deadlines;
 use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::secrets::{SecretCache, SecretsManager};
 use labelbox_relay::signature::{Signatures, Unverified};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 #[global_allocator]
@@ -153,8 +151,7 @@ fn the_answer_of_secrets_manager_is_the_one_place_that_a_fetched_secret_is_left_
 /// Secrets Manager, which answers once with this value.
 fn store(value: &str) -> SecretsManager {
     let body = serde_json::json!({"Name": "relay", "SecretString": value}).to_string();
-    let answer = HttpResponse::new(200.try_into().unwrap(), body.into());
-    let wire = StaticReplayClient::new(vec![ReplayEvent::new(HttpRequest::empty(), answer)]);
+    let replay = Replay::new([response(200, body)]);
     let config = Config::load(|name| match name {
         "AWS_REGION" => Some("eu-central-1".to_owned()),
         name if name.ends_with("_QUEUE_URL") => Some("https://sqs.example/q.fifo".to_owned()),
@@ -163,8 +160,9 @@ fn store(value: &str) -> SecretsManager {
         }
         _ => None,
     });
-    let services = Services::over(&config.unwrap(), &SharedHttpConnector::new(wire), || {
-        SystemTime::UNIX_EPOCH
-    });
-    SecretsManager::new(services.secrets_manager, "relay".to_owned())
+    let config = config.unwrap();
+    let aws = config
+        .aws
+        .for_clients(Arc::new(replay), || SystemTime::UNIX_EPOCH);
+    SecretsManager::new(&config, &aws)
 }

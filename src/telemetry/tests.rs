@@ -591,7 +591,7 @@ fn writes_each_field_with_its_type() {
 #[test]
 fn writes_only_errors_of_other_crates_at_any_level() {
     let lines = lines_at(Level::TRACE, || {
-        tracing::debug!(target: "aws_smithy_runtime::client", "the value of a secret");
+        tracing::debug!(target: "aws_lite::client", "the value of a secret");
         tracing::warn!(target: "lambda_runtime", "a whole event");
         tracing::error!(target: "lambda_runtime", "a failure");
         tracing::trace!("a line of ours");

@@ -5,9 +5,8 @@ use crate::aws::Aws;
 use crate::fault::{Fault, Service};
 use crate::stack::ENDPOINTS;
 use crate::wire::{Stream, serve};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_lite::{Connect, ConnectionPool, HttpClient};
 use hyper::Uri;
-use labelbox_relay::aws::{Connections, Dial};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,19 +18,18 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// The way to `aws`.
-pub(crate) fn network_to(aws: &Arc<Aws>) -> SharedHttpConnector {
-    SharedHttpConnector::new(Connections::new(Network(Arc::clone(aws))))
+pub(crate) fn network_to(aws: &Arc<Aws>) -> Arc<dyn HttpClient> {
+    Arc::new(ConnectionPool::new(Network(Arc::clone(aws))))
 }
 
 /// Where connections are made.
-#[derive(Debug)]
 struct Network(Arc<Aws>);
 
-impl Dial for Network {
+impl Connect for Network {
     type Stream = Pipe;
 
-    async fn dial(&self, address: &Uri) -> io::Result<Pipe> {
-        connect(Arc::clone(&self.0), service_at(address)).await
+    async fn connect(&self, url: &Uri) -> io::Result<Pipe> {
+        connect(Arc::clone(&self.0), service_at(url)).await
     }
 }
 

@@ -3,12 +3,8 @@
 use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN};
 use crate::outside::{config, sha1, sha256, verified};
 use crate::shown::Shown;
-use aws_sdk_secretsmanager::operation::get_secret_value as get;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
 use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
-use labelbox_relay::aws::{
-    CallError, Confirmation, Connections, Internet, Operation, Refused, Services,
-};
 use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
@@ -19,13 +15,13 @@ use labelbox_relay::http::{
 };
 use labelbox_relay::message::{
     Checksums, DataType, DeliveryMetadata, Message, MessageConfig, OffloadReason, Payload,
+    SendMessageRequest,
 };
-use labelbox_relay::queue::QueueError;
+use labelbox_relay::queue::{QueueError, SendMessageOutput};
 use labelbox_relay::receive::{DeliveryResult, IngestError};
 use labelbox_relay::report::Report;
 use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
-use labelbox_relay::spill::SpilledMessage;
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
 use uuid::Uuid;
@@ -57,26 +53,14 @@ fn settings_and_services(shown: &mut Shown) {
         ("AWS_SESSION_TOKEN", TOKEN),
     ];
     let config = config(&keys);
-    let internet = Internet::new(&config.aws).unwrap();
     shown.debug(&config);
     shown.debug(&config.aws);
     shown.debug(&config.queue_type);
     shown.debug(&config.queue_urls);
     shown.debug(&config.sources);
-    shown.debug(&internet);
-    let connections = Connections::new(internet);
-    let http = SharedHttpConnector::new(connections.clone());
-    let services = Services::over(&config, &http, || SystemTime::UNIX_EPOCH);
-    shown.debug(&connections);
-    shown.debug(&services.secrets_manager);
-    shown.debug(&services.bucket);
-    shown.debug(&Operation::<
-        get::GetSecretValueInput,
-        get::GetSecretValueOutput,
-        get::GetSecretValueError,
-    >::of(&get::GetSecretValue::new()));
+    shown.debug(&JsonService::SECRETS_MANAGER);
     let e_tag = Some("\"0\"".to_owned());
-    shown.debug(&Confirmation {
+    shown.debug(&PutObjectOutput {
         e_tag,
         checksum_crc32: None,
     });
@@ -131,13 +115,18 @@ fn messages(shown: &mut Shown) {
     for inline_limit in [1024, 1] {
         let (message, payload) = message(inline_limit);
         payload.iter().for_each(|payload| shown.debug(payload));
-        let record = SpilledMessage::of(&message);
+        let record = SendMessageRequest::from(&message);
         record
             .message_attributes
             .values()
             .for_each(|value| shown.debug(value));
         shown.debug(&record);
         shown.debug(&Checksums::of(&message));
+        shown.debug(&SendMessageOutput {
+            message_id: None,
+            md5_of_message_body: Some(Checksums::of(&message).body),
+            md5_of_message_attributes: None,
+        });
         shown.debug(&message);
         shown.debug(&message.attributes[0]);
         let queued = Destination::Queue {
@@ -160,16 +149,16 @@ fn messages(shown: &mut Shown) {
 }
 
 fn errors(shown: &mut Shown) {
-    let refused = || Refused {
+    let rejected = || ServiceError {
         service: "SQS",
         status: 400,
         code: Some("AccessDenied".to_owned()),
         message: Some("in the service's words".to_owned()),
     };
-    let not_sent = || QueueError::NotSent(CallError::from(refused()).into());
-    let not_stored = || BucketError::NotStored(CallError::from(refused()).into());
-    shown.error(&refused());
-    shown.error(&CallError::malformed("not read"));
+    let not_sent = || QueueError::NotSent(AwsError::from(rejected()).into());
+    let not_stored = || BucketError::NotStored(AwsError::from(rejected()).into());
+    shown.error(&rejected());
+    shown.error(&AwsError::invalid("not read"));
     shown.error(&not_sent());
     shown.error(&not_stored());
     shown.error(&malformed());
@@ -205,9 +194,8 @@ fn errors(shown: &mut Shown) {
     // A file that holds something else than certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), SECRET).unwrap();
-    let path = file.path().to_str().unwrap();
-    let config = config(&[("AWS_CA_BUNDLE", path)]);
-    shown.error(&Internet::new(&config.aws).unwrap_err());
+    let connector = TlsConnector::new(Some(file.path()), "eu-central-1", false);
+    shown.error(&connector.err().unwrap());
 }
 
 fn secrets() -> Secrets {
