@@ -23,10 +23,10 @@ pub trait Bucket {
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// The bucket refused or did not answer in time, retries included.
-    #[error("the bucket did not take the object")]
+    #[error("the bucket did not store the object")]
     NotStored(#[source] Box<dyn Error + Send + Sync>),
     /// The confirmation is not for the bytes that were sent.
-    #[error("the bucket confirmed other bytes than those sent")]
+    #[error("the bucket confirmed different bytes")]
     ChecksumMismatch,
 }
 

@@ -21,10 +21,10 @@ pub trait Queue {
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The queue rejected the message or did not respond in time, retries included.
-    #[error("the queue did not take the message")]
+    #[error("the queue did not accept the message")]
     NotSent(#[source] Box<dyn Error + Send + Sync>),
     /// The response does not confirm the message that was sent.
-    #[error("the queue confirmed another message than the one sent: {0}")]
+    #[error("the queue confirmed a different message: {0}")]
     ChecksumMismatch(&'static str),
 }
 

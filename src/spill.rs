@@ -1,13 +1,12 @@
-//! Messages that wait in the bucket because their queue did not take them: keys and records.
+//! Spilled messages: those that their queue did not confirm, stored in the bucket to be sent later.
 
 use crate::message::{Message, SendMessageRequest};
 use std::fmt::Write;
 
-/// What the keys of all spilled messages begin with.
+/// The prefix of the keys of all spilled messages.
 pub const PREFIX: &str = "spill/";
 
-/// Where a message waits: by entity and by the day it came in. A repeated delivery of an event takes the place of the
-/// first; both are the same event.
+/// The key of a message: by entity and by the day on which it arrived. Another delivery of the same event replaces it.
 pub fn key(message: &Message) -> String {
     let day = message.received_at.date();
     let mut key = format!("{PREFIX}{}/", message.entity.name());

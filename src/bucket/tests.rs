@@ -74,7 +74,7 @@ async fn a_refusal_is_told_with_its_cause() {
     let (refused, _) = put(answer(404, &[], body)).await;
     let text = error_chain(&refused.unwrap_err());
     assert!(
-        text.starts_with("the bucket did not take the object: "),
+        text.starts_with("the bucket did not store the object: "),
         "{text}"
     );
     assert!(

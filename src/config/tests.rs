@@ -62,7 +62,7 @@ fn good(variables: &[(&str, &str)]) -> Config {
 #[track_caller]
 fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     let message = load(variables).unwrap_err().to_string();
-    let errors = message.strip_prefix("the settings are wrong: ").unwrap();
+    let errors = message.strip_prefix("invalid settings: ").unwrap();
     errors.split("; ").map(str::to_owned).collect()
 }
 
@@ -298,7 +298,7 @@ fn the_queues_are_of_the_kind_that_the_settings_say() {
     ] {
         let message = load_with_queues(word, end).unwrap_err().to_string();
         for name in QUEUES {
-            let error = format!("{name} must be a queue of the kind that QUEUE_TYPE says");
+            let error = format!("{name} must be a queue of the type in QUEUE_TYPE");
             assert!(message.contains(&error), "{word} {end}: {message}");
         }
     }
@@ -534,4 +534,33 @@ fn metrics_have_a_namespace_that_cloudwatch_takes() {
         let error = "must be a namespace for metrics, such as LabelboxRelay/mine";
         check_only_problem("METRICS_NAMESPACE", wrong, error);
     }
+}
+
+#[test]
+fn rejects_fips_dual_stack_and_proxies() {
+    for (name, value) in [
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1"),
+        ("HTTPS_PROXY", "http://proxy.example:3128"),
+        ("https_proxy", "http://proxy.example:3128"),
+        ("HTTP_PROXY", "http://proxy.example:3128"),
+        ("http_proxy", "http://proxy.example:3128"),
+        ("ALL_PROXY", "socks5://proxy.example"),
+        ("all_proxy", "socks5://proxy.example"),
+    ] {
+        let errors = errors(&[(name, value)]);
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}");
+        };
+        assert!(
+            error.starts_with(&format!("{name} is not supported")),
+            "{error}"
+        );
+    }
+    good(&[
+        ("AWS_USE_FIPS_ENDPOINT", "False"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+        ("HTTPS_PROXY", ""),
+        ("NO_PROXY", "*"),
+    ]);
 }

@@ -287,7 +287,7 @@ fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
     );
     assert_eq!(
         line["error"],
-        "the queue did not take the message: no such queue"
+        "the queue did not accept the message: no such queue"
     );
 }
 
@@ -487,7 +487,7 @@ fn logs_a_server_error_with_its_chain_of_causes() {
         (
             DeliveryError::PayloadNotStored(BucketError::NotStored(private("no such bucket")))
                 .into(),
-            "the payload could not be stored: the bucket did not take the object: no such bucket",
+            "the payload could not be stored: the bucket did not store the object: no such bucket",
         ),
         (
             DeliveryError::NotDurable {
@@ -495,8 +495,8 @@ fn logs_a_server_error_with_its_chain_of_causes() {
                 bucket: BucketError::NotStored(private("no such bucket")),
             }
             .into(),
-            "the event could not be stored: the queue did not take the message: no such queue; nor could it be spilled: \
-             the bucket did not take the object: no such bucket",
+            "the event could not be stored: the queue did not accept the message: no such queue; nor could it be spilled: \
+             the bucket did not store the object: no such bucket",
         ),
         (
             DeliveryError::NotDurable {
@@ -504,8 +504,8 @@ fn logs_a_server_error_with_its_chain_of_causes() {
                 bucket: BucketError::ChecksumMismatch,
             }
             .into(),
-            "the event could not be stored: the queue confirmed another message than the one sent: MessageId is missing; \
-             nor could it be spilled: the bucket confirmed other bytes than those sent",
+            "the event could not be stored: the queue confirmed a different message: MessageId is missing; \
+             nor could it be spilled: the bucket confirmed different bytes",
         ),
     ];
     for (failure, error) in cases {
