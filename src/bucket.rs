@@ -60,8 +60,9 @@ impl Bucket for S3 {
     }
 }
 
-/// Any proxy can say 200. S3 stores nothing whose checksum is not the one that we sent, and says which one it stored.
-/// Emulators may not say it, but their ETag is the MD5 of what they stored.
+/// Whether a response confirms this content; any proxy can respond 200. S3 rejects content that does not match the
+/// checksum in the request, and returns the checksum of what it stored. MiniStack, which `make run` uses, returns none (as
+/// of 1.5.33), but its ETag is the MD5 of what it stored.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
 fn is_confirmed(output: &PutObjectOutput, checksum: &str, content: &[u8]) -> bool {
