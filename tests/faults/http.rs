@@ -1,6 +1,7 @@
-//! HTTP/1.1 by hand over any stream of bytes: a library would not stop in the middle of an answer.
+//! A minimal HTTP/1.1 server over any byte stream, written by hand because a library cannot stop in the middle of a
+//! response.
 
-use crate::aws::Aws;
+use crate::aws::FakeAws;
 use crate::fault::{Fault, Service};
 use std::io;
 use std::sync::Arc;
@@ -8,17 +9,17 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A connection that can also be torn down.
+/// A connection that can be reset.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Makes the other side read a reset and not an end.
+    /// Closes the connection so that the peer sees a reset and not the end of the stream.
     fn reset(self);
 }
 
-/// A request, whole.
+/// A complete request.
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// Names in lower case.
+    /// With names in lower case.
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -31,14 +32,13 @@ impl Request {
     }
 }
 
-/// An answer, as it should go out.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
         Self {
             status,
@@ -57,69 +57,69 @@ impl Answer {
     }
 }
 
-/// Plays `service` on a connection until that ends, one way or the other.
-pub(crate) async fn serve(stream: impl Stream, aws: Arc<Aws>, service: Service) {
+/// Serves requests to `service` until the connection ends.
+pub(crate) async fn serve(stream: impl Stream, aws: Arc<FakeAws>, service: Service) {
     let mut stream = BufReader::new(stream);
-    // The client may be gone at any time; that is its right.
+    // The client may close the connection at any time.
     while let Ok([_, ..]) = stream.fill_buf().await {
-        let fault = aws.fault_of_call(service);
-        match exchange(&mut stream, &aws, service, fault).await {
-            Ok(After::Next) => {}
-            Ok(After::Close) | Err(_) => return,
-            Ok(After::Reset) => return stream.into_inner().reset(),
+        let fault = aws.fault_of_request(service);
+        match serve_request(&mut stream, &aws, service, fault).await {
+            Ok(Next::KeepAlive) => {}
+            Ok(Next::Close) | Err(_) => return,
+            Ok(Next::Reset) => return stream.into_inner().reset(),
         }
     }
 }
 
-/// What becomes of a connection after an exchange.
-enum After {
-    Next,
+/// What to do with the connection after a request.
+enum Next {
+    KeepAlive,
     Close,
     Reset,
 }
 
-async fn exchange(
+async fn serve_request(
     stream: &mut BufReader<impl Stream>,
-    aws: &Aws,
+    aws: &FakeAws,
     service: Service,
     fault: Option<Fault>,
-) -> io::Result<After> {
+) -> io::Result<Next> {
     match fault {
         Some(Fault::HangsBeforeRequest) => std::future::pending().await,
-        // It was connected all along, before this weather.
-        Some(Fault::Refused | Fault::NeverConnected) => return Ok(After::Reset),
-        Some(Fault::ResetInRequest) => {
+        // The connection is older than the fault plan, so it can only be reset.
+        Some(Fault::ConnectionRefused | Fault::ConnectHangs) => return Ok(Next::Reset),
+        Some(Fault::ResetDuringRequest) => {
             let (_, length) = read_head(stream).await?;
             stream.read_exact(&mut vec![0; length / 2]).await?;
-            return Ok(After::Reset);
+            return Ok(Next::Reset);
         }
         _ => {}
     }
-    let request = read(stream).await?;
+    let request = read_request(stream).await?;
     match fault {
         Some(Fault::HangsAfterRequest) => std::future::pending().await,
-        Some(Fault::DoneLate) => tokio::time::sleep(aws.longer_than_anyone_waits()).await,
+        Some(Fault::AppliedLate) => tokio::time::sleep(aws.late_delay()).await,
         _ => {}
     }
-    let answer = aws.answer(service, &request, fault).to_bytes();
+    let response = aws.handle(service, &request, fault).to_bytes();
     match fault {
-        Some(Fault::DoneAndHangs) => std::future::pending().await,
-        Some(Fault::DoneAndReset) => return Ok(After::Reset),
-        Some(Fault::DoneAndCutOff) => {
-            let cut = aws.place_in(answer.len());
-            stream.write_all(answer.split_at(cut).0).await?;
-            return Ok(After::Close);
+        Some(Fault::AppliedThenHangs) => std::future::pending().await,
+        Some(Fault::AppliedThenReset) => return Ok(Next::Reset),
+        Some(Fault::AppliedThenTruncated) => {
+            let length = aws.truncated_length(response.len());
+            stream.write_all(response.split_at(length).0).await?;
+            return Ok(Next::Close);
         }
-        Some(Fault::DoneAndLate) => tokio::time::sleep(aws.longer_than_anyone_waits()).await,
-        Some(Fault::Slow) => tokio::time::sleep(Duration::from_millis(aws.patience())).await,
+        Some(Fault::AppliedThenLate) => tokio::time::sleep(aws.late_delay()).await,
+        Some(Fault::Slow) => tokio::time::sleep(Duration::from_millis(aws.slow_delay_ms())).await,
         _ => {}
     }
-    stream.write_all(&answer).await?;
-    Ok(After::Next)
+    stream.write_all(&response).await?;
+    Ok(Next::KeepAlive)
 }
 
-/// Reads a request; its end before it is whole is an error.
-pub(crate) async fn read(stream: &mut BufReader<impl Stream>) -> io::Result<Request> {
+/// Reads a request. Returns an error if the stream ends before the request is complete.
+pub(crate) async fn read_request(stream: &mut BufReader<impl Stream>) -> io::Result<Request> {
     let (mut request, mut length) = read_head(stream).await?;
     let is_chunked = request.header("transfer-encoding") == Some("chunked");
     loop {
@@ -147,7 +147,7 @@ async fn read_line(stream: &mut BufReader<impl Stream>) -> io::Result<String> {
     Ok(line)
 }
 
-/// Reads a request without its body, and says how long that is.
+/// Reads a request without its body. Returns the length of the body, too.
 async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<(Request, usize)> {
     let mut lines = Vec::new();
     loop {
@@ -156,15 +156,15 @@ async fn read_head(stream: &mut BufReader<impl Stream>) -> io::Result<(Request, 
             line => lines.push(line),
         }
     }
-    let (first, headers) = lines.split_first().unwrap();
-    let mut words = first.split(' ').map(str::to_owned);
+    let (request_line, headers) = lines.split_first().unwrap();
+    let mut parts = request_line.split(' ').map(str::to_owned);
     let header = |line: &String| {
         let (name, value) = line.split_once(':').unwrap();
         (name.to_ascii_lowercase(), value.trim().to_owned())
     };
     let request = Request {
-        method: words.next().unwrap(),
-        path: words.next().unwrap(),
+        method: parts.next().unwrap(),
+        path: parts.next().unwrap(),
         headers: headers.iter().map(header).collect(),
         body: Vec::new(),
     };
