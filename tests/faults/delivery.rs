@@ -26,8 +26,8 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// A name for the log.
     pub(crate) fn name(&self) -> String {
-        let Signature { webhook, signer } = &self.builder.signature;
-        format!("{} {webhook} signed by {signer:?}", self.event["rawPath"])
+        let signer = &self.builder.signature.signer;
+        format!("{} signed by {signer:?}", self.event["rawPath"])
     }
 }
 

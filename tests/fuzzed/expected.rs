@@ -88,7 +88,7 @@ pub(crate) fn for_request(request: &Request, fixture: Fixture) -> (Expected, Log
         (403 | 404 | 405 | 415, _) if fixture.has_old_secrets => &OLD_SECRETS,
         _ => &[],
     };
-    // Without a known webhook, a signature by any secret is valid.
+    // If the webhook is unknown, a signature by any secret counts.
     let is_signed = match request.secret_name().and_then(|name| secrets_of(name, all)) {
         Some(secrets) => secrets.iter().any(|secret| is_signed_with(request, secret)),
         None => all

@@ -51,7 +51,7 @@ pub(crate) enum InvalidEvent {
     NotHttp,
     /// It is an HTTP event that no gateway sends. The relay must answer 503.
     Malformed,
-    /// No gateway sends it, and the relay may read it as it likes: an array instead of an object, or a duplicate path
+    /// No gateway sends it, and how the relay reads it is unspecified: an array instead of an object, or a duplicate path
     /// parameter.
     Unspecified,
 }

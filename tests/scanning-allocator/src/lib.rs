@@ -1,7 +1,7 @@
 //! A global allocator for tests that scans every freed block for a secret.
 //!
 //! Blocks are zeroed on allocation: every byte is initialised and safe to read, and nothing remains of an earlier use.
-//! There is no `realloc`, so a block that grows is copied, and its old memory is freed and scanned.
+//! The default `realloc` copies a block, so the old memory of a block that grows is freed and scanned, too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
