@@ -92,8 +92,8 @@ thorough: test ## `make test`, and then the tests that take longer: the guide ty
 faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
-judge: ## Judge verifier and event reader against Python's on 100,000 cases; CASES=… and SEED=… say which
-	JUDGE_CASES=$(CASES) $(if $(SEED),JUDGE_SEED=$(SEED)) cargo test $(ALL_CRATES) --test judge the_relay
+judge: ## Compare verifier and event reader with Python implementations on 100,000 cases; CASES=… and SEED=… select the cases
+	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test $(ALL_CRATES) --test differential relay_agrees
 
 mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library and aws-lite in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
 	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
