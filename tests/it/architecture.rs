@@ -1,10 +1,10 @@
-//! The house rules that a reader relies on: what only one module says.
+//! Architecture rules, checked against the source text of the library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is said, and the modules that may say it.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+/// Names, and the files that may use them.
+const RESTRICTED: [(&str, &[&str]); 12] = [
     ("lambda_http", &["main.rs", "http.rs", "http/"]),
     ("hmac::", &["signature.rs", "aws/signer.rs"]),
     ("sha1::", &["signature.rs"]),
@@ -19,7 +19,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("new_v4", &["receive.rs"]),
 ];
 
-/// Each module with its text.
+/// The path and the text of each source file.
 pub(crate) fn modules() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
@@ -40,19 +40,19 @@ pub(crate) fn modules() -> Vec<(String, String)> {
 }
 
 #[test]
-fn restricted_names_stay_in_their_modules() {
+fn only_allowed_modules_use_restricted_names() {
     for (module, text) in modules() {
         let code: String = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
             .collect();
-        for (said, allowed) in ONLY_IN {
-            let may = allowed
+        for (restricted, allowed) in RESTRICTED {
+            let is_allowed = allowed
                 .iter()
                 .any(|name| module == *name || (name.ends_with('/') && module.starts_with(name)));
             assert!(
-                may || !code.contains(said),
-                "{module} says {said}; only {allowed:?} may"
+                is_allowed || !code.contains(restricted),
+                "{module} uses {restricted}; only {allowed:?} may use it"
             );
         }
     }
