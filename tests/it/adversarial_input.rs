@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The limit for the log line of an unauthenticated request in bytes.
 const MAX_UNAUTHENTICATED_LINE_BYTES: usize = 1024;
-/// The limit for the log line of a delivery in bytes. It can have three ids and a topic of characters that JSON escapes.
+/// The limit for the log line of a delivery in bytes. Its three ids and its topic can be characters that JSON escapes.
 const MAX_LINE_BYTES: usize = 8192;
 
 struct Payload {
@@ -195,7 +195,7 @@ fn read_time_grows_linearly_for_every_payload() {
         let (one, many) = (read_time(small), read_time(large));
         // If it were quadratic, the factor would be 256.
         assert!(many < one * FACTOR * 3, "{}: {one:?}, {many:?}", small.name);
-        // Without a last activity, each label is read at five levels, which takes an unoptimized build up to 9 times as long.
+        // Without a last activity, each label is read at five levels: up to 9 times as long in an unoptimized build.
         assert!(many < plain * 16, "{}: {plain:?}, {many:?}", small.name);
     }
 }
@@ -205,7 +205,7 @@ fn read_time_grows_linearly_for_every_payload() {
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
 const MAX_HEADER_BYTES: usize = 10_240;
 
-fn line_bytes(fixture: &Fixture) -> usize {
+fn log_line_bytes(fixture: &Fixture) -> usize {
     let [line] = fixture.take_log_lines().try_into().unwrap();
     let line: Value = line;
     line.to_string().len()
@@ -250,7 +250,7 @@ async fn unauthenticated_request_has_a_short_log_line() {
         fixture.warm_up().await;
         let response = fixture.send(request).await;
         assert!((400..500).contains(&response.status_code));
-        let bytes = line_bytes(&fixture);
+        let bytes = log_line_bytes(&fixture);
         assert!(
             bytes <= MAX_UNAUTHENTICATED_LINE_BYTES,
             "{bytes}: {}",
@@ -277,7 +277,7 @@ async fn delivery_has_a_limited_log_line() {
             let fixture = Fixture::new();
             fixture.warm_up().await;
             assert_eq!(fixture.send(request).await.status_code, 200);
-            let bytes = line_bytes(&fixture);
+            let bytes = log_line_bytes(&fixture);
             assert!(bytes <= MAX_LINE_BYTES, "{bytes}");
         }
     }
@@ -304,7 +304,7 @@ async fn rejected_line_bytes(level: &str) -> usize {
     } else {
         "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".len() - "request-1".len()
     };
-    line_bytes(&fixture) + id_bytes + "\n".len()
+    log_line_bytes(&fixture) + id_bytes + "\n".len()
 }
 
 #[tokio::test]

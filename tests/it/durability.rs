@@ -1,4 +1,5 @@
-//! Durability: a body that SQS does not accept is offloaded to the bucket, and a message that the queue rejects is spilled to it.
+//! Durability: a body that SQS does not accept is offloaded to the bucket, and a message that the queue rejects is
+//! spilled to it.
 
 use crate::fakes::{BucketBehavior, QueueBehavior};
 use crate::fixture::{Fixture, try_again};
@@ -32,7 +33,7 @@ fn pointer_target(message: &Message) -> (String, String) {
 const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 
 #[tokio::test]
-async fn offloads_body_that_sqs_does_not_accept_unchanged() {
+async fn offloads_body_that_sqs_does_not_accept() {
     let large = format!(r#"{{"id":"label1","x":"{}"}}"#, "x".repeat(4_300_000));
     let largest = format!(
         r#"{{"id":"label1","x":"{}"}}"#,

@@ -47,8 +47,8 @@ impl Fixture {
         let secrets = json!({
             "labelbox": SECRET,
             "project-x": ["new", "old"],
-            "nobody": "",
-            "none": [],
+            "empty-secret": "",
+            "empty-list": [],
             "training": SECRET,
         });
         let store = FakeSecretStore::new(secrets.to_string());

@@ -1,4 +1,4 @@
-//! Unauthenticated requests do not make the process use more memory, however many names and signatures they have.
+//! The memory of the process does not grow with unauthenticated requests, each of which has another name or signature.
 
 use crate::process::Process;
 use crate::requests::{BODY, SECRET, gateway_event, webhook_request, with};

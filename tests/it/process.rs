@@ -52,8 +52,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the relay with `env` in addition to the default settings.
     ///
-    /// `aws` returns the status and the body of an AWS service's response to a request body; the body is `null` if it is
-    /// not JSON.
+    /// `aws` returns the status and the body of the response to a request to an AWS service. Its argument is the request
+    /// body, or `null` if that is not JSON.
     pub(crate) fn start(
         env: &[(&str, &str)],
         aws: impl Fn(&Value) -> (u16, String) + Send + Sync + 'static,

@@ -1,8 +1,8 @@
-//! Redaction: neither `Debug` nor `Display` of any type in the library prints a secret, a signature, a body, a header or
-//! an AWS credential.
+//! Redaction: `Debug` and `Display` of the types in the library print no secret, signature, body, header or AWS
+//! credential.
 //!
-//! [`values`] has a value of each type, with canaries in all confidential fields. The types are found in the source text,
-//! so that a new type fails the test until it has a value.
+//! [`values`] has a value of each type, with canaries in all confidential fields. The types are found in the source
+//! text, so a new type fails the test until it has a value.
 
 mod values;
 
@@ -20,7 +20,7 @@ use values::print_all_types;
 pub(crate) const SECRET: &str = "canary-of-the-secret";
 pub(crate) const HEADER: &str = "canary-of-a-header";
 pub(crate) const ACCESS_KEY: &str = "canary/of+the/secret/access/key";
-pub(crate) const TOKEN: &str = "a/session+token/to/look/for==";
+pub(crate) const TOKEN: &str = "a/session+token/with/a/canary==";
 pub(crate) const BODY: &str = r#"{"id":"label1","updatedAt":"2022-01-01T00:30:00+01:00","user":{"email":"private.person@example.com"},
  "dataRow":{"rowData":"https://assets.example.com/cat.jpg?Expires=1&Signature=Qx7"}}"#;
 
@@ -262,12 +262,12 @@ fn first_word(text: &str) -> &str {
 fn finds_types_with_derived_and_implemented_debug_and_display() {
     let source = "
         /// Debug
-        struct Not;
+        struct NotPrintable;
         #[derive(Debug)]
-        struct Plain(u8);
+        struct Derived(u8);
         #[derive(Clone, Debug, PartialEq)]
         #[serde(rename_all = \"camelCase\")]
-        pub(super) enum Kept<'a> {
+        pub(super) enum DerivedAmongAttributes<'a> {
             #[error(\"struct\")]
             One,
         }
@@ -275,13 +275,13 @@ fn finds_types_with_derived_and_implemented_debug_and_display() {
             Debug,
             thiserror::Error,
         )]
-        pub struct Wrong {
+        pub struct DerivedOnSeveralLines {
         }
-        impl<T: Debug> std::fmt::Debug for ByHand<T> {
+        impl<T: Debug> std::fmt::Debug for Implemented<T> {
         }
-        impl fmt::Display for Told {
+        impl fmt::Display for WithDisplay {
         }
-        impl Value for Measure {
+        impl Value for NotPrintable {
         }
         fn read() -> Result<(), Error> {
             struct Visitor;
@@ -292,11 +292,11 @@ fn finds_types_with_derived_and_implemented_debug_and_display() {
         .map(|it| (it.name, it.has_display))
         .collect();
     let expected = [
-        ("a::b::Plain", false),
-        ("a::b::Kept", false),
-        ("a::b::Wrong", true),
-        ("a::b::ByHand", false),
-        ("a::b::Told", true),
+        ("a::b::Derived", false),
+        ("a::b::DerivedAmongAttributes", false),
+        ("a::b::DerivedOnSeveralLines", true),
+        ("a::b::Implemented", false),
+        ("a::b::WithDisplay", true),
     ];
     let expected: Vec<_> = expected
         .iter()

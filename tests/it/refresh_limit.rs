@@ -40,7 +40,7 @@ fn attempts() -> Vec<Attempt> {
         ),
         (with_signature(Value::Null), 401, false),
         (with_signature(json!("sha1=")), 401, false),
-        (webhook_request("nobody", "", BODY), 401, true),
+        (webhook_request("empty-secret", "", BODY), 401, true),
         // The secret of the training routes is valid for no webhook.
         (webhook_request("training", SECRET, BODY), 404, false),
     ];

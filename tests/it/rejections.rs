@@ -50,10 +50,13 @@ async fn rejects_invalid_signature_without_enqueueing() {
             "with the secret of another webhook",
             webhook_request("project-x", SECRET, BODY),
         ),
-        ("with the empty secret", webhook_request("nobody", "", BODY)),
+        (
+            "with the empty secret",
+            webhook_request("empty-secret", "", BODY),
+        ),
         (
             "with an empty list of secrets",
-            webhook_request("none", "", BODY),
+            webhook_request("empty-list", "", BODY),
         ),
         (
             "valid SHA-1, wrong SHA-256",

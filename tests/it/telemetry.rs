@@ -84,7 +84,7 @@ async fn counts_event_by_entity() {
 }
 
 #[tokio::test]
-async fn body_bytes_of_a_base64_body_are_those_decoded() {
+async fn counts_decoded_bytes_of_base64_body() {
     let fixture = warm_fixture(&[]).await;
     for padding in 0..=2 {
         let body = format!("{BODY}{}", " ".repeat(padding));

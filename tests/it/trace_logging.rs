@@ -50,7 +50,7 @@ fn output_with_secret(secret_value: String, statuses: [u16; 4]) -> String {
     let events = [
         label("/webhooks/labelbox", &headers),
         label("/webhooks/labelbox", &forged),
-        label("/webhooks/nobody", &forged),
+        label("/webhooks/unknown", &forged),
         label("/webhooks/labelbox", &json!([HEADER, SECRET])),
     ];
     let process = Process::start(
