@@ -67,7 +67,7 @@ impl Deadline {
     clippy::disallowed_methods,
     reason = "deadlines follow tokio's clock, which tests pause"
 )]
-pub(crate) fn now() -> Instant {
+fn now() -> Instant {
     Instant::now()
 }
 

@@ -6,7 +6,7 @@ use crate::error::error_chain;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
 use crate::report::StageDurations;
-use crate::spill::{self, SpilledMessage};
+use crate::spill;
 
 /// Where the durable copy of an event is.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub async fn deliver(
         Err(error) => error,
     };
     let key = spill::key(message);
-    let stored = match SpilledMessage::of(message).to_json() {
+    let stored = match spill::record(message) {
         Ok(json) => {
             let (stored, duration) = deadlines.response.run(bucket.put(&key, json)).await;
             durations.spill = Some(duration);

@@ -5,7 +5,6 @@
 //! [`receive`] connects the last four. `ARCHITECTURE.md` has the map.
 
 pub mod authenticate;
-pub mod aws;
 pub mod bucket;
 pub mod config;
 pub mod deadlines;

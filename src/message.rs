@@ -3,10 +3,12 @@
 mod checksum;
 mod identity;
 mod payload;
+mod send_message;
 
 pub use checksum::{Checksums, md5_of};
 pub use identity::group_id;
 pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
+pub use send_message::{AttributeValue, SendMessageRequest};
 
 use crate::config::{Config, QueueType};
 use crate::event::{Entity, Event, timestamp};

@@ -1,8 +1,8 @@
-//! Bodies of the first shape.
+//! Bodies of v1 webhooks.
 
 #![no_main]
 
-#[allow(dead_code, reason = "each target plays to one of the oracles")]
+#[allow(dead_code, reason = "each target uses one of the oracles")]
 #[path = "../../tests/fuzzed/main.rs"]
 mod fuzzed;
 

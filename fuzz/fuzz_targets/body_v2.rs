@@ -1,8 +1,8 @@
-//! Bodies of the second shape. The same reader reads them; the seeds and the dictionary are others.
+//! Bodies of v2 webhooks: the same oracle as `body_v1`, with other seeds and another dictionary.
 
 #![no_main]
 
-#[allow(dead_code, reason = "each target plays to one of the oracles")]
+#[allow(dead_code, reason = "each target uses one of the oracles")]
 #[path = "../../tests/fuzzed/main.rs"]
 mod fuzzed;
 

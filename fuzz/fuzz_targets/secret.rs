@@ -1,8 +1,8 @@
-//! The secret's value.
+//! Values of the secret.
 
 #![no_main]
 
-#[allow(dead_code, reason = "each target plays to one of the oracles")]
+#[allow(dead_code, reason = "each target uses one of the oracles")]
 #[path = "../../tests/fuzzed/main.rs"]
 mod fuzzed;
 

@@ -1,8 +1,8 @@
-//! The signature headers.
+//! Signature headers.
 
 #![no_main]
 
-#[allow(dead_code, reason = "each target plays to one of the oracles")]
+#[allow(dead_code, reason = "each target uses one of the oracles")]
 #[path = "../../tests/fuzzed/main.rs"]
 mod fuzzed;
 

@@ -1,13 +1,14 @@
 //! The `SecretStore` trait, and its implementation for AWS Secrets Manager.
 
 use super::{InvalidSecret, Secrets};
-use crate::aws::{CallError, Operation, Service};
+use crate::config::Config;
 use crate::deadlines::DeadlineExceeded;
-use aws_sdk_secretsmanager::operation::get_secret_value::{
-    GetSecretValue, GetSecretValueError, GetSecretValueInput, GetSecretValueOutput,
-};
+use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::value::RawValue;
 use std::error::Error;
 use std::future::Future;
+use zeroize::Zeroizing;
 
 /// Stores the secrets.
 pub trait SecretStore {
@@ -47,40 +48,40 @@ impl From<InvalidSecret> for FetchError {
 
 /// The current version of a secret in AWS Secrets Manager.
 pub struct SecretsManager {
-    service: Service,
-    get_secret_value: Operation<GetSecretValueInput, GetSecretValueOutput, GetSecretValueError>,
+    client: JsonClient,
     secret_id: String,
 }
 
 impl SecretsManager {
-    /// Reads the secret with this name or ARN.
-    pub fn new(service: Service, secret_id: String) -> Self {
+    /// Reads the secret in the settings.
+    pub fn new(config: &Config, aws: &AwsConfig) -> Self {
+        let endpoint = config.aws.secrets_manager_endpoint.as_deref();
         Self {
-            service,
-            get_secret_value: Operation::of(&GetSecretValue::new()),
-            secret_id,
+            client: JsonClient::new(JsonService::SECRETS_MANAGER, aws, endpoint),
+            secret_id: config.secret_id.clone(),
         }
     }
 
-    async fn value(&self) -> Result<GetSecretValueOutput, CallError> {
-        let input = GetSecretValueInput::builder().secret_id(&self.secret_id);
-        let input = input.build();
-        let input = input.map_err(CallError::malformed)?;
-        let request = self.get_secret_value.write(input)?;
-        self.get_secret_value.send(request, &self.service).await
+    async fn value(&self) -> Result<GetSecretValueOutput, AwsError> {
+        let input = serde_json::json!({ "SecretId": self.secret_id }).to_string();
+        let call = self
+            .client
+            .call("secretsmanager.GetSecretValue", input.into());
+        call.await
     }
 }
 
 impl SecretStore for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
         let value = self.value().await.map_err(|error| match &error {
-            CallError::Refused(refused) if refused.code.as_deref().is_some_and(is_denial) => {
+            AwsError::Service(service) if service.code.as_deref().is_some_and(is_denial) => {
                 FetchError::Denied(error.into())
             }
             _ => FetchError::Unreachable(error.into()),
         })?;
         let text = value
             .secret_string
+            .map(|string| string.0)
             .ok_or_else(|| FetchError::Unusable("it is binary, not a string".into()))?;
         Ok(Secrets::parse(text)?)
     }
@@ -99,6 +100,45 @@ fn is_denial(code: &str) -> bool {
             | "InvalidRequestException"
             | "ResourceNotFoundException"
     )
+}
+
+/// The response of `GetSecretValue`, as far as it is used. Source:
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetSecretValueOutput {
+    secret_string: Option<SecretString>,
+}
+
+/// A string that leaves no copy behind: serde_json unescapes into a buffer that it does not zero.
+struct SecretString(String);
+
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        let string = unescape(json).map(Self);
+        string.ok_or_else(|| D::Error::custom("it is not a string"))
+    }
+}
+
+/// Reads a valid JSON string, and `None` from other JSON.
+fn unescape(json: &str) -> Option<String> {
+    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
+    // It never grows, which would leave a copy: an escape is longer than its character.
+    let mut string = Zeroizing::new(String::with_capacity(rest.len()));
+    while let Some((unescaped, escape)) = rest.split_once('\\') {
+        // `\n`, `\u00e9`, or a pair of surrogates.
+        let (character, length) = [1, 5, 11].into_iter().find_map(|length| {
+            let escape = escape.get(..length)?;
+            let character = serde_json::from_str::<char>(&format!("\"\\{escape}\"")).ok()?;
+            Some((character, length))
+        })?;
+        string.push_str(unescaped);
+        string.push(character);
+        rest = escape.get(length..)?;
+    }
+    string.push_str(rest);
+    Some(std::mem::take(&mut string))
 }
 
 #[cfg(test)]

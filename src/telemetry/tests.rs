@@ -287,7 +287,7 @@ fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
     );
     assert_eq!(
         line["error"],
-        "the queue did not take the message: no such queue"
+        "the queue did not accept the message: no such queue"
     );
 }
 
@@ -487,7 +487,7 @@ fn logs_a_server_error_with_its_chain_of_causes() {
         (
             DeliveryError::PayloadNotStored(BucketError::NotStored(source("no such bucket")))
                 .into(),
-            "the payload could not be stored: the bucket did not take the object: no such bucket",
+            "the payload could not be stored: the bucket did not store the object: no such bucket",
         ),
         (
             DeliveryError::NotDurable {
@@ -495,8 +495,8 @@ fn logs_a_server_error_with_its_chain_of_causes() {
                 bucket: BucketError::NotStored(source("no such bucket")),
             }
             .into(),
-            "the event could not be stored: the queue did not take the message: no such queue; nor could it be spilled: \
-             the bucket did not take the object: no such bucket",
+            "the event could not be stored: the queue did not accept the message: no such queue; nor could it be spilled: \
+             the bucket did not store the object: no such bucket",
         ),
         (
             DeliveryError::NotDurable {
@@ -504,8 +504,8 @@ fn logs_a_server_error_with_its_chain_of_causes() {
                 bucket: BucketError::ChecksumMismatch,
             }
             .into(),
-            "the event could not be stored: the queue confirmed another message than the one sent: MessageId is missing; \
-             nor could it be spilled: the bucket confirmed other bytes than those sent",
+            "the event could not be stored: the queue confirmed a different message: MessageId is missing; \
+             nor could it be spilled: the bucket confirmed different bytes",
         ),
     ];
     for (failure, error) in cases {
@@ -591,7 +591,7 @@ fn writes_each_field_with_its_type() {
 #[test]
 fn writes_only_errors_of_other_crates_at_any_level() {
     let lines = lines_at(Level::TRACE, || {
-        tracing::debug!(target: "aws_smithy_runtime::client", "the value of a secret");
+        tracing::debug!(target: "aws_lite::client", "the value of a secret");
         tracing::warn!(target: "lambda_runtime", "a whole event");
         tracing::error!(target: "lambda_runtime", "a failure");
         tracing::trace!("a line of this crate");

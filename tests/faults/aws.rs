@@ -1,195 +1,201 @@
-//! An AWS that goes wrong as the weather says, keeps what it stored, and remembers what it was asked.
+//! A fake AWS that injects faults, keeps what it stores, and logs its requests.
 
-use crate::fault::{Fault, SERVICES, Service, Weather};
-use crate::objects::Objects;
-use crate::queues::{Queues, is_valid, of_record};
-use crate::stack::queue_url;
-use crate::vault::Vault;
-use crate::wire::{Answer, Request};
+use crate::fault::{Fault, FaultPlan, SERVICES, Service};
+use crate::fixture::queue_url;
+use crate::http::{Request, Response};
+use crate::s3::FakeS3;
+use crate::secrets_manager::FakeSecretsManager;
+use crate::sqs::{FakeSqs, is_valid, parse_spilled};
 use fastrand::Rng;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// All three services.
-pub(crate) struct Aws(Mutex<World>);
+/// SQS, Secrets Manager and S3.
+pub(crate) struct FakeAws(Mutex<State>);
 
-/// What is in them, and what happened to them.
-pub(crate) struct World {
+/// The contents of the services, and a log of their requests.
+pub(crate) struct State {
     rng: Rng,
-    weather: [Weather; 3],
-    pub(crate) queues: Queues,
-    pub(crate) objects: Objects,
-    pub(crate) vault: Vault,
-    /// What happened, in order.
+    plans: [FaultPlan; 3],
+    pub(crate) sqs: FakeSqs,
+    pub(crate) s3: FakeS3,
+    pub(crate) secrets_manager: FakeSecretsManager,
+    /// All requests and notes, in order.
     log: Vec<(Instant, Entry)>,
-    /// Until when callers certainly wait for answers.
+    /// Until when callers certainly wait for responses.
     awaited_until: Option<Instant>,
-    /// What a caller did that it must not do whatever the answer.
-    pub(crate) sins: Vec<String>,
+    /// Requests that violate an invariant, whatever the response.
+    pub(crate) violations: Vec<String>,
 }
 
 enum Entry {
     Note(String),
-    /// A call, or an attempt to connect for one.
-    Call(Service, Option<Fault>),
+    /// A request, or an attempt to connect for one.
+    Request(Service, Option<Fault>),
 }
 
-impl fmt::Debug for Aws {
+impl fmt::Debug for FakeAws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Aws")
+        f.write_str("FakeAws")
     }
 }
 
-impl Aws {
-    /// An AWS with these things in it, in which luck is what `rng` makes of it.
-    pub(crate) fn new(rng: Rng, queues: Queues, objects: Objects, vault: Vault) -> Self {
-        Self(Mutex::new(World {
+impl FakeAws {
+    /// A fake AWS with these services. `rng` decides about faults.
+    pub(crate) fn new(
+        rng: Rng,
+        sqs: FakeSqs,
+        s3: FakeS3,
+        secrets_manager: FakeSecretsManager,
+    ) -> Self {
+        Self(Mutex::new(State {
             rng,
-            weather: [Weather::Fine; 3],
-            queues,
-            objects,
-            vault,
-            log: vec![(Instant::now(), Entry::Note("it begins".to_owned()))],
+            plans: [FaultPlan::Healthy; 3],
+            sqs,
+            s3,
+            secrets_manager,
+            log: vec![(Instant::now(), Entry::Note("start".to_owned()))],
             awaited_until: None,
-            sins: Vec::new(),
+            violations: Vec::new(),
         }))
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    pub(crate) fn set_weather(&self, weather: [Weather; 3]) {
-        let mut world = self.world();
-        world.weather = weather;
-        world.log(Entry::Note(format!("weather of {SERVICES:?}: {weather:?}")));
+    pub(crate) fn set_fault_plans(&self, plans: [FaultPlan; 3]) {
+        let mut state = self.state();
+        state.plans = plans;
+        state.log(Entry::Note(format!(
+            "fault plans of {SERVICES:?}: {plans:?}"
+        )));
     }
 
-    /// Changes the value of the secret.
-    pub(crate) fn rotate(&self, rng: &mut Rng) {
-        let mut world = self.world();
-        let change = world.vault.rotate(rng);
-        world.log(Entry::Note(format!("the secret: {change}")));
+    pub(crate) fn rotate_secret(&self, rng: &mut Rng) {
+        let mut state = self.state();
+        let change = state.secrets_manager.rotate(rng);
+        state.log(Entry::Note(format!("rotation: {change}")));
     }
 
-    /// Remembers what somebody else did.
-    pub(crate) fn note(&self, text: String) {
-        self.world().log(Entry::Note(text));
+    pub(crate) fn log_note(&self, text: String) {
+        self.state().log(Entry::Note(text));
     }
 
-    /// What goes wrong with the request that is coming in.
-    pub(crate) fn fault_of_call(&self, service: Service) -> Option<Fault> {
-        let mut world = self.world();
-        let fault = world.draw(service);
-        world.log_call(service, fault);
+    /// Draws the fault of a request, and logs both.
+    pub(crate) fn fault_of_request(&self, service: Service) -> Option<Fault> {
+        let mut state = self.state();
+        let fault = state.next_fault(service);
+        state.log_request(service, fault);
         fault
     }
 
-    /// What goes wrong with the connection that is being made.
+    /// Draws the fault of a new connection, and logs it.
     pub(crate) fn fault_of_connection(&self, service: Service) -> Option<Fault> {
-        let mut world = self.world();
-        let fault = world.draw(service);
-        let fault =
-            fault.filter(|fault| matches!(fault, Fault::Refused | Fault::NeverConnected))?;
-        world.log_call(service, Some(fault));
+        let mut state = self.state();
+        let fault = state.next_fault(service);
+        let fault = fault
+            .filter(|fault| matches!(fault, Fault::ConnectionRefused | Fault::ConnectHangs))?;
+        state.log_request(service, Some(fault));
         Some(fault)
     }
 
-    /// Does what a request asks for, unless the fault prevents it, and says what to answer.
-    pub(crate) fn answer(
+    /// Performs a request, unless the fault prevents it, and returns the response.
+    pub(crate) fn handle(
         &self,
         service: Service,
         request: &Request,
         fault: Option<Fault>,
-    ) -> Answer {
-        let World {
-            queues,
-            objects,
-            vault,
+    ) -> Response {
+        let State {
+            sqs,
+            s3,
+            secrets_manager,
             rng,
-            sins,
+            violations,
             ..
-        } = &mut *self.world();
+        } = &mut *self.state();
         if service == Service::Sqs {
-            sins.extend(queues.dangling_pointer(request, objects));
+            violations.extend(sqs.dangling_pointer(request, s3));
         }
-        if let Some(answer) = fault.and_then(|fault| refusal(service, fault, rng)) {
-            return answer;
+        if let Some(response) = fault.and_then(|fault| error_response(service, fault, rng)) {
+            return response;
         }
         match service {
-            Service::Sqs => queues.answer(request, fault),
-            Service::SecretsManager => vault.answer(request, fault, rng),
-            Service::S3 => objects.answer(request, fault),
+            Service::Sqs => sqs.handle(request, fault),
+            Service::SecretsManager => secrets_manager.handle(request, fault, rng),
+            Service::S3 => s3.handle(request, fault),
         }
     }
 
-    pub(crate) fn longer_than_anyone_waits(&self) -> Duration {
-        Duration::from_millis(self.world().rng.u64(1_700..12_000))
+    /// A delay after which the caller may have given up.
+    pub(crate) fn late_delay(&self) -> Duration {
+        Duration::from_millis(self.state().rng.u64(1_700..12_000))
     }
 
-    /// A time in milliseconds after which an attempt is still waited for.
-    pub(crate) fn patience(&self) -> u64 {
-        self.world().rng.u64(10..1_500)
+    /// A delay in milliseconds that the caller waits for.
+    pub(crate) fn slow_delay_ms(&self) -> u64 {
+        self.state().rng.u64(10..1_500)
     }
 
-    pub(crate) fn place_in(&self, length: usize) -> usize {
-        self.world().rng.usize(1..length)
+    pub(crate) fn truncated_length(&self, length: usize) -> usize {
+        self.state().rng.usize(1..length)
     }
 }
 
-impl World {
-    fn draw(&mut self, service: Service) -> Option<Fault> {
-        let place = SERVICES.iter().position(|known| *known == service).unwrap();
-        self.weather[place].fault(service, &mut self.rng)
+impl State {
+    fn next_fault(&mut self, service: Service) -> Option<Fault> {
+        let index = SERVICES.iter().position(|known| *known == service).unwrap();
+        self.plans[index].next_fault(service, &mut self.rng)
     }
 
     fn log(&mut self, entry: Entry) {
         self.log.push((Instant::now(), entry));
     }
 
-    fn log_call(&mut self, service: Service, fault: Option<Fault>) {
+    fn log_request(&mut self, service: Service, fault: Option<Fault>) {
         if service == Service::SecretsManager {
             let is_awaited = self.is_awaited();
-            self.vault.record_call(fault, is_awaited);
+            self.secrets_manager.record_fetch(fault, is_awaited);
         }
-        self.log(Entry::Call(service, fault));
+        self.log(Entry::Request(service, fault));
     }
 
     /// Sends the spilled messages to their queues, as `relayctl replay-spill` does.
     pub(crate) fn replay_spilled(&mut self, is_fifo: bool) {
-        for (key, record) in &self.objects.objects {
-            if let Some(place) = key.strip_prefix("spill/") {
-                let (entity, _) = place.split_once('/').unwrap();
-                let message = of_record(&queue_url(entity, is_fifo), record).unwrap();
+        for (key, record) in &self.s3.objects {
+            if let Some(rest) = key.strip_prefix("spill/") {
+                let (entity, _) = rest.split_once('/').unwrap();
+                let message = parse_spilled(&queue_url(entity, is_fifo), record).unwrap();
                 assert!(is_valid(&message));
-                self.queues.store(message);
+                self.sqs.store(message);
             }
         }
     }
 
-    /// Sets until when callers certainly wait for answers; `None` if that is unknown.
+    /// Sets until when callers certainly wait for responses; `None` if that is unknown.
     pub(crate) fn set_awaited_until(&mut self, until: Option<Instant>) {
         self.awaited_until = until;
     }
 
-    /// Whether the caller certainly waits for an answer that comes now.
+    /// Whether the caller certainly waits for a response at this time.
     pub(crate) fn is_awaited(&self) -> bool {
         self.awaited_until
             .is_some_and(|until| Instant::now() < until)
     }
 
-    /// Everything that went wrong.
+    /// All injected faults.
     pub(crate) fn faults(&self) -> impl Iterator<Item = (Service, Fault)> {
         self.log.iter().filter_map(|(_, entry)| match entry {
-            Entry::Call(service, fault) => Some((*service, (*fault)?)),
+            Entry::Request(service, fault) => Some((*service, (*fault)?)),
             Entry::Note(_) => None,
         })
     }
 
-    /// The faults of all calls to a service, of those since a time if there is one.
-    pub(crate) fn calls(
+    /// The fault of each request to a service, optionally only of those since a time.
+    pub(crate) fn requests(
         &self,
         service: Service,
         since: Option<Instant>,
@@ -197,20 +203,22 @@ impl World {
         let log = self.log.iter();
         let log = log.filter(move |(at, _)| since.is_none_or(|since| *at >= since));
         log.filter_map(move |(_, entry)| match entry {
-            Entry::Call(it, fault) if *it == service => Some(*fault),
+            Entry::Request(it, fault) if *it == service => Some(*fault),
             _ => None,
         })
     }
 
-    /// What happened, line by line.
-    pub(crate) fn story(&self) -> String {
+    /// The log with one entry per line, and times since its start.
+    pub(crate) fn format_log(&self) -> String {
         let start = self.log[0].0;
         let line = |(at, entry): &(Instant, Entry)| {
             let seconds = (*at - start).as_secs_f64();
             match entry {
                 Entry::Note(text) => format!("{seconds:9.3} s {text}\n"),
-                Entry::Call(service, None) => format!("{seconds:9.3} s     {service:?}: done\n"),
-                Entry::Call(service, Some(fault)) => {
+                Entry::Request(service, None) => {
+                    format!("{seconds:9.3} s     {service:?}: succeeded\n")
+                }
+                Entry::Request(service, Some(fault)) => {
                     format!("{seconds:9.3} s     {service:?}: {fault:?}\n")
                 }
             }
@@ -219,16 +227,16 @@ impl World {
     }
 }
 
-/// The answer to a call that is not done at all; `None` when the fault lets it be done.
-fn refusal(service: Service, fault: Fault, rng: &mut Rng) -> Option<Answer> {
+/// The response to a request that the service does not perform; `None` if it performs it in spite of the fault.
+fn error_response(service: Service, fault: Fault, rng: &mut Rng) -> Option<Response> {
     use Service::{S3, SecretsManager, Sqs};
     #[rustfmt::skip]
     let (status, codes): (u16, &[&str]) = match (fault, service) {
-        (Fault::BadGateway, _) => return Some(Answer::new(502, "text/html", "<html>bad gateway</html>")),
-        (Fault::Redirect, _) => return Some(Answer::new(307, "text/html", "<html>elsewhere</html>")),
-        (Fault::Html, _) => return Some(Answer::new(200, "text/html", "<html>welcome</html>")),
-        (Fault::EmptyAnswer, _) => return Some(Answer::new(200, "text/plain", "")),
-        (Fault::OtherJson, _) => return Some(Answer::new(200, "application/json", "{}")),
+        (Fault::BadGateway, _) => return Some(Response::new(502, "text/html", "<html>bad gateway</html>")),
+        (Fault::Redirect, _) => return Some(Response::new(307, "text/html", "<html>moved</html>")),
+        (Fault::HtmlBody, _) => return Some(Response::new(200, "text/html", "<html>welcome</html>")),
+        (Fault::EmptyBody, _) => return Some(Response::new(200, "text/plain", "")),
+        (Fault::UnexpectedJson, _) => return Some(Response::new(200, "application/json", "{}")),
         (Fault::InternalError, Sqs) => (500, &["InternalFailure"]),
         (Fault::InternalError, SecretsManager) => (500, &["InternalServiceError"]),
         (Fault::InternalError, S3) => (500, &["InternalError"]),
@@ -238,30 +246,31 @@ fn refusal(service: Service, fault: Fault, rng: &mut Rng) -> Option<Answer> {
         (Fault::Throttled, S3) => (503, &["SlowDown"]),
         (Fault::AccessDenied, Sqs | SecretsManager) => (400, &["AccessDeniedException", "AccessDenied"]),
         (Fault::AccessDenied, S3) => (403, &["AccessDenied"]),
-        (Fault::Kms, Sqs) => (400, &["com.amazonaws.sqs#KmsThrottled", "com.amazonaws.sqs#KmsDisabled", "com.amazonaws.sqs#KmsAccessDenied"]),
-        (Fault::Kms, SecretsManager) => (400, &["DecryptionFailure"]),
-        (Fault::Kms, S3) => (400, &["KMS.DisabledException", "KMS.ThrottlingException"]),
+        (Fault::KmsError, Sqs) => (400, &["com.amazonaws.sqs#KmsThrottled", "com.amazonaws.sqs#KmsDisabled", "com.amazonaws.sqs#KmsAccessDenied"]),
+        (Fault::KmsError, SecretsManager) => (400, &["DecryptionFailure"]),
+        (Fault::KmsError, S3) => (400, &["KMS.DisabledException", "KMS.ThrottlingException"]),
         (Fault::ExpiredToken, Sqs) => (403, &["ExpiredToken", "ExpiredTokenException"]),
         (Fault::ExpiredToken, SecretsManager) => (400, &["ExpiredTokenException"]),
         (Fault::ExpiredToken, S3) => (400, &["ExpiredToken"]),
-        (Fault::Gone, Sqs) => (400, &["com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]),
-        (Fault::Gone, SecretsManager) => (400, &["ResourceNotFoundException", "InvalidRequestException"]),
-        (Fault::Gone, S3) => (404, &["NoSuchBucket"]),
+        (Fault::ResourceNotFound, Sqs) => (400, &["com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]),
+        (Fault::ResourceNotFound, SecretsManager) => (400, &["ResourceNotFoundException", "InvalidRequestException"]),
+        (Fault::ResourceNotFound, S3) => (404, &["NoSuchBucket"]),
         _ => return None,
     };
-    Some(error(service, status, rng.choice(codes).unwrap()))
+    Some(service_error(service, status, rng.choice(codes).unwrap()))
 }
 
-/// An error in the service's own words.
-pub(crate) fn error(service: Service, status: u16, code: &str) -> Answer {
+/// An error in the format of the service.
+pub(crate) fn service_error(service: Service, status: u16, code: &str) -> Response {
     match service {
         Service::S3 => {
-            let body = format!("<Error><Code>{code}</Code><Message>it says no</Message></Error>");
-            Answer::new(status, "application/xml", body)
+            let body =
+                format!("<Error><Code>{code}</Code><Message>injected error</Message></Error>");
+            Response::new(status, "application/xml", body)
         }
         Service::Sqs | Service::SecretsManager => {
-            let body = format!(r#"{{"__type":"{code}","message":"it says no"}}"#);
-            Answer::new(status, "application/x-amz-json-1.0", body)
+            let body = format!(r#"{{"__type":"{code}","message":"injected error"}}"#);
+            Response::new(status, "application/x-amz-json-1.0", body)
         }
     }
 }

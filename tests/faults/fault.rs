@@ -1,8 +1,8 @@
-//! Everything that can go wrong with one call, and the weather that decides what does.
+//! The faults of a request to AWS, and the plan that injects them.
 
 use fastrand::Rng;
 
-/// What the relay calls.
+/// An AWS service that the relay uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Service {
     Sqs,
@@ -12,159 +12,161 @@ pub(crate) enum Service {
 
 pub(crate) const SERVICES: [Service; 3] = [Service::Sqs, Service::SecretsManager, Service::S3];
 
-/// What goes wrong with a call. "Done" says that the service did what it was asked before things went wrong.
+/// A fault of one request. `Applied…`: the service performs the request before, or in spite of, the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     // The connection.
-    Refused,
-    NeverConnected,
+    ConnectionRefused,
+    ConnectHangs,
     HangsBeforeRequest,
-    ResetInRequest,
+    ResetDuringRequest,
     HangsAfterRequest,
-    DoneAndHangs,
-    DoneAndReset,
-    DoneAndCutOff,
+    AppliedThenHangs,
+    AppliedThenReset,
+    AppliedThenTruncated,
 
-    // Time.
-    DoneAndLate,
-    DoneLate,
+    // Time: `Late` is after the caller's time limit, `Slow` before it.
+    AppliedThenLate,
+    AppliedLate,
     Slow,
 
-    // A clear no.
+    // Errors of the service.
     InternalError,
     Unavailable,
     Throttled,
     AccessDenied,
-    Kms,
+    KmsError,
     ExpiredToken,
-    Gone,
+    ResourceNotFound,
 
-    // An answer of somebody else.
+    // Responses that are not the service's.
     BadGateway,
     Redirect,
-    Html,
-    EmptyAnswer,
-    OtherJson,
+    HtmlBody,
+    EmptyBody,
+    UnexpectedJson,
 
-    // A confirmation that is none.
-    WrongDigest,
-    NoDigest,
-    ChangedContent,
+    // Wrong confirmations. `Corrupted…` and `LostAttribute`: the service stores something else than was sent.
+    WrongChecksum,
+    NoChecksum,
+    CorruptedBody,
     // Of SQS only.
-    WrongAttributeDigest,
-    ChangedAttribute,
+    WrongAttributesChecksum,
+    LostAttribute,
     NoMessageId,
-    // Of a store that is not S3: no checksum, but the ETag is a digest, too.
-    OnlyEtag,
-    ChangedOnlyEtag,
+    // Of an S3-compatible store without checksums. Its ETag is the MD5 digest of the content.
+    EtagOnly,
+    CorruptedEtagOnly,
 
-    // A value that cannot be meant as a secret.
-    UnusableSecret,
+    // Values that are not valid secrets.
+    InvalidSecret,
     BinarySecret,
 }
 
 use Fault::*;
 
-const ANY: [Fault; 22] = [
-    Refused,
-    NeverConnected,
+const OF_EVERY_SERVICE: [Fault; 22] = [
+    ConnectionRefused,
+    ConnectHangs,
     HangsBeforeRequest,
-    ResetInRequest,
+    ResetDuringRequest,
     HangsAfterRequest,
-    DoneAndHangs,
-    DoneAndReset,
-    DoneAndCutOff,
-    DoneAndLate,
+    AppliedThenHangs,
+    AppliedThenReset,
+    AppliedThenTruncated,
+    AppliedThenLate,
     Slow,
     InternalError,
     Unavailable,
     Throttled,
     AccessDenied,
-    Kms,
+    KmsError,
     ExpiredToken,
-    Gone,
+    ResourceNotFound,
     BadGateway,
     Redirect,
-    Html,
-    EmptyAnswer,
-    OtherJson,
+    HtmlBody,
+    EmptyBody,
+    UnexpectedJson,
 ];
 
 impl Service {
-    /// What can go wrong with a call to this service.
-    pub(crate) fn menu(self) -> impl Iterator<Item = Fault> + Clone {
-        let own: &[Fault] = match self {
+    /// The faults that a request to this service can have.
+    pub(crate) fn faults(self) -> impl Iterator<Item = Fault> + Clone {
+        let specific: &[Fault] = match self {
             Self::Sqs => &[
-                DoneLate,
-                WrongDigest,
-                NoDigest,
-                ChangedContent,
-                WrongAttributeDigest,
-                ChangedAttribute,
+                AppliedLate,
+                WrongChecksum,
+                NoChecksum,
+                CorruptedBody,
+                WrongAttributesChecksum,
+                LostAttribute,
                 NoMessageId,
             ],
-            Self::SecretsManager => &[UnusableSecret, BinarySecret],
+            Self::SecretsManager => &[InvalidSecret, BinarySecret],
             Self::S3 => &[
-                DoneLate,
-                WrongDigest,
-                NoDigest,
-                ChangedContent,
-                OnlyEtag,
-                ChangedOnlyEtag,
+                AppliedLate,
+                WrongChecksum,
+                NoChecksum,
+                CorruptedBody,
+                EtagOnly,
+                CorruptedEtagOnly,
             ],
         };
-        ANY.iter().chain(own).copied()
+        OF_EVERY_SERVICE.iter().chain(specific).copied()
     }
 
-    fn any_fault(self, rng: &mut Rng) -> Fault {
-        self.menu().nth(rng.usize(..self.menu().count())).unwrap()
+    fn random_fault(self, rng: &mut Rng) -> Fault {
+        self.faults()
+            .nth(rng.usize(..self.faults().count()))
+            .unwrap()
     }
 }
 
-/// How a service is for a while.
+/// Which requests to a service fail, and how.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Weather {
-    /// Nothing goes wrong.
-    Fine,
-    /// Something or other goes wrong with so many calls of a hundred.
-    Showers(u8),
-    /// The same goes wrong with each call.
-    Down(Fault),
+pub(crate) enum FaultPlan {
+    /// No request fails.
+    Healthy,
+    /// This percentage of requests fails, each with a random fault.
+    Random(u8),
+    /// Every request fails with this fault.
+    Always(Fault),
 }
 
-/// What an outage of the network looks like.
+/// The faults of a network outage.
 const OUTAGES: [Fault; 5] = [
-    Refused,
-    NeverConnected,
+    ConnectionRefused,
+    ConnectHangs,
     HangsBeforeRequest,
     HangsAfterRequest,
-    DoneAndHangs,
+    AppliedThenHangs,
 ];
 
-impl Weather {
-    /// The weather of all services: each has its own, or an outage takes some of them.
-    pub(crate) fn of_all(rng: &mut Rng) -> [Self; 3] {
+impl FaultPlan {
+    /// Plans for all services: independent ones, or sometimes an outage that affects several services.
+    pub(crate) fn for_all(rng: &mut Rng) -> [Self; 3] {
         let outage = rng.choice(OUTAGES).filter(|_| rng.u8(..8) == 0);
         SERVICES.map(|service| {
-            let taken = outage.filter(|_| rng.u8(..3) > 0);
-            taken.map_or_else(|| Self::random(service, rng), Self::Down)
+            let outage = outage.filter(|_| rng.u8(..3) > 0);
+            outage.map_or_else(|| Self::random(service, rng), Self::Always)
         })
     }
 
     fn random(service: Service, rng: &mut Rng) -> Self {
         match rng.u8(..10) {
-            0..5 => Self::Fine,
-            5..8 => Self::Showers(rng.u8(10..=100)),
-            _ => Self::Down(service.any_fault(rng)),
+            0..5 => Self::Healthy,
+            5..8 => Self::Random(rng.u8(10..=100)),
+            _ => Self::Always(service.random_fault(rng)),
         }
     }
 
-    /// What goes wrong with the next call, or when a connection is made for it.
-    pub(crate) fn fault(self, service: Service, rng: &mut Rng) -> Option<Fault> {
+    /// The fault of the next request or connection.
+    pub(crate) fn next_fault(self, service: Service, rng: &mut Rng) -> Option<Fault> {
         match self {
-            Self::Fine => None,
-            Self::Showers(per_cent) => (rng.u8(..100) < per_cent).then(|| service.any_fault(rng)),
-            Self::Down(fault) => Some(fault),
+            Self::Healthy => None,
+            Self::Random(percent) => (rng.u8(..100) < percent).then(|| service.random_fault(rng)),
+            Self::Always(fault) => Some(fault),
         }
     }
 }

@@ -1,13 +1,11 @@
-//! A network without a network: the relay's HTTP client over pipes in memory, so that a hanging service costs no time on
-//! a paused clock.
+//! An in-memory network for the relay's HTTP client. With a paused clock, waiting for a service that hangs takes no time.
 
-use crate::aws::Aws;
+use crate::aws::FakeAws;
 use crate::fault::{Fault, Service};
-use crate::stack::ENDPOINTS;
-use crate::wire::{Stream, serve};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use crate::fixture::ENDPOINTS;
+use crate::http::{Stream, serve};
+use aws_lite::{Connect, ConnectionPool, HttpClient};
 use hyper::Uri;
-use labelbox_relay::aws::{Connections, Dial};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,23 +13,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-/// What a pipe takes before its other end reads, as a socket's buffers do.
+/// The size of a pipe's buffer, which stands for those of a socket.
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// The way to `aws`.
-pub(crate) fn network_to(aws: &Arc<Aws>) -> SharedHttpConnector {
-    SharedHttpConnector::new(Connections::new(Network(Arc::clone(aws))))
+/// An HTTP client that connects to `aws`.
+pub(crate) fn network_to(aws: &Arc<FakeAws>) -> Arc<dyn HttpClient> {
+    Arc::new(ConnectionPool::new(Network(Arc::clone(aws))))
 }
 
-/// Where connections are made.
-#[derive(Debug)]
-struct Network(Arc<Aws>);
+/// Connects to a fake AWS.
+struct Network(Arc<FakeAws>);
 
-impl Dial for Network {
+impl Connect for Network {
     type Stream = Pipe;
 
-    async fn dial(&self, address: &Uri) -> io::Result<Pipe> {
-        connect(Arc::clone(&self.0), service_at(address)).await
+    async fn connect(&self, url: &Uri) -> io::Result<Pipe> {
+        connect(Arc::clone(&self.0), service_at(url)).await
     }
 }
 
@@ -43,18 +40,18 @@ fn service_at(address: &Uri) -> Service {
         .unwrap()
 }
 
-async fn connect(aws: Arc<Aws>, service: Service) -> io::Result<Pipe> {
+async fn connect(aws: Arc<FakeAws>, service: Service) -> io::Result<Pipe> {
     match aws.fault_of_connection(service) {
-        Some(Fault::Refused) => return Err(io::ErrorKind::ConnectionRefused.into()),
+        Some(Fault::ConnectionRefused) => return Err(io::ErrorKind::ConnectionRefused.into()),
         Some(_) => std::future::pending().await,
         None => {}
     }
-    let (ours, theirs) = Pipe::pair();
-    tokio::spawn(serve(theirs, aws, service));
-    Ok(ours)
+    let (client, server) = Pipe::pair();
+    tokio::spawn(serve(server, aws, service));
+    Ok(client)
 }
 
-/// An end of a connection in memory.
+/// One end of an in-memory connection.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     stream: DuplexStream,
@@ -64,12 +61,12 @@ pub(crate) struct Pipe {
 impl Pipe {
     fn pair() -> (Self, Self) {
         let is_reset = Arc::new(AtomicBool::new(false));
-        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let (client, server) = tokio::io::duplex(PIPE_BYTES);
         let end = |stream| Self {
             stream,
             is_reset: Arc::clone(&is_reset),
         };
-        (end(ours), end(theirs))
+        (end(client), end(server))
     }
 }
 

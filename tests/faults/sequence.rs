@@ -1,14 +1,13 @@
-//! A sequence: a relay of its own, a handful of deliveries, some at the same time, and weather. A seed makes all of it.
+//! A sequence: a new relay, a few deliveries, some of them concurrent, and changing fault plans. Its seed determines
+//! everything.
 
-use crate::account::{Circumstances, Outcome, judge};
-use crate::aws::Aws;
-use crate::delivery::{self, Delivery, Due};
-use crate::durable::{is_delivered, is_durable};
-use crate::fault::{Fault, Service, Weather};
+use crate::aws::FakeAws;
+use crate::delivery::{self, Delivery, Expected};
+use crate::fault::{Fault, FaultPlan, Service};
+use crate::fixture;
+use crate::invariants::{Arrival, Outcome, check, check_durable, is_delivered};
 use crate::network::network_to;
-use crate::stack;
 use fastrand::Rng;
-use labelbox_relay::aws::Services;
 use labelbox_relay::bucket::S3;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
@@ -24,71 +23,74 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The slowest answer, cold start and all.
-pub(crate) const SLOWEST: Duration = Duration::from_secs(10);
-/// Who has not answered by then never will.
-const NEVER: Duration = Duration::from_secs(120);
-/// With less than this, a relay may have to give up for want of time.
-const TIME_ENOUGH: Duration = Duration::from_secs(9);
-/// By then, a service is done with what its callers gave up.
-const ALL_DONE: Duration = Duration::from_secs(15);
-/// How long a request with time enough waits for Secrets Manager at least.
-const AWAITED: Duration = Duration::from_secs(2);
-/// How long a start waits for Secrets Manager at least.
-const AWAITED_BY_START: Duration = Duration::from_millis(900);
-/// Seconds between deliveries: none, a few, and, one or two together, beyond the secret cache's times.
+/// The time limit of every response, cold start included.
+pub(crate) const MAX_RESPONSE_TIME: Duration = Duration::from_secs(10);
+/// A request without a response after this time counts as never answered.
+const HANG: Duration = Duration::from_secs(120);
+/// With less time, the relay may have to give up.
+const ENOUGH_TIME: Duration = Duration::from_secs(9);
+/// After this time, the services have processed even the requests that their callers abandoned.
+const DRAIN: Duration = Duration::from_secs(15);
+/// How long a request with enough time at least waits for Secrets Manager.
+const MIN_FETCH_WAIT: Duration = Duration::from_secs(2);
+/// How long a warm-up at least waits for Secrets Manager.
+const MIN_WARM_UP_WAIT: Duration = Duration::from_millis(900);
+/// Seconds between deliveries. One or two of the longer pauses exceed the time limits of the secret cache.
 const PAUSES: [u64; 5] = [0, 2, 20, 31, 311];
 
-/// What a sequence came to.
+/// The results of a sequence.
 pub(crate) struct Report {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) faults: Vec<(Service, Fault)>,
-    /// The law that was broken, and how it came to that.
+    /// The violated invariant, with the log of the sequence.
     pub(crate) violation: Option<String>,
 }
 
-/// Plays the sequence that a seed stands for.
-pub(crate) fn play(seed: u64) -> Report {
-    // The SDK draws its jitter here; so it is the same each time.
+/// Runs the sequence of a seed.
+pub(crate) fn run(seed: u64) -> Report {
+    // The SDK takes its jitter from the thread's generator.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    let _inside = runtime.enter();
+    let _guard = runtime.enter();
     START.set(Some(Instant::now()));
     let mut rng = Rng::with_seed(seed);
     let sequence = Arc::new(Sequence::random(&mut rng));
     let run = AssertUnwindSafe(|| runtime.block_on(sequence.run(rng)));
-    let outcome = catch_unwind(run).unwrap_or_else(|_| Err("it panicked".to_owned()));
-    let world = sequence.aws.world();
-    let (outcomes, violation) = match outcome {
+    let result = catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned()));
+    let state = sequence.aws.state();
+    let (outcomes, violation) = match result {
         Ok(outcomes) => (outcomes, None),
-        Err(law) => (Vec::new(), Some(format!("{law}\n{}", world.story()))),
+        Err(violation) => {
+            let log = state.format_log();
+            (Vec::new(), Some(format!("{violation}\n{log}")))
+        }
     };
     Report {
         outcomes,
-        faults: world.faults().collect(),
+        faults: state.faults().collect(),
         violation,
     }
 }
 
 struct Sequence {
-    aws: Arc<Aws>,
-    door: WebhookHandler<SecretsManager, Sqs, S3>,
+    aws: Arc<FakeAws>,
+    handler: WebhookHandler<SecretsManager, Sqs, S3>,
     is_fifo: bool,
 }
 
-/// A delivery that was answered 2xx, and the body of the answer.
-type Promise = (Delivery, Value);
+/// An acknowledged delivery, and the body of the response.
+type Acknowledged = (Delivery, Value);
 
 thread_local! {
-    /// When the sequence of this thread began.
+    /// The start of this thread's sequence.
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// The relay's clock goes with the paused one.
+/// The relay's clock, which follows the paused one.
 fn clock() -> SystemTime {
     let start = START.get().unwrap();
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + start.elapsed()
@@ -97,16 +99,16 @@ fn clock() -> SystemTime {
 impl Sequence {
     fn random(rng: &mut Rng) -> Self {
         let is_fifo = rng.bool();
-        let aws = stack::aws(rng.fork(), is_fifo);
-        let config = stack::config(is_fifo);
-        let services = Services::over(&config, &network_to(&aws), clock);
-        let store = SecretsManager::new(services.secrets_manager, config.secret_id.clone());
-        let queue = Sqs::new(services.sqs, config.queue_urls.clone());
-        let bucket = S3::new(services.bucket);
+        let aws = fixture::fake_aws(rng.fork(), is_fifo);
+        let config = fixture::config(is_fifo);
+        let clients = config.aws.for_clients(network_to(&aws), clock);
+        let store = SecretsManager::new(&config, &clients);
+        let queue = Sqs::new(&config, &clients);
+        let bucket = S3::new(&config, &clients);
         let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,
-            door: WebhookHandler::new(&config, relay, Log::new(&config, |_| ()), clock),
+            handler: WebhookHandler::new(&config, relay, Log::new(&config, |_| ()), clock),
             is_fifo,
         }
     }
@@ -114,165 +116,170 @@ impl Sequence {
     async fn run(self: &Arc<Self>, mut rng: Rng) -> Result<Vec<Outcome>, String> {
         let mut sent = Vec::new();
         let mut outcomes = Vec::new();
-        let mut promises = Vec::new();
-        self.aws.set_weather(Weather::of_all(&mut rng));
-        for wave in 0..rng.u8(1..=4) {
-            let since = Instant::now();
-            if wave == 0 && rng.bool() {
+        let mut acknowledged = Vec::new();
+        self.aws.set_fault_plans(FaultPlan::for_all(&mut rng));
+        for round in 0..rng.u8(1..=4) {
+            let started_at = Instant::now();
+            if round == 0 && rng.bool() {
                 self.warm_up().await?;
             }
-            let mut answers = self.send_some(&mut sent, since, &mut rng);
-            while let Some(answer) = answers.join_next().await {
-                let (outcome, promise) = answer.map_err(|_| "it panicked")??;
+            let mut deliveries = self.spawn_deliveries(&mut sent, started_at, &mut rng);
+            while let Some(delivered) = deliveries.join_next().await {
+                let (outcome, acknowledgement) = delivered.map_err(|_| "panicked")??;
                 outcomes.push(outcome);
-                promises.extend(promise);
+                acknowledged.extend(acknowledgement);
             }
             sleep(Duration::from_secs(*rng.choice(&PAUSES).unwrap())).await;
             if rng.bool() {
-                self.aws.set_weather(Weather::of_all(&mut rng));
+                self.aws.set_fault_plans(FaultPlan::for_all(&mut rng));
             }
             if rng.bool() {
-                self.aws.rotate(&mut rng);
+                self.aws.rotate_secret(&mut rng);
             }
         }
-        self.check_once_more(&promises).await?;
+        self.check_at_end(&acknowledged).await?;
         Ok(outcomes)
     }
 
     async fn warm_up(&self) -> Result<(), String> {
-        let until = Instant::now() + AWAITED_BY_START;
-        self.aws.world().set_awaited_until(Some(until));
-        let warm = timeout(NEVER, self.door.warm_up()).await;
-        warm.map_err(|_| "the warm-up never ended")?;
+        let until = Instant::now() + MIN_WARM_UP_WAIT;
+        self.aws.state().set_awaited_until(Some(until));
+        let warm_up = timeout(HANG, self.handler.warm_up()).await;
+        warm_up.map_err(|_| "the warm-up never ended")?;
         if Instant::now() >= until {
-            self.aws.world().vault.cache.record_cancelled_fetch();
+            let cache = &mut self.aws.state().secrets_manager.cache;
+            cache.record_cancelled_fetch();
         }
         Ok(())
     }
 
-    /// Sends one delivery, or two at the same time, of which some were sent before.
-    fn send_some(
+    /// Starts one delivery, or two concurrent ones. Some repeat an earlier delivery.
+    fn spawn_deliveries(
         self: &Arc<Self>,
         sent: &mut Vec<Delivery>,
-        since: Instant,
+        started_at: Instant,
         rng: &mut Rng,
-    ) -> JoinSet<Result<(Outcome, Option<Promise>), String>> {
-        let mut answers = JoinSet::new();
-        let mut have_time = true;
+    ) -> JoinSet<Result<(Outcome, Option<Acknowledged>), String>> {
+        let mut deliveries = JoinSet::new();
+        let mut all_have_time = true;
         for _ in 0..rng.u8(1..=2) {
             let delivery = match rng.choice(&*sent) {
-                Some(earlier) if rng.u8(..4) == 0 => delivery::again(earlier, rng),
-                _ => delivery::random(rng, &self.aws.world().vault),
+                Some(earlier) if rng.u8(..4) == 0 => delivery::redelivery(earlier, rng),
+                _ => delivery::random(rng, &self.aws.state().secrets_manager),
             };
             sent.push(delivery.clone());
-            let left = time_left(rng);
-            have_time &= has_time(left);
+            let time_left = random_time_left(rng);
+            all_have_time &= has_enough_time(time_left);
             let sequence = Arc::clone(self);
-            answers.spawn(async move { sequence.deliver(delivery, left, since).await });
+            deliveries
+                .spawn(async move { sequence.deliver(delivery, time_left, started_at).await });
         }
-        let until = Instant::now() + AWAITED;
-        let mut world = self.aws.world();
-        world.set_awaited_until(have_time.then_some(until));
-        answers
+        let until = Instant::now() + MIN_FETCH_WAIT;
+        let mut state = self.aws.state();
+        state.set_awaited_until(all_have_time.then_some(until));
+        deliveries
     }
 
-    /// Delivers an event and judges the answer, for which the sender waits since `since`.
+    /// Delivers an event and checks the response. The response time counts from `started_at`, before a cold start.
     async fn deliver(
         &self,
         delivery: Delivery,
-        left: Option<Duration>,
-        since: Instant,
-    ) -> Result<(Outcome, Option<Promise>), String> {
+        time_left: Option<Duration>,
+        started_at: Instant,
+    ) -> Result<(Outcome, Option<Acknowledged>), String> {
         let name = delivery.name();
         self.aws
-            .note(format!("{name} comes in, time left {left:?}"));
-        let circumstances = self.circumstances(left);
-        let came_in = circumstances.came_in;
-        let answer = timeout(NEVER, self.answer(&delivery, left)).await;
-        let answer = answer.map_err(|_| format!("{name} was never answered"))?;
-        self.aws.note(format!("{name} gets {answer}"));
-        let outcome = self.judge(&delivery, &circumstances, &answer);
-        let outcome = outcome.map_err(|broken| format!("{name}: {broken}"))?;
-        if since.elapsed() > SLOWEST {
-            return Err(format!("{name} was answered after {:?}", since.elapsed()));
+            .log_note(format!("request {name}, time left {time_left:?}"));
+        let arrival = self.arrival(time_left);
+        let response = timeout(HANG, self.handle(&delivery, time_left)).await;
+        let response = response.map_err(|_| format!("{name}: never answered"))?;
+        self.aws.log_note(format!("response to {name}: {response}"));
+        let outcome = self.check(&delivery, &arrival, &response);
+        let outcome = outcome.map_err(|violation| format!("{name}: {violation}"))?;
+        if started_at.elapsed() > MAX_RESPONSE_TIME {
+            return Err(format!("{name}: answered after {:?}", started_at.elapsed()));
         }
-        if left.is_some_and(|left| came_in.elapsed() > left) {
-            return Err(format!("{name} was answered after Lambda's deadline"));
+        if time_left.is_some_and(|time_left| arrival.at.elapsed() > time_left) {
+            return Err(format!("{name}: answered after Lambda's deadline"));
         }
-        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        Ok((outcome, outcome.is_promise().then_some((delivery, body))))
+        let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        let acknowledged = outcome.is_acknowledged().then_some((delivery, body));
+        Ok((outcome, acknowledged))
     }
 
-    async fn answer(&self, delivery: &Delivery, left: Option<Duration>) -> Value {
+    async fn handle(&self, delivery: &Delivery, time_left: Option<Duration>) -> Value {
         let event = delivery.event.to_string();
         let event: GatewayEvent = serde_json::from_str(&event).unwrap();
         let mut context = Context::default();
-        context.request_id = delivery.draft.invocation_id.clone();
-        if let Some(left) = left {
-            let deadline = (clock() + left).duration_since(SystemTime::UNIX_EPOCH);
+        context.request_id = delivery.builder.request_id.clone();
+        if let Some(time_left) = time_left {
+            let deadline = (clock() + time_left).duration_since(SystemTime::UNIX_EPOCH);
             context.deadline = deadline.unwrap().as_millis() as u64;
         }
-        let answer = self.door.handle(event, &context).await;
-        serde_json::to_value(answer).unwrap()
+        let response = self.handler.handle(event, &context).await;
+        serde_json::to_value(response).unwrap()
     }
 
-    /// What services still do for callers that gave up must not spoil what was promised.
-    async fn check_once_more(&self, promises: &[Promise]) -> Result<(), String> {
-        sleep(ALL_DONE).await;
-        for (delivery, body) in promises {
-            if let Due::Durable(expected) = &delivery.due {
-                let outcome = is_durable(&self.aws.world(), expected, self.is_fifo, body);
-                outcome.map_err(|broken| format!("{}, at the end: {broken}", delivery.name()))?;
+    /// Acknowledged events must still be durable after the services have processed abandoned requests, and must be in
+    /// their queues after a replay.
+    async fn check_at_end(&self, acknowledged: &[Acknowledged]) -> Result<(), String> {
+        sleep(DRAIN).await;
+        for (delivery, body) in acknowledged {
+            if let Expected::Message(message) = &delivery.expected {
+                let result = check_durable(&self.aws.state(), message, self.is_fifo, body);
+                result
+                    .map_err(|violation| format!("{}, at the end: {violation}", delivery.name()))?;
             }
         }
-        let mut world = self.aws.world();
-        world.replay_spilled(self.is_fifo);
-        for (delivery, _) in promises {
-            if let Due::Durable(expected) = &delivery.due
-                && !is_delivered(&world, expected, self.is_fifo)
+        let mut state = self.aws.state();
+        state.replay_spilled(self.is_fifo);
+        for (delivery, _) in acknowledged {
+            if let Expected::Message(message) = &delivery.expected
+                && !is_delivered(&state, message, self.is_fifo)
             {
                 let name = delivery.name();
-                return Err(format!("{name}: it is in no queue after the replay"));
+                return Err(format!("{name}: in no queue after the replay"));
             }
         }
         Ok(())
     }
 
-    fn judge(
+    fn check(
         &self,
         delivery: &Delivery,
-        circumstances: &Circumstances,
-        answer: &Value,
+        arrival: &Arrival,
+        response: &Value,
     ) -> Result<Outcome, String> {
-        let mut world = self.aws.world();
-        let outcome = judge(&world, delivery, circumstances, answer)?;
-        let (signed, before) = (&delivery.draft.signed, &circumstances.cache);
-        let cache = &mut world.vault.cache;
-        cache.record_request(before, signed, circumstances.came_in);
+        let mut state = self.aws.state();
+        let outcome = check(&state, delivery, arrival, response)?;
+        let (signature, before) = (&delivery.builder.signature, &arrival.cache);
+        let cache = &mut state.secrets_manager.cache;
+        cache.record_request(before, signature, arrival.at);
         Ok(outcome)
     }
 
-    /// What decides about a delivery that comes in now.
-    fn circumstances(&self, left: Option<Duration>) -> Circumstances {
-        let cache = &mut self.aws.world().vault.cache;
-        if !has_time(left) {
+    /// The state for a delivery that arrives now.
+    fn arrival(&self, time_left: Option<Duration>) -> Arrival {
+        let cache = &mut self.aws.state().secrets_manager.cache;
+        let has_enough_time = has_enough_time(time_left);
+        if !has_enough_time {
             cache.record_short_deadline();
         }
-        Circumstances {
-            came_in: Instant::now(),
-            has_time: has_time(left),
+        Arrival {
+            at: Instant::now(),
+            has_enough_time,
             is_fifo: self.is_fifo,
             cache: cache.clone(),
         }
     }
 }
 
-fn has_time(left: Option<Duration>) -> bool {
-    left.is_none_or(|left| left > TIME_ENOUGH)
+fn has_enough_time(time_left: Option<Duration>) -> bool {
+    time_left.is_none_or(|time_left| time_left > ENOUGH_TIME)
 }
 
-/// How long Lambda lets a request go on, if it says so.
-fn time_left(rng: &mut Rng) -> Option<Duration> {
+/// The time until Lambda's deadline; `None` for no deadline.
+fn random_time_left(rng: &mut Rng) -> Option<Duration> {
     match rng.u8(..10) {
         0..5 => None,
         5..8 => Some(Duration::from_secs(29)),

@@ -1,26 +1,35 @@
-//! The faulty AWS itself: that it plays its services right, and goes wrong in the way that it says.
+//! Tests of the fake AWS: its services behave like AWS, and each fault behaves as named.
 
-use crate::aws::Aws;
-use crate::fault::{Fault, SERVICES, Service, Weather};
+use crate::aws::FakeAws;
+use crate::fault::{Fault, FaultPlan, SERVICES, Service};
+use crate::fixture::{BUCKET, SECRET, config, fake_aws, queue_url};
 use crate::network::network_to;
-use crate::stack::{BUCKET, SECRET, aws, config, queue_url};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_lite::AwsError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use fastrand::Rng;
+use http_body_util::BodyExt;
+use hyper::Request;
 use labelbox_relay::error::error_chain;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
 const BODY: &str = r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#;
-/// Of [`BODY`] and of the attributes below, computed in Python by moto, an SQS made elsewhere.
+/// The checksums of [`BODY`] and [`ATTRIBUTES`], computed by moto, an independent implementation of SQS.
 const BODY_MD5: &str = "21a1a6f17608384a8a7311aa76eb39a7";
 const ATTRIBUTES_MD5: &str = "7c25dfb7fe56d0aa5312091cd33f698b";
 const ATTRIBUTES: [(&str, &str); 3] = [
@@ -28,26 +37,26 @@ const ATTRIBUTES: [(&str, &str); 3] = [
     ("entity", "label"),
     ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1"),
 ];
-/// Of [`BODY`]; `python3 -c 'import base64, zlib; print(base64.b64encode(zlib.crc32(BODY).to_bytes(4)))'`
+/// The checksum of [`BODY`]: `python3 -c 'import base64, zlib; print(base64.b64encode(zlib.crc32(BODY).to_bytes(4)))'`
 const BODY_CRC32: &str = "/e6HSQ==";
 
-/// AWS's own clients, which no fault of ours can mislead.
+/// The clients of the AWS SDK, which are independent of the relay's client.
 struct Clients {
     sqs: aws_sdk_sqs::Client,
     secrets_manager: aws_sdk_secretsmanager::Client,
     s3: aws_sdk_s3::Client,
 }
 
-fn stage(is_fifo: bool) -> (Arc<Aws>, Clients) {
-    let aws = aws(Rng::with_seed(1), is_fifo);
+fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
+    let aws = fake_aws(Rng::with_seed(1), is_fifo);
     let settings = config(is_fifo).aws;
-    let line = Line(network_to(&aws));
+    let http_client = InMemoryClient(network_to(&aws));
     let attempt = Duration::from_millis(1600);
     let shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(settings.region))
-        .credentials_provider(SharedCredentialsProvider::new(settings.credentials))
-        .http_client(SharedHttpClient::new(line))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .http_client(SharedHttpClient::new(http_client))
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(attempt)
@@ -58,7 +67,7 @@ fn stage(is_fifo: bool) -> (Arc<Aws>, Clients) {
     let sqs = aws_sdk_sqs::config::Builder::from(&shared);
     let secrets = aws_sdk_secretsmanager::config::Builder::from(&shared);
     let s3 = aws_sdk_s3::config::Builder::from(&shared);
-    let endpoint = |own: Option<String>| own.unwrap();
+    let endpoint = |url: Option<String>| url.unwrap();
     let clients = Clients {
         sqs: aws_sdk_sqs::Client::from_conf(
             sqs.endpoint_url(endpoint(settings.sqs_endpoint)).build(),
@@ -77,21 +86,43 @@ fn stage(is_fifo: bool) -> (Arc<Aws>, Clients) {
     (aws, clients)
 }
 
-/// The relay's connections under clients of AWS's.
-#[derive(Debug)]
-struct Line(SharedHttpConnector);
+/// The in-memory network as an HTTP client of the SDK.
+#[derive(Clone)]
+struct InMemoryClient(Arc<dyn aws_lite::HttpClient>);
 
-impl HttpClient for Line {
+impl fmt::Debug for InMemoryClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InMemoryClient")
+    }
+}
+
+impl HttpClient for InMemoryClient {
     fn http_connector(
         &self,
         _: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        self.0.clone()
+        SharedHttpConnector::new(self.clone())
     }
 }
 
-/// Sends a message; gives its id and its digests.
+impl HttpConnector for InMemoryClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let pool = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let (parts, body) = request.try_into_http1x().unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let response = pool.send(Request::from_parts(parts, body)).await;
+            let response = response.map_err(|error| match error {
+                AwsError::NoResponse(_) => ConnectorError::io(error.into()),
+                error => ConnectorError::other(error.into(), None),
+            })?;
+            Ok(response.map(SdkBody::from).try_into().unwrap())
+        })
+    }
+}
+
+/// Sends a message. Returns its id and the checksums of its body and attributes.
 async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], String> {
     let mut request = clients
         .sqs
@@ -119,7 +150,7 @@ async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], S
     ])
 }
 
-/// Stores an object; gives the checksum that was confirmed.
+/// Stores an object. Returns the confirmed checksum.
 async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String> {
     let request = clients.s3.put_object().bucket(BUCKET).key("payloads/1");
     let request = request
@@ -129,7 +160,7 @@ async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String
     Ok(stored.checksum_crc32)
 }
 
-async fn fetch(clients: &Clients) -> Result<Option<String>, String> {
+async fn get_secret(clients: &Clients) -> Result<Option<String>, String> {
     let request = clients
         .secrets_manager
         .get_secret_value()
@@ -139,31 +170,31 @@ async fn fetch(clients: &Clients) -> Result<Option<String>, String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_confirmed_with_its_digests() {
-    let (aws, clients) = stage(true);
+async fn sqs_confirms_message_with_its_checksums() {
+    let (aws, clients) = set_up(true);
     let [_, body, attributes] = send(&clients, true).await.unwrap();
     assert_eq!(body.as_deref(), Some(BODY_MD5));
     assert_eq!(attributes.as_deref(), Some(ATTRIBUTES_MD5));
-    assert_eq!(aws.world().queues.messages[0].body, BODY);
+    assert_eq!(aws.state().sqs.messages[0].body, BODY);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_is_dropped_by_a_fifo_queue_for_five_minutes() {
-    for (is_fifo, kept) in [(true, [1, 2]), (false, [2, 3])] {
-        let (aws, clients) = stage(is_fifo);
+async fn fifo_queue_deduplicates_for_five_minutes() {
+    for (is_fifo, counts) in [(true, [1, 2]), (false, [2, 3])] {
+        let (aws, clients) = set_up(is_fifo);
         let first = send(&clients, is_fifo).await.unwrap();
         let second = send(&clients, is_fifo).await.unwrap();
         assert_eq!(first == second, is_fifo);
-        assert_eq!(aws.world().queues.messages.len(), kept[0]);
+        assert_eq!(aws.state().sqs.messages.len(), counts[0]);
         sleep(Duration::from_secs(300)).await;
         send(&clients, is_fifo).await.unwrap();
-        assert_eq!(aws.world().queues.messages.len(), kept[1]);
+        assert_eq!(aws.state().sqs.messages.len(), counts[1]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_sqs_does_not_take_is_refused() {
-    let (aws, clients) = stage(true);
+async fn sqs_rejects_invalid_messages() {
+    let (aws, clients) = set_up(true);
     let message = clients
         .sqs
         .send_message()
@@ -171,14 +202,14 @@ async fn what_sqs_does_not_take_is_refused() {
         .message_group_id("1");
     let cases = [
         (
-            "",
+            "empty body",
             message
                 .clone()
                 .message_deduplication_id("1")
                 .message_body(""),
         ),
         (
-            "a character",
+            "invalid character",
             message
                 .clone()
                 .message_deduplication_id("1")
@@ -186,7 +217,7 @@ async fn what_sqs_does_not_take_is_refused() {
         ),
         ("no deduplication id", message.clone()),
         (
-            "size",
+            "too large",
             message
                 .message_deduplication_id("1")
                 .message_body("x".repeat(1_048_577)),
@@ -199,87 +230,96 @@ async fn what_sqs_does_not_take_is_refused() {
             "{name}"
         );
     }
-    let elsewhere = clients
+    let other_queue = clients
         .sqs
         .send_message()
         .message_body(BODY)
         .queue_url("https://elsewhere");
-    assert!(error_chain(&elsewhere.send().await.unwrap_err()).contains("QueueDoesNotExist"));
-    assert!(aws.world().queues.messages.is_empty());
+    assert!(error_chain(&other_queue.send().await.unwrap_err()).contains("QueueDoesNotExist"));
+    assert!(aws.state().sqs.messages.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_is_stored_only_with_its_checksum() {
-    let (aws, clients) = stage(true);
-    let refusal = put(&clients, "AAAAAA==").await.unwrap_err();
-    assert!(refusal.contains("BadDigest"), "{refusal}");
-    assert!(aws.world().objects.get(BUCKET, "payloads/1").is_none());
+async fn s3_rejects_wrong_checksum() {
+    let (aws, clients) = set_up(true);
+    let error = put(&clients, "AAAAAA==").await.unwrap_err();
+    assert!(error.contains("BadDigest"), "{error}");
+    assert!(aws.state().s3.get(BUCKET, "payloads/1").is_none());
     assert_eq!(
         put(&clients, BODY_CRC32).await.unwrap().as_deref(),
         Some(BODY_CRC32)
     );
     assert_eq!(
-        aws.world().objects.get(BUCKET, "payloads/1"),
+        aws.state().s3.get(BUCKET, "payloads/1"),
         Some(BODY.as_bytes())
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_secret_is_given() {
-    let (_, clients) = stage(true);
-    assert!(fetch(&clients).await.unwrap().unwrap().contains(SECRET));
+async fn secrets_manager_returns_secret() {
+    let (_, clients) = set_up(true);
+    assert!(
+        get_secret(&clients)
+            .await
+            .unwrap()
+            .unwrap()
+            .contains(SECRET)
+    );
 }
 
-/// Whether the call succeeds all the same, for who does not look closely.
-fn is_subtle(service: Service, fault: Fault) -> bool {
-    let is_foreign = matches!(fault, Fault::EmptyAnswer | Fault::OtherJson)
-        || (fault == Fault::Html && service == Service::S3);
+/// Whether the SDK's client reports success in spite of the fault.
+fn is_undetected(service: Service, fault: Fault) -> bool {
+    let is_foreign = matches!(fault, Fault::EmptyBody | Fault::UnexpectedJson)
+        || (fault == Fault::HtmlBody && service == Service::S3);
     let is_wrong = matches!(
         fault,
         Fault::Slow
-            | Fault::WrongDigest
-            | Fault::NoDigest
-            | Fault::ChangedContent
-            | Fault::WrongAttributeDigest
-            | Fault::ChangedAttribute
+            | Fault::WrongChecksum
+            | Fault::NoChecksum
+            | Fault::CorruptedBody
+            | Fault::WrongAttributesChecksum
+            | Fault::LostAttribute
             | Fault::NoMessageId
-            | Fault::OnlyEtag
-            | Fault::ChangedOnlyEtag
-            | Fault::UnusableSecret
+            | Fault::EtagOnly
+            | Fault::CorruptedEtagOnly
+            | Fault::InvalidSecret
             | Fault::BinarySecret
     );
     is_wrong || is_foreign
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_fault_is_what_its_name_says() {
+async fn each_fault_behaves_as_named() {
     for service in SERVICES {
-        for fault in service.menu() {
-            let (aws, clients) = stage(false);
-            let weather = SERVICES.map(|other| {
+        for fault in service.faults() {
+            let (aws, clients) = set_up(false);
+            let plans = SERVICES.map(|other| {
                 if other == service {
-                    Weather::Down(fault)
+                    FaultPlan::Always(fault)
                 } else {
-                    Weather::Fine
+                    FaultPlan::Healthy
                 }
             });
-            aws.set_weather(weather);
+            aws.set_fault_plans(plans);
             let outcome = match service {
                 Service::Sqs => send(&clients, false).await.map(drop),
-                Service::SecretsManager => fetch(&clients).await.map(drop),
+                Service::SecretsManager => get_secret(&clients).await.map(drop),
                 Service::S3 => put(&clients, BODY_CRC32).await.map(drop),
             };
             let name = format!("{service:?} {fault:?}: {outcome:?}");
-            assert_eq!(outcome.is_ok(), is_subtle(service, fault), "{name}");
+            assert_eq!(outcome.is_ok(), is_undetected(service, fault), "{name}");
             sleep(Duration::from_secs(15)).await;
-            let world = aws.world();
-            let is_done = !world.queues.messages.is_empty() || !world.objects.objects.is_empty();
-            let is_foreign = matches!(fault, Fault::Html | Fault::EmptyAnswer | Fault::OtherJson);
-            let says_done = format!("{fault:?}").starts_with("Done");
-            let is_due = says_done || (is_subtle(service, fault) && !is_foreign);
+            let state = aws.state();
+            let is_applied = !state.sqs.messages.is_empty() || !state.s3.objects.is_empty();
+            let is_foreign = matches!(
+                fault,
+                Fault::HtmlBody | Fault::EmptyBody | Fault::UnexpectedJson
+            );
+            let is_named_applied = format!("{fault:?}").starts_with("Applied");
+            let should_apply = is_named_applied || (is_undetected(service, fault) && !is_foreign);
             assert_eq!(
-                is_done,
-                is_due && service != Service::SecretsManager,
+                is_applied,
+                should_apply && service != Service::SecretsManager,
                 "{name}"
             );
         }

@@ -1,12 +1,12 @@
-//! What an event must be, looked up in the tree of its body; and the oracle of the two body targets.
+//! The oracle of the event reader: looks the event up in the tree of its body.
 
 use super::json::Json;
-use super::{mac, time};
+use super::{signature, time};
 use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 
-/// A topic of each kind, in different cases. The target `door` has all others.
+/// A topic of each kind, in different cases. The target `handler` covers all others.
 const TOPICS: [Option<&str>; 6] = [
     None,
     Some("LABEL_UPDATED"),
@@ -16,60 +16,64 @@ const TOPICS: [Option<&str>; 6] = [
     Some("ISSUE_CREATED"),
 ];
 
-/// Reads a body under every kind of topic, and compares what is read with what is in its tree.
+/// Reads a body with every kind of topic, and compares the event with the expected one.
 pub(crate) fn check(body: &[u8]) {
     let verified = verified(body);
-    let reading = Reading::of(body);
+    let parsed = ParsedBody::parse(body);
     for topic in TOPICS {
-        let expected = reading.event(Call::Webhook(topic));
+        let expected = parsed.event(Source::Webhook(topic));
         assert_eq!(Event::of_webhook(&verified, topic), expected);
     }
-    let expected = reading.event(Call::Training);
+    let expected = parsed.event(Source::Training);
     assert_eq!(Event::of_model_run(&verified), expected);
     assert_eq!(verified.into_body(), body, "not the signed bytes");
 }
 
 fn verified(body: &[u8]) -> Verified {
-    let signature = format!("sha256={}", hex::encode(mac::sha256(b"secret", body)));
+    let signature = format!(
+        "sha256={}",
+        hex::encode(signature::hmac_sha256(b"secret", body))
+    );
     let signatures = Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
     let secrets = [Secret::new("secret".to_owned())];
     let verified = Unverified::new(body.to_vec()).verify(&signatures, &secrets);
-    verified.unwrap_or_else(|_| panic!("a right signature was refused"))
+    verified.unwrap_or_else(|_| panic!("a valid signature was rejected"))
 }
 
-/// How an event came in.
+/// The route of an event.
 #[derive(Clone, Copy)]
-pub(crate) enum Call<'h> {
-    /// By a webhook, with the topic of its header.
+pub(crate) enum Source<'h> {
+    /// A webhook, with the topic of its header.
     Webhook(Option<&'h str>),
-    /// By the training route.
+    /// The training route.
     Training,
 }
 
-/// The tree of a body, if it is readable: UTF-8 and a JSON object, after one byte order mark at most.
-pub(crate) struct Reading {
+/// A parsed body.
+pub(crate) struct ParsedBody {
+    /// `None` unless the body is a JSON object in UTF-8 after at most one byte order mark.
     body: Option<Json>,
     occurred_at: Option<String>,
 }
 
-impl Reading {
-    pub(crate) fn of(body: &[u8]) -> Self {
+impl ParsedBody {
+    pub(crate) fn parse(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).ok();
         let json = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
         let is_object = |body: &Json| matches!(body, Json::Object(_));
-        let body = json.and_then(Json::whole).filter(is_object);
+        let body = json.and_then(Json::parse).filter(is_object);
         let occurred_at = body.as_ref().and_then(occurred_at);
         Self { body, occurred_at }
     }
 
-    /// What the relay must make of it.
-    pub(crate) fn event(&self, call: Call<'_>) -> Event {
-        let topic = match call {
-            Call::Webhook(topic) => topic.map(str::to_ascii_uppercase),
-            Call::Training => Some("MODEL_RUN_CREATED".to_owned()),
+    /// The expected event.
+    pub(crate) fn event(&self, source: Source<'_>) -> Event {
+        let topic = match source {
+            Source::Webhook(topic) => topic.map(str::to_ascii_uppercase),
+            Source::Training => Some("MODEL_RUN_CREATED".to_owned()),
         };
-        let by_topic = match (call, topic.as_deref().map(|topic| topic.split_once('_'))) {
-            (Call::Training, _) => Entity::ModelRun,
+        let by_topic = match (source, topic.as_deref().map(|topic| topic.split_once('_'))) {
+            (Source::Training, _) => Entity::ModelRun,
             (_, None) => Entity::Unrouted(Reason::NoTopic),
             (_, Some(Some(("LABEL", _)))) => Entity::Label,
             (_, Some(Some(("WORKFLOW", _)))) => Entity::Workflow,
@@ -101,13 +105,13 @@ fn entity_id(entity: Entity, body: &Json) -> Option<String> {
         Entity::ModelRun => &[&["modelRunId"]],
         Entity::Unrouted(_) => &[],
     };
-    let id = paths.iter().find_map(|path| text(body, path));
+    let id = paths.iter().find_map(|path| string(body, path));
     id.map(str::to_owned)
 }
 
 fn project_id(body: &Json) -> Option<String> {
-    let of_v1 = text(body, &["project", "id"]);
-    let of_v2 = || {
+    let v1 = string(body, &["project", "id"]);
+    let v2 = || {
         let mut ids: Vec<_> = projects(body).map(|(id, _)| id).collect();
         ids.dedup();
         match ids[..] {
@@ -115,7 +119,7 @@ fn project_id(body: &Json) -> Option<String> {
             _ => None,
         }
     };
-    of_v1.or_else(of_v2).map(str::to_owned)
+    v1.or_else(v2).map(str::to_owned)
 }
 
 fn occurred_at(body: &Json) -> Option<String> {
@@ -131,7 +135,7 @@ fn occurred_at(body: &Json) -> Option<String> {
     })
 }
 
-/// The times of a v2 project's labels and of its steps in the workflow.
+/// The times of a v2 project's labels and workflow steps.
 fn times_of_project(project: &Json) -> Vec<String> {
     let mut times = Vec::new();
     for label in items(project, &["labels"]) {
@@ -143,32 +147,32 @@ fn times_of_project(project: &Json) -> Vec<String> {
     times.into_iter().flatten().collect()
 }
 
-/// The entries of a v2 body's `projects` that have a text as their key, each as often as it is there.
+/// The entries of a v2 body's `projects` with valid names, duplicates included.
 fn projects(body: &Json) -> impl Iterator<Item = (&str, &Json)> {
-    let pairs = match body.get("projects") {
-        Some(Json::Object(pairs)) => &pairs[..],
+    let members = match body.get("projects") {
+        Some(Json::Object(members)) => &members[..],
         _ => &[],
     };
-    let pairs = pairs.iter();
-    pairs.filter_map(|(key, value)| Some((key.as_deref()?, value)))
+    let members = members.iter();
+    members.filter_map(|(name, value)| Some((name.as_deref()?, value)))
 }
 
-/// The items of a list at the end of a path. Anything else has none.
+/// The items of the array at a path; none for any other value.
 fn items<'j>(value: &'j Json, path: &[&str]) -> &'j [Json] {
     match at(value, path) {
-        Some(Json::List(items)) => items,
+        Some(Json::Array(items)) => items,
         _ => &[],
     }
 }
 
-/// A time at the end of a path.
+/// The time at a path, in UTC.
 fn time_at(value: &Json, path: &[&str]) -> Option<String> {
-    text(value, path).and_then(time::in_utc)
+    string(value, path).and_then(time::in_utc)
 }
 
-/// A text that is not empty, at the end of a path.
-fn text<'j>(value: &'j Json, path: &[&str]) -> Option<&'j str> {
-    at(value, path)?.text().filter(|text| !text.is_empty())
+/// The string at a path, unless it is empty.
+fn string<'j>(value: &'j Json, path: &[&str]) -> Option<&'j str> {
+    at(value, path)?.as_str().filter(|text| !text.is_empty())
 }
 
 fn at<'j>(value: &'j Json, path: &[&str]) -> Option<&'j Json> {

@@ -1,19 +1,19 @@
-//! A gateway's event as a request, looked up in the tree of its JSON.
+//! Reads the HTTP request of a gateway event from the tree of its JSON.
 
 use super::json::Json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The only address that may send where addresses are checked.
-pub(crate) const ALLOWED: Ipv4Addr = Ipv4Addr::new(35, 223, 142, 181);
+/// The only allowed source address, if the fixture checks sources.
+pub(crate) const ALLOWED_SOURCE: Ipv4Addr = Ipv4Addr::new(35, 223, 142, 181);
 
-/// What a request says. What the event lacks is empty.
+/// A request. What the event lacks is empty.
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) route: Option<Route>,
     headers: Vec<(String, String)>,
-    pub(crate) is_from_allowed: bool,
-    /// The signed bytes; nothing, when they are said to be base64 and are not.
+    pub(crate) is_source_allowed: bool,
+    /// `None` for malformed base64.
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -33,34 +33,34 @@ impl Route {
             "/health" => Some(Self::Health),
             _ => {
                 let name = path.strip_prefix("/webhooks/")?;
-                is_webhook(name).then(|| Self::Webhook(name.to_owned()))
+                is_webhook_name(name).then(|| Self::Webhook(name.to_owned()))
             }
         }
     }
 }
 
-fn is_webhook(name: &str) -> bool {
-    let is_allowed = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '-';
+fn is_webhook_name(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let is_reserved = matches!(name, "training" | "backfill");
     (1..=64).contains(&name.len()) && name.chars().all(is_allowed) && !is_reserved
 }
 
-/// Why an event is no request.
-pub(crate) enum Odd {
-    /// It is no HTTP request at all.
+/// Why an event has no expected request.
+pub(crate) enum InvalidEvent {
+    /// It is not an HTTP event.
     NotHttp,
-    /// It is one, but no gateway writes it so: to be tried again.
-    Unreadable,
-    /// No gateway writes it so, and the contract does not say what it means: a list in the place of an object, or a path
-    /// parameter that is there twice.
+    /// It is an HTTP event that no gateway sends. The relay must answer 503.
+    Malformed,
+    /// No gateway sends it, and how the relay reads it is unspecified: an array instead of an object, or a duplicate path
+    /// parameter.
     Unspecified,
 }
 
 impl Request {
-    /// The request in an event.
-    pub(crate) fn read(event: &Json) -> Result<Self, Odd> {
+    /// Reads the request of an event.
+    pub(crate) fn read(event: &Json) -> Result<Self, InvalidEvent> {
         if !matches!(event, Json::Object(_)) {
-            return Err(Odd::NotHttp);
+            return Err(InvalidEvent::NotHttp);
         }
         let names = [
             "rawPath",
@@ -76,7 +76,7 @@ impl Request {
         ];
         let fields_of_event = fields(event, names)?;
         if matches!(fields_of_event[..3], [Json::Null, Json::Null, Json::Null]) {
-            return Err(Odd::NotHttp);
+            return Err(InvalidEvent::NotHttp);
         }
         let [
             raw_path,
@@ -93,33 +93,33 @@ impl Request {
         let [stage, http, identity] = fields(context, ["stage", "http", "identity"])?;
         let [http_method, http_source] = fields(http, ["method", "sourceIp"])?;
         let [identity_source] = fields(identity, ["sourceIp"])?;
-        let (raw_path, path, stage) = (text(raw_path)?, text(path)?, text(stage)?);
+        let (raw_path, path, stage) = (string(raw_path)?, string(path)?, string(stage)?);
         let path = raw_path.or(path).unwrap_or_default();
         let prefix = stage.map(|stage| format!("/{stage}"));
         let in_stage = prefix.and_then(|prefix| path.strip_prefix(&prefix));
-        let filled_in = filled_in(text(resource)?, parameters)?;
-        let paths = [filled_in.as_deref(), Some(path), in_stage];
-        let (method, http_method) = (text(method)?, text(http_method)?);
-        let (http_source, identity_source) = (text(http_source)?, text(identity_source)?);
+        let resource_path = resource_path(string(resource)?, parameters)?;
+        let paths = [resource_path.as_deref(), Some(path), in_stage];
+        let (method, http_method) = (string(method)?, string(http_method)?);
+        let (http_source, identity_source) = (string(http_source)?, string(identity_source)?);
         let source: Option<IpAddr> = http_source
             .or(identity_source)
             .and_then(|ip| ip.parse().ok());
-        let body = text(body)?.unwrap_or_default();
+        let body = string(body)?.unwrap_or_default();
         let body = match is_base64 {
-            Json::Bool(true) => bytes_of_base64(body),
+            Json::Bool(true) => decode_base64(body),
             Json::Bool(false) | Json::Null => Some(body.as_bytes().to_vec()),
-            _ => return Err(Odd::Unreadable),
+            _ => return Err(InvalidEvent::Malformed),
         };
         Ok(Self {
             method: http_method.or(method).unwrap_or_default().to_owned(),
             route: paths.into_iter().flatten().find_map(Route::of),
             headers: all_headers(headers, multi)?,
-            is_from_allowed: source.is_some_and(|ip| ip.to_canonical() == ALLOWED),
+            is_source_allowed: source.is_some_and(|ip| ip.to_canonical() == ALLOWED_SOURCE),
             body,
         })
     }
 
-    /// What must be signed: the body; nothing where Labelbox asks for the models.
+    /// The signed bytes: the body, or nothing for the list of models.
     pub(crate) fn signed_bytes(&self) -> Option<&[u8]> {
         match self.route {
             Some(Route::Models) => Some(b""),
@@ -127,7 +127,7 @@ impl Request {
         }
     }
 
-    /// The name under which its secrets are.
+    /// The name of the webhook or of the training routes in the secret.
     pub(crate) fn secret_name(&self) -> Option<&str> {
         match self.route.as_ref()? {
             Route::Webhook(webhook) => Some(webhook),
@@ -136,63 +136,69 @@ impl Request {
         }
     }
 
-    /// Every value of a header.
+    /// All values of a header.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let values = self.headers.iter().filter(|(known, _)| known == name);
         values.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The value of a header that is there once, if it is 1 to 256 visible ASCII characters.
-    pub(crate) fn usable(&self, name: &str) -> Option<&str> {
+    /// The value of a header that occurs once, if it is 1 to 256 visible ASCII characters.
+    pub(crate) fn valid_value(&self, name: &str) -> Option<&str> {
         match self.values(name)[..] {
-            [value] => Some(value).filter(|value| is_visible(value, 256)),
+            [value] => Some(value).filter(|value| is_visible_ascii(value, 256)),
             _ => None,
         }
     }
 }
 
-/// Whether a text has 1 to `most` characters, all of them visible ASCII.
-pub(crate) fn is_visible(text: &str, most: usize) -> bool {
-    !text.is_empty() && text.len() <= most && text.chars().all(|one| ('!'..='~').contains(&one))
+/// Whether a text is 1 to `max` visible ASCII characters.
+pub(crate) fn is_visible_ascii(text: &str, max: usize) -> bool {
+    !text.is_empty() && text.len() <= max && text.chars().all(|c| ('!'..='~').contains(&c))
 }
 
-/// The values of an object under these names, `null` for one that is not there. Each may be there once, and all keys are
-/// texts; `null` has no fields.
-fn fields<'j, const N: usize>(value: &'j Json, names: [&str; N]) -> Result<[&'j Json; N], Odd> {
-    let pairs = match value {
-        Json::Object(pairs) => pairs,
+/// The values of an object under these names, `null` for an absent one. `null` counts as an empty object; duplicates and
+/// invalid names are errors.
+fn fields<'j, const N: usize>(
+    value: &'j Json,
+    names: [&str; N],
+) -> Result<[&'j Json; N], InvalidEvent> {
+    let members = match value {
+        Json::Object(members) => members,
         Json::Null => return Ok([&Json::Null; N]),
-        Json::List(_) => return Err(Odd::Unspecified),
-        _ => return Err(Odd::Unreadable),
+        Json::Array(_) => return Err(InvalidEvent::Unspecified),
+        _ => return Err(InvalidEvent::Malformed),
     };
     let mut found = [None; N];
-    for (key, value) in pairs {
-        let key = key.as_deref().ok_or(Odd::Unreadable)?;
-        let Some(at) = names.iter().position(|name| *name == key) else {
+    for (name, value) in members {
+        let name = name.as_deref().ok_or(InvalidEvent::Malformed)?;
+        let Some(at) = names.iter().position(|wanted| *wanted == name) else {
             continue;
         };
         if found[at].replace(value).is_some() {
-            return Err(Odd::Unreadable);
+            return Err(InvalidEvent::Malformed);
         }
     }
     Ok(found.map(|value| value.unwrap_or(&Json::Null)))
 }
 
-/// A text, or nothing at all.
-fn text(value: &Json) -> Result<Option<&str>, Odd> {
+/// A string, or `None` for `null`.
+fn string(value: &Json) -> Result<Option<&str>, InvalidEvent> {
     match value {
         Json::Null => Ok(None),
-        value => value.text().map(Some).ok_or(Odd::Unreadable),
+        value => value.as_str().map(Some).ok_or(InvalidEvent::Malformed),
     }
 }
 
-/// A resource of a REST API, such as `/webhooks/{webhook}` or `/{proxy+}`, with the values of its parameters; nothing
-/// without one of them.
-fn filled_in(resource: Option<&str>, parameters: &Json) -> Result<Option<String>, Odd> {
+/// The path of a REST API's resource, such as `/webhooks/{webhook}` or `/{proxy+}`, with its parameters replaced by their
+/// values; `None` if a value is absent.
+fn resource_path(
+    resource: Option<&str>,
+    parameters: &Json,
+) -> Result<Option<String>, InvalidEvent> {
     let mut values = BTreeMap::new();
-    for (name, value) in pairs(parameters)? {
-        if values.insert(name, text(value)?).is_some() {
-            return Err(Odd::Unspecified);
+    for (name, value) in members(parameters)? {
+        if values.insert(name, string(value)?).is_some() {
+            return Err(InvalidEvent::Unspecified);
         }
     }
     let segments = resource.map(|resource| {
@@ -210,43 +216,43 @@ fn filled_in(resource: Option<&str>, parameters: &Json) -> Result<Option<String>
     Ok(path.map(|path| path.join("/")))
 }
 
-/// Both maps of headers. A value that both have is there once.
-fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, Odd> {
+/// The headers of both maps. A value that is in both counts once.
+fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, InvalidEvent> {
     let mut headers = Vec::new();
-    for (name, values) in pairs(multi)? {
+    for (name, values) in members(multi)? {
         let name = name.to_ascii_lowercase();
         let values = match values {
             Json::Null => &[][..],
-            Json::List(values) => values,
-            _ => return Err(Odd::Unreadable),
+            Json::Array(values) => values,
+            _ => return Err(InvalidEvent::Malformed),
         };
         for value in values {
-            headers.extend(text(value)?.map(|value| (name.clone(), value.to_owned())));
+            headers.extend(string(value)?.map(|value| (name.clone(), value.to_owned())));
         }
     }
     let of_multi = headers.clone();
-    for (name, value) in pairs(single)? {
-        let header = text(value)?.map(|value| (name.to_ascii_lowercase(), value.to_owned()));
+    for (name, value) in members(single)? {
+        let header = string(value)?.map(|value| (name.to_ascii_lowercase(), value.to_owned()));
         headers.extend(header.filter(|header| !of_multi.contains(header)));
     }
     Ok(headers)
 }
 
-/// The pairs of an object whose keys are all texts; `null` has none.
-fn pairs(value: &Json) -> Result<Vec<(&str, &Json)>, Odd> {
-    let pairs = match value {
-        Json::Object(pairs) => &pairs[..],
+/// The members of an object. `null` counts as an empty object; invalid names are errors.
+fn members(value: &Json) -> Result<Vec<(&str, &Json)>, InvalidEvent> {
+    let members = match value {
+        Json::Object(members) => &members[..],
         Json::Null => &[],
-        _ => return Err(Odd::Unreadable),
+        _ => return Err(InvalidEvent::Malformed),
     };
-    let named = pairs
+    let named = members
         .iter()
         .map(|(name, value)| Some((name.as_deref()?, value)));
-    named.collect::<Option<_>>().ok_or(Odd::Unreadable)
+    named.collect::<Option<_>>().ok_or(InvalidEvent::Malformed)
 }
 
-/// RFC 4648 by hand: with padding, and nothing in the bits that are left over.
-fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+/// Decodes base64 by hand from RFC 4648: with padding, and with unused bits of zero.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = text.trim_end_matches('=');
     let padding = text.len() - digits.len();

@@ -1,103 +1,103 @@
-//! A JSON text as a tree, read by hand from RFC 8259: what the relay's one-pass readers are held against.
+//! A JSON parser that builds a tree, written by hand from RFC 8259, to check the relay's readers, which build none.
 
 /// A JSON value.
 pub(crate) enum Json {
     Null,
     Bool(bool),
     Number,
-    /// A string; nothing, when it is no text (a lone surrogate).
-    Text(Option<String>),
-    List(Vec<Json>),
-    /// Every pair, in order and as often as it is there.
+    /// `None` for a string with a lone surrogate.
+    String(Option<String>),
+    Array(Vec<Json>),
+    /// All members in order, duplicates included.
     Object(Members),
 }
 
-/// The pairs of an object. A key is a string like any other.
+/// Names and values of an object. A name is `None` if it has a lone surrogate.
 pub(crate) type Members = Vec<(Option<String>, Json)>;
 
 impl Json {
-    /// A text that is one JSON value.
-    pub(crate) fn whole(text: &str) -> Option<Self> {
-        let mut reader = Reader { text, at: 0 };
-        let value = reader.value()?;
-        reader.space();
-        (reader.at == text.len()).then_some(value)
+    /// Parses a text that is one JSON value.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parser = Parser { text, at: 0 };
+        let value = parser.value()?;
+        parser.skip_whitespace();
+        (parser.at == text.len()).then_some(value)
     }
 
-    /// The JSON value that a text begins with; what follows does not matter.
-    pub(crate) fn first(text: &str) -> Option<Self> {
-        Reader { text, at: 0 }.value()
+    /// Parses the JSON value at the start of a text, and ignores the rest.
+    pub(crate) fn parse_prefix(text: &str) -> Option<Self> {
+        Parser { text, at: 0 }.value()
     }
 
-    /// A string that is a text.
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The string, if the value is a valid one.
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => text.as_deref(),
+            Self::String(text) => text.as_deref(),
             _ => None,
         }
     }
 
     /// The last value of an object under this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Json> {
-        let Self::Object(pairs) = self else {
+        let Self::Object(members) = self else {
             return None;
         };
-        let has_name = |(key, _): &&(Option<String>, Json)| key.as_deref() == Some(name);
-        Some(&pairs.iter().rfind(has_name)?.1)
+        let has_name = |(known, _): &&(Option<String>, Json)| known.as_deref() == Some(name);
+        Some(&members.iter().rfind(has_name)?.1)
     }
 }
 
-struct Reader<'t> {
+struct Parser<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl Reader<'_> {
-    fn next(&self) -> Option<u8> {
+impl Parser<'_> {
+    fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.next() {
+    fn skip_whitespace(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
-    fn takes(&mut self, text: &str) -> bool {
-        let is_there = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
-        self.at += if is_there { text.len() } else { 0 };
-        is_there
+    fn consume(&mut self, text: &str) -> bool {
+        let is_next = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+        self.at += if is_next { text.len() } else { 0 };
+        is_next
     }
 
     fn value(&mut self) -> Option<Json> {
-        self.space();
-        match self.next()? {
+        self.skip_whitespace();
+        match self.peek()? {
             b'{' => self.object(),
-            b'[' => self.list(),
-            b'"' => self.string().map(Json::Text),
-            b'n' => self.takes("null").then_some(Json::Null),
-            b't' => self.takes("true").then_some(Json::Bool(true)),
-            b'f' => self.takes("false").then_some(Json::Bool(false)),
+            b'[' => self.array(),
+            b'"' => self.string().map(Json::String),
+            b'n' => self.consume("null").then_some(Json::Null),
+            b't' => self.consume("true").then_some(Json::Bool(true)),
+            b'f' => self.consume("false").then_some(Json::Bool(false)),
             _ => self.number(),
         }
     }
 
-    fn list(&mut self) -> Option<Json> {
-        self.items("]", Self::value).map(Json::List)
+    fn array(&mut self) -> Option<Json> {
+        self.items("]", Self::value).map(Json::Array)
     }
 
     fn object(&mut self) -> Option<Json> {
-        let pairs = self.items("}", |reader| {
-            reader.space();
-            let key = reader.string()?;
-            reader.space();
-            reader.takes(":").then_some(())?;
-            Some((key, reader.value()?))
+        let members = self.items("}", |parser| {
+            parser.skip_whitespace();
+            let name = parser.string()?;
+            parser.skip_whitespace();
+            parser.consume(":").then_some(())?;
+            Some((name, parser.value()?))
         });
-        pairs.map(Json::Object)
+        members.map(Json::Object)
     }
 
-    /// What is between two brackets, with commas between its items.
+    /// Parses a list of items, separated by commas, up to the closing bracket.
     fn items<T>(
         &mut self,
         close: &str,
@@ -105,23 +105,23 @@ impl Reader<'_> {
     ) -> Option<Vec<T>> {
         let mut items = Vec::new();
         self.at += 1;
-        self.space();
-        if self.takes(close) {
+        self.skip_whitespace();
+        if self.consume(close) {
             return Some(items);
         }
         loop {
             items.push(item(self)?);
-            self.space();
-            if self.takes(close) {
+            self.skip_whitespace();
+            if self.consume(close) {
                 return Some(items);
             }
-            self.takes(",").then_some(())?;
+            self.consume(",").then_some(())?;
         }
     }
 
-    /// A string as UTF-16, which is what its escapes are.
+    /// Parses a string as UTF-16, the encoding of its escapes. The inner `None` is a string with a lone surrogate.
     fn string(&mut self) -> Option<Option<String>> {
-        self.takes("\"").then_some(())?;
+        self.consume("\"").then_some(())?;
         let mut units = Vec::new();
         loop {
             let character = self.text[self.at..].chars().next()?;
@@ -136,7 +136,7 @@ impl Reader<'_> {
     }
 
     fn escape(&mut self) -> Option<u16> {
-        let kind = self.next()?;
+        let kind = self.peek()?;
         self.at += 1;
         Some(match kind {
             b'"' | b'\\' | b'/' => kind.into(),
@@ -157,15 +157,15 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Option<Json> {
-        self.takes("-");
-        if !self.takes("0") {
+        self.consume("-");
+        if !self.consume("0") {
             self.digits()?;
         }
-        if self.takes(".") {
+        if self.consume(".") {
             self.digits()?;
         }
-        if self.takes("e") || self.takes("E") {
-            let _ = self.takes("+") || self.takes("-");
+        if self.consume("e") || self.consume("E") {
+            let _ = self.consume("+") || self.consume("-");
             self.digits()?;
         }
         Some(Json::Number)
@@ -173,7 +173,7 @@ impl Reader<'_> {
 
     fn digits(&mut self) -> Option<()> {
         let start = self.at;
-        while self.next().is_some_and(|digit| digit.is_ascii_digit()) {
+        while self.peek().is_some_and(|digit| digit.is_ascii_digit()) {
             self.at += 1;
         }
         (self.at > start).then_some(())

@@ -1,44 +1,44 @@
-//! The oracle of the secret's value: which routes open with which texts, by the tree of the JSON; and nothing of it shows.
+//! The oracle of the secret's value: which secrets each route has, from the tree of its JSON, and that errors and `Debug`
+//! disclose none of them.
 
 use super::json::{Json, Members};
-use super::mac;
-use super::signature::key;
+use super::signature::{hmac_sha256, key};
 use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::signature::{Signatures, Unverified};
 use std::collections::BTreeMap;
 
 const BODY: &[u8] = b"{}";
 
-/// What the value must be: one text for every route, or texts by the names of webhooks.
+/// The expected value: one secret for every route, or secrets by webhook name.
 enum Value {
     Shared(String),
     ByWebhook(BTreeMap<String, Vec<String>>),
 }
 
-/// Why a value cannot be meant as a secret.
-enum Fault {
+/// Why a value must be rejected.
+enum InvalidValue {
     Blank,
-    ListOrString,
+    ArrayOrString,
     MalformedObject,
 }
 
-/// Parses a value, and compares the secrets of each route with what the value says.
+/// Parses a value, and compares the secrets of each route with the expected ones.
 pub(crate) fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    let (secrets, value) = match (Secrets::parse(text.to_owned()), Value::of(text)) {
+    let (secrets, value) = match (Secrets::parse(text.to_owned()), Value::parse(text)) {
         (Ok(secrets), Ok(value)) => (secrets, value),
-        (Err(error), Err(fault)) => return check_error(&error.to_string(), fault, text),
-        (Ok(_), Err(_)) => panic!("an unusable value was accepted"),
-        (Err(error), Ok(_)) => panic!("a good value was refused: {error}"),
+        (Err(error), Err(reason)) => return check_error(&error.to_string(), reason, text),
+        (Ok(_), Err(_)) => panic!("an invalid value was accepted"),
+        (Err(error), Ok(_)) => panic!("a valid value was rejected: {error}"),
     };
     let mut names: Vec<&str> = vec!["labelbox", "training", "", text];
     if let Value::ByWebhook(by_webhook) = &value {
         names.extend(by_webhook.keys().map(String::as_str));
     }
     for name in names {
-        let expected = value.of_name(name);
+        let expected = value.secrets_of(name);
         let for_webhooks = match &value {
             Value::ByWebhook(_) if name == "training" => None,
             _ => expected.clone(),
@@ -48,7 +48,7 @@ pub(crate) fn check(input: &[u8]) {
             check_secrets(secrets.of_training(), expected);
         }
     }
-    check_nothing_shows(&secrets, &value);
+    check_debug(&secrets, &value);
 }
 
 fn check_secrets(secrets: Option<&[Secret]>, expected: Option<Vec<&str>>) {
@@ -62,34 +62,34 @@ fn check_secrets(secrets: Option<&[Secret]>, expected: Option<Vec<&str>>) {
     for (at, secret) in secrets.into_iter().flatten().enumerate() {
         let signature = format!(
             "sha256={}",
-            hex::encode(mac::sha256(secret.as_bytes(), BODY))
+            hex::encode(hmac_sha256(secret.as_bytes(), BODY))
         );
         let signatures =
             Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
         let secrets = secrets.unwrap_or_default();
-        let is_open = Unverified::new(BODY.to_vec())
+        let is_accepted = Unverified::new(BODY.to_vec())
             .verify(&signatures, &secrets[at..=at])
             .is_ok();
         assert_eq!(
-            is_open,
+            is_accepted,
             !secret.as_bytes().is_empty(),
-            "an empty secret opens nothing"
+            "an empty secret verifies nothing"
         );
         assert_eq!(secret.is_empty(), secret.as_bytes().is_empty());
     }
 }
 
-/// An error says what and where in the value the fault is, and no more.
-fn check_error(error: &str, fault: Fault, text: &str) {
-    let fixed = match fault {
-        Fault::Blank => "the secret's value is blank",
-        Fault::ListOrString => {
+/// An error states the reason and the position in the value, and nothing of the value itself.
+fn check_error(error: &str, reason: InvalidValue, text: &str) {
+    let expected = match reason {
+        InvalidValue::Blank => "the secret's value is blank",
+        InvalidValue::ArrayOrString => {
             "the secret's value is a JSON list or a quoted JSON string; it must be plain text, or an object of webhook \
              names with a secret or a list of secrets"
         }
-        Fault::MalformedObject => return check_position(error, text),
+        InvalidValue::MalformedObject => return check_position(error, text),
     };
-    assert_eq!(error, fixed);
+    assert_eq!(error, expected);
 }
 
 fn check_position(error: &str, text: &str) {
@@ -98,7 +98,7 @@ fn check_position(error: &str, text: &str) {
         .filter_map(|digits| digits.parse().ok())
         .collect();
     let [line, column] = numbers[..] else {
-        panic!("not a line and a column: {error}")
+        panic!("no line and column: {error}")
     };
     assert_eq!(
         error,
@@ -110,27 +110,27 @@ fn check_position(error: &str, text: &str) {
     assert!(line <= text.lines().count() + 1 && column <= text.len() + 1);
 }
 
-/// Its `Debug` has the names of webhooks and how many secrets they have, in any order.
-fn check_nothing_shows(secrets: &Secrets, value: &Value) {
-    let shown = format!("{secrets:?}");
-    let hidden = |count: usize| format!("[{}]", vec!["Secret(…)"; count].join(", "));
+/// `Debug` shows the names of webhooks and the number of their secrets, in any order.
+fn check_debug(secrets: &Secrets, value: &Value) {
+    let debug = format!("{secrets:?}");
+    let redacted = |count: usize| format!("[{}]", vec!["Secret(…)"; count].join(", "));
     let by_webhook = match value {
-        Value::Shared(_) => return assert_eq!(shown, format!("Shared({})", hidden(1))),
+        Value::Shared(_) => return assert_eq!(debug, format!("Shared({})", redacted(1))),
         Value::ByWebhook(by_webhook) => by_webhook,
     };
     let parts = by_webhook
         .iter()
-        .map(|(name, texts)| format!("{name:?}: {}", hidden(texts.len())));
+        .map(|(name, texts)| format!("{name:?}: {}", redacted(texts.len())));
     let parts: Vec<String> = parts.collect();
-    let as_long = format!("ByWebhook({{{}}})", parts.join(", "));
-    assert_eq!(shown.len(), as_long.len(), "{shown}");
+    let same_length = format!("ByWebhook({{{}}})", parts.join(", "));
+    assert_eq!(debug.len(), same_length.len(), "{debug}");
     for part in parts {
-        assert!(shown.contains(&part), "{shown}");
+        assert!(debug.contains(&part), "{debug}");
     }
 }
 
-/// White space, zero-width spaces and joiners, marks of direction, and a byte order mark.
-fn is_not_seen(character: char) -> bool {
+/// White space, zero-width spaces and joiners, directional marks, and the byte order mark.
+fn is_invisible(character: char) -> bool {
     let code_point = u32::from(character);
     character.is_whitespace()
         || (0x200b..=0x200f).contains(&code_point)
@@ -139,34 +139,36 @@ fn is_not_seen(character: char) -> bool {
 }
 
 impl Value {
-    fn of(text: &str) -> Result<Self, Fault> {
+    fn parse(text: &str) -> Result<Self, InvalidValue> {
         let json = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
-        let seen = json.trim_start_matches(is_not_seen);
-        match Json::whole(seen) {
-            _ if seen.is_empty() => Err(Fault::Blank),
-            Some(Json::List(_) | Json::Text(_)) => Err(Fault::ListOrString),
-            Some(Json::Object(pairs)) if seen == json => {
-                Self::of_object(pairs).ok_or(Fault::MalformedObject)
+        let visible = json.trim_start_matches(is_invisible);
+        match Json::parse(visible) {
+            _ if visible.is_empty() => Err(InvalidValue::Blank),
+            Some(Json::Array(_) | Json::String(_)) => Err(InvalidValue::ArrayOrString),
+            Some(Json::Object(members)) if visible == json => {
+                Self::from_members(members).ok_or(InvalidValue::MalformedObject)
             }
-            _ if seen.starts_with('{') => Err(Fault::MalformedObject),
+            _ if visible.starts_with('{') => Err(InvalidValue::MalformedObject),
             _ => Ok(Self::Shared(key(text).to_owned())),
         }
     }
 
-    /// Nothing, when it is not an object of names with texts.
-    fn of_object(pairs: Members) -> Option<Self> {
-        let by_webhook = pairs.into_iter().map(|(name, value)| {
+    /// Returns `None` unless all names are valid and all values are strings or arrays of strings.
+    fn from_members(members: Members) -> Option<Self> {
+        let by_webhook = members.into_iter().map(|(name, value)| {
             let texts = match value {
-                Json::List(items) => items,
+                Json::Array(items) => items,
                 one => vec![one],
             };
-            let texts = texts.iter().map(|text| Some(key(text.text()?).to_owned()));
+            let texts = texts
+                .iter()
+                .map(|text| Some(key(text.as_str()?).to_owned()));
             Some((name?, texts.collect::<Option<_>>()?))
         });
         Some(Self::ByWebhook(by_webhook.collect::<Option<_>>()?))
     }
 
-    fn of_name(&self, name: &str) -> Option<Vec<&str>> {
+    fn secrets_of(&self, name: &str) -> Option<Vec<&str>> {
         match self {
             Self::Shared(text) => Some(vec![text]),
             Self::ByWebhook(by_webhook) => {

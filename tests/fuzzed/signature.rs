@@ -1,32 +1,28 @@
-//! The oracle of the signature headers: what is let through is what RFC 2104 lets through, and nothing else.
+//! The oracle of the signature headers, with HMAC written by hand from RFC 2104.
 //!
-//! An input is written like a request: lines of `secret: …` and of the two headers, an empty line, and the body. In a
-//! header, `@` stands for the right digits by the first secret, and `^` for the same in upper case; `signer: …` has them
-//! made by another text. In a secret, `\n` and `\r` stand for the ends of a line.
+//! An input resembles an HTTP request: lines of `secret: …` and of the two signature headers, an empty line, and the body.
+//! In a header, `@` is replaced by the hex digits of the valid signature by the first secret, and `^` by the same in upper
+//! case; `signer: …` sets another signing key. In a secret, `\n` and `\r` are escapes.
 
-use super::mac;
 use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER, Signatures, Unverified, Verified};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
-#[derive(Default)]
-struct Input<'i> {
-    sha1: Vec<String>,
-    sha256: Vec<String>,
-    secrets: Vec<String>,
-    body: &'i [u8],
-}
+/// The block size of SHA-1 and SHA-256.
+const BLOCK_BYTES: usize = 64;
 
-/// Shows the relay a request, and compares its verdict with an independent one.
+/// Verifies a request, and compares the result with that of an independent implementation.
 pub(crate) fn check(input: &[u8]) {
-    let input = Input::read(input);
+    let input = Input::parse(input);
     let keys: Vec<&str> = input.secrets.iter().map(|text| key(text)).collect();
     let keys: Vec<&str> = keys.into_iter().filter(|key| !key.is_empty()).collect();
-    let claims = Claims::read(&input);
+    let claims = Claims::read(&input.sha1, &input.sha256);
 
     let read = read(&input.sha1, &input.sha256);
     assert_eq!(read.is_ok(), claims.is_some(), "read {:?}", input.sha1);
     let Ok(signatures) = read else { return };
-    let is_right =
+    let is_valid =
         claims.is_some_and(|claims| keys.iter().any(|key| claims.are_by(key, input.body)));
     match verify(
         Unverified::new(input.body.to_vec()),
@@ -34,48 +30,48 @@ pub(crate) fn check(input: &[u8]) {
         &input.secrets,
     ) {
         Ok(verified) => {
-            assert!(is_right, "a wrong signature was let through");
+            assert!(is_valid, "an invalid signature was accepted");
             assert_eq!(verified.into_body(), input.body, "not the signed bytes");
         }
-        Err(refused) => {
-            assert!(!is_right, "a right signature was refused");
-            check_second_try(refused, &input, &keys);
+        Err(unverified) => {
+            assert!(!is_valid, "a valid signature was rejected");
+            check_second_attempt(unverified, &input, &keys);
         }
     }
     for key in keys {
-        check_flipped_bits(&input, key);
+        check_flipped_bit(&input, key);
     }
 }
 
-/// A body that was refused is still whole, for the case that the secret has just changed.
-fn check_second_try(refused: Unverified, input: &Input<'_>, keys: &[&str]) {
+/// A rejected body stays complete, so that it can be verified again with refreshed secrets.
+fn check_second_attempt(unverified: Unverified, input: &Input<'_>, keys: &[&str]) {
     let Some(key) = keys.last() else { return };
-    let sha1 = digits("sha1=", &mac::sha1(key.as_bytes(), input.body));
-    let right = read(&[sha1], &[]).unwrap();
-    let verified = verify(refused, &right, &input.secrets);
-    let verified = verified.unwrap_or_else(|_| panic!("a right signature was refused"));
+    let sha1 = header("sha1=", &hmac_sha1(key.as_bytes(), input.body));
+    let valid = read(&[sha1], &[]).unwrap();
+    let verified = verify(unverified, &valid, &input.secrets);
+    let verified = verified.unwrap_or_else(|_| panic!("a valid signature was rejected"));
     assert_eq!(verified.into_body(), input.body, "not the signed bytes");
 }
 
-/// One bit of either signature, or of the body, makes it another one. Which bit is as good as random.
-fn check_flipped_bits(input: &Input<'_>, key: &str) {
+/// Flipping any bit of a signature or of the body makes the signature invalid. The digest selects the bit.
+fn check_flipped_bit(input: &Input<'_>, key: &str) {
     let (mut sha1, mut sha256) = (
-        mac::sha1(key.as_bytes(), input.body),
-        mac::sha256(key.as_bytes(), input.body),
+        hmac_sha1(key.as_bytes(), input.body),
+        hmac_sha256(key.as_bytes(), input.body),
     );
     let mut body = input.body.to_vec();
     let bit = usize::from(sha256[0]);
-    let which = match sha256[1] % 3 {
+    let target = match sha256[1] % 3 {
         0 => &mut sha1,
         1 => &mut sha256,
         _ if body.is_empty() => &mut sha1,
         _ => &mut body,
     };
-    let byte = bit / 8 % which.len();
-    which[byte] ^= 1 << (bit % 8);
-    let flipped = read(&[digits("sha1=", &sha1)], &[digits("sha256=", &sha256)]).unwrap();
-    let refused = verify(Unverified::new(body), &flipped, &input.secrets);
-    assert!(refused.is_err(), "a flipped bit was let through");
+    let byte = bit / 8 % target.len();
+    target[byte] ^= 1 << (bit % 8);
+    let flipped = read(&[header("sha1=", &sha1)], &[header("sha256=", &sha256)]).unwrap();
+    let rejected = verify(Unverified::new(body), &flipped, &input.secrets);
+    assert!(rejected.is_err(), "a flipped bit was accepted");
 }
 
 fn read(sha1: &[String], sha256: &[String]) -> Result<Signatures, impl std::fmt::Debug> {
@@ -94,11 +90,11 @@ fn verify(
     body.verify(signatures, &secrets)
 }
 
-fn digits(scheme: &str, mac: &[u8]) -> String {
+fn header(scheme: &str, mac: &[u8]) -> String {
     format!("{scheme}{}", hex::encode(mac))
 }
 
-/// A secret without what is not part of it: one byte order mark before it, and one end of a line after it.
+/// The secret without one leading byte order mark and one trailing newline.
 pub(crate) fn key(text: &str) -> &str {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_suffix('\n') {
@@ -107,19 +103,38 @@ pub(crate) fn key(text: &str) -> &str {
     }
 }
 
-/// Two headers that are well-formed: the bytes that they claim, where one is there.
+pub(crate) fn hmac_sha1(key: &[u8], body: &[u8]) -> Vec<u8> {
+    hmac::<Sha1>(key, body)
+}
+
+pub(crate) fn hmac_sha256(key: &[u8], body: &[u8]) -> Vec<u8> {
+    hmac::<Sha256>(key, body)
+}
+
+fn hmac<D: Digest>(key: &[u8], body: &[u8]) -> Vec<u8> {
+    let hashed = D::digest(key);
+    let key = if key.len() > BLOCK_BYTES {
+        &hashed[..]
+    } else {
+        key
+    };
+    let mut block = [0; BLOCK_BYTES];
+    block[..key.len()].copy_from_slice(key);
+    let padded = |padding| block.map(|byte| byte ^ padding);
+    let inner = D::new().chain_update(padded(0x36)).chain_update(body);
+    let outer = D::new().chain_update(padded(0x5c));
+    outer.chain_update(inner.finalize()).finalize().to_vec()
+}
+
+/// The claimed signatures of well-formed headers.
 pub(crate) struct Claims {
     sha1: Option<Vec<u8>>,
     sha256: Option<Vec<u8>>,
 }
 
 impl Claims {
-    fn read(input: &Input<'_>) -> Option<Self> {
-        Self::of(&input.sha1, &input.sha256)
-    }
-
-    /// Nothing, when a header is doubled or malformed, or neither is there.
-    pub(crate) fn of(sha1: &[impl AsRef<str>], sha256: &[impl AsRef<str>]) -> Option<Self> {
+    /// Returns `None` if a header is duplicated or malformed, or if both are absent.
+    pub(crate) fn read(sha1: &[impl AsRef<str>], sha256: &[impl AsRef<str>]) -> Option<Self> {
         let claims = Self {
             sha1: claim(sha1, "sha1=", 20)?,
             sha256: claim(sha256, "sha256=", 32)?,
@@ -127,17 +142,18 @@ impl Claims {
         (claims.sha1.is_some() || claims.sha256.is_some()).then_some(claims)
     }
 
-    /// Whether this key made every signature that is there.
+    /// Whether all claimed signatures are by this key.
     pub(crate) fn are_by(&self, key: &str, body: &[u8]) -> bool {
-        let is = |claim: &Option<Vec<u8>>, mac: fn(&[u8], &[u8]) -> Vec<u8>| {
+        let matches = |claim: &Option<Vec<u8>>, hmac: fn(&[u8], &[u8]) -> Vec<u8>| {
             claim
                 .as_ref()
-                .is_none_or(|claim| *claim == mac(key.as_bytes(), body))
+                .is_none_or(|claim| *claim == hmac(key.as_bytes(), body))
         };
-        is(&self.sha1, mac::sha1) && is(&self.sha256, mac::sha256)
+        matches(&self.sha1, hmac_sha1) && matches(&self.sha256, hmac_sha256)
     }
 }
 
+/// The signature in the values of one header: `Some(None)` if it is absent, `None` if it is invalid.
 fn claim(values: &[impl AsRef<str>], scheme: &str, length: usize) -> Option<Option<Vec<u8>>> {
     let value = match values {
         [] => return Some(None),
@@ -153,40 +169,48 @@ fn claim(values: &[impl AsRef<str>], scheme: &str, length: usize) -> Option<Opti
     (nibbles.len() == 2 * length).then(|| Some(bytes.collect()))
 }
 
+#[derive(Default)]
+struct Input<'i> {
+    sha1: Vec<String>,
+    sha256: Vec<String>,
+    secrets: Vec<String>,
+    body: &'i [u8],
+}
+
 impl<'i> Input<'i> {
-    fn read(input: &'i [u8]) -> Self {
+    fn parse(input: &'i [u8]) -> Self {
         let end = input.windows(2).position(|pair| pair == b"\n\n");
         let (head, body) = end.map_or((input, &[][..]), |end| (&input[..end], &input[end + 2..]));
         let head = String::from_utf8_lossy(head);
-        let mut read = Self {
+        let mut parsed = Self {
             body,
             ..Self::default()
         };
         let mut signer = None;
         for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
             match name {
-                SHA1_HEADER => read.sha1.push(value.to_owned()),
-                SHA256_HEADER => read.sha256.push(value.to_owned()),
-                "secret" => read.secrets.push(unescaped(value)),
-                "signer" => signer = Some(unescaped(value)),
+                SHA1_HEADER => parsed.sha1.push(value.to_owned()),
+                SHA256_HEADER => parsed.sha256.push(value.to_owned()),
+                "secret" => parsed.secrets.push(unescape(value)),
+                "signer" => signer = Some(unescape(value)),
                 _ => {}
             }
         }
-        let signer = signer.or_else(|| Some(key(read.secrets.first()?).to_owned()));
+        let signer = signer.or_else(|| Some(key(parsed.secrets.first()?).to_owned()));
         let signer = signer.unwrap_or_default();
         for (values, mac) in [
-            (&mut read.sha1, mac::sha1(signer.as_bytes(), body)),
-            (&mut read.sha256, mac::sha256(signer.as_bytes(), body)),
+            (&mut parsed.sha1, hmac_sha1(signer.as_bytes(), body)),
+            (&mut parsed.sha256, hmac_sha256(signer.as_bytes(), body)),
         ] {
             for value in values {
                 let upper = hex::encode_upper(&mac);
                 *value = value.replace('@', &hex::encode(&mac)).replace('^', &upper);
             }
         }
-        read
+        parsed
     }
 }
 
-fn unescaped(text: &str) -> String {
+fn unescape(text: &str) -> String {
     text.replace("\\n", "\n").replace("\\r", "\r")
 }

@@ -4,14 +4,11 @@
 use crate::fakes::{BucketBehavior, QueueBehavior, StoreBehavior};
 use crate::fixture::{Fixture, config, try_again};
 use crate::requests::{BODY, SECRET, delivery, webhook_request};
-use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_types::body::SdkBody;
-use labelbox_relay::aws::Services;
+use aws_lite::test_util::{Replay, response};
+use aws_lite::{AwsConfig, AwsError, HttpClient};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::secrets::SecretsManager;
-use lambda_http::http::{Request, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,25 +16,24 @@ use tokio::time::Instant;
 
 const MAX_DURATION: Duration = Duration::from_secs(10);
 
-fn hanging_services() -> Services {
-    let http = SharedHttpConnector::new(NeverClient::new());
-    Services::over(&config(&[]), &http, SystemTime::now)
+fn aws(http: impl HttpClient) -> AwsConfig {
+    config(&[]).aws.for_clients(Arc::new(http), SystemTime::now)
+}
+
+fn hanging_aws() -> AwsConfig {
+    aws(|_| std::future::pending::<Result<_, AwsError>>())
 }
 
 fn hanging_queue() -> QueueBehavior {
-    QueueBehavior::Client(Arc::new(Sqs::new(
-        hanging_services().sqs,
-        config(&[]).queue_urls,
-    )))
+    QueueBehavior::Client(Arc::new(Sqs::new(&config(&[]), &hanging_aws())))
 }
 
 fn hanging_store() -> StoreBehavior {
-    let store = SecretsManager::new(hanging_services().secrets_manager, config(&[]).secret_id);
-    StoreBehavior::Client(Arc::new(store))
+    StoreBehavior::Client(Arc::new(SecretsManager::new(&config(&[]), &hanging_aws())))
 }
 
 fn hanging_bucket() -> BucketBehavior {
-    BucketBehavior::Client(Arc::new(S3::new(hanging_services().bucket)))
+    BucketBehavior::Client(Arc::new(S3::new(&config(&[]), &hanging_aws())))
 }
 
 /// An event that is offloaded at an inline limit of 1 KiB.
@@ -174,26 +170,19 @@ async fn retries_twice_for_each_event_even_in_a_long_outage() {
     let success = r#"{"MD5OfMessageBody":"x","MD5OfMessageAttributes":"x","MessageId":"1"}"#;
     let mut statuses = vec![500; 3 * 100];
     statuses.extend([500, 503, 200]);
-    let exchanges = statuses.into_iter().map(|status| {
+    let responses = statuses.into_iter().map(|status| {
         let body = if status == 200 { success } else { "{}" };
-        let request = Request::builder().body(SdkBody::empty()).unwrap();
-        let response = Response::builder()
-            .status(status)
-            .body(SdkBody::from(body))
-            .unwrap();
-        ReplayEvent::new(request, response)
+        response(status, body)
     });
-    let replay = StaticReplayClient::new(exchanges.collect());
-    let http = SharedHttpConnector::new(replay.clone());
-    let services = Services::over(&config(&[]), &http, SystemTime::now);
+    let replay = Replay::new(responses);
     let fixture = Fixture::new();
-    let queue = Sqs::new(services.sqs, config(&[]).queue_urls);
+    let queue = Sqs::new(&config(&[]), &aws(replay.clone()));
     fixture.set_queue(QueueBehavior::Client(Arc::new(queue)));
     fixture.set_bucket(BucketBehavior::Rejects);
     for event in 0..=100 {
         fixture
             .assert_response(delivery(), 503, json!({"error": "try_again"}))
             .await;
-        assert_eq!(replay.actual_requests().count(), 3 * (event + 1));
+        assert_eq!(replay.requests().len(), 3 * (event + 1));
     }
 }

@@ -19,6 +19,7 @@ mod fakes;
 mod fixture;
 mod gateways;
 mod memory;
+mod module_graph;
 mod process;
 mod properties;
 mod redaction;

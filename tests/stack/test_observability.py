@@ -175,7 +175,7 @@ def errors(rows: list[Row], _: int) -> None:
 
 def failures(rows: list[Row], _: int) -> None:
     assert [(row["message"], row["events"]) for row in rows] == [("event spilled", 2), ("request failed", 1)]
-    assert all("the queue did not take the message" in str(row["error"]) for row in rows)
+    assert all("the queue did not accept the message" in str(row["error"]) for row in rows)
 
 
 def refusals(rows: list[Row], _: int) -> None:

@@ -1,14 +1,10 @@
-//! A value of each printable type of the library, with canaries in all confidential fields.
+//! A value of each printable type, with canaries in all confidential fields.
 
 use super::{ACCESS_KEY, BODY, HEADER, Printed, SECRET, TOKEN};
 use crate::fixture::config;
 use crate::requests::{sha1, sha256, verified};
-use aws_sdk_secretsmanager::operation::get_secret_value as get;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
 use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
-use labelbox_relay::aws::{
-    CallError, Confirmation, Connections, Internet, Operation, Refused, Services,
-};
 use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
@@ -19,13 +15,13 @@ use labelbox_relay::http::{
 };
 use labelbox_relay::message::{
     Checksums, DataType, DeliveryMetadata, Message, MessageConfig, OffloadReason, Payload,
+    SendMessageRequest,
 };
-use labelbox_relay::queue::QueueError;
+use labelbox_relay::queue::{QueueError, SendMessageOutput};
 use labelbox_relay::receive::{DeliveryResult, IngestError};
 use labelbox_relay::report::Report;
 use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
-use labelbox_relay::spill::SpilledMessage;
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
 use uuid::Uuid;
@@ -56,26 +52,14 @@ fn settings_and_services(printed: &mut Printed) {
         ("AWS_SESSION_TOKEN", TOKEN),
     ];
     let config = config(&keys);
-    let internet = Internet::new(&config.aws).unwrap();
     printed.debug(&config);
     printed.debug(&config.aws);
     printed.debug(&config.queue_type);
     printed.debug(&config.queue_urls);
     printed.debug(&config.sources);
-    printed.debug(&internet);
-    let connections = Connections::new(internet);
-    let http = SharedHttpConnector::new(connections.clone());
-    let services = Services::over(&config, &http, || SystemTime::UNIX_EPOCH);
-    printed.debug(&connections);
-    printed.debug(&services.secrets_manager);
-    printed.debug(&services.bucket);
-    printed.debug(&Operation::<
-        get::GetSecretValueInput,
-        get::GetSecretValueOutput,
-        get::GetSecretValueError,
-    >::of(&get::GetSecretValue::new()));
+    printed.debug(&JsonService::SECRETS_MANAGER);
     let e_tag = Some("\"0\"".to_owned());
-    printed.debug(&Confirmation {
+    printed.debug(&PutObjectOutput {
         e_tag,
         checksum_crc32: None,
     });
@@ -130,13 +114,18 @@ fn messages(printed: &mut Printed) {
     for inline_limit in [1024, 1] {
         let (message, payload) = message(inline_limit);
         payload.iter().for_each(|payload| printed.debug(payload));
-        let record = SpilledMessage::of(&message);
+        let record = SendMessageRequest::from(&message);
         record
             .message_attributes
             .values()
             .for_each(|value| printed.debug(value));
         printed.debug(&record);
         printed.debug(&Checksums::of(&message));
+        printed.debug(&SendMessageOutput {
+            message_id: None,
+            md5_of_message_body: Some(Checksums::of(&message).body),
+            md5_of_message_attributes: None,
+        });
         printed.debug(&message);
         printed.debug(&message.attributes[0]);
         let queued = Destination::Queue {
@@ -159,16 +148,16 @@ fn messages(printed: &mut Printed) {
 }
 
 fn errors(printed: &mut Printed) {
-    let rejected = || Refused {
+    let rejected = || ServiceError {
         service: "SQS",
         status: 400,
         code: Some("AccessDenied".to_owned()),
         message: Some("the message of the service".to_owned()),
     };
-    let not_sent = || QueueError::NotSent(CallError::from(rejected()).into());
-    let not_stored = || BucketError::NotStored(CallError::from(rejected()).into());
+    let not_sent = || QueueError::NotSent(AwsError::from(rejected()).into());
+    let not_stored = || BucketError::NotStored(AwsError::from(rejected()).into());
     printed.error(&rejected());
-    printed.error(&CallError::malformed("not read"));
+    printed.error(&AwsError::invalid("not read"));
     printed.error(&not_sent());
     printed.error(&not_stored());
     printed.error(&malformed());
@@ -204,9 +193,8 @@ fn errors(printed: &mut Printed) {
     // A CA bundle without certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), SECRET).unwrap();
-    let path = file.path().to_str().unwrap();
-    let config = config(&[("AWS_CA_BUNDLE", path)]);
-    printed.error(&Internet::new(&config.aws).unwrap_err());
+    let connector = TlsConnector::new(Some(file.path()), "eu-central-1", false);
+    printed.error(&connector.err().unwrap());
 }
 
 fn secrets() -> Secrets {

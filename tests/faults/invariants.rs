@@ -1,0 +1,269 @@
+//! The invariants: checks a response against what the queues, the bucket and the cache contain at that moment.
+
+use crate::aws::State;
+use crate::cache_model::CacheModel;
+use crate::delivery::{Delivery, Expected, ExpectedMessage, Signer};
+use crate::fault::{Fault, Service};
+use crate::fixture::{BUCKET, queue_url};
+use crate::sqs::{Attributes, StoredMessage, parse_pointer, parse_spilled};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a fault can affect requests: a request may wait for a connection that an earlier one started.
+const FAULT_EFFECT: Duration = Duration::from_secs(10);
+
+/// The result of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Queued,
+    Unrouted,
+    Spilled,
+    /// 503.
+    TryAgain,
+    /// 401.
+    SignatureRejected,
+    /// 404.
+    UnknownWebhook,
+    /// The response to a request without an event.
+    NoEvent,
+}
+
+impl Outcome {
+    /// Whether the response acknowledges a durable copy.
+    pub(crate) fn is_acknowledged(self) -> bool {
+        matches!(self, Self::Queued | Self::Unrouted | Self::Spilled)
+    }
+}
+
+/// The state when a delivery arrived.
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    /// Whether Lambda's deadline left the relay enough time for everything.
+    pub(crate) has_enough_time: bool,
+    pub(crate) is_fifo: bool,
+    pub(crate) cache: CacheModel,
+}
+
+/// Checks a response. Returns the outcome, or a description of the violation.
+pub(crate) fn check(
+    state: &State,
+    delivery: &Delivery,
+    arrival: &Arrival,
+    response: &Value,
+) -> Result<Outcome, String> {
+    if let Some(violation) = state.violations.first() {
+        return Err(violation.clone());
+    }
+    let status = response["statusCode"].as_u64().unwrap_or_default();
+    let body = serde_json::from_str(response["body"].as_str().unwrap_or_default());
+    let body: Value = body.map_err(|error| format!("the response is not JSON: {error}"))?;
+    let error = |code, outcome| check_error(response, &body, code).map(|()| outcome);
+    let outcome = match (&delivery.expected, status) {
+        (Expected::Status(200), 200) => return Ok(Outcome::NoEvent),
+        (Expected::Status(400), 400) => return error("malformed_base64", Outcome::NoEvent),
+        (Expected::Status(_), _) => return Err(format!("unexpected status {status}")),
+        (Expected::Message(message), 200) => check_durable(state, message, arrival.is_fifo, &body)?,
+        (Expected::Models, 200) => Outcome::NoEvent,
+        (_, 401) => error("signature_rejected", Outcome::SignatureRejected)?,
+        (_, 404) => error("not_found", Outcome::UnknownWebhook)?,
+        (_, 503) => error("try_again", Outcome::TryAgain)?,
+        _ => return Err(format!("unexpected status {status}")),
+    };
+    let signature = &delivery.builder.signature;
+    let cache = &state.secrets_manager.cache;
+    cache.check(&arrival.cache, signature, arrival.at, status)?;
+    if !matches!(signature.signer, Signer::Secret(_)) {
+        check_not_stored(state, &delivery.builder.trace)?;
+    }
+    check_availability(state, delivery, arrival, outcome)?;
+    Ok(outcome)
+}
+
+fn check_error(response: &Value, body: &Value, code: &str) -> Result<(), String> {
+    if body["error"] != code {
+        return Err(format!("the error is not {code}"));
+    }
+    if code == "try_again" && response["headers"]["retry-after"].is_null() {
+        return Err("a 503 without Retry-After".to_owned());
+    }
+    Ok(())
+}
+
+/// A forged event is stored neither as a message nor as an object.
+fn check_not_stored(state: &State, trace: &str) -> Result<(), String> {
+    let mut messages = state.sqs.messages.iter();
+    let mut objects = state.s3.objects.values();
+    let is_stored = messages.any(|message| message.trace.as_deref() == Some(trace))
+        || objects.any(|object| String::from_utf8_lossy(object).contains(trace));
+    if is_stored {
+        return Err("a forged event was stored".to_owned());
+    }
+    Ok(())
+}
+
+/// A service that a delivery does not need must not affect it. Otherwise, a relay that always returns 503 would pass.
+fn check_availability(
+    state: &State,
+    delivery: &Delivery,
+    arrival: &Arrival,
+    outcome: Outcome,
+) -> Result<(), String> {
+    if !arrival.has_enough_time {
+        return Ok(());
+    }
+    let since = arrival.at.checked_sub(FAULT_EFFECT);
+    let failed = |service| state.requests(service, since).any(|fault| fault.is_some());
+    // A FIFO queue treats a later message as a duplicate of a corrupted one, so their checksums differ.
+    let is_corruption = |fault| matches!(fault, Some(Fault::CorruptedBody | Fault::LostAttribute));
+    let is_corrupted = state.requests(Service::Sqs, None).any(is_corruption);
+    let (queue_failed, bucket_failed) = (is_corrupted || failed(Service::Sqs), failed(Service::S3));
+    if outcome == Outcome::Spilled && !queue_failed {
+        return Err("spilled although the queue worked".to_owned());
+    }
+    let is_offloaded =
+        matches!(&delivery.expected, Expected::Message(message) if message.is_offloaded);
+    let needs_bucket = queue_failed || is_offloaded;
+    let signature = &delivery.builder.signature;
+    let cache = &state.secrets_manager.cache;
+    let may_lack_secret = cache.may_lack_secret(&arrival.cache, signature, arrival.at);
+    if outcome == Outcome::TryAgain && !may_lack_secret && !(needs_bucket && bucket_failed) {
+        return Err("503 although every necessary service worked".to_owned());
+    }
+    Ok(())
+}
+
+/// An acknowledged event has a durable copy with the same bytes, in the place that the response names.
+pub(crate) fn check_durable(
+    state: &State,
+    expected: &ExpectedMessage,
+    is_fifo: bool,
+    body: &Value,
+) -> Result<Outcome, String> {
+    if body["entity"] != expected.entity {
+        return Err(format!("the response's entity is {}", body["entity"]));
+    }
+    let id = body["message_id"].as_str().ok_or("no message id")?;
+    let is_unrouted = expected.entity == "unrouted";
+    match body["status"].as_str() {
+        Some("queued") if !is_unrouted => {
+            check_queued(state, expected, is_fifo, id)?;
+            Ok(Outcome::Queued)
+        }
+        Some("unrouted") if is_unrouted => {
+            check_queued(state, expected, is_fifo, id)?;
+            Ok(Outcome::Unrouted)
+        }
+        Some("spilled") => {
+            check_spilled(state, expected, is_fifo, id)?;
+            Ok(Outcome::Spilled)
+        }
+        status => Err(format!("the response's status is {status:?}")),
+    }
+}
+
+fn check_queued(
+    state: &State,
+    expected: &ExpectedMessage,
+    is_fifo: bool,
+    id: &str,
+) -> Result<(), String> {
+    let mut messages = state.sqs.messages.iter();
+    let message = messages.find(|message| message.id == id);
+    let message = message.ok_or(format!("no queue has the message {id}"))?;
+    check_message(state, message, expected, is_fifo, &expected.dedup_id)
+}
+
+fn check_spilled(
+    state: &State,
+    expected: &ExpectedMessage,
+    is_fifo: bool,
+    key: &str,
+) -> Result<(), String> {
+    let record = state.s3.get(BUCKET, key);
+    let record = record.ok_or(format!("the bucket has no object {key}"))?;
+    let message = parse_spilled(&queue_url(expected.entity, is_fifo), record);
+    let message = message.map_err(|error| error.to_string())?;
+    let prefix = format!("spill/{}/", expected.entity);
+    let suffix = format!("/{}.json", expected.dedup_id);
+    if !key.starts_with(&prefix) || !key.ends_with(&suffix) {
+        return Err(format!("spilled to {key}"));
+    }
+    check_message(state, &message, expected, is_fifo, &replay_id(expected))
+}
+
+/// The deduplication id of a spilled message. The queue may already hold a different message under the event's id.
+fn replay_id(expected: &ExpectedMessage) -> String {
+    format!("{}-replay", expected.dedup_id)
+}
+
+/// Whether the event's queue has exactly the expected message.
+pub(crate) fn is_delivered(state: &State, expected: &ExpectedMessage, is_fifo: bool) -> bool {
+    let ids = [expected.dedup_id.clone(), replay_id(expected)];
+    state.sqs.messages.iter().any(|message| {
+        let mut ids = ids.iter();
+        ids.any(|id| check_message(state, message, expected, is_fifo, id).is_ok())
+    })
+}
+
+fn check_message(
+    state: &State,
+    message: &StoredMessage,
+    expected: &ExpectedMessage,
+    is_fifo: bool,
+    dedup_id: &str,
+) -> Result<(), String> {
+    if message.queue_url != queue_url(expected.entity, is_fifo) {
+        return Err(format!("the message is in {}", message.queue_url));
+    }
+    let pointer = parse_pointer(&message.body);
+    if pointer.is_some() != expected.is_offloaded {
+        return Err(format!("the message's body is {}", message.body));
+    }
+    let bytes = match &pointer {
+        Some((bucket, key)) => state.s3.get(bucket, key),
+        None => Some(message.body.as_bytes()),
+    };
+    if bytes != Some(&expected.body) {
+        return Err("the durable copy has other bytes".to_owned());
+    }
+    let expected_size = ("Number".to_owned(), expected.body.len().to_string());
+    let size = message.attributes.get("ExtendedPayloadSize");
+    if size != expected.is_offloaded.then_some(&expected_size) {
+        return Err(format!("ExtendedPayloadSize is {size:?}"));
+    }
+    check_attributes(&message.attributes, expected)?;
+    let if_fifo = |id| is_fifo.then_some(id);
+    let expected_ids = (
+        if_fifo(&*expected.group_id),
+        if_fifo(dedup_id),
+        Some(&*expected.trace),
+    );
+    let ids = (&message.group_id, &message.dedup_id, &message.trace);
+    if (ids.0.as_deref(), ids.1.as_deref(), ids.2.as_deref()) != expected_ids {
+        return Err(format!("group, deduplication id and trace are {ids:?}"));
+    }
+    Ok(())
+}
+
+/// Compares the attributes of the event. Those of the delivery may differ: of several deliveries of an event, the queue
+/// may hold the first.
+fn check_attributes(attributes: &Attributes, expected: &ExpectedMessage) -> Result<(), String> {
+    let is_of_event =
+        |name: &str| !["delivery_id", "received_at", "ExtendedPayloadSize"].contains(&name);
+    let actual: Vec<_> = attributes
+        .iter()
+        .map(|(name, (data_type, value))| (name.as_str(), (data_type.as_str(), value)))
+        .filter(|(name, _)| is_of_event(name))
+        .collect();
+    let expected: Vec<_> = expected
+        .attributes
+        .iter()
+        .map(|(name, value)| (*name, ("String", value)))
+        .filter(|(name, _)| is_of_event(name))
+        .collect();
+    if actual != expected || !attributes.contains_key("received_at") {
+        return Err(format!("the attributes are {attributes:?}"));
+    }
+    Ok(())
+}
