@@ -1,29 +1,29 @@
 //! Authenticates a request: a holder of one of its route's secrets signed its body.
 
-use crate::deadlines::{Deadline, Deadlines};
+use crate::deadlines::Deadline;
 use crate::report::Report;
 use crate::secrets::{FetchError, Lookup, Secret, SecretCache, SecretStore, Secrets};
 use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
 use crate::telemetry;
 use std::time::{Duration, SystemTime};
 
-/// How long the start of the function waits for the secret: the first event waits for the start.
+/// The limit for fetching the secret at start. Lambda delivers the first event only after the start.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
 
-/// How many bytes are hashed at most to find out whether a refused request has a valid signature, so that an
-/// unauthenticated client cannot make it slow.
+/// Limits the hashing for a refused request whose secrets are not known, so that an unauthenticated client cannot keep the
+/// function busy.
 const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
 
 /// The secrets that a request can be signed with; its route decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretScope {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretScope<'a> {
     /// Those of the webhook with this name.
-    Webhook(String),
+    Webhook(&'a str),
     /// Those of the training routes.
     Training,
 }
 
-/// A request is not authenticated.
+/// Why a request is not authenticated.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// The secret has no webhook with this name.
@@ -55,11 +55,8 @@ impl<S: SecretStore> Authenticator<S> {
 
     /// Fetches the secrets before the first request needs them. A failure is logged; the first request tries again.
     pub async fn warm_up(&self, now: SystemTime) {
-        let deadline = Deadlines::starting_now(None).secret;
-        let current = self.secrets.current(now, deadline);
-        if let Ok(lookup) = tokio::time::timeout(WARM_UP_LIMIT, current).await
-            && let Err(error) = lookup.result
-        {
+        let deadline = Deadline::after(WARM_UP_LIMIT);
+        if let Err(error) = self.secrets.current(now, deadline).await.result {
             telemetry::secret_not_fetched(&error);
         }
     }
@@ -71,7 +68,7 @@ impl<S: SecretStore> Authenticator<S> {
     /// If nobody did, or if that cannot be decided because a secret could not be fetched.
     pub async fn authenticate(
         &self,
-        scope: &SecretScope,
+        scope: SecretScope<'_>,
         signatures: Result<Signatures, InvalidSignature>,
         body: Unverified,
         now: SystemTime,
@@ -117,17 +114,18 @@ impl<S: SecretStore> Authenticator<S> {
                 Err(error) => AuthenticationError::RefreshFailed(error),
             };
             if let (AuthenticationError::UnknownWebhook, Ok(signatures)) = (&error, &signatures) {
-                report.has_valid_signature = self.has_valid_signature(None, signatures, &body);
+                report.refused_with_valid_signature =
+                    self.has_valid_signature(None, signatures, &body);
             }
             return (Err(error), report);
         }
     }
 
-    /// Whether a secret in memory signed `body`: one of `scope`, or, if the scope is not known, one of as many as
-    /// [`MAX_HASHED_BYTES`] allows. Fetches nothing.
+    /// Whether a secret in memory signed `body`: one of `scope`, or, if that is `None` or has no secrets, one of all, of
+    /// which as many are tried as [`MAX_HASHED_BYTES`] allows. Fetches nothing.
     pub fn has_valid_signature(
         &self,
-        scope: Option<&SecretScope>,
+        scope: Option<SecretScope<'_>>,
         signatures: &Signatures,
         body: &Unverified,
     ) -> bool {
@@ -142,19 +140,11 @@ impl<S: SecretStore> Authenticator<S> {
     }
 }
 
-impl SecretScope {
-    fn secrets_in<'s>(&self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
+impl SecretScope<'_> {
+    fn secrets_in<'s>(self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
         match self {
             Self::Webhook(name) => secrets.of_webhook(name),
             Self::Training => secrets.of_training(),
-        }
-    }
-
-    /// The webhook's name, if it is one of a webhook.
-    pub fn into_webhook(self) -> Option<String> {
-        match self {
-            Self::Webhook(name) => Some(name),
-            Self::Training => None,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The `Bucket` trait, and its implementation for Amazon S3.
 
 use crate::config::Config;
+use crate::deadlines::DeadlineExceeded;
 use crate::message::md5_of;
-use aws_lite::{AwsConfig, PutObjectOutput, S3Bucket};
+use aws_lite::{AwsConfig, BoxError, PutObjectOutput, S3Bucket};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use std::error::Error;
 use std::future::Future;
 
-/// A place that keeps objects under their keys.
+/// Stores objects.
 pub trait Bucket {
-    /// Stores an object, in place of one that is already there under this key.
+    /// Stores an object, or replaces the one with this key.
     fn put(
         &self,
         key: &str,
@@ -19,18 +19,30 @@ pub trait Bucket {
     ) -> impl Future<Output = Result<(), BucketError>> + Send;
 }
 
-/// Why there is no confirmed copy of an object. There may still be one: what counts is the confirmation.
+/// Why a bucket has no confirmed copy of an object. An unconfirmed copy may exist.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The bucket refused or did not answer in time, retries included.
+    /// The bucket rejected the object or did not respond in time, retries included.
     #[error("the bucket did not store the object")]
-    NotStored(#[source] Box<dyn Error + Send + Sync>),
-    /// The confirmation is not for the bytes that were sent.
+    NotStored(#[source] BoxError),
+    /// The response does not confirm the bytes that were sent.
     #[error("the bucket confirmed different bytes")]
     ChecksumMismatch,
 }
 
-/// One S3 bucket.
+impl From<DeadlineExceeded> for BucketError {
+    fn from(error: DeadlineExceeded) -> Self {
+        Self::NotStored(error.into())
+    }
+}
+
+impl From<serde_json::Error> for BucketError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::NotStored(error.into())
+    }
+}
+
+/// An S3 bucket.
 pub struct S3 {
     bucket: S3Bucket,
 }
@@ -40,7 +52,7 @@ impl S3 {
     pub fn new(config: &Config, aws: &AwsConfig) -> Self {
         let endpoint = config.aws.s3_endpoint.as_deref();
         Self {
-            bucket: S3Bucket::new(&config.bucket, aws, endpoint),
+            bucket: S3Bucket::new(&config.message.bucket, aws, endpoint),
         }
     }
 }

@@ -23,24 +23,31 @@ pub struct Config {
     pub secret_id: String,
     /// The age limit of a fetched secret.
     pub secret_ttl: Duration,
-    /// The type of all queues.
-    pub queue_type: QueueType,
     /// The URL of each entity's queue.
     pub queue_urls: QueueUrls,
     /// The source addresses that may send.
     pub sources: SourceAllowlist,
     /// The model names for `GET /training/models`.
     pub training_models: Vec<String>,
-    /// The largest message in bytes, with its attributes, whose body is sent inline.
-    pub inline_limit: usize,
-    /// The bucket for payloads and spilled messages.
-    pub bucket: String,
+    /// How messages are built.
+    pub message: MessageConfig,
     /// The lowest level that is logged.
     pub log_level: Level,
     /// The namespace of the metrics.
     pub metrics_namespace: String,
     /// Region, credentials, endpoints.
     pub aws: AwsSettings,
+}
+
+/// How messages are built.
+#[derive(Debug, Clone)]
+pub struct MessageConfig {
+    /// The type of all queues.
+    pub queue_type: QueueType,
+    /// The largest message in bytes, with its attributes, whose body is sent inline.
+    pub inline_limit: usize,
+    /// The bucket for payloads and spilled messages.
+    pub bucket: String,
 }
 
 /// The type of an SQS queue.
@@ -78,7 +85,7 @@ pub struct SourceAllowlist {
 
 impl SourceAllowlist {
     /// Whether `address` is allowed. An unknown address is only allowed by an empty list.
-    pub fn allow(&self, address: Option<IpAddr>) -> bool {
+    pub fn allows(&self, address: Option<IpAddr>) -> bool {
         let contains = |address: IpAddr| {
             self.allowed
                 .iter()
@@ -88,23 +95,22 @@ impl SourceAllowlist {
     }
 }
 
-/// Who we are to AWS, and where AWS is: straight from the variables that Lambda sets. The SDK's own chain would look in
-/// places that a function does not have.
+/// Region, credentials and endpoints, from the environment variables that Lambda sets.
 ///
 /// Source of the names: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> and
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
 pub struct AwsSettings {
-    /// The region of function, queues and secret.
+    /// The region of all services.
     pub region: String,
     /// The execution role's credentials.
     pub credentials: Credentials,
-    /// A file with the certificates to believe, in place of others.
+    /// A PEM file of root certificates to trust instead of the default ones.
     pub ca_bundle: Option<PathBuf>,
-    /// An address for SQS other than AWS's own.
+    /// A custom endpoint for SQS.
     pub sqs_endpoint: Option<String>,
-    /// An address for Secrets Manager other than AWS's own.
+    /// A custom endpoint for Secrets Manager.
     pub secrets_manager_endpoint: Option<String>,
-    /// An address for S3 other than AWS's own.
+    /// A custom endpoint for S3.
     pub s3_endpoint: Option<String>,
 }
 
@@ -121,18 +127,14 @@ impl std::fmt::Debug for AwsSettings {
 }
 
 impl AwsSettings {
-    /// Whether a service is not at AWS.
+    /// Whether any service has a custom endpoint.
     pub fn has_custom_endpoint(&self) -> bool {
-        [
-            &self.sqs_endpoint,
-            &self.secrets_manager_endpoint,
-            &self.s3_endpoint,
-        ]
-        .into_iter()
-        .any(Option::is_some)
+        self.sqs_endpoint.is_some()
+            || self.secrets_manager_endpoint.is_some()
+            || self.s3_endpoint.is_some()
     }
 
-    /// What the clients of all services have in common.
+    /// The configuration that all clients share.
     pub fn for_clients(&self, http: Arc<dyn HttpClient>, clock: fn() -> SystemTime) -> AwsConfig {
         AwsConfig {
             region: self.region.clone(),
@@ -191,7 +193,6 @@ impl Config {
                 1,
                 MAX_SECRET_TTL_SECONDS,
             )),
-            queue_type,
             queue_urls: QueueUrls {
                 label: settings.queue_url("LABEL_QUEUE_URL", queue_type),
                 workflow: settings.queue_url("WORKFLOW_QUEUE_URL", queue_type),
@@ -208,9 +209,12 @@ impl Config {
                 ),
             },
             training_models: settings.list("TRAINING_MODELS"),
-            inline_limit: 1024
-                * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
-            bucket: settings.required("PAYLOAD_BUCKET"),
+            message: MessageConfig {
+                queue_type,
+                inline_limit: 1024
+                    * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
+                bucket: settings.required("PAYLOAD_BUCKET"),
+            },
             log_level: settings.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
             metrics_namespace: settings.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
             aws: AwsSettings::read(&mut settings),
@@ -223,7 +227,7 @@ impl Config {
     }
 }
 
-/// Variables that the AWS SDKs honour and the relay does not. Ignoring them would send data where it must not go. Source:
+/// Variables that the AWS SDKs honour and the relay does not. Ignoring one would bypass the proxy or the endpoint that it asks for. Source:
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>.
 const UNSUPPORTED: [&str; 8] = [
     "AWS_USE_DUALSTACK_ENDPOINT",
@@ -244,29 +248,5 @@ const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::TRACE),
 ];
 
-/// The required settings, for tests.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
-pub(crate) fn offline() -> Config {
-    Config::load(|name| match name {
-        "AWS_REGION" => Some("eu-central-1".to_owned()),
-        "AWS_ACCESS_KEY_ID" => Some("AKID".to_owned()),
-        "AWS_SECRET_ACCESS_KEY" => Some("key".to_owned()),
-        "SECRET_ARN" => Some("relay".to_owned()),
-        "PAYLOAD_BUCKET" => Some("relay-payloads".to_owned()),
-        _ if name.ends_with("_QUEUE_URL") => Some("https://sqs.example/q.fifo".to_owned()),
-        _ => None,
-    })
-    .unwrap()
-}
-
-/// The clients' settings of [`offline`], over an HTTP client, at a clock that says 1970.
-#[cfg(test)]
-pub(crate) fn offline_aws(http: impl HttpClient) -> AwsConfig {
-    offline()
-        .aws
-        .for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
-}
-
-#[cfg(test)]
-mod tests;
+pub(crate) mod tests;

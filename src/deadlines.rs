@@ -4,17 +4,17 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest time from a request's arrival to its response. A cold start adds little over 1 s to it, and a large event
-/// takes time to read, so the sender waits less than 10 s.
+/// The limit from a request's arrival to its response. With 1 s for a cold start and the time to read a large event, the
+/// sender waits less than 10 s.
 const MAX_DURATION: Duration = Duration::from_secs(8);
 
 /// The response has to leave the function this long before Lambda ends the invocation.
 const LAMBDA_MARGIN: Duration = Duration::from_millis(500);
 
 /// When each stage has to end, as a fraction of the whole time. What a stage does not need is left to the next ones.
-const SECRET: f64 = 0.3;
-const PAYLOAD: f64 = 0.55;
-const QUEUE: f64 = 0.67;
+const SECRET_FRACTION: f64 = 0.3;
+const PAYLOAD_FRACTION: f64 = 0.55;
+const QUEUE_FRACTION: f64 = 0.67;
 
 /// The deadlines of one request.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ pub struct Deadlines {
     pub payload: Deadline,
     /// Sending to the queue. Ends early enough to spill.
     pub queue: Deadline,
-    /// Spilling, and with it the whole request.
-    pub response: Deadline,
+    /// Spilling, the last stage.
+    pub spill: Deadline,
 }
 
 /// The time by which a stage has to end.
@@ -46,20 +46,33 @@ impl Deadlines {
         let start = now();
         let after = |fraction| Deadline(start + total.mul_f64(fraction));
         Self {
-            secret: after(SECRET),
-            payload: after(PAYLOAD),
-            queue: after(QUEUE),
-            response: after(1.0),
+            secret: after(SECRET_FRACTION),
+            payload: after(PAYLOAD_FRACTION),
+            queue: after(QUEUE_FRACTION),
+            spill: after(1.0),
         }
     }
 }
 
 impl Deadline {
-    /// Runs a stage until the deadline, and measures how long it took.
-    pub async fn run<F: Future>(self, stage: F) -> (Result<F::Output, DeadlineExceeded>, Duration) {
+    /// The deadline of something that may take `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self(now() + limit)
+    }
+
+    /// Runs a stage until the deadline, and measures how long it takes.
+    ///
+    /// # Errors
+    /// Returns the error of the stage, or [`DeadlineExceeded`] as an error of the same type.
+    pub async fn run<T, E: From<DeadlineExceeded>>(
+        self,
+        duration: &mut Option<Duration>,
+        stage: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let start = now();
-        let output = timeout_at(self.0, stage).await;
-        (output.map_err(|_| DeadlineExceeded), now() - start)
+        let result = timeout_at(self.0, stage).await;
+        *duration = Some(now() - start);
+        result.unwrap_or_else(|_| Err(DeadlineExceeded.into()))
     }
 }
 

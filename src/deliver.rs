@@ -1,14 +1,26 @@
 //! Makes a message durable: its queue confirms it, or else the bucket does.
 
 use crate::bucket::{Bucket, BucketError};
-use crate::deadlines::{DeadlineExceeded, Deadlines};
+use crate::deadlines::Deadlines;
 use crate::error::error_chain;
-use crate::message::{Message, Payload};
+use crate::event::Entity;
+use crate::message::{Message, OffloadReason, Payload};
 use crate::queue::{Queue, QueueError};
 use crate::report::StageDurations;
 use crate::spill;
 
-/// Where the durable copy of an event is.
+/// A message that is durable.
+#[derive(Debug)]
+pub struct DeliveryResult {
+    /// The message.
+    pub message: Message,
+    /// Where it was stored.
+    pub destination: Destination,
+    /// Why its body was offloaded, if it was.
+    pub offload_reason: Option<OffloadReason>,
+}
+
+/// Where the durable copy of a message is.
 #[derive(Debug)]
 pub enum Destination {
     /// In the queue of its entity.
@@ -16,7 +28,7 @@ pub enum Destination {
         /// The message id that SQS returned.
         message_id: String,
     },
-    /// In the bucket, until somebody sends it to its queue.
+    /// In the bucket, until it is sent to its queue.
     Spill {
         /// The key of the spilled message.
         key: String,
@@ -25,7 +37,7 @@ pub enum Destination {
     },
 }
 
-/// No durable copy of an event is confirmed: the sender has to send it again.
+/// Why no durable copy of a message is confirmed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// SQS does not accept the body, and the bucket did not confirm that it stored it.
@@ -42,6 +54,25 @@ pub enum DeliveryError {
     },
 }
 
+impl DeliveryResult {
+    /// The `status` of the response.
+    pub fn status(&self) -> &'static str {
+        match (&self.destination, self.message.entity) {
+            (Destination::Spill { .. }, _) => "spilled",
+            (Destination::Queue { .. }, Entity::Unrouted(_)) => "unrouted",
+            (Destination::Queue { .. }, _) => "queued",
+        }
+    }
+
+    /// The id of the durable copy: SQS's message id, or the key of the spilled message.
+    pub fn message_id(&self) -> &str {
+        match &self.destination {
+            Destination::Queue { message_id } => message_id,
+            Destination::Spill { key, .. } => key,
+        }
+    }
+}
+
 /// Stores the payload, if there is one, and then sends the message; spills the message if its queue does not confirm it.
 ///
 /// # Errors
@@ -49,44 +80,37 @@ pub enum DeliveryError {
 pub async fn deliver(
     bucket: &impl Bucket,
     queue: &impl Queue,
-    message: &Message,
+    message: Message,
     payload: Option<Payload>,
     deadlines: Deadlines,
-) -> (Result<Destination, DeliveryError>, StageDurations) {
+) -> (Result<DeliveryResult, DeliveryError>, StageDurations) {
     let mut durations = StageDurations::default();
+    let offload_reason = payload.as_ref().map(|payload| payload.reason);
     if let Some(Payload { key, bytes, .. }) = payload {
-        let (stored, duration) = deadlines.payload.run(bucket.put(&key, bytes)).await;
-        durations.payload = Some(duration);
-        if let Err(error) = in_time(stored) {
+        let stored = bucket.put(&key, bytes);
+        let stored = deadlines.payload.run(&mut durations.payload, stored).await;
+        if let Err(error) = stored {
             return (Err(DeliveryError::PayloadNotStored(error)), durations);
         }
     }
-    let (sent, duration) = deadlines.queue.run(queue.send(message)).await;
-    durations.queue = Some(duration);
-    let reason = match sent.unwrap_or_else(|exceeded| Err(QueueError::NotSent(exceeded.into()))) {
-        Ok(message_id) => return (Ok(Destination::Queue { message_id }), durations),
-        Err(error) => error,
-    };
-    let key = spill::key(message);
-    let stored = match spill::record(message) {
-        Ok(json) => {
-            let (stored, duration) = deadlines.response.run(bucket.put(&key, json)).await;
-            durations.spill = Some(duration);
-            in_time(stored)
+    let sent = queue.send(&message);
+    let destination = match deadlines.queue.run(&mut durations.queue, sent).await {
+        Ok(message_id) => Destination::Queue { message_id },
+        Err(reason) => {
+            let key = spill::key(&message);
+            let spilled = async { bucket.put(&key, spill::to_json(&message)?).await };
+            let spilled = deadlines.spill.run(&mut durations.spill, spilled).await;
+            if let Err(bucket) = spilled {
+                let queue = reason;
+                return (Err(DeliveryError::NotDurable { queue, bucket }), durations);
+            }
+            Destination::Spill { key, reason }
         }
-        Err(error) => Err(BucketError::NotStored(error.into())),
     };
-    let destination = match stored {
-        Ok(()) => Ok(Destination::Spill { key, reason }),
-        Err(bucket) => Err(DeliveryError::NotDurable {
-            queue: reason,
-            bucket,
-        }),
+    let result = DeliveryResult {
+        message,
+        destination,
+        offload_reason,
     };
-    (destination, durations)
-}
-
-/// An object that the bucket has not confirmed in time counts as not stored.
-fn in_time(stored: Result<Result<(), BucketError>, DeadlineExceeded>) -> Result<(), BucketError> {
-    stored.unwrap_or_else(|exceeded| Err(BucketError::NotStored(exceeded.into())))
+    (Ok(result), durations)
 }

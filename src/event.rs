@@ -52,7 +52,7 @@ impl Entity {
     }
 
     /// The entity of a topic in upper case. Source: <https://docs.labelbox.com/reference/webhook>.
-    fn of_topic(topic: Option<&str>) -> Self {
+    fn from_topic(topic: Option<&str>) -> Self {
         match topic {
             None => Self::Unrouted(Reason::NoTopic),
             Some("MOVE") => Self::Workflow,
@@ -93,13 +93,13 @@ pub struct Event {
 impl Event {
     /// Reads the body of a webhook delivery. Never fails: what the body lacks is `None`, and an event of an unknown kind is
     /// [`Entity::Unrouted`].
-    pub fn of_webhook(verified: &Verified, topic: Option<&str>) -> Self {
+    pub fn from_webhook(verified: &Verified, topic: Option<&str>) -> Self {
         let topic = topic.map(str::to_ascii_uppercase);
-        Self::read(verified, Entity::of_topic(topic.as_deref()), topic)
+        Self::read(verified, Entity::from_topic(topic.as_deref()), topic)
     }
 
     /// Reads the body of a request for a training run. Never fails either.
-    pub fn of_model_run(verified: &Verified) -> Self {
+    pub fn from_model_run(verified: &Verified) -> Self {
         Self::read(
             verified,
             Entity::ModelRun,

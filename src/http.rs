@@ -11,13 +11,15 @@ pub use request::{MalformedBase64, RawBody, Request};
 pub use response::{ApiError, Success};
 pub use route::Route;
 
-use crate::authenticate::SecretScope;
+use crate::authenticate::Authenticator;
 use crate::bucket::Bucket;
-use crate::config::{Config, SourceAllowlist};
+use crate::config::{Config, MessageConfig, SourceAllowlist};
 use crate::deadlines::Deadlines;
+use crate::deliver::deliver;
+use crate::event::Event;
+use crate::message::{DeliveryMetadata, Message};
 use crate::queue::Queue;
-use crate::receive::{Delivery, Relay};
-use crate::report::Report;
+use crate::report::{Report, StageDurations};
 use crate::secrets::SecretStore;
 use crate::signature::{InvalidSignature, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
 use crate::telemetry::{self, Log};
@@ -28,6 +30,7 @@ use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, Response};
 use response::into_response;
 use std::time::{Duration, SystemTime};
+use uuid::Uuid;
 
 /// The header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
 const TOPIC_HEADER: &str = "x-labelbox-event";
@@ -40,7 +43,10 @@ const MAX_HEADER_BYTES: usize = 256;
 
 /// Handles the requests of every route.
 pub struct WebhookHandler<S, Q, B> {
-    relay: Relay<S, Q, B>,
+    authenticator: Authenticator<S>,
+    queue: Q,
+    bucket: B,
+    message_config: MessageConfig,
     sources: SourceAllowlist,
     models: String,
     log: Log,
@@ -48,15 +54,20 @@ pub struct WebhookHandler<S, Q, B> {
 }
 
 impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
-    /// A handler in front of `relay`.
+    /// A handler that uses these services.
     pub fn new(
         config: &Config,
-        relay: Relay<S, Q, B>,
+        store: S,
+        queue: Q,
+        bucket: B,
         log: Log,
         clock: fn() -> SystemTime,
     ) -> Self {
         Self {
-            relay,
+            authenticator: Authenticator::new(store, config.secret_ttl),
+            queue,
+            bucket,
+            message_config: config.message.clone(),
             sources: config.sources.clone(),
             models: model_list(&config.training_models),
             log,
@@ -66,7 +77,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
 
     /// Prepares for the first request.
     pub async fn warm_up(&self) {
-        self.relay.authenticator().warm_up((self.clock)()).await;
+        self.authenticator.warm_up((self.clock)()).await;
     }
 
     /// Handles an invocation, and writes its log line. Always returns a response.
@@ -104,10 +115,10 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         let deadlines = Deadlines::starting_now(time_left(&request, started));
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
-        let route = Route::of_path(&request.path);
+        let route = Route::from_path(&request.path);
         let is_source_allowed = match &route {
             Some(route) if route.allows(&request.method) && *route != Route::Health => {
-                self.sources.allow(request.source)
+                self.sources.allows(request.source_ip)
             }
             _ => true,
         };
@@ -118,7 +129,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             }
             Err(error) => {
                 let report = Report {
-                    has_valid_signature: self.has_valid_signature(&request, route.as_ref(), body),
+                    refused_with_valid_signature: self.is_signed(&request, route.as_ref(), body),
                     ..Report::default()
                 };
                 (Err(error), report)
@@ -138,8 +149,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
 
     /// Writes the log line of a request, and returns its response.
     fn respond(&self, exchange: &Exchange<'_>) -> Response<String> {
-        self.log.write(&exchange.request_log());
         let mut response = into_response(exchange.outcome);
+        self.log.write(&exchange.request_log(response.status()));
         if exchange.request.method == Method::HEAD.as_str() {
             response.body_mut().clear();
         }
@@ -155,9 +166,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
     ) -> Result<&'r Route, ApiError> {
         let route = route.ok_or(ApiError::NoRoute)?;
         if !route.allows(&request.method) {
-            return Err(ApiError::MethodNotAllowed {
-                allow: route.allow(),
-            });
+            let allow = route.allow_header();
+            return Err(ApiError::MethodNotAllowed { allow });
         }
         if !is_source_allowed && self.sources.enforced {
             return Err(ApiError::SourceNotAllowed);
@@ -169,6 +179,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         Ok(route)
     }
 
+    /// Authenticates a request, and makes its event durable or returns what it asks for.
     async fn dispatch(
         &self,
         request: &Request,
@@ -177,65 +188,76 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         now: SystemTime,
         deadlines: Deadlines,
     ) -> (Result<Success, ApiError>, Report) {
-        let Some(scope) = secret_scope(route) else {
+        let Some(scope) = route.secret_scope() else {
             return (Ok(Success::Healthy), Report::default());
         };
-        let body = match body.decode() {
+        let body = match signed_bytes(route, body) {
             Ok(body) => body,
             Err(error) => return (Err(error.into()), Report::default()),
         };
         let signatures = signatures_of(request);
-        if *route == Route::Models {
-            // Labelbox signs the empty body, and so does the relay's client, whatever the request has.
-            let body = Unverified::new(Vec::new());
-            let (verified, report) = self
-                .relay
-                .authenticator()
-                .authenticate(&scope, signatures, body, now, deadlines.secret)
-                .await;
-            let models = verified.map(|_| Success::Models(self.models.clone()));
-            return (models.map_err(ApiError::from), report);
-        }
-        let delivery = Delivery {
-            scope,
-            signatures,
-            body: Unverified::new(body),
-            topic: valid_header(request.single_value(TOPIC_HEADER)),
-            delivery_id: valid_header(request.single_value(DELIVERY_ID_HEADER)),
-            trace: valid_header(request.trace.as_deref()).filter(|trace| has_root(trace)),
-            request_id: request.request_id.clone(),
+        let (verified, mut report) = self
+            .authenticator
+            .authenticate(scope, signatures, body, now, deadlines.secret)
+            .await;
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => return (Err(error.into()), report),
         };
-        let (result, report) = self.relay.receive(delivery, now, deadlines).await;
-        let result = result.map(|result| Success::Received(Box::new(result)));
-        (result.map_err(ApiError::from), report)
+        let topic = valid_header(request.single_value(TOPIC_HEADER));
+        let event = match route {
+            Route::Models | Route::Health => {
+                return (Ok(Success::Models(self.models.clone())), report);
+            }
+            Route::ModelRun => Event::from_model_run(&verified),
+            Route::Webhook(_) => Event::from_webhook(&verified, topic.as_deref()),
+        };
+        let metadata = DeliveryMetadata {
+            delivery_id: valid_header(request.single_value(DELIVERY_ID_HEADER)),
+            webhook: route.webhook().map(str::to_owned),
+            request_id: request.request_id.clone(),
+            trace: valid_header(request.trace.as_deref()).filter(|trace| has_root(trace)),
+        };
+        let (message, payload) = Message::build(
+            verified,
+            event,
+            metadata,
+            &self.message_config,
+            now.into(),
+            Uuid::new_v4,
+        );
+        let (delivered, durations) =
+            deliver(&self.bucket, &self.queue, message, payload, deadlines).await;
+        report.durations = StageDurations {
+            secret: report.durations.secret,
+            ..durations
+        };
+        let stored = delivered.map(|result| Success::Stored(Box::new(result)));
+        (stored.map_err(ApiError::from), report)
     }
 
-    /// Whether a refused request has a valid signature: it is an event that its sender lost.
-    fn has_valid_signature(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
-        let body = if route == Some(&Route::Models) {
-            Ok(Vec::new())
-        } else {
-            body.decode()
+    /// Whether a request that is refused has a valid signature.
+    fn is_signed(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
+        let body = match route {
+            Some(route) => signed_bytes(route, body),
+            None => body.decode().map(Unverified::new),
         };
         let (Ok(signatures), Ok(body)) = (signatures_of(request), body) else {
             return false;
         };
-        let scope = route.and_then(secret_scope);
-        self.relay.authenticator().has_valid_signature(
-            scope.as_ref(),
-            &signatures,
-            &Unverified::new(body),
-        )
+        let scope = route.and_then(Route::secret_scope);
+        self.authenticator
+            .has_valid_signature(scope, &signatures, &body)
     }
 }
 
-/// The secrets that sign the requests to a route; `None` if they are not signed.
-fn secret_scope(route: &Route) -> Option<SecretScope> {
-    match route {
-        Route::Health => None,
-        Route::Models | Route::ModelRun => Some(SecretScope::Training),
-        Route::Webhook(webhook) => Some(SecretScope::Webhook(webhook.clone())),
-    }
+/// The bytes that a request's signatures are over. Labelbox signs an empty body for the model list.
+fn signed_bytes(route: &Route, body: RawBody) -> Result<Unverified, MalformedBase64> {
+    let body = body.decode()?;
+    Ok(Unverified::new(match route {
+        Route::Models => Vec::new(),
+        _ => body,
+    }))
 }
 
 fn signatures_of(request: &Request) -> Result<Signatures, InvalidSignature> {

@@ -1,8 +1,8 @@
 //! Labelbox Relay receives Labelbox's webhooks in your own AWS account: it verifies each delivery, and sends the event to
 //! the SQS queue of its entity.
 //!
-//! A request passes through these modules, in this order: [`http`], [`authenticate`], [`event`], [`message`], [`deliver`];
-//! [`receive`] connects the last four. `ARCHITECTURE.md` has the map.
+//! A request passes through [`http`], [`authenticate`], [`event`], [`message`] and [`deliver`], in this order; [`http`] calls
+//! the others. `ARCHITECTURE.md` has the map.
 
 pub mod authenticate;
 pub mod bucket;
@@ -14,7 +14,6 @@ pub mod event;
 pub mod http;
 pub mod message;
 pub mod queue;
-pub mod receive;
 pub mod report;
 pub mod secrets;
 pub mod signature;

@@ -5,7 +5,6 @@ use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
-use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
 use labelbox_relay::telemetry::{self, Log};
 use lambda_http::lambda_runtime::Runtime;
@@ -53,9 +52,10 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     let queue = Sqs::new(&config, &aws);
     let bucket = S3::new(&config, &aws);
     let queue_endpoint = queue.endpoint().to_owned();
-    let relay = Relay::new(&config, store, queue, bucket);
     let log = Log::to_standard_output(&config);
-    let handler = Arc::new(WebhookHandler::new(&config, relay, log, clock));
+    let handler = Arc::new(WebhookHandler::new(
+        &config, store, queue, bucket, log, clock,
+    ));
     // If this fails, the first message connects again.
     let _ = tokio::join!(handler.warm_up(), pool.preconnect(&queue_endpoint));
     let handle = move |event: LambdaEvent<GatewayEvent>| {

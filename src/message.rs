@@ -10,7 +10,7 @@ pub use identity::group_id;
 pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
 pub use send_message::{AttributeValue, SendMessageRequest};
 
-use crate::config::{Config, QueueType};
+use crate::config::{MessageConfig, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
 use payload::{Placement, is_sqs_text, place};
@@ -20,27 +20,6 @@ use uuid::Uuid;
 
 /// Longer attribute values are left out, so that no id can fill a message. Labelbox's ids have 25 characters.
 const MAX_VALUE_BYTES: usize = 1024;
-
-/// The settings that decide how messages are sent.
-#[derive(Debug, Clone)]
-pub struct MessageConfig {
-    /// The type of all queues.
-    pub queue_type: QueueType,
-    /// The largest message in bytes, with its attributes, whose body is sent inline.
-    pub inline_limit: usize,
-    /// The bucket for other bodies.
-    pub bucket: String,
-}
-
-impl From<&Config> for MessageConfig {
-    fn from(config: &Config) -> Self {
-        Self {
-            queue_type: config.queue_type,
-            inline_limit: config.inline_limit,
-            bucket: config.bucket.clone(),
-        }
-    }
-}
 
 /// What arrived with a verified body. The signature covers none of it.
 #[derive(Default)]
@@ -130,12 +109,12 @@ impl Message {
         verified: Verified,
         event: Event,
         metadata: DeliveryMetadata,
-        message_config: &MessageConfig,
+        config: &MessageConfig,
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
         let dedup_id = identity::dedup_id(&verified, &event, &metadata);
-        let group_id = match message_config.queue_type {
+        let group_id = match config.queue_type {
             QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,
         };
@@ -148,12 +127,12 @@ impl Message {
             &dedup_id,
         );
         let size = attributes.iter().map(Attribute::byte_count).sum();
-        let (body, payload) = match place(verified.into_body(), size, message_config.inline_limit) {
+        let (body, payload) = match place(verified.into_body(), size, config.inline_limit) {
             Placement::Inline(body) => (body, None),
             Placement::Offloaded(bytes, reason) => {
                 let payload = Payload::new(&dedup_id, payload_id(), bytes, reason);
                 attributes.push(payload.size_attribute());
-                (payload.pointer(&message_config.bucket), Some(payload))
+                (payload.pointer(&config.bucket), Some(payload))
             }
         };
         let message = Self {

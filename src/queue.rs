@@ -1,11 +1,11 @@
 //! The `Queue` trait, and its implementation for Amazon SQS.
 
 use crate::config::{Config, QueueUrls};
+use crate::deadlines::DeadlineExceeded;
 use crate::event::Entity;
 use crate::message::{Checksums, Message, SendMessageRequest};
-use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
+use aws_lite::{AwsConfig, AwsError, BoxError, JsonClient, JsonService};
 use serde::{Deserialize, Serialize};
-use std::error::Error;
 use std::future::Future;
 
 /// About how many bytes a request has beside the body of its message.
@@ -17,15 +17,21 @@ pub trait Queue {
     fn send(&self, message: &Message) -> impl Future<Output = Result<String, QueueError>> + Send;
 }
 
-/// Why there is no confirmed copy of a message in its queue. An unconfirmed one may be there.
+/// Why a queue has no confirmed copy of a message. An unconfirmed copy may exist.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The queue rejected the message or did not respond in time, retries included.
     #[error("the queue did not accept the message")]
-    NotSent(#[source] Box<dyn Error + Send + Sync>),
+    NotSent(#[source] BoxError),
     /// The response does not confirm the message that was sent.
     #[error("the queue confirmed a different message: {0}")]
     ChecksumMismatch(&'static str),
+}
+
+impl From<DeadlineExceeded> for QueueError {
+    fn from(error: DeadlineExceeded) -> Self {
+        Self::NotSent(error.into())
+    }
 }
 
 impl From<AwsError> for QueueError {

@@ -3,15 +3,15 @@
 use crate::secrets::RefreshError;
 use std::time::Duration;
 
-/// What is known of a request beside its outcome.
+/// Facts about a request beside its outcome.
 #[derive(Debug, Default)]
 pub struct Report {
     /// How long the stages took.
     pub durations: StageDurations,
-    /// Why the request was verified with an older secret than the current one, if it was.
+    /// Why the secret could not be refreshed, if the request was verified with the one in memory instead.
     pub refresh_error: Option<RefreshError>,
-    /// Whether the request was refused although it has a valid signature: its sender lost an event.
-    pub has_valid_signature: bool,
+    /// Whether the request was refused although its signature is valid. If Labelbox sent it, the event is lost.
+    pub refused_with_valid_signature: bool,
 }
 
 /// How long each stage took, whether it succeeded or not; `None` for a stage that was not needed.

@@ -39,7 +39,7 @@ type Output = dyn Fn(&[u8]) + Send + Sync;
 
 /// Writes the log lines of requests, with their metrics in CloudWatch's embedded metric format (EMF).
 pub struct Log {
-    /// Lines below this level have nothing but their metrics.
+    /// Below this level, a line has only metrics.
     level: Level,
     formatters: Mutex<Formatters>,
     output: Box<Output>,
@@ -64,7 +64,7 @@ impl Log {
     /// Writes the line of a request.
     pub fn write(&self, request: &RequestLog<'_>) {
         if matches!(request.outcome, Outcome::Healthy) {
-            return uptime_check_answered(request);
+            return log_health_check(request);
         }
         let metrics = RequestMetrics::of(request);
         let entry = EmfEntry {
@@ -132,18 +132,18 @@ fn definition(metric: Metric) -> MetricDefinition<'static> {
     }
 }
 
-/// A formatter that publishes every metric without dimensions. Tests validate its output, so it does not.
+/// A formatter that publishes every metric without dimensions. Tests validate its output, so it need not at run time.
 fn emf(namespace: &str) -> EmfBuilder {
     Emf::builder(namespace.to_owned(), vec![vec![]]).skip_all_validations(true)
 }
 
-/// Writes the line of an uptime check. It has no metrics, since frequent checks would hide what events take.
-fn uptime_check_answered(request: &RequestLog<'_>) {
+/// Writes the line of a health check. It has no metrics, since frequent checks would distort the durations of events.
+fn log_health_check(request: &RequestLog<'_>) {
     info!(
         request_id = request.request_id,
         route = request.route,
         status = request.status,
-        source_ip = request.source.map(tracing::field::display),
+        source_ip = request.source_ip.map(tracing::field::display),
         duration_ms = milliseconds(request.duration),
         "request answered"
     );

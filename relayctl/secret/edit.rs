@@ -227,7 +227,7 @@ pub fn can_be_called(name: &str) -> bool {
 }
 
 fn is_webhook_name(name: &str) -> bool {
-    let route = Route::of_path(&format!("/webhooks/{name}"));
+    let route = Route::from_path(&format!("/webhooks/{name}"));
     matches!(route, Some(Route::Webhook(_)))
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::config::{offline, offline_aws};
+use crate::config::tests::{offline, offline_aws};
 use crate::error::error_chain;
 use aws_lite::test_util::{Replay, response};
 use lambda_http::http::{Request, Response};

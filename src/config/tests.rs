@@ -9,6 +9,27 @@
 use super::*;
 use std::collections::HashMap;
 
+/// The required settings, for tests.
+pub(crate) fn offline() -> Config {
+    Config::load(|name| match name {
+        "AWS_REGION" => Some("eu-central-1".to_owned()),
+        "AWS_ACCESS_KEY_ID" => Some("AKID".to_owned()),
+        "AWS_SECRET_ACCESS_KEY" => Some("key".to_owned()),
+        "SECRET_ARN" => Some("relay".to_owned()),
+        "PAYLOAD_BUCKET" => Some("relay-payloads".to_owned()),
+        _ if name.ends_with("_QUEUE_URL") => Some("https://sqs.example/q.fifo".to_owned()),
+        _ => None,
+    })
+    .unwrap()
+}
+
+/// The clients' settings of [`offline`], over an HTTP client, at a clock that says 1970.
+pub(crate) fn offline_aws(http: impl HttpClient) -> AwsConfig {
+    offline()
+        .aws
+        .for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
+}
+
 const REQUIRED: [(&str, &str); 10] = [
     (
         "SECRET_ARN",
@@ -84,11 +105,11 @@ fn check_error(name: &str, value: &str, error: &str) {
 fn unset_variables_have_defaults() {
     let config = load_valid(&[]);
     assert_eq!(config.secret_ttl, Duration::from_secs(300));
-    assert_eq!(config.queue_type, QueueType::Fifo);
+    assert_eq!(config.message.queue_type, QueueType::Fifo);
     assert!(config.sources.allowed.is_empty());
     assert!(config.sources.enforced);
     assert!(config.training_models.is_empty());
-    assert_eq!(config.inline_limit, 1_048_576);
+    assert_eq!(config.message.inline_limit, 1_048_576);
     assert_eq!(config.log_level, Level::INFO);
     assert_eq!(config.metrics_namespace, "LabelboxRelay");
     assert_eq!(config.aws.sqs_endpoint, None);
@@ -111,7 +132,7 @@ fn reads_required_variables() {
     assert_eq!(config.queue_urls.review, required["REVIEW_QUEUE_URL"]);
     assert_eq!(config.queue_urls.model_run, required["MODEL_RUN_QUEUE_URL"]);
     assert_eq!(config.queue_urls.unrouted, required["UNROUTED_QUEUE_URL"]);
-    assert_eq!(config.bucket, "relay-payloads");
+    assert_eq!(config.message.bucket, "relay-payloads");
     assert_eq!(config.aws.region, "eu-central-1");
     assert!(config.aws.credentials == credentials(Some("a-token")));
 }
@@ -196,7 +217,9 @@ fn numbers_are_whole_and_in_range() {
     }
     for (text, bytes) in [("1", 1024), ("256", 262_144), ("1024", 1_048_576)] {
         assert_eq!(
-            load_valid(&[("INLINE_LIMIT_KIB", text)]).inline_limit,
+            load_valid(&[("INLINE_LIMIT_KIB", text)])
+                .message
+                .inline_limit,
             bytes
         );
     }
@@ -300,7 +323,7 @@ fn queue_urls_must_match_the_queue_type() {
         ("Standard", "-fifo", QueueType::Standard),
     ] {
         let config = load_with_queues(word, suffix).unwrap();
-        assert_eq!(config.queue_type, queue_type, "{word}");
+        assert_eq!(config.message.queue_type, queue_type, "{word}");
     }
     for (word, suffix) in [
         ("fifo", ""),
@@ -375,7 +398,7 @@ fn check_source(networks: &str, address: &str, is_allowed: bool) {
     let sources = load_valid(&[("ALLOWED_SOURCE_CIDRS", networks)]).sources;
     let address: IpAddr = address.parse().unwrap();
     assert_eq!(
-        sources.allow(Some(address)),
+        sources.allows(Some(address)),
         is_allowed,
         "{address} in {networks:?}"
     );
@@ -430,9 +453,9 @@ fn empty_list_allows_any_address() {
 
 #[test]
 fn only_empty_list_allows_unknown_address() {
-    assert!(load_valid(&[]).sources.allow(None));
+    assert!(load_valid(&[]).sources.allows(None));
     let all_networks = load_valid(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0,::/0")]);
-    assert!(!all_networks.sources.allow(None));
+    assert!(!all_networks.sources.allows(None));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the time limits of the stages, on a paused clock.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the test controls the paused clock"
@@ -16,11 +17,11 @@ async fn limits(remaining: Option<Duration>) -> [Duration; 4] {
         deadlines.secret,
         deadlines.payload,
         deadlines.queue,
-        deadlines.response,
+        deadlines.spill,
     ];
     for deadline in deadlines {
-        let (output, _) = deadline.run(pending::<()>()).await;
-        assert_eq!(output, Err(DeadlineExceeded));
+        let stage = pending::<Result<(), DeadlineExceeded>>();
+        assert_eq!(deadline.run(&mut None, stage).await, Err(DeadlineExceeded));
     }
     deadlines.map(|Deadline(limit)| limit - start)
 }
@@ -48,13 +49,17 @@ async fn lambda_deadline_shortens_every_stage_and_extends_none() {
 async fn returns_the_output_and_duration_of_a_stage_that_ends_in_time() {
     let deadlines = Deadlines::starting_now(None);
     tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut duration = None;
     let stage = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        1
+        Ok::<_, DeadlineExceeded>(1)
     };
-    let (output, duration) = deadlines.queue.run(stage).await;
-    assert_eq!(output, Ok(1));
+    assert_eq!(deadlines.queue.run(&mut duration, stage).await, Ok(1));
+    let duration = duration.unwrap();
     assert!(duration >= Duration::from_millis(200) && duration < Duration::from_millis(210));
-    let (output, _) = deadlines.payload.run(pending::<i32>()).await;
-    assert_eq!(output, Err(DeadlineExceeded));
+    let stage = pending::<Result<i32, DeadlineExceeded>>();
+    let mut duration = None;
+    let result = deadlines.payload.run(&mut duration, stage).await;
+    assert_eq!(result, Err(DeadlineExceeded));
+    assert!(duration.is_some());
 }

@@ -24,7 +24,7 @@ fn verified(body: &[u8]) -> Verified {
 }
 
 fn read(topic: &str, body: impl ToString) -> Event {
-    Event::of_webhook(&verified(body.to_string().as_bytes()), Some(topic))
+    Event::from_webhook(&verified(body.to_string().as_bytes()), Some(topic))
 }
 
 /// (entity_id, project_id, occurred_at)
@@ -75,7 +75,7 @@ fn topic_determines_the_entity() {
 
 #[test]
 fn event_without_topic_is_unrouted() {
-    let event = Event::of_webhook(&verified(b"{}"), None);
+    let event = Event::from_webhook(&verified(b"{}"), None);
     assert_eq!(
         (event.entity, event.topic),
         (Entity::Unrouted(Reason::NoTopic), None)
@@ -102,7 +102,7 @@ fn body_that_is_not_a_json_object_is_unreadable() {
         let event = read("LABEL_CREATED", body);
         assert_eq!(event.entity, Entity::Unrouted(Reason::Unreadable), "{body}");
         assert_eq!(event.entity_id, None);
-        let training = Event::of_model_run(&verified(body.as_bytes()));
+        let training = Event::from_model_run(&verified(body.as_bytes()));
         assert_eq!(
             training.entity,
             Entity::Unrouted(Reason::Unreadable),
@@ -110,7 +110,7 @@ fn body_that_is_not_a_json_object_is_unreadable() {
         );
         assert_eq!(training.topic.as_deref(), Some("MODEL_RUN_CREATED"));
     }
-    let event = Event::of_webhook(&verified(b"{\"id\":\"\xff\"}"), Some("MOVE"));
+    let event = Event::from_webhook(&verified(b"{\"id\":\"\xff\"}"), Some("MOVE"));
     assert_eq!(event.entity, Entity::Unrouted(Reason::Unreadable));
 }
 
@@ -121,7 +121,7 @@ fn reason_of_the_topic_takes_precedence_over_an_unreadable_body() {
         Entity::Unrouted(Reason::UnknownTopic)
     );
     assert_eq!(
-        Event::of_webhook(&verified(b"[]"), None).entity,
+        Event::from_webhook(&verified(b"[]"), None).entity,
         Entity::Unrouted(Reason::NoTopic)
     );
 }
@@ -301,7 +301,7 @@ fn reviews_and_workflow_events_have_fallback_ids() {
 fn reads_model_run() {
     let body =
         json!({"id": "other", "modelId": "model1", "modelRunId": "not-a-uuid", "modelType": "ner"});
-    let event = Event::of_model_run(&verified(body.to_string().as_bytes()));
+    let event = Event::from_model_run(&verified(body.to_string().as_bytes()));
     assert_eq!(event.entity, Entity::ModelRun);
     assert_eq!(event.entity_id.as_deref(), Some("not-a-uuid"));
     assert_eq!((event.project_id, event.occurred_at), (None, None));
@@ -547,8 +547,8 @@ fn reads_deeply_nested_body() {
 proptest! {
     #[test]
     fn never_panics(body in prop::collection::vec(any::<u8>(), 0..300), topic in prop::option::of(".*")) {
-        Event::of_webhook(&verified(&body), topic.as_deref());
-        Event::of_model_run(&verified(&body));
+        Event::from_webhook(&verified(&body), topic.as_deref());
+        Event::from_model_run(&verified(&body));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::deliver::Destination;
 use crate::error::error_chain;
 use crate::report::Report;
 use crate::telemetry::{Outcome, RequestLog};
+use lambda_http::http::StatusCode;
 use std::time::SystemTime;
 
 /// A request, its outcome, and what was learned on the way.
@@ -20,31 +21,18 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// The log entry of the exchange. Of the headers, it has only what a verified message took over.
-    pub(crate) fn request_log(&self) -> RequestLog<'a> {
-        let (route, webhook) = match self.route {
-            Some(Route::Webhook(webhook)) => ("webhook", Some(webhook.as_str())),
-            Some(Route::Models) => ("models", None),
-            Some(Route::ModelRun) => ("model_run", None),
-            Some(Route::Health) => ("health", None),
-            None => ("none", None),
-        };
-        let status = match self.outcome {
-            Ok(_) => 200,
-            Err(error) => error.status().as_u16(),
-        };
+    /// Its log entry. It contains header values only through a verified message.
+    pub(crate) fn request_log(&self, status: StatusCode) -> RequestLog<'a> {
         RequestLog {
             request_id: &self.request.request_id,
-            route,
-            webhook,
-            source: self.request.source,
+            route: self.route.map(Route::name),
+            webhook: self.route.and_then(Route::webhook),
+            source_ip: self.request.source_ip,
             is_source_allowed: self.is_source_allowed,
             body_bytes: self.body_bytes,
-            status,
+            status: status.as_u16(),
             outcome: outcome(self.outcome),
-            has_valid_signature: self.report.has_valid_signature,
-            refresh_error: self.report.refresh_error.as_ref(),
-            durations: self.report.durations,
+            report: self.report,
             ended: self.ended,
             duration: self.ended.duration_since(self.started).unwrap_or_default(),
         }
@@ -55,7 +43,7 @@ fn outcome(outcome: &Result<Success, ApiError>) -> Outcome<'_> {
     match outcome {
         Ok(Success::Healthy) => Outcome::Healthy,
         Ok(Success::Models(_)) => Outcome::Answered,
-        Ok(Success::Received(result)) => Outcome::Received {
+        Ok(Success::Stored(result)) => Outcome::Stored {
             message: &result.message,
             message_id: result.message_id(),
             offload_reason: result.offload_reason,

@@ -152,7 +152,7 @@ impl TryFrom<RawEvent<'_>> for Request {
             method: method.or(event.http_method).unwrap_or_default(),
             path: routed_path(resource, path, stage.as_deref()),
             headers: headers(read(event.headers)?, read(event.multi_value_headers)?),
-            source: source_ip.and_then(|address| address.parse().ok()),
+            source_ip: source_ip.and_then(|address| address.parse().ok()),
             body: RawBody {
                 text: body.unwrap_or_default(),
                 is_base64: is_base64.unwrap_or_default(),
@@ -235,7 +235,7 @@ fn headers(
 /// Returns a path that has a route, if there is one. Behind a base path mapping of a REST API, the path begins with the
 /// mapping, and `resource` has the route. In format 2.0, the path begins with a named stage, except on a custom domain.
 fn routed_path(resource: Option<String>, path: String, stage: Option<&str>) -> String {
-    let has_route = |path: &String| Route::of_path(path).is_some();
+    let has_route = |path: &String| Route::from_path(path).is_some();
     if let Some(resource) = resource.filter(has_route) {
         return resource;
     }

@@ -13,15 +13,15 @@ pub struct Request {
     pub method: String,
     /// The path, without stage and query.
     pub path: String,
-    /// Header names in lower case with their values, in the order of arrival.
+    /// Header names in lower case with their values. A repeated header occurs several times.
     pub headers: Vec<(String, String)>,
-    /// The address that the gateway saw.
-    pub source: Option<IpAddr>,
+    /// The client's address, as the gateway reports it.
+    pub source_ip: Option<IpAddr>,
     /// The body, still encoded.
     pub body: RawBody,
     /// The X-Ray trace header of this invocation.
     pub trace: Option<String>,
-    /// The id of this invocation, for the log.
+    /// Lambda's request id.
     pub request_id: String,
     /// When Lambda ends this invocation, if it is known.
     pub deadline: Option<SystemTime>,
@@ -89,7 +89,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("headers", &self.headers.len())
-            .field("source", &self.source)
+            .field("source_ip", &self.source_ip)
             .field("body", &self.body)
             .field("request_id", &self.request_id)
             .field("deadline", &self.deadline)

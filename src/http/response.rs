@@ -2,8 +2,7 @@
 
 use super::MalformedBase64;
 use crate::authenticate::AuthenticationError;
-use crate::deliver::DeliveryError;
-use crate::receive::{DeliveryResult, IngestError};
+use crate::deliver::{DeliveryError, DeliveryResult};
 use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::http::{HeaderValue, Response, StatusCode};
 
@@ -18,13 +17,13 @@ pub enum Success {
     /// The model list, as JSON.
     Models(String),
     /// An event is durable.
-    Received(Box<DeliveryResult>),
+    Stored(Box<DeliveryResult>),
 }
 
-/// A request that was refused or failed.
+/// Why a request was refused, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The gateway's event cannot be read. That is no fault of the sender.
+    /// The gateway's event cannot be read. The sender did nothing wrong.
     #[error("the gateway's event cannot be read")]
     Unreadable,
     /// No route has this path.
@@ -45,15 +44,12 @@ pub enum ApiError {
     /// The body is not the base64 that the gateway says it is.
     #[error(transparent)]
     MalformedBase64(#[from] MalformedBase64),
-    /// The event was not received.
+    /// The request is not authenticated.
     #[error(transparent)]
-    Ingest(#[from] IngestError),
-}
-
-impl From<AuthenticationError> for ApiError {
-    fn from(error: AuthenticationError) -> Self {
-        Self::Ingest(error.into())
-    }
+    Authentication(#[from] AuthenticationError),
+    /// The event is not durable.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
 }
 
 impl ApiError {
@@ -74,8 +70,7 @@ impl ApiError {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NoRoute
-            | Self::Ingest(IngestError::Authentication(AuthenticationError::UnknownWebhook)) => {
+            Self::NoRoute | Self::Authentication(AuthenticationError::UnknownWebhook) => {
                 (StatusCode::NOT_FOUND, "not_found")
             }
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -84,29 +79,26 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::MalformedBase64(_) => (StatusCode::BAD_REQUEST, "malformed_base64"),
-            Self::Ingest(IngestError::Authentication(AuthenticationError::InvalidSignature(_))) => {
+            Self::Authentication(AuthenticationError::InvalidSignature(_)) => {
                 (StatusCode::UNAUTHORIZED, "signature_rejected")
             }
             Self::Unreadable
-            | Self::Ingest(
-                IngestError::Authentication(
-                    AuthenticationError::SecretUnavailable(_)
-                    | AuthenticationError::RefreshFailed(_),
-                )
-                | IngestError::Delivery(
-                    DeliveryError::PayloadNotStored(_) | DeliveryError::NotDurable { .. },
-                ),
+            | Self::Authentication(
+                AuthenticationError::SecretUnavailable(_) | AuthenticationError::RefreshFailed(_),
+            )
+            | Self::Delivery(
+                DeliveryError::PayloadNotStored(_) | DeliveryError::NotDurable { .. },
             ) => (StatusCode::SERVICE_UNAVAILABLE, "try_again"),
         }
     }
 }
 
-/// Builds the response. Labelbox may send again what gets a 503, and nothing else.
+/// Builds the response.
 pub(super) fn into_response(outcome: &Result<Success, ApiError>) -> Response<String> {
     let (status, body) = match outcome {
         Ok(Success::Healthy) => (StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
         Ok(Success::Models(models)) => (StatusCode::OK, models.clone()),
-        Ok(Success::Received(result)) => (StatusCode::OK, result_json(result)),
+        Ok(Success::Stored(result)) => (StatusCode::OK, result_json(result)),
         Err(error) => {
             let (status, code) = error.status_and_code();
             (status, format!(r#"{{"error":"{code}"}}"#))

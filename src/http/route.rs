@@ -1,10 +1,12 @@
-//! The routes and their methods.
+//! The routes, with their methods and secrets.
+
+use crate::authenticate::SecretScope;
 
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
 
-/// Names that no webhook can have: `training` is the name of the training routes' secret, and the messages of `relayctl
-/// backfill` have `backfill` as their webhook.
+/// Names that no webhook can have: `training` names the training routes' secret, and `backfill` the messages of `relayctl
+/// backfill`.
 const RESERVED_NAMES: [&str; 2] = ["training", "backfill"];
 
 /// A route.
@@ -22,7 +24,7 @@ pub enum Route {
 
 impl Route {
     /// Returns the route of a path, if it has one.
-    pub fn of_path(path: &str) -> Option<Self> {
+    pub fn from_path(path: &str) -> Option<Self> {
         match path {
             "/health" => Some(Self::Health),
             "/training/models" => Some(Self::Models),
@@ -34,8 +36,8 @@ impl Route {
         }
     }
 
-    /// The methods that it allows, as in the header `Allow`.
-    pub fn allow(&self) -> &'static str {
+    /// The value of the header `Allow`.
+    pub fn allow_header(&self) -> &'static str {
         match self {
             Self::Webhook(_) | Self::ModelRun => "POST",
             Self::Models => "GET",
@@ -45,7 +47,36 @@ impl Route {
 
     /// Whether it allows this method.
     pub fn allows(&self, method: &str) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method)
+        self.allow_header()
+            .split(", ")
+            .any(|allowed| allowed == method)
+    }
+
+    /// Its name in log lines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Models => "models",
+            Self::ModelRun => "model_run",
+            Self::Health => "health",
+        }
+    }
+
+    /// The name of its webhook, if it has one.
+    pub fn webhook(&self) -> Option<&str> {
+        match self {
+            Self::Webhook(name) => Some(name),
+            Self::Models | Self::ModelRun | Self::Health => None,
+        }
+    }
+
+    /// The secrets that sign its requests; `None` if they are not signed.
+    pub fn secret_scope(&self) -> Option<SecretScope<'_>> {
+        match self {
+            Self::Webhook(name) => Some(SecretScope::Webhook(name)),
+            Self::Models | Self::ModelRun => Some(SecretScope::Training),
+            Self::Health => None,
+        }
     }
 }
 

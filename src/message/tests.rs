@@ -63,7 +63,7 @@ fn delivery(body: &str) -> Delivery<'_> {
 impl Delivery<'_> {
     fn build(&self) -> (Message, Option<Payload>) {
         let verified = verified(self.body);
-        let event = Event::of_webhook(&verified, self.topic);
+        let event = Event::from_webhook(&verified, self.topic);
         self.build_from_event(verified, event, Some("labelbox"))
     }
 
@@ -110,7 +110,7 @@ impl Delivery<'_> {
 
 fn model_run(body: &str) -> Message {
     let verified = verified(body.as_bytes());
-    let event = Event::of_model_run(&verified);
+    let event = Event::from_model_run(&verified);
     let without_headers = Delivery {
         delivery_id: None,
         ..delivery(body)
@@ -301,7 +301,7 @@ fn message_has_the_trace_of_the_request() {
         Some("Root=1-5759e988-bd862e3fe1be46a994272793")
     );
     let verified = verified(LABEL.as_bytes());
-    let event = Event::of_webhook(&verified, None);
+    let event = Event::from_webhook(&verified, None);
     let message_config = MessageConfig {
         queue_type: QueueType::Fifo,
         inline_limit: LIMIT,
@@ -382,7 +382,7 @@ fn dedup_id_of_a_training_run_depends_on_the_invocation() {
 fn dedup_id_separates_its_parts() {
     let dedup_id = |webhook, delivery_id, body| {
         let verified = verified(body);
-        let event = Event::of_webhook(&verified, Some("MOVE"));
+        let event = Event::from_webhook(&verified, Some("MOVE"));
         let delivery = Delivery {
             delivery_id,
             ..delivery("")

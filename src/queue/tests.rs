@@ -7,7 +7,7 @@
 )]
 
 use super::*;
-use crate::config::{offline, offline_aws};
+use crate::config::tests::{offline, offline_aws};
 use crate::error::error_chain;
 use crate::event::Reason;
 use crate::message::Attribute;

@@ -42,6 +42,8 @@ pub struct RefreshError {
     pub is_stale: bool,
 }
 
+type FetchGuard<'a> = tokio::sync::MutexGuard<'a, ()>;
+
 #[derive(Default)]
 struct State {
     secrets: Option<Arc<Secrets>>,
@@ -93,8 +95,8 @@ impl<S: SecretStore> SecretCache<S> {
         if let Some(secrets) = self.usable(now) {
             return Ok(secrets).into();
         }
-        let lookup = match deadline.run(self.fetching.lock()).await.0 {
-            Err(exceeded) => Err(exceeded.into()).into(),
+        let lookup = match self.start_fetching(deadline).await {
+            Err(error) => Err(error).into(),
             // Another request may have fetched them meanwhile.
             Ok(_guard) => match self.usable(now) {
                 Some(secrets) => Ok(secrets).into(),
@@ -129,9 +131,9 @@ impl<S: SecretStore> SecretCache<S> {
         now: SystemTime,
         deadline: Deadline,
     ) -> Lookup<Option<Arc<Secrets>>> {
-        let _guard = match deadline.run(self.fetching.lock()).await.0 {
+        let _guard = match self.start_fetching(deadline).await {
             Ok(guard) => guard,
-            Err(exceeded) => return Err(exceeded.into()).into(),
+            Err(error) => return Err(error).into(),
         };
         {
             let mut state = self.state();
@@ -184,12 +186,17 @@ impl<S: SecretStore> SecretCache<S> {
             .filter(|_| is_fresh || has_just_failed)
     }
 
+    /// Waits until no other request is fetching.
+    async fn start_fetching(&self, deadline: Deadline) -> Result<FetchGuard<'_>, FetchError> {
+        let guard = async { Ok(self.fetching.lock().await) };
+        deadline.run(&mut None, guard).await
+    }
+
     async fn fetch(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
         self.state().asked_at = Some(now);
-        let (fetched, duration) = deadline.run(self.store.fetch()).await;
-        let result = fetched
-            .unwrap_or_else(|exceeded| Err(exceeded.into()))
-            .map(Arc::new);
+        let mut fetch_duration = None;
+        let result = deadline.run(&mut fetch_duration, self.store.fetch()).await;
+        let result = result.map(Arc::new);
         let mut state = self.state();
         state.last_error = result.as_ref().err().map(|error| error_chain(error));
         match &result {
@@ -206,7 +213,7 @@ impl<S: SecretStore> SecretCache<S> {
         }
         Lookup {
             result,
-            fetch_duration: Some(duration),
+            fetch_duration,
             refresh_error: None,
         }
     }

@@ -28,7 +28,7 @@ fn message() -> Message {
 }
 
 fn json_of(message: &Message) -> Json {
-    serde_json::from_slice(&record(message).unwrap()).unwrap()
+    serde_json::from_slice(&to_json(message).unwrap()).unwrap()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn record_is_read_as_it_was_written() {
             ..message()
         },
     ] {
-        let json = record(&message).unwrap();
+        let json = to_json(&message).unwrap();
         let read: SendMessageRequest<'_> = serde_json::from_slice(&json).unwrap();
         let mut expected = SendMessageRequest::from(&message);
         expected.message_deduplication_id =

@@ -5,8 +5,7 @@
 use super::metrics::{Dimension, Metric};
 use crate::event::{Entity, timestamp};
 use crate::message::{Message, OffloadReason, PAYLOAD_SIZE};
-use crate::report::StageDurations;
-use crate::secrets::RefreshError;
+use crate::report::Report;
 use metrique_writer_core::value::ForceFlag;
 use metrique_writer_core::{Entry, EntryWriter, MetricFlags, Observation, Value, ValueWriter};
 use metrique_writer_format_emf::NoMetricCtor;
@@ -14,20 +13,20 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use tracing::Level;
 
-/// A number that is no metric.
+/// A numeric field that is not published as a metric.
 type Number<N> = ForceFlag<N, NoMetricCtor>;
 
 /// What is known of a request when its response is sent.
 pub struct RequestLog<'a> {
     /// The id of the invocation.
     pub request_id: &'a str,
-    /// The name of the route: `webhook`, `models`, `model_run`, `health` or `none`.
-    pub route: &'static str,
+    /// The name of its route, if it has one.
+    pub route: Option<&'static str>,
     /// The webhook's name, if the route has one.
     pub webhook: Option<&'a str>,
     /// The source address, if the gateway knows it.
-    pub source: Option<IpAddr>,
-    /// Whether the allowlist has the source address. If it is only observed, the request was accepted anyway.
+    pub source_ip: Option<IpAddr>,
+    /// Whether the allowlist has the source address. With `observe`, other addresses are accepted, too.
     pub is_source_allowed: bool,
     /// The size of the body in bytes.
     pub body_bytes: usize,
@@ -35,12 +34,8 @@ pub struct RequestLog<'a> {
     pub status: u16,
     /// What became of the request.
     pub outcome: Outcome<'a>,
-    /// Whether it was refused with a valid signature.
-    pub has_valid_signature: bool,
-    /// Why an older secret than the current one was used, if it was.
-    pub refresh_error: Option<&'a RefreshError>,
-    /// How long its stages took.
-    pub durations: StageDurations,
+    /// Facts beside the outcome.
+    pub report: &'a Report,
     /// When the response was sent.
     pub ended: SystemTime,
     /// How long it took from its arrival to its response.
@@ -49,12 +44,12 @@ pub struct RequestLog<'a> {
 
 /// What became of a request.
 pub enum Outcome<'a> {
-    /// It was an uptime check.
+    /// It was a health check.
     Healthy,
-    /// It succeeded, and was no event.
+    /// It asked for the list of models.
     Answered,
     /// It was an event, and is durable.
-    Received {
+    Stored {
         /// The message.
         message: &'a Message,
         /// The id of the durable copy.
@@ -81,15 +76,15 @@ impl RequestLog<'_> {
     pub(super) fn level(&self) -> Level {
         let level = match &self.outcome {
             Outcome::Failed(_)
-            | Outcome::Received {
+            | Outcome::Stored {
                 spill_reason: Some(_),
                 ..
             } => Level::ERROR,
             Outcome::Refused { .. } => Level::WARN,
-            Outcome::Received { message, .. } if is_unrouted(message) => Level::WARN,
-            Outcome::Received { .. } | Outcome::Healthy | Outcome::Answered => Level::INFO,
+            Outcome::Stored { message, .. } if is_unrouted(message) => Level::WARN,
+            Outcome::Stored { .. } | Outcome::Healthy | Outcome::Answered => Level::INFO,
         };
-        if self.is_source_allowed && self.refresh_error.is_none() {
+        if self.is_source_allowed && self.report.refresh_error.is_none() {
             level
         } else {
             level.min(Level::WARN)
@@ -99,12 +94,12 @@ impl RequestLog<'_> {
     fn message(&self) -> &'static str {
         match &self.outcome {
             Outcome::Healthy | Outcome::Answered => "request answered",
-            Outcome::Received {
+            Outcome::Stored {
                 spill_reason: Some(_),
                 ..
             } => "event spilled",
-            Outcome::Received { message, .. } if is_unrouted(message) => "event queued as unrouted",
-            Outcome::Received { .. } => "event queued",
+            Outcome::Stored { message, .. } if is_unrouted(message) => "event queued as unrouted",
+            Outcome::Stored { .. } => "event queued",
             Outcome::Refused { .. } => "request refused",
             Outcome::Failed(_) => "request failed",
         }
@@ -113,7 +108,7 @@ impl RequestLog<'_> {
     fn error(&self) -> Option<&str> {
         match &self.outcome {
             Outcome::Healthy | Outcome::Answered => None,
-            Outcome::Received { spill_reason, .. } => spill_reason.as_deref(),
+            Outcome::Stored { spill_reason, .. } => spill_reason.as_deref(),
             Outcome::Refused { error, .. } | Outcome::Failed(error) => Some(error),
         }
     }
@@ -123,20 +118,20 @@ impl RequestLog<'_> {
         writer.value("level", self.level().as_str());
         writer.value("message", self.message());
         writer.value("request_id", self.request_id);
-        writer.value("route", self.route);
+        writer.value("route", self.route.unwrap_or("none"));
         writer.value("webhook", &self.webhook);
         writer.value("status", &Number::from(self.status));
         writer.value(
             "valid_signature",
-            &self.has_valid_signature.then_some("true"),
+            &self.report.refused_with_valid_signature.then_some("true"),
         );
         writer.value("error", &self.error());
-        let secret_error = self.refresh_error.map(|refresh| refresh.error.as_str());
+        let secret_error = self.report.refresh_error.as_ref().map(|it| &it.error);
         writer.value("secret_error", &secret_error);
-        writer.value("source_ip", &self.source.map(|source| source.to_string()));
+        writer.value("source_ip", &self.source_ip.map(|ip| ip.to_string()));
         writer.value("body_bytes", &Number::from(self.body_bytes));
         writer.value("duration_ms", &Number::from(milliseconds(self.duration)));
-        if let Outcome::Received {
+        if let Outcome::Stored {
             message,
             message_id,
             offload_reason,
@@ -193,7 +188,7 @@ impl RequestMetrics {
         metrics.count(Metric::RECEIVED);
         match &request.outcome {
             Outcome::Healthy | Outcome::Answered => {}
-            Outcome::Received {
+            Outcome::Stored {
                 message,
                 offload_reason,
                 spill_reason,
@@ -210,22 +205,23 @@ impl RequestMetrics {
             Outcome::Failed(_) => metrics.count(Metric::FAILED),
         }
         metrics.count_if(
-            request.has_valid_signature,
+            request.report.refused_with_valid_signature,
             Metric::REFUSED_WITH_VALID_SIGNATURE,
         );
         metrics.count_if(!request.is_source_allowed, Metric::SOURCE_NOT_ALLOWED);
-        let is_stale = request.refresh_error.is_some_and(|error| error.is_stale);
+        let refresh_error = request.report.refresh_error.as_ref();
+        let is_stale = refresh_error.is_some_and(|error| error.is_stale);
         metrics.count_if(is_stale, Metric::SECRET_STALE);
-        let takes_body = !matches!(request.route, "health" | "none");
+        let takes_body = !matches!(request.route, None | Some("health"));
         if takes_body && request.body_bytes > 0 {
             let bytes = Observation::Unsigned(request.body_bytes as u64);
             metrics.values.push((Metric::BODY_BYTES, bytes));
         }
         metrics.measure(Metric::TOTAL_TIME, Some(request.duration));
-        metrics.measure(Metric::SECRET_TIME, request.durations.secret);
-        metrics.measure(Metric::PAYLOAD_TIME, request.durations.payload);
-        metrics.measure(Metric::QUEUE_TIME, request.durations.queue);
-        metrics.measure(Metric::SPILL_TIME, request.durations.spill);
+        metrics.measure(Metric::SECRET_TIME, request.report.durations.secret);
+        metrics.measure(Metric::PAYLOAD_TIME, request.report.durations.payload);
+        metrics.measure(Metric::QUEUE_TIME, request.report.durations.queue);
+        metrics.measure(Metric::SPILL_TIME, request.report.durations.spill);
         metrics
     }
 

@@ -9,16 +9,16 @@
 use super::*;
 use crate::authenticate::AuthenticationError;
 use crate::bucket::BucketError;
-use crate::config::offline;
-use crate::deliver::{DeliveryError, Destination};
+use crate::config::tests::offline;
+use crate::deliver::{DeliveryError, DeliveryResult, Destination};
 use crate::event::{Entity, Reason};
 use crate::http::{ApiError, Exchange, MalformedBase64, Request, Route, Success};
 use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
 use crate::queue::QueueError;
-use crate::receive::{DeliveryResult, IngestError};
 use crate::report::{Report, StageDurations};
 use crate::secrets::{FetchError, RefreshError};
 use crate::signature::InvalidSignature;
+use lambda_http::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -93,7 +93,7 @@ fn request() -> Request {
             header("user-agent", "private-agent"),
             header("private-name", "1"),
         ],
-        source: Some("192.0.2.1".parse().unwrap()),
+        source_ip: Some("192.0.2.1".parse().unwrap()),
         trace: Some("Root=private-trace".to_owned()),
         request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned(),
         ..Request::default()
@@ -144,11 +144,17 @@ fn document(
         started: ended - Duration::from_micros(12_500),
         ended,
     };
-    log.write(&exchange.request_log());
+    log.write(&exchange.request_log(status(exchange.outcome)));
     let bytes = sink.0.lock().unwrap();
     let text = std::str::from_utf8(&bytes).unwrap();
     assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
     serde_json::from_str(text).unwrap()
+}
+
+fn status(outcome: &Result<Success, ApiError>) -> StatusCode {
+    outcome
+        .as_ref()
+        .map_or_else(ApiError::status, |_| StatusCode::OK)
 }
 
 /// The fields of a log line that are neither metrics nor dimensions.
@@ -225,7 +231,7 @@ fn received_with(
     message: Message,
     offload_reason: Option<OffloadReason>,
 ) -> Result<Success, ApiError> {
-    Ok(Success::Received(Box::new(DeliveryResult {
+    Ok(Success::Stored(Box::new(DeliveryResult {
         message,
         destination: Destination::Queue {
             message_id: "8a1b9c52".to_owned(),
@@ -268,7 +274,7 @@ fn logs_a_queued_event_with_its_ids() {
 
 #[test]
 fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
-    let outcome = Ok(Success::Received(Box::new(DeliveryResult {
+    let outcome = Ok(Success::Stored(Box::new(DeliveryResult {
         message: message(Entity::Unrouted(Reason::NoTopic)),
         destination: Destination::Spill {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
@@ -393,7 +399,7 @@ fn logs_an_uptime_check_without_metrics_at_info_level() {
             started: time,
             ended: time + Duration::from_micros(12_500),
         };
-        log.write(&exchange.request_log());
+        log.write(&exchange.request_log(status(exchange.outcome)));
     };
     let expected = json!({
         "level": "INFO",
@@ -454,7 +460,7 @@ fn logs_a_rejected_request_as_a_warning_without_its_content() {
 #[test]
 fn logs_that_a_rejected_request_has_a_valid_signature() {
     let mut context = context();
-    context.report.has_valid_signature = true;
+    context.report.refused_with_valid_signature = true;
     let outcome = Err(ApiError::UnsupportedMediaType);
     let line = line_in(&context, Some(&webhook()), &outcome);
     let optional = ["error", "webhook", "valid_signature"];
@@ -509,7 +515,7 @@ fn logs_a_server_error_with_its_chain_of_causes() {
         ),
     ];
     for (failure, error) in cases {
-        let line = line_of(Some(&webhook()), &Err(ApiError::Ingest(failure)));
+        let line = line_of(Some(&webhook()), &Err(failure));
         check_fields(&line, "ERROR", "request failed", &["error", "webhook"]);
         assert_eq!(line["error"], error);
     }
@@ -645,7 +651,7 @@ fn case(
 }
 
 fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
-    Ok(Success::Received(Box::new(DeliveryResult {
+    Ok(Success::Stored(Box::new(DeliveryResult {
         message: message(entity),
         destination: Destination::Spill {
             key: "spill/label/2026/02/03/4d96d4de.json".to_owned(),
@@ -659,8 +665,8 @@ fn cases() -> Vec<Case> {
     let large = Some(OffloadReason::TooLarge);
     let unrouted = Entity::Unrouted(Reason::NoTopic);
     let rejected = |error: ApiError| Err(error);
-    fn failed(error: impl Into<IngestError>) -> Result<Success, ApiError> {
-        Err(error.into().into())
+    fn failed(error: impl Into<ApiError>) -> Result<Success, ApiError> {
+        Err(error.into())
     }
     let unreachable = || FetchError::Unreachable(source("timeout"));
     let not_stored = || BucketError::NotStored(source("no such bucket"));
@@ -801,7 +807,7 @@ fn cases() -> Vec<Case> {
             "RefusedWithValidSignature 1",
         ],
     );
-    valid_signature.context.report.has_valid_signature = true;
+    valid_signature.context.report.refused_with_valid_signature = true;
     cases.extend([
         rejected_source,
         observed,
@@ -948,7 +954,7 @@ fn typical_line_bytes(level: Level) -> usize {
             attribute.value = "4d".repeat(32);
         }
     }
-    let outcome = Ok(Success::Received(Box::new(DeliveryResult {
+    let outcome = Ok(Success::Stored(Box::new(DeliveryResult {
         message,
         destination: Destination::Queue {
             message_id: id.to_owned(),

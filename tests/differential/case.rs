@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use labelbox_relay::config::QueueType;
+use labelbox_relay::config::{MessageConfig, QueueType};
 use labelbox_relay::event::{Entity, Event};
-use labelbox_relay::message::{DeliveryMetadata, Message, MessageConfig};
+use labelbox_relay::message::{DeliveryMetadata, Message};
 use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 use serde::Deserialize;
@@ -72,9 +72,9 @@ impl Case {
 pub(crate) fn relay_result(case: &Case) -> Option<EventSummary> {
     let verified = case.verify()?;
     let event = if case.is_training {
-        Event::of_model_run(&verified)
+        Event::from_model_run(&verified)
     } else {
-        Event::of_webhook(&verified, case.topic.as_deref())
+        Event::from_webhook(&verified, case.topic.as_deref())
     };
     let metadata = DeliveryMetadata {
         webhook: case.webhook.clone(),

@@ -11,7 +11,6 @@ use fastrand::Rng;
 use labelbox_relay::bucket::S3;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
-use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::SecretsManager;
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
@@ -105,10 +104,16 @@ impl Sequence {
         let store = SecretsManager::new(&config, &clients);
         let queue = Sqs::new(&config, &clients);
         let bucket = S3::new(&config, &clients);
-        let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,
-            handler: WebhookHandler::new(&config, relay, Log::new(&config, |_| ()), clock),
+            handler: WebhookHandler::new(
+                &config,
+                store,
+                queue,
+                bucket,
+                Log::new(&config, |_| ()),
+                clock,
+            ),
             is_fifo,
         }
     }

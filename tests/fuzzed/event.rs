@@ -22,10 +22,10 @@ pub(crate) fn check(body: &[u8]) {
     let parsed = ParsedBody::parse(body);
     for topic in TOPICS {
         let expected = parsed.event(Source::Webhook(topic));
-        assert_eq!(Event::of_webhook(&verified, topic), expected);
+        assert_eq!(Event::from_webhook(&verified, topic), expected);
     }
     let expected = parsed.event(Source::Training);
-    assert_eq!(Event::of_model_run(&verified), expected);
+    assert_eq!(Event::from_model_run(&verified), expected);
     assert_eq!(verified.into_body(), body, "not the signed bytes");
 }
 

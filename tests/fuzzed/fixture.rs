@@ -6,12 +6,12 @@ use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError};
-use labelbox_relay::receive::Relay;
 use labelbox_relay::secrets::Secrets;
 use labelbox_relay::secrets::{FetchError, SecretStore};
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde::Deserialize;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,15 +166,27 @@ impl Bucket for FakeBucket {
     }
 }
 
+/// How long before the event old secrets were fetched.
+const OLD_SECRETS_AGE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// The time since old secrets were fetched.
+    static PASSED: Cell<Duration> = const { Cell::new(OLD_SECRETS_AGE) };
+}
+
 fn clock() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.0)
+    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.0) - OLD_SECRETS_AGE + PASSED.get()
 }
 
 /// Handles an event, given as bytes of JSON.
 pub(crate) fn handle(event: &[u8], fixture: Fixture) -> Outcome {
     let recorded = Recorded::default();
     let config = config(fixture);
-    let relay = Relay::new(
+    let log_recorded = Arc::clone(&recorded);
+    let log = Log::new(&config, move |line| {
+        log_recorded.lock().unwrap().log_lines.push(line.to_vec())
+    });
+    let handler = WebhookHandler::new(
         &config,
         FakeSecretStore {
             behavior: fixture.store,
@@ -182,22 +194,17 @@ pub(crate) fn handle(event: &[u8], fixture: Fixture) -> Outcome {
         },
         FakeQueue(fixture.queue, Arc::clone(&recorded)),
         FakeBucket(fixture.bucket, Arc::clone(&recorded)),
+        log,
+        clock,
     );
     // The clock is paused, so waiting for a service that hangs takes no time.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     if fixture.has_old_secrets {
-        runtime.block_on(
-            relay
-                .authenticator()
-                .warm_up(clock() - Duration::from_secs(60)),
-        );
+        PASSED.set(Duration::ZERO);
+        runtime.block_on(handler.warm_up());
     }
-    let log_recorded = Arc::clone(&recorded);
-    let log = Log::new(&config, move |line| {
-        log_recorded.lock().unwrap().log_lines.push(line.to_vec())
-    });
-    let handler = WebhookHandler::new(&config, relay, log, clock);
+    PASSED.set(OLD_SECRETS_AGE);
     // Like the runtime: from bytes, without a check for trailing data.
     let event =
         GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap();

@@ -179,7 +179,7 @@ fn read_time(payload: &Payload) -> Duration {
     let verified = verified(SECRET, &payload.body);
     let read = || {
         let started = cpu_time();
-        black_box(Event::of_webhook(&verified, Some("LABEL_UPDATED")));
+        black_box(Event::from_webhook(&verified, Some("LABEL_UPDATED")));
         cpu_time() - started
     };
     (0..5).map(|_| read()).min().unwrap()

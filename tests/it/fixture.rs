@@ -7,7 +7,6 @@ use crate::requests::SECRET;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::message::Message;
-use labelbox_relay::receive::Relay;
 use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde::Deserialize;
@@ -54,7 +53,6 @@ impl Fixture {
         let store = FakeSecretStore::new(secrets.to_string());
         let (queue, bucket) = (FakeQueue::new(), FakeBucket::new());
         let config = config(settings);
-        let relay = Relay::new(&config, store.clone(), queue.clone(), bucket.clone());
         let log_lines = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&log_lines);
         let log = Log::new(&config, move |line| {
@@ -62,7 +60,14 @@ impl Fixture {
             written.lock().unwrap().push(line);
         });
         Self {
-            handler: WebhookHandler::new(&config, relay, log, clock),
+            handler: WebhookHandler::new(
+                &config,
+                store.clone(),
+                queue.clone(),
+                bucket.clone(),
+                log,
+                clock,
+            ),
             store,
             queue,
             bucket,

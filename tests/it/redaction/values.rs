@@ -6,19 +6,17 @@ use crate::requests::{sha1, sha256, verified};
 use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
 use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
 use labelbox_relay::bucket::BucketError;
-use labelbox_relay::config::{Config, QueueType};
+use labelbox_relay::config::{Config, MessageConfig, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
-use labelbox_relay::deliver::{DeliveryError, Destination};
+use labelbox_relay::deliver::{DeliveryError, DeliveryResult, Destination};
 use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::http::{
     ApiError, EventError, GatewayResponse, MalformedBase64, RawBody, Request, Route, Success,
 };
 use labelbox_relay::message::{
-    Checksums, DataType, DeliveryMetadata, Message, MessageConfig, OffloadReason, Payload,
-    SendMessageRequest,
+    Checksums, DataType, DeliveryMetadata, Message, OffloadReason, Payload, SendMessageRequest,
 };
 use labelbox_relay::queue::{QueueError, SendMessageOutput};
-use labelbox_relay::receive::{DeliveryResult, IngestError};
 use labelbox_relay::report::Report;
 use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
@@ -54,7 +52,7 @@ fn settings_and_services(printed: &mut Printed) {
     let config = config(&keys);
     printed.debug(&config);
     printed.debug(&config.aws);
-    printed.debug(&config.queue_type);
+    printed.debug(&config.message.queue_type);
     printed.debug(&config.queue_urls);
     printed.debug(&config.sources);
     printed.debug(&JsonService::SECRETS_MANAGER);
@@ -82,7 +80,7 @@ fn requests_and_events(printed: &mut Printed) {
         body: body(),
         ..Request::default()
     });
-    printed.debug(&SecretScope::Webhook("labelbox".to_owned()));
+    printed.debug(&SecretScope::Webhook("labelbox"));
     printed.debug(&Route::Models);
     printed.debug(&event());
     printed.debug(&Entity::Label);
@@ -138,7 +136,7 @@ fn messages(printed: &mut Printed) {
         };
         printed.debug(&result.destination);
         printed.debug(&result);
-        printed.debug(&Success::Received(Box::new(result)));
+        printed.debug(&Success::Stored(Box::new(result)));
     }
     printed.debug(&message_config(1));
     printed.debug(&DataType::String);
@@ -173,7 +171,6 @@ fn errors(printed: &mut Printed) {
         || AuthenticationError::RefreshFailed(malformed().into()),
     ] {
         printed.error(&error());
-        printed.error(&IngestError::from(error()));
         printed.error(&ApiError::from(error()));
     }
     let payload_not_stored = || DeliveryError::PayloadNotStored(not_stored());
@@ -186,7 +183,7 @@ fn errors(printed: &mut Printed) {
         [not_durable(), not_durable()],
     ] {
         printed.error(&error);
-        printed.error(&ApiError::from(IngestError::from(same)));
+        printed.error(&ApiError::from(same));
     }
     printed.error(&ApiError::from(MalformedBase64));
     printed.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
@@ -215,7 +212,7 @@ fn signatures() -> Signatures {
 }
 
 fn event() -> Event {
-    Event::of_webhook(&verified(SECRET, BODY), Some("LABEL_CREATED"))
+    Event::from_webhook(&verified(SECRET, BODY), Some("LABEL_CREATED"))
 }
 
 fn message_config(inline_limit: usize) -> MessageConfig {
