@@ -42,12 +42,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
-    let pool = ConnectionPool::new(TlsConnector::new(
+    let pool = Arc::new(ConnectionPool::new(TlsConnector::new(
         config.aws.ca_bundle.as_deref(),
         &config.aws.region,
         config.aws.has_custom_endpoint(),
-    )?);
-    let aws = config.aws.for_clients(Arc::new(pool.clone()), clock);
+    )?));
+    let aws = config.aws.for_clients(pool.clone(), clock);
     let store = SecretsManager::new(&config, &aws);
     let queue = Sqs::new(&config, &aws);
     let bucket = S3::new(&config, &aws);

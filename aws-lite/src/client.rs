@@ -1,9 +1,9 @@
 //! Sends a signed request, and again where that can help.
 
 use crate::error::{AwsError, ServiceError};
-use crate::sign::{Credentials, Payload, Signer};
+use crate::sign::{Credentials, Payload, sign};
 use bytes::Bytes;
-use http::header::DATE;
+use http::header::{DATE, HeaderValue, USER_AGENT};
 use http::{Request, Response};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,12 +22,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Errors that a wrong clock causes, or may cause. Source: the lists of botocore and of the AWS SDK for JavaScript,
 /// <https://github.com/smithy-lang/smithy-typescript/blob/main/packages/service-error-classification/src/constants.ts>.
+#[rustfmt::skip]
 const CLOCK_SKEW_CODES: [&str; 6] = [
-    "AuthFailure",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "RequestInTheFuture",
-    "RequestTimeTooSkewed",
+    "AuthFailure", "InvalidSignatureException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
 ];
 /// AWS accepts a difference of five minutes between the clocks; the SDKs correct from four on.
@@ -70,45 +67,21 @@ pub struct AwsConfig {
 
 /// A client of one service.
 pub(crate) struct Client {
-    service: &'static str,
-    pub(crate) endpoint: String,
-    signer: Signer,
-    http: Arc<dyn HttpClient>,
-    clock: fn() -> SystemTime,
+    pub(crate) config: AwsConfig,
+    /// The service's name in errors, such as `SQS`.
+    pub(crate) name: &'static str,
+    /// The service's name in signatures, such as `sqs`.
+    pub(crate) signing_name: &'static str,
+    pub(crate) payload: Payload,
+    pub(crate) parse_error: fn(&Response<Bytes>) -> ErrorFields,
     /// Seconds to add to the clock.
-    clock_offset: AtomicI64,
-    parse_error: fn(&Response<Bytes>) -> ErrorFields,
+    pub(crate) clock_offset: AtomicI64,
 }
 
 /// Code and message of an error response.
 pub(crate) type ErrorFields = (Option<String>, Option<String>);
 
 impl Client {
-    pub(crate) fn new(
-        config: &AwsConfig,
-        service: &'static str,
-        signing_name: &'static str,
-        endpoint: String,
-        payload: Payload,
-        parse_error: fn(&Response<Bytes>) -> ErrorFields,
-    ) -> Self {
-        Self {
-            service,
-            endpoint,
-            signer: Signer {
-                service: signing_name,
-                region: config.region.clone(),
-                credentials: config.credentials.clone(),
-                user_agent: config.user_agent,
-                payload,
-            },
-            http: Arc::clone(&config.http),
-            clock: config.clock,
-            clock_offset: AtomicI64::default(),
-            parse_error,
-        }
-    }
-
     /// Sends a request until it succeeds, an error is permanent, or no attempt is left.
     ///
     /// # Errors
@@ -131,9 +104,18 @@ impl Client {
         &self,
         mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, (AwsError, bool)> {
-        let signed = self.signer.sign(&mut request, self.now());
-        signed.map_err(|error| (AwsError::Invalid(error), false))?;
-        let sent = tokio::time::timeout(ATTEMPT_TIMEOUT, self.http.send(request)).await;
+        let user_agent = HeaderValue::from_static(self.config.user_agent);
+        request.headers_mut().insert(USER_AGENT, user_agent);
+        sign(
+            &mut request,
+            self.payload,
+            &self.config.credentials,
+            &self.config.region,
+            self.signing_name,
+            self.now(),
+        )
+        .map_err(|error| (AwsError::Invalid(error), false))?;
+        let sent = tokio::time::timeout(ATTEMPT_TIMEOUT, self.config.http.send(request)).await;
         let response = sent
             .unwrap_or_else(|elapsed| Err(AwsError::NoResponse(elapsed.into())))
             .map_err(|error| {
@@ -145,14 +127,14 @@ impl Client {
             return Ok(response);
         }
         let (code, message) = (self.parse_error)(&response);
-        let error = ServiceError::new(self.service, status.as_u16(), code, message);
+        let error = ServiceError::new(self.name, status.as_u16(), code, message);
         let is_retryable = error.is_retryable() || self.correct_clock(&error, &response);
         Err((error.into(), is_retryable))
     }
 
     /// The clock's time, corrected. An offset that leads out of the range of times is ignored.
     fn now(&self) -> OffsetDateTime {
-        let clock = OffsetDateTime::from((self.clock)());
+        let clock = OffsetDateTime::from((self.config.clock)());
         let offset = time::Duration::seconds(self.clock_offset.load(Ordering::Relaxed));
         clock.checked_add(offset).unwrap_or(clock)
     }
@@ -171,7 +153,7 @@ impl Client {
         };
         let is_wrong = (date - self.now()).abs() > MAX_CLOCK_SKEW;
         if is_wrong {
-            let offset = date - OffsetDateTime::from((self.clock)());
+            let offset = date - OffsetDateTime::from((self.config.clock)());
             self.clock_offset
                 .store(offset.whole_seconds(), Ordering::Relaxed);
         }

@@ -10,25 +10,12 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// Sources: <https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/index.html>,
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html#API_SendMessage_Errors>.
-pub(crate) const RETRYABLE_CODES: [&str; 18] = [
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-    "KMS.ThrottlingException",
-    "KmsThrottled",
+#[rustfmt::skip]
+const RETRYABLE_CODES: [&str; 18] = [
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "RequestTimeout", "RequestTimeoutException", "SlowDown", "ThrottledException", "Throttling", "ThrottlingException",
+    "TooManyRequestsException", "TransactionInProgressException", "KMS.ThrottlingException", "KmsThrottled",
 ];
 
 /// Errors whose message can quote signed headers, the session token among them.

@@ -11,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::atomic::AtomicI64;
 
 /// A service that speaks AWS JSON.
 #[derive(Debug, Clone, Copy)]
@@ -45,28 +46,29 @@ impl JsonService {
 pub struct JsonClient {
     client: Client,
     service: JsonService,
+    endpoint: String,
 }
 
 impl JsonClient {
     /// A client of a service, at AWS or at a custom endpoint.
     pub fn new(service: JsonService, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
-        let endpoint = endpoint(service.host_prefix, &config.region, custom_endpoint);
         Self {
-            client: Client::new(
-                config,
-                service.name,
-                service.host_prefix,
-                endpoint,
-                Payload::Signed,
+            client: Client {
+                config: config.clone(),
+                name: service.name,
+                signing_name: service.host_prefix,
+                payload: Payload::Signed,
                 parse_error,
-            ),
+                clock_offset: AtomicI64::default(),
+            },
             service,
+            endpoint: endpoint(service.host_prefix, &config.region, custom_endpoint),
         }
     }
 
     /// The service's URL, without a slash at its end.
     pub fn endpoint(&self) -> &str {
-        &self.client.endpoint
+        &self.endpoint
     }
 
     /// Calls an operation, such as `AmazonSQS.SendMessage`, with its input as JSON.
@@ -78,7 +80,7 @@ impl JsonClient {
         operation: &'static str,
         input: Vec<u8>,
     ) -> Result<O, AwsError> {
-        let mut request = Request::post(format!("{}/", self.client.endpoint))
+        let mut request = Request::post(format!("{}/", self.endpoint))
             .header(CONTENT_TYPE, self.service.content_type)
             .header("x-amz-target", operation);
         if self.service.is_query_compatible {

@@ -39,10 +39,10 @@ pub trait Connect: Send + Sync + 'static {
     fn connect(&self, url: &Uri) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
-/// An HTTP client that keeps its connections. Clones share them.
+/// An HTTP client that keeps its connections.
 pub struct ConnectionPool<C> {
-    connector: Arc<C>,
-    idle: Arc<Mutex<Vec<IdleConnection>>>,
+    connector: C,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
 struct IdleConnection {
@@ -66,21 +66,12 @@ impl Drop for Connection {
 
 type Origin = (Scheme, Authority);
 
-impl<C> Clone for ConnectionPool<C> {
-    fn clone(&self) -> Self {
-        Self {
-            connector: Arc::clone(&self.connector),
-            idle: Arc::clone(&self.idle),
-        }
-    }
-}
-
 impl<C: Connect> ConnectionPool<C> {
     /// Returns a pool without connections.
     pub fn new(connector: C) -> Self {
         Self {
-            connector: Arc::new(connector),
-            idle: Arc::default(),
+            connector,
+            idle: Mutex::default(),
         }
     }
 

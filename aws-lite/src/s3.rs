@@ -7,10 +7,13 @@ use crate::sign::Payload;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
+use std::sync::atomic::AtomicI64;
 
 /// A client of one bucket.
 pub struct S3Bucket {
     client: Client,
+    /// Without a slash at its end.
+    url: String,
 }
 
 /// What S3 returns for an object that it has stored.
@@ -27,9 +30,16 @@ impl S3Bucket {
     pub fn new(bucket: &str, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
         let custom = custom_endpoint.map(|url| format!("{}/{bucket}", url.trim_end_matches('/')));
         let host_prefix = format!("{bucket}.s3");
-        let endpoint = endpoint(&host_prefix, &config.region, custom.as_deref());
         Self {
-            client: Client::new(config, "S3", "s3", endpoint, Payload::Unsigned, parse_error),
+            client: Client {
+                config: config.clone(),
+                name: "S3",
+                signing_name: "s3",
+                payload: Payload::Unsigned,
+                parse_error,
+                clock_offset: AtomicI64::default(),
+            },
+            url: endpoint(&host_prefix, &config.region, custom.as_deref()),
         }
     }
 
@@ -46,7 +56,7 @@ impl S3Bucket {
         checksum_crc32: &str,
         content: Bytes,
     ) -> Result<PutObjectOutput, AwsError> {
-        let request = Request::put(format!("{}/{key}", self.client.endpoint))
+        let request = Request::put(format!("{}/{key}", self.url))
             .header(CONTENT_LENGTH, content.len())
             .header(CONTENT_TYPE, "application/octet-stream")
             .header("x-amz-checksum-crc32", checksum_crc32)

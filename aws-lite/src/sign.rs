@@ -5,7 +5,7 @@
 use crate::error::BoxError;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -46,15 +46,6 @@ impl Credentials {
     }
 }
 
-/// Signs the requests to one service.
-pub(crate) struct Signer {
-    pub(crate) service: &'static str,
-    pub(crate) region: String,
-    pub(crate) credentials: Credentials,
-    pub(crate) user_agent: &'static str,
-    pub(crate) payload: Payload,
-}
-
 /// Whether the signature covers the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payload {
@@ -63,50 +54,46 @@ pub(crate) enum Payload {
     Unsigned,
 }
 
-impl Signer {
-    /// Adds the headers that authenticate a request, as sent at `now`.
-    pub(crate) fn sign(
-        &self,
-        request: &mut Request<Bytes>,
-        now: OffsetDateTime,
-    ) -> Result<(), BoxError> {
-        let date = now.format(DATE_FORMAT)?;
-        let body_hash = match self.payload {
-            Payload::Signed => hex::encode(Sha256::digest(request.body())),
-            Payload::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
-        };
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(self.user_agent));
-        headers.insert(DATE, HeaderValue::try_from(&date)?);
-        if let Some(token) = &self.credentials.session_token {
-            headers.insert(SECURITY_TOKEN, sensitive(token)?);
-        }
-        if self.payload == Payload::Unsigned {
-            headers.insert(CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
-        }
-        let (names, canonical) = canonical_request(request, &body_hash)?;
-        let day = date.get(..8).unwrap_or_default();
-        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
-        let canonical = hex::encode(Sha256::digest(canonical));
-        let string_to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
-        let signature = hex::encode(hmac(&self.signing_key(day)?, &string_to_sign)?);
-        let key_id = &self.credentials.access_key_id;
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
-        );
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, sensitive(&authorization)?);
-        Ok(())
+/// Adds the headers that authenticate a request to a service, as sent at `now`.
+pub(crate) fn sign(
+    request: &mut Request<Bytes>,
+    payload: Payload,
+    credentials: &Credentials,
+    region: &str,
+    service: &str,
+    now: OffsetDateTime,
+) -> Result<(), BoxError> {
+    let date = now.format(DATE_FORMAT)?;
+    let body_hash = match payload {
+        Payload::Signed => hex::encode(Sha256::digest(request.body())),
+        Payload::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
+    };
+    let headers = request.headers_mut();
+    headers.insert(DATE, HeaderValue::try_from(&date)?);
+    if let Some(token) = &credentials.session_token {
+        headers.insert(SECURITY_TOKEN, sensitive(token)?);
     }
-
-    fn signing_key(&self, day: &str) -> Result<[u8; 32], BoxError> {
-        let secret = Zeroizing::new(format!("AWS4{}", *self.credentials.secret_access_key));
-        let mut key = hmac(secret.as_bytes(), day)?;
-        for part in [&self.region, self.service, "aws4_request"] {
-            key = hmac(&key, part)?;
-        }
-        Ok(key)
+    if payload == Payload::Unsigned {
+        headers.insert(CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
     }
+    let (names, canonical) = canonical_request(request, &body_hash)?;
+    let day = date.get(..8).unwrap_or_default();
+    let scope = format!("{day}/{region}/{service}/aws4_request");
+    let canonical = hex::encode(Sha256::digest(canonical));
+    let string_to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
+    let secret = Zeroizing::new(format!("AWS4{}", *credentials.secret_access_key));
+    let mut key = hmac(secret.as_bytes(), day)?;
+    for part in [region, service, "aws4_request"] {
+        key = hmac(&key, part)?;
+    }
+    let signature = hex::encode(hmac(&key, &string_to_sign)?);
+    let key_id = &credentials.access_key_id;
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    );
+    let headers = request.headers_mut();
+    headers.insert(AUTHORIZATION, sensitive(&authorization)?);
+    Ok(())
 }
 
 /// A header value that `Debug` does not show.

@@ -20,20 +20,19 @@ fn client(http: impl HttpClient, clock: fn() -> SystemTime) -> Client {
         http: Arc::new(http),
         clock,
     };
-    let endpoint = "https://sqs.eu-central-1.amazonaws.com".to_owned();
     // The body of an error is its code.
     let parse_error = |response: &Response<Bytes>| {
         let code = String::from_utf8(response.body().to_vec()).unwrap();
         (Some(code).filter(|code| !code.is_empty()), None)
     };
-    Client::new(
-        &config,
-        "SQS",
-        "sqs",
-        endpoint,
-        Payload::Signed,
+    Client {
+        config,
+        name: "SQS",
+        signing_name: "sqs",
+        payload: Payload::Signed,
         parse_error,
-    )
+        clock_offset: AtomicI64::default(),
+    }
 }
 
 fn request() -> Request<Bytes> {
@@ -164,5 +163,6 @@ async fn signs_every_attempt_for_its_own_time() {
     for request in requests {
         let count = |name| request.headers().get_all(name).iter().count();
         assert_eq!((count("authorization"), count("x-amz-date")), (1, 1));
+        assert_eq!(request.headers().get("user-agent").unwrap(), "test/1");
     }
 }

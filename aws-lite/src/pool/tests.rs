@@ -133,7 +133,7 @@ async fn the_first_request_uses_the_preconnected_connection() {
     let pool = server.pool();
     pool.preconnect("https://a").await.unwrap();
     assert_eq!((server.used(), server.opened()), (vec![], 1));
-    get(&pool.clone(), "https://a/1").await.unwrap();
+    get(&pool, "https://a/1").await.unwrap();
     assert_eq!((server.used(), server.opened()), (vec![1], 1));
 }
 
