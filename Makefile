@@ -95,13 +95,13 @@ faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENC
 judge: ## Compare verifier and event reader with Python implementations on 100,000 cases; CASES=… and SEED=… select the cases
 	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test $(ALL_CRATES) --test differential relay_agrees
 
-mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
+mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library and aws-lite in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
 	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
 
-coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library its own tests reach, file by file; MISSING=1 names the others
+coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library and of aws-lite their own tests reach, file by file; MISSING=1 names the others
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
-		cargo llvm-cov --locked --all-features --lib --test it \
-		--ignore-filename-regex '/tests\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
+		cargo llvm-cov --locked --package labelbox-relay --package aws-lite --all-features --lib --test it \
+		--ignore-filename-regex '/tests\.rs$$|/test_util\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 	@rm -f default_*.profraw # of the programs that tests/it/process.rs starts without our environment
 
 fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to the oracles of tests/fuzzed, side by side; MINUTES=60, TARGET=… plays to one

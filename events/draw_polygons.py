@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws the large sample, label-updated-v1-polygons.payload.json: tree crowns traced on an aerial photo.
+"""Generates the large sample, label-updated-v1-polygons.payload.json: polygons around trees on an aerial photo.
 
     python3 events/draw_polygons.py
 
-The seed is fixed, so the bytes are the same every time. Run regenerate.py afterwards.
+The output is deterministic, because the seed is fixed. Run regenerate.py afterwards.
 """
 
 import json
@@ -16,30 +16,30 @@ PAYLOAD = Path(__file__).parent / "label-updated-v1-polygons.payload.json"
 SEED = 20250321
 ROWS, TREES_PER_ROW, POINTS = 10, 16, 72
 SPACING, MARGIN = 500, 260  # pixels
-FIRST_CROWN_MS, CROWN_MS = 1742544000000, 54_000  # 2025-03-21 08:00 UTC, and what one crown takes
+FIRST_POLYGON_MS, POLYGON_MS = 1742544000000, 54_000  # 2025-03-21 08:00 UTC; time per polygon
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 LABEL_ID = "cm8imx7nr2h8g07dccolauoik"
 SCHEMA_ID = "cm8ibplu4j1gu0y6ol0axdhdu"
 
 
 def compact(value):
-    """Encodes as a JavaScript server does: no spaces, no escapes for text beyond ASCII."""
+    """Serializes like `JSON.stringify`: no spaces, no escapes for non-ASCII characters."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def make_feature_id(dice, number):
-    """Makes a cuid: `c`, the time in base 36, a counter, a fingerprint, randomness."""
-    time, clock = "", FIRST_CROWN_MS + number * CROWN_MS
-    while clock:
-        clock, digit = divmod(clock, len(BASE36))
-        time = BASE36[digit] + time
-    return f"c{time}{number:04d}07dc{''.join(dice.choices(BASE36, k=8))}"
+def make_feature_id(rng, number):
+    """Returns a cuid: `c`, the time in base 36, a counter, a fingerprint, random characters."""
+    timestamp, rest = "", FIRST_POLYGON_MS + number * POLYGON_MS
+    while rest:
+        rest, digit = divmod(rest, len(BASE36))
+        timestamp = BASE36[digit] + timestamp
+    return f"c{timestamp}{number:04d}07dc{''.join(rng.choices(BASE36, k=8))}"
 
 
-def trace_crown(dice, center_x, center_y):
-    """Walks around a crown: a circle with three lobes of random size and direction."""
-    radius = dice.uniform(110, 170)
-    lobes = [(count, dice.uniform(0.02, 0.09), dice.uniform(0, math.tau)) for count in (2, 3, 5)]
+def trace_outline(rng, center_x, center_y):
+    """Returns the outline of a tree: a circle distorted by three random harmonics."""
+    radius = rng.uniform(110, 170)
+    lobes = [(count, rng.uniform(0.02, 0.09), rng.uniform(0, math.tau)) for count in (2, 3, 5)]
     outline = []
     for step in range(POINTS):
         angle = math.tau * step / POINTS
@@ -51,22 +51,22 @@ def trace_crown(dice, center_x, center_y):
     return outline
 
 
-def draw_label(dice):
-    """Draws every crown of the orchard, row by row."""
+def build_label(rng):
+    """Returns a label with one polygon per tree, row by row."""
     objects = []
     for number in range(ROWS * TREES_PER_ROW):
         row, column = divmod(number, TREES_PER_ROW)
-        feature_id = make_feature_id(dice, number)
+        feature_id = make_feature_id(rng, number)
         objects.append({
             "featureId": feature_id,
             "schemaId": SCHEMA_ID,
             "title": "Tree crown",
             "value": "tree_crown",
             "color": "#009A44",
-            "polygon": trace_crown(
-                dice,
-                MARGIN + column * SPACING + dice.uniform(-30, 30),
-                MARGIN + row * SPACING + dice.uniform(-30, 30),
+            "polygon": trace_outline(
+                rng,
+                MARGIN + column * SPACING + rng.uniform(-30, 30),
+                MARGIN + row * SPACING + rng.uniform(-30, 30),
             ),
             "instanceURI": f"https://api.example.com/masks/feature/{feature_id}?token=not-a-real-token",
         })
@@ -74,13 +74,13 @@ def draw_label(dice):
 
 
 def build_payload():
-    """Wraps the label in the delivery that reports it, fields in Labelbox's order."""
+    """Returns the webhook body, with fields in Labelbox's order."""
     return {
         "id": LABEL_ID,
         "createdAt": "2025-03-21T10:26:01.000Z",
         "updatedAt": "2025-03-21T13:08:42.907Z",
         "secondsToLabel": 9641.377,
-        "label": compact(draw_label(random.Random(SEED))),
+        "label": compact(build_label(random.Random(SEED))),
         "agreement": None,
         "benchmarkAgreement": None,
         "deleted": False,

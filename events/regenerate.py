@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes what manifest.json describes: a signed gateway event for every sample, and the table in README.md.
+"""Generates a signed API Gateway event for every sample in manifest.json, and the table of samples in README.md.
 
-    python3 events/regenerate.py            write
-    python3 events/regenerate.py --check    write nothing; name every stale file and exit 1
+    python3 events/regenerate.py            write the files
+    python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
 """
 
 import base64
@@ -16,10 +16,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 SECRET = b"example_secret"
-SOURCE_IP = "35.223.142.181"  # one of the addresses that Labelbox names as its own
+SOURCE_IP = "35.223.142.181"  # one of the addresses that Labelbox publishes
 ACCOUNT_ID, API_ID, STAGE = "123456789012", "a1b2c3d4e5", "prod"
 DOMAIN = f"{API_ID}.execute-api.eu-central-1.amazonaws.com"
-TIMELESS = "2025-03-18T15:00:00.000Z"  # stands in where a body does not say when it happened
+DEFAULT_TIME = "2025-03-18T15:00:00.000Z"  # for bodies without a time
 UNUSED_IDENTITY_FIELDS = (
     "accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType",
     "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn",
@@ -33,63 +33,63 @@ def main():
     samples = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
     if missing := [sample["payload"] for sample in samples if sample["payload"] and not (FOLDER / sample["payload"]).exists()]:
         sys.exit(f"missing: {', '.join(missing)}")
-    wanted = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
-    wanted["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)
+    expected = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
+    expected["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)
     if "--check" in sys.argv:
-        sys.exit(report(find_stale(wanted) + find_strays(wanted, samples)))
-    for name in find_stale(wanted):
-        (FOLDER / name).write_bytes(wanted[name])
+        sys.exit(report(find_stale(expected) + find_orphans(expected, samples)))
+    for name in find_stale(expected):
+        (FOLDER / name).write_bytes(expected[name])
         print(f"wrote {name}")
 
 
-def find_stale(wanted):
-    """Lists the files that are missing or differ from what they should be."""
-    return [name for name, content in wanted.items() if read_if_there(name) != content]
+def find_stale(expected):
+    """Returns the names of files that are missing or differ from their expected content."""
+    return [name for name, content in expected.items() if read_optional(name) != content]
 
 
-def find_strays(wanted, samples):
-    """Lists the JSON files that no sample accounts for."""
-    known = wanted.keys() | {sample["payload"] for sample in samples} | {"manifest.json"}
+def find_orphans(expected, samples):
+    """Returns the names of JSON files that belong to no sample."""
+    known = expected.keys() | {sample["payload"] for sample in samples} | {"manifest.json"}
     return sorted(path.name for path in FOLDER.glob("*.json") if path.name not in known)
 
 
 def report(names):
-    """Names each bad file and returns the exit status."""
+    """Prints the stale files and returns the exit status."""
     for name in names:
         print(f"stale: events/{name}", file=sys.stderr)
     if names:
-        print("`python3 events/regenerate.py` puts that right; a file without a sample is yours to remove", file=sys.stderr)
+        print("run `python3 events/regenerate.py`; delete files that belong to no sample", file=sys.stderr)
     return 1 if names else 0
 
 
-def read_if_there(name):
+def read_optional(name):
     path = FOLDER / name
     return path.read_bytes() if path.exists() else None
 
 
 def encode(event):
-    """Escapes a byte order mark, which no editor shows; other characters stay readable."""
+    """Serializes an event as indented JSON. Escapes byte order marks, which editors do not show."""
     return (json.dumps(event, indent=2, ensure_ascii=False).replace("\ufeff", "\\ufeff") + "\n").encode()
 
 
 def sign(algorithm, body):
-    """Signs as Labelbox does: the raw bytes, and the algorithm's name in front of the hex."""
+    """Returns a signature in Labelbox's format: `<algorithm>=<hex HMAC of the body>`."""
     return f"{algorithm}={hmac.new(SECRET, body, algorithm).hexdigest()}"
 
 
 def build_event(sample):
-    """Wraps a sample's payload in the event that its gateway would hand to the function."""
+    """Wraps a sample's payload in the event that its gateway passes to the function."""
     body = (FOLDER / sample["payload"]).read_bytes() if sample["payload"] else b""
     build = {"http-api-v2": build_http_event, "rest-v1": build_rest_event}[sample["gateway"]]
-    return build(sample, list_headers(sample, body), body)
+    return build(sample, build_headers(sample, body), body)
 
 
 def build_http_event(sample, headers, body):
-    """An HTTP API, payload format 2.0: lower-case headers, and no field where there is no value."""
+    """Builds the event of an HTTP API, payload format 2.0: lower-case headers, fields without a value omitted."""
     route, parameters = find_route(sample["path"])
     route_key = f"{sample['method']} {route}"
     headers = {"content-length": str(len(body)), **headers} if body else headers
-    received = find_time_received(sample)
+    received = compute_received_at(sample)
     event = {
         "version": "2.0",
         "routeKey": route_key,
@@ -118,14 +118,14 @@ def build_http_event(sample, headers, body):
     if parameters:
         event["pathParameters"] = parameters
     if body:
-        event["body"] = carry(sample, body)
+        event["body"] = encode_body(sample, body)
     return {**event, "isBase64Encoded": sample["base64"]}
 
 
 def build_rest_event(sample, headers, body):
-    """A REST API, payload format 1.0: headers as they were sent, twice, and null where there is no value."""
+    """Builds the event of a REST API, payload format 1.0: headers as sent, null for missing values."""
     route, parameters = find_route(sample["path"])
-    received = find_time_received(sample)
+    received = compute_received_at(sample)
     return {
         "resource": route,
         "path": sample["path"],
@@ -158,13 +158,13 @@ def build_rest_event(sample, headers, body):
             "deploymentId": "q4w8zr",
             "apiId": API_ID,
         },
-        "body": carry(sample, body) if body else None,
+        "body": encode_body(sample, body) if body else None,
         "isBase64Encoded": sample["base64"],
     }
 
 
-def list_headers(sample, body):
-    """Lists what the sender and the gateway put on the request. The training calls have no type, topic or id."""
+def build_headers(sample, body):
+    """Returns the headers of the sender and the gateway. Training requests lack content type, topic and delivery id."""
     headers = {
         "Accept": "*/*",
         "Content-Type": sample.get("content_type", "application/json") if is_webhook(sample) else None,
@@ -182,12 +182,12 @@ def list_headers(sample, body):
     return {name: value for name, value in headers.items() if value is not None}
 
 
-def carry(sample, body):
+def encode_body(sample, body):
     return base64.b64encode(body).decode() if sample["base64"] else body.decode()
 
 
 def find_route(path):
-    """Names the route that a path takes, and the parameters it carries."""
+    """Returns the route of a path and its path parameters."""
     webhook = path.removeprefix("/webhooks/")
     return ("/webhooks/{webhook}", {"webhook": webhook}) if webhook != path else (path, {})
 
@@ -196,9 +196,9 @@ def is_webhook(sample):
     return sample["path"].startswith("/webhooks/")
 
 
-def find_time_received(sample):
-    """Lets a delivery arrive 1.25 s after what it reports, so that events never depend on the clock."""
-    occurred_at = datetime.fromisoformat((sample["expect"]["occurred_at"] or TIMELESS).replace("Z", "+00:00"))
+def compute_received_at(sample):
+    """Returns the time 1.25 s after the event, so that the output does not depend on the clock."""
+    occurred_at = datetime.fromisoformat((sample["expect"]["occurred_at"] or DEFAULT_TIME).replace("Z", "+00:00"))
     return occurred_at + timedelta(seconds=1.25)
 
 
@@ -207,12 +207,12 @@ def to_milliseconds(time):
 
 
 def make_short_id(sample):
-    """Makes up a request id in API Gateway's form: 15 characters and an equals sign."""
+    """Returns a request id in API Gateway's format: 15 characters and an equals sign."""
     return base64.urlsafe_b64encode(hash_name(sample)).decode()[:15] + "="
 
 
 def make_trace_id(sample):
-    seconds = to_milliseconds(find_time_received(sample)) // 1000
+    seconds = to_milliseconds(compute_received_at(sample)) // 1000
     return f"Root=1-{seconds:08x}-{hash_name(sample).hex()[:24]}"
 
 
@@ -221,11 +221,11 @@ def hash_name(sample):
 
 
 def fill_table(readme, samples):
-    """Puts the table of samples between the README's two markers."""
+    """Replaces the table of samples between the two markers in the README."""
     head, begin, rest = readme.decode().partition(TABLE_BEGIN)
     _, end, tail = rest.partition(TABLE_END)
     if not begin or not end:
-        sys.exit("events/README.md has lost a marker of its table")
+        sys.exit("events/README.md lacks a marker of the table")
     rows = ["| sample | topic or call | what it shows | queue |", "|---|---|---|---|"]
     for sample in samples:
         name, topic, queue = sample["name"], sample["topic"], sample["expect"]["queue"]

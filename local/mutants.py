@@ -1,4 +1,5 @@
-"""What `make mutants` does: cargo-mutants over `src/`, first with the rooms' own tests, then the survivors with `tests/it`.
+"""What `make mutants` does: cargo-mutants over `src/` and `aws-lite/`, first with the modules' own tests, then the survivors with
+`tests/it`.
 
 Most mutants die in their own room, whose tests are built in seconds; only what survives there is worth the whole relay.
 Ends with 1 when less than 95 % of what compiles is noticed.
@@ -38,7 +39,8 @@ def main() -> int:
 def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
     """Runs cargo-mutants with some of the tests, and gives what came of each mutant."""
     output = _OUT / name
-    command = [_CARGO_MUTANTS, "mutants", f"--output={output}", *which]
+    packages = ["--package=labelbox-relay", "--package=aws-lite"]
+    command = [_CARGO_MUTANTS, "mutants", f"--output={output}", *packages, *which]
     # The crates that `make test` has compiled together, so that their dependencies are used here, too. Which tests is said to cargo
     # and not to them, so that nothing else is built either.
     cargo = ["--locked", "--workspace", "--exclude=usual", *tests]

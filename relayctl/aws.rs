@@ -124,7 +124,7 @@ where
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        (None, _) => chain(error),
+        (None, _) => error_chain(error),
     }
 }
 

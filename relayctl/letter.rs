@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{
     MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
 };
 use labelbox_relay::message::Checksums;
-use labelbox_relay::queue::verify_response;
+use labelbox_relay::queue::{SendMessageOutput, verify_response};
 use std::collections::HashMap;
 
 /// A message as it goes to a queue.
@@ -66,6 +66,11 @@ pub async fn send(sqs: &Client, queue_url: &str, letter: Letter) -> Result<Strin
             .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
     }
     let confirmation = request.send().await.map_err(|error| aws::said(&error))?;
+    let confirmation = SendMessageOutput {
+        message_id: confirmation.message_id,
+        md5_of_message_body: confirmation.md5_of_message_body,
+        md5_of_message_attributes: confirmation.md5_of_message_attributes,
+    };
     verify_response(confirmation, &expected).map_err(|error| error.to_string())
 }
 

@@ -64,7 +64,7 @@ async fn get(
     // What is not read stays where it is: a payload may have ten megabytes, and a line of a terminal has none of it.
     while enough.is_none_or(|enough| bytes.len() < enough) {
         let Some(more) = body.next().await else { break };
-        let more = more.map_err(|error| format!("it cannot be had: {}", chain(&error)))?;
+        let more = more.map_err(|error| format!("it cannot be had: {}", error_chain(&error)))?;
         bytes.extend_from_slice(&more);
     }
     Ok(bytes)

@@ -197,7 +197,7 @@ impl Sender {
 }
 
 fn no_answer(error: &reqwest::Error) -> Said {
-    let error = chain(error);
+    let error = error_chain(error);
     Said {
         error: Some(format!("no answer: {error}")),
         ..Said::default()

@@ -2,10 +2,13 @@
 
 use crate::letter::Letter;
 use crate::stack::Entity;
-use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName};
-use labelbox_relay::message::{PAYLOAD_SIZE, POINTER_CLASS, group_id};
-use labelbox_relay::spill::{self, SpilledMessage, Value};
+use aws_sdk_sqs::types::MessageAttributeValue;
+use labelbox_relay::message::{
+    AttributeValue, PAYLOAD_SIZE, POINTER_CLASS, SendMessageRequest, group_id,
+};
+use labelbox_relay::spill;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Why a spilled message cannot be sent.
@@ -47,16 +50,15 @@ impl<'k> Key<'k> {
 /// group and the deduplication id that the function would have given, a standard queue neither.
 pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unsendable> {
     let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());
-    let mut record: SpilledMessage<'static> =
+    let mut record: SendMessageRequest<'static> =
         serde_json::from_slice(object).map_err(|error| not_a_record(&error))?;
-    let trace = MessageSystemAttributeName::AwsTraceHeader;
-    let trace = record.message_system_attributes.remove(trace.as_str());
+    let trace = record.take_trace();
     let attributes: HashMap<_, _> = record
         .message_attributes
         .into_iter()
         .map(|(name, value)| {
             Ok((
-                name,
+                name.into_owned(),
                 attribute(value).map_err(|error| not_a_record(&error))?,
             ))
         })
@@ -64,22 +66,26 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     let mut letter = Letter {
         body: record.message_body.into_owned(),
         attributes,
-        trace: trace.map(|value| value.string_value),
+        trace,
         group_id: None,
         dedup_id: None,
     };
     check(key, &letter)?;
     if is_fifo {
         let computed = || group_id(letter.attribute("entity_id"), key.dedup_id);
-        letter.group_id = Some(record.message_group_id.unwrap_or_else(computed));
+        letter.group_id = Some(
+            record
+                .message_group_id
+                .map_or_else(computed, Cow::into_owned),
+        );
         // The record's own id: the queue may hold something else under the event's.
         let dedup_id = record.message_deduplication_id;
-        letter.dedup_id = Some(dedup_id.unwrap_or_else(|| key.dedup_id.to_owned()));
+        letter.dedup_id = Some(dedup_id.map_or_else(|| key.dedup_id.to_owned(), Cow::into_owned));
     }
     Ok(letter)
 }
 
-fn attribute(value: Value) -> Result<MessageAttributeValue, impl std::error::Error> {
+fn attribute(value: AttributeValue<'_>) -> Result<MessageAttributeValue, impl std::error::Error> {
     MessageAttributeValue::builder()
         .data_type(value.data_type)
         .string_value(value.string_value)

@@ -1,7 +1,8 @@
-//! Where large and stranded messages go: the need as a trait, and Amazon S3, which fills it.
+//! The `Bucket` trait, and its implementation for Amazon S3.
 
-use crate::aws::{Confirmation, Service, put_object};
+use crate::config::Config;
 use crate::message::md5_of;
+use aws_lite::{AwsConfig, PutObjectOutput, S3Bucket};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -22,22 +23,25 @@ pub trait Bucket {
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// The bucket refused or did not answer in time, retries included.
-    #[error("the bucket did not take the object")]
+    #[error("the bucket did not store the object")]
     NotStored(#[source] Box<dyn Error + Send + Sync>),
     /// The confirmation is not for the bytes that were sent.
-    #[error("the bucket confirmed other bytes than those sent")]
+    #[error("the bucket confirmed different bytes")]
     ChecksumMismatch,
 }
 
 /// One S3 bucket.
 pub struct S3 {
-    bucket: Service,
+    bucket: S3Bucket,
 }
 
 impl S3 {
-    /// Stores in this bucket.
-    pub fn new(bucket: Service) -> Self {
-        Self { bucket }
+    /// Stores in the bucket in the settings.
+    pub fn new(config: &Config, aws: &AwsConfig) -> Self {
+        let endpoint = config.aws.s3_endpoint.as_deref();
+        Self {
+            bucket: S3Bucket::new(&config.bucket, aws, endpoint),
+        }
     }
 }
 
@@ -45,9 +49,10 @@ impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
-        let stored = put_object(&self.bucket, key, &checksum, content.clone()).await;
-        let confirmation = stored.map_err(|error| BucketError::NotStored(error.into()))?;
-        if is_confirmed(&confirmation, &checksum, &content) {
+        let stored = self.bucket.put_object(key, &checksum, content.clone());
+        let output = stored.await;
+        let output = output.map_err(|error| BucketError::NotStored(error.into()))?;
+        if is_confirmed(&output, &checksum, &content) {
             Ok(())
         } else {
             Err(BucketError::ChecksumMismatch)
@@ -55,12 +60,13 @@ impl Bucket for S3 {
     }
 }
 
-/// Any proxy can say 200. S3 stores nothing whose checksum is not the one that we sent, and says which one it stored.
-/// Emulators may not say it, but their ETag is the MD5 of what they stored.
+/// Whether a response confirms this content; any proxy can respond 200. S3 rejects content that does not match the
+/// checksum in the request, and returns the checksum of what it stored. MiniStack, which `make run` uses, returns none (as
+/// of 1.5.33), but its ETag is the MD5 of what it stored.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>.
-fn is_confirmed(confirmation: &Confirmation, checksum: &str, content: &[u8]) -> bool {
-    match (&confirmation.checksum_crc32, &confirmation.e_tag) {
+fn is_confirmed(output: &PutObjectOutput, checksum: &str, content: &[u8]) -> bool {
+    match (&output.checksum_crc32, &output.e_tag) {
         (Some(stored), Some(_)) => stored == checksum,
         (None, Some(etag)) => etag.trim_matches('"') == md5_of(content),
         (_, None) => false,

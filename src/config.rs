@@ -1,13 +1,14 @@
-//! Settings as one typed value, read through a lookup function; what is wrong with them is said all at once.
+//! The settings, from environment variables. All errors are reported at once.
 
 mod env_reader;
 
-use aws_credential_types::Credentials;
+use aws_lite::{AwsConfig, Credentials, HttpClient};
 use env_reader::EnvReader;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tracing::Level;
 
 /// The largest message that SQS takes, attributes included. Source:
@@ -15,39 +16,39 @@ use tracing::Level;
 const MAX_INLINE_KIB: usize = 1024;
 const MAX_SECRET_TTL_SECONDS: u64 = 86_400;
 
-/// Everything that the relay can be told.
+/// The settings of the relay.
 #[derive(Debug)]
 pub struct Config {
     /// Name or ARN of the secret in Secrets Manager.
     pub secret_id: String,
-    /// How old a fetched secret may be.
+    /// The age limit of a fetched secret.
     pub secret_ttl: Duration,
-    /// The kind of all queues.
+    /// The type of all queues.
     pub queue_type: QueueType,
-    /// Where each entity's events go.
+    /// The URL of each entity's queue.
     pub queue_urls: QueueUrls,
-    /// Which addresses may send.
+    /// The source addresses that may send.
     pub sources: SourceAllowlist,
-    /// The names that `GET /training/models` answers.
+    /// The model names for `GET /training/models`.
     pub training_models: Vec<String>,
-    /// The largest message that goes inline, in bytes, attributes included.
+    /// The largest message in bytes, with its attributes, whose body is sent inline.
     pub inline_limit: usize,
-    /// The bucket for bodies that a queue cannot carry, and for messages that a queue did not take.
+    /// The bucket for payloads and spilled messages.
     pub bucket: String,
-    /// The least important level that is logged.
+    /// The lowest level that is logged.
     pub log_level: Level,
-    /// What the names of our metrics are under.
+    /// The namespace of the metrics.
     pub metrics_namespace: String,
     /// Region, credentials, endpoints.
     pub aws: AwsSettings,
 }
 
-/// The kinds of SQS queue.
+/// The type of an SQS queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueType {
-    /// First in, first out within a group; duplicates within five minutes are dropped.
+    /// Ordered within a message group; duplicates within five minutes are dropped.
     Fifo,
-    /// No order, no deduplication.
+    /// Not ordered, not deduplicated.
     Standard,
 }
 
@@ -66,17 +67,17 @@ pub struct QueueUrls {
     pub unrouted: String,
 }
 
-/// Which source addresses may send.
+/// The source addresses that may send.
 #[derive(Debug, Clone)]
 pub struct SourceAllowlist {
-    /// Networks that may; an empty list means any.
+    /// The allowed networks; an empty list allows any address.
     pub allowed: Vec<IpNet>,
-    /// Whether others are turned away, or only counted.
+    /// Whether requests from other addresses are refused, or only counted.
     pub enforced: bool,
 }
 
 impl SourceAllowlist {
-    /// Whether `address` is in the list. An address that is not known is only in the empty list.
+    /// Whether `address` is allowed. An unknown address is only allowed by an empty list.
     pub fn allow(&self, address: Option<IpAddr>) -> bool {
         let contains = |address: IpAddr| {
             self.allowed
@@ -120,15 +121,26 @@ impl std::fmt::Debug for AwsSettings {
 }
 
 impl AwsSettings {
-    /// Whether no service is at an address of its user's own.
-    pub fn is_all_at_aws(&self) -> bool {
+    /// Whether a service is not at AWS.
+    pub fn has_custom_endpoint(&self) -> bool {
         [
             &self.sqs_endpoint,
             &self.secrets_manager_endpoint,
             &self.s3_endpoint,
         ]
         .into_iter()
-        .all(Option::is_none)
+        .any(Option::is_some)
+    }
+
+    /// What the clients of all services have in common.
+    pub fn for_clients(&self, http: Arc<dyn HttpClient>, clock: fn() -> SystemTime) -> AwsConfig {
+        AwsConfig {
+            region: self.region.clone(),
+            credentials: self.credentials.clone(),
+            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
+            http,
+            clock,
+        }
     }
 
     fn read(settings: &mut EnvReader<'_>) -> Self {
@@ -145,13 +157,7 @@ impl AwsSettings {
         );
         Self {
             region: settings.required("AWS_REGION"),
-            credentials: Credentials::new(
-                key_id,
-                key,
-                settings.optional("AWS_SESSION_TOKEN"),
-                None,
-                "Environment",
-            ),
+            credentials: Credentials::new(key_id, key, settings.optional("AWS_SESSION_TOKEN")),
             ca_bundle: settings.optional("AWS_CA_BUNDLE").map(PathBuf::from),
             sqs_endpoint,
             secrets_manager_endpoint,
@@ -160,16 +166,16 @@ impl AwsSettings {
     }
 }
 
-/// What is wrong with the settings: every variable by name, in one message.
+/// The errors in the settings, each with the name of its variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the settings are wrong: {}", .0.join("; "))]
+#[error("invalid settings: {}", .0.join("; "))]
 pub struct ConfigError(Vec<String>);
 
 impl Config {
-    /// Reads the settings, each from the variable that `lookup` is asked for.
+    /// Loads the settings with a function that returns the value of an environment variable.
     ///
     /// # Errors
-    /// When a variable is missing or malformed; the message names all of them.
+    /// If variables are missing or invalid. The message names all of them.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut settings = EnvReader::new(&lookup);
         let queue_type = settings.one_of(
@@ -209,12 +215,26 @@ impl Config {
             metrics_namespace: settings.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
             aws: AwsSettings::read(&mut settings),
         };
+        UNSUPPORTED.iter().for_each(|name| settings.reject(name));
         match settings.into_errors() {
             errors if errors.is_empty() => Ok(config),
             errors => Err(ConfigError(errors)),
         }
     }
 }
+
+/// Variables that the AWS SDKs honour and the relay does not. Ignoring them would send data where it must not go. Source:
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>.
+const UNSUPPORTED: [&str; 8] = [
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::ERROR),
@@ -224,7 +244,7 @@ const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::TRACE),
 ];
 
-/// Settings for tests of what speaks to AWS: a region, credentials, and whatever else has to be there.
+/// The required settings, for tests.
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 pub(crate) fn offline() -> Config {
@@ -238,6 +258,14 @@ pub(crate) fn offline() -> Config {
         _ => None,
     })
     .unwrap()
+}
+
+/// The clients' settings of [`offline`], over an HTTP client, at a clock that says 1970.
+#[cfg(test)]
+pub(crate) fn offline_aws(http: impl HttpClient) -> AwsConfig {
+    offline()
+        .aws
+        .for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

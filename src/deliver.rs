@@ -1,79 +1,92 @@
-//! When an event counts as durable: its queue has confirmed it, or else the bucket has.
+//! Makes a message durable: its queue confirms it, or else the bucket does.
 
 use crate::bucket::{Bucket, BucketError};
-use crate::deadlines::{DeadlineExceeded, Stopwatch};
-use crate::error::IngestError;
+use crate::deadlines::{DeadlineExceeded, Deadlines};
+use crate::error::error_chain;
 use crate::message::{Message, Payload};
 use crate::queue::{Queue, QueueError};
-use crate::request_context::RequestContext;
-use crate::spill::{self, SpilledMessage};
+use crate::report::StageDurations;
+use crate::spill;
 
 /// Where the durable copy of an event is.
 #[derive(Debug)]
 pub enum Destination {
     /// In the queue of its entity.
-    Queued {
-        /// SQS's id of the message.
+    Queue {
+        /// The message id that SQS returned.
         message_id: String,
     },
     /// In the bucket, until somebody sends it to its queue.
-    Spilled {
-        /// The key of its record.
+    Spill {
+        /// The key of the spilled message.
         key: String,
         /// Why it is not in its queue.
         reason: QueueError,
     },
 }
 
-/// Makes a message durable, its payload first.
+/// No durable copy of an event is confirmed: the sender has to send it again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// SQS does not accept the body, and the bucket did not confirm that it stored it.
+    #[error("the payload could not be stored")]
+    PayloadNotStored(#[source] BucketError),
+    /// Neither the queue nor the bucket confirmed the message.
+    #[error("the event could not be stored: {}; nor could it be spilled", error_chain(.queue))]
+    NotDurable {
+        /// Why the message is not in its queue.
+        queue: QueueError,
+        /// Why it is not in the bucket.
+        #[source]
+        bucket: BucketError,
+    },
+}
+
+/// Stores the payload, if there is one, and then sends the message; spills the message if its queue does not confirm it.
 ///
 /// # Errors
-/// When there is no confirmed copy; the sender must try again.
+/// If no durable copy is confirmed.
 pub async fn deliver(
     bucket: &impl Bucket,
     queue: &impl Queue,
     message: &Message,
     payload: Option<Payload>,
-    course: &mut RequestContext,
-) -> Result<Destination, IngestError> {
+    deadlines: Deadlines,
+) -> (Result<Destination, DeliveryError>, StageDurations) {
+    let mut durations = StageDurations::default();
     if let Some(Payload { key, bytes, .. }) = payload {
-        let watch = Stopwatch::start();
-        let stored = course.schedule.payload(bucket.put(&key, bytes)).await;
-        course.times.payload = Some(watch.time());
-        in_time(stored).map_err(IngestError::PayloadNotStored)?;
+        let (stored, duration) = deadlines.payload.run(bucket.put(&key, bytes)).await;
+        durations.payload = Some(duration);
+        if let Err(error) = in_time(stored) {
+            return (Err(DeliveryError::PayloadNotStored(error)), durations);
+        }
     }
-    let watch = Stopwatch::start();
-    let sent = course.schedule.queue(queue.send(message)).await;
-    course.times.queue = Some(watch.time());
-    match sent.unwrap_or_else(|late| Err(QueueError::NotSent(late.into()))) {
-        Ok(message_id) => Ok(Destination::Queued { message_id }),
-        Err(reason) => spill(bucket, message, reason, course).await,
-    }
-}
-
-async fn spill(
-    bucket: &impl Bucket,
-    message: &Message,
-    reason: QueueError,
-    course: &mut RequestContext,
-) -> Result<Destination, IngestError> {
+    let (sent, duration) = deadlines.queue.run(queue.send(message)).await;
+    durations.queue = Some(duration);
+    let reason = match sent.unwrap_or_else(|exceeded| Err(QueueError::NotSent(exceeded.into()))) {
+        Ok(message_id) => return (Ok(Destination::Queue { message_id }), durations),
+        Err(error) => error,
+    };
     let key = spill::key(message);
-    let watch = Stopwatch::start();
-    let stored = match SpilledMessage::of(message).to_json() {
-        Ok(record) => in_time(course.schedule.spill(bucket.put(&key, record)).await),
+    let stored = match spill::record(message) {
+        Ok(json) => {
+            let (stored, duration) = deadlines.response.run(bucket.put(&key, json)).await;
+            durations.spill = Some(duration);
+            in_time(stored)
+        }
         Err(error) => Err(BucketError::NotStored(error.into())),
     };
-    course.times.spill = Some(watch.time());
-    match stored {
-        Ok(()) => Ok(Destination::Spilled { key, reason }),
-        Err(bucket) => Err(IngestError::DeliveryFailed {
+    let destination = match stored {
+        Ok(()) => Ok(Destination::Spill { key, reason }),
+        Err(bucket) => Err(DeliveryError::NotDurable {
             queue: reason,
             bucket,
         }),
-    }
+    };
+    (destination, durations)
 }
 
-/// What the bucket has not confirmed in time counts as not stored.
+/// An object that the bucket has not confirmed in time counts as not stored.
 fn in_time(stored: Result<Result<(), BucketError>, DeadlineExceeded>) -> Result<(), BucketError> {
-    stored.unwrap_or_else(|late| Err(BucketError::NotStored(late.into())))
+    stored.unwrap_or_else(|exceeded| Err(BucketError::NotStored(exceeded.into())))
 }

@@ -1,4 +1,4 @@
-//! What a verified body says: which entity it is about, and its ids and time. Nothing else is read.
+//! Reads the entity, ids and time of an event from a verified body. Nothing else is read.
 
 mod body;
 mod json;
@@ -13,34 +13,34 @@ use time::{OffsetDateTime, UtcOffset};
 /// The topic of a training run; Labelbox sends no topic header with it.
 pub const MODEL_RUN_CREATED: &str = "MODEL_RUN_CREATED";
 
-/// What an event is about, and so the queue that it goes to.
+/// What an event is about. It decides the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entity {
-    /// A label was made, changed or deleted.
+    /// A label was created, updated or deleted.
     Label,
     /// A data row moved in a workflow.
     Workflow,
-    /// A review was made, changed or deleted (old webhooks only).
+    /// A review was created, updated or deleted (old webhooks only).
     Review,
-    /// A training run was asked for.
+    /// A training run was requested.
     ModelRun,
-    /// Nobody knows yet: a home for everything that the others do not take.
+    /// None of the others.
     Unrouted(Reason),
 }
 
 /// Why an event is unrouted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The topic is none that we know.
+    /// The topic is not known.
     UnknownTopic,
-    /// There is no usable topic.
+    /// There is no valid topic.
     NoTopic,
     /// The body is not a JSON object.
     Unreadable,
 }
 
 impl Entity {
-    /// The name in messages, answers and logs.
+    /// Its name in messages, responses and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Label => "label",
@@ -51,7 +51,7 @@ impl Entity {
         }
     }
 
-    /// Topics as Labelbox names them, upper case. Source: <https://docs.labelbox.com/reference/webhook>.
+    /// The entity of a topic in upper case. Source: <https://docs.labelbox.com/reference/webhook>.
     fn of_topic(topic: Option<&str>) -> Self {
         match topic {
             None => Self::Unrouted(Reason::NoTopic),
@@ -65,7 +65,7 @@ impl Entity {
 }
 
 impl Reason {
-    /// The name in messages and logs.
+    /// Its name in messages and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnknownTopic => "unknown_topic",
@@ -75,30 +75,30 @@ impl Reason {
     }
 }
 
-/// What the relay knows of one event.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What it is about.
     pub entity: Entity,
-    /// The topic, upper case.
+    /// The topic in upper case.
     pub topic: Option<String>,
-    /// The id of the label, review, data row or model run, as Labelbox wrote it.
+    /// The id of the label, review, data row or model run.
     pub entity_id: Option<String>,
-    /// The id of the only project that it belongs to.
+    /// The id of its project, if it has exactly one.
     pub project_id: Option<String>,
-    /// When it happened, by the body: RFC 3339, UTC, milliseconds, so that texts sort as times do.
+    /// When it happened, from the body: RFC 3339 in UTC with milliseconds, so that strings sort as times do.
     pub occurred_at: Option<String>,
 }
 
 impl Event {
-    /// Reads the body of a webhook delivery. Never fails: what the body does not say is `None`, and an event that no
-    /// queue is for is [`Entity::Unrouted`].
+    /// Reads the body of a webhook delivery. Never fails: what the body lacks is `None`, and an event of an unknown kind is
+    /// [`Entity::Unrouted`].
     pub fn of_webhook(verified: &Verified, topic: Option<&str>) -> Self {
         let topic = topic.map(str::to_ascii_uppercase);
         Self::read(verified, Entity::of_topic(topic.as_deref()), topic)
     }
 
-    /// Reads the body of a request for a training run; never fails either.
+    /// Reads the body of a request for a training run. Never fails either.
     pub fn of_model_run(verified: &Verified) -> Self {
         Self::read(
             verified,
@@ -108,7 +108,7 @@ impl Event {
     }
 
     fn read(verified: &Verified, entity: Entity, topic: Option<String>) -> Self {
-        let Some(body) = Body::read(verified.body()) else {
+        let Some(body) = Body::parse(verified.body()) else {
             let reason = if let Entity::Unrouted(reason) = entity {
                 reason
             } else {
@@ -139,25 +139,25 @@ impl Event {
     }
 }
 
-/// RFC 3339 in, the same time in UTC with milliseconds out. Labelbox writes `Z` and `+00:00`, with and without
-/// milliseconds; as texts those would not sort.
+/// Converts an RFC 3339 time to UTC with milliseconds. Labelbox writes `Z` and `+00:00`, with and without milliseconds,
+/// which do not sort as strings.
 fn normalize(time: &str) -> Option<String> {
-    // Between date and time RFC 3339 has these; the parser takes anything there.
+    // The separators of RFC 3339; the parser accepts any.
     if !matches!(time.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;
     }
     let time = OffsetDateTime::parse(time, &Rfc3339)
         .ok()?
         .checked_to_offset(UtcOffset::UTC)?;
-    // RFC 3339 has four digits for the year, which the last and the first day can leave on the way to UTC.
+    // RFC 3339 has years of four digits, which the conversion to UTC can leave.
     (0..=9999).contains(&time.year()).then(|| timestamp(time))
 }
 
-/// A time as messages carry it: RFC 3339, UTC, milliseconds.
+/// Formats a time as in messages: RFC 3339 in UTC with milliseconds.
 pub fn timestamp(time: OffsetDateTime) -> String {
     const FORMAT: &[BorrowedFormatItem<'_>] =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    // The format has no part that a UTC time lacks, so this never falls back.
+    // A UTC time has every component of the format, so this does not fail.
     time.format(FORMAT).unwrap_or_default()
 }
 

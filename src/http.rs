@@ -1,5 +1,6 @@
-//! Request to answer: the order of the checks, and one log line. Routes and statuses are in rooms of their own.
+//! Handles HTTP requests: the order of the checks, the response, and the log line.
 
+mod exchange;
 mod gateway;
 mod request;
 mod response;
@@ -10,31 +11,34 @@ pub use request::{MalformedBase64, RawBody, Request};
 pub use response::{ApiError, Success};
 pub use route::Route;
 
+use crate::authenticate::SecretScope;
 use crate::bucket::Bucket;
 use crate::config::{Config, SourceAllowlist};
+use crate::deadlines::Deadlines;
 use crate::queue::Queue;
-use crate::receive::{Delivery, Relay, SecretScope};
-use crate::request_context::RequestContext;
+use crate::receive::{Delivery, Relay};
+use crate::report::Report;
 use crate::secrets::SecretStore;
 use crate::signature::{InvalidSignature, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
-use crate::telemetry::{self, Log, RequestLog};
+use crate::telemetry::{self, Log};
 use crate::training::model_list;
+pub(crate) use exchange::Exchange;
 use lambda_http::Context;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, Response};
 use response::into_response;
 use std::time::{Duration, SystemTime};
 
-/// Header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
+/// The header with the topic. Source: <https://docs.labelbox.com/reference/webhook>.
 const TOPIC_HEADER: &str = "x-labelbox-event";
 
-/// Header with the delivery id. Same source.
+/// The header with the delivery id. Same source.
 const DELIVERY_ID_HEADER: &str = "x-labelbox-id";
 
-/// The longest header value that is used, in bytes.
+/// Longer header values count as missing.
 const MAX_HEADER_BYTES: usize = 256;
 
-/// Where requests come in.
+/// Handles the requests of every route.
 pub struct WebhookHandler<S, Q, B> {
     relay: Relay<S, Q, B>,
     sources: SourceAllowlist,
@@ -44,7 +48,7 @@ pub struct WebhookHandler<S, Q, B> {
 }
 
 impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
-    /// Opens the door to a relay.
+    /// A handler in front of `relay`.
     pub fn new(
         config: &Config,
         relay: Relay<S, Q, B>,
@@ -60,31 +64,32 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         }
     }
 
-    /// Does what is better done before the first request.
+    /// Prepares for the first request.
     pub async fn warm_up(&self) {
-        self.relay.warm_up((self.clock)()).await;
+        self.relay.authenticator().warm_up((self.clock)()).await;
     }
 
-    /// Answers a gateway's event, whatever it is.
+    /// Handles an invocation, and writes its log line. Always returns a response.
     pub async fn handle(&self, event: GatewayEvent, context: &Context) -> GatewayResponse {
         match event.into_request(context) {
-            Ok(request) => self.answer(request).await.into(),
+            Ok(request) => self.handle_request(request).await.into(),
             Err(EventError::NotHttp) => {
                 telemetry::not_an_http_request(&context.request_id);
                 into_response(&Err(ApiError::NoRoute)).into()
             }
             Err(EventError::Unreadable) => {
                 let now = (self.clock)();
-                let unread = Request {
+                let request = Request {
                     request_id: context.request_id.clone(),
                     ..Request::default()
                 };
-                self.respond(&RequestLog {
-                    request: &unread,
+                self.respond(&Exchange {
+                    request: &request,
                     route: None,
                     body_bytes: 0,
                     outcome: &Err(ApiError::Unreadable),
-                    course: &RequestContext::starting_now(None),
+                    report: &Report::default(),
+                    is_source_allowed: true,
                     started: now,
                     ended: now,
                 })
@@ -93,65 +98,71 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         }
     }
 
-    /// Answers a request, whatever it is, and writes its log line.
-    pub async fn answer(&self, mut request: Request) -> Response<String> {
+    /// Handles a request, and writes its log line.
+    pub async fn handle_request(&self, mut request: Request) -> Response<String> {
         let started = (self.clock)();
-        let mut course = RequestContext::starting_now(time_left(&request, started));
+        let deadlines = Deadlines::starting_now(time_left(&request, started));
         let body = std::mem::take(&mut request.body);
         let body_bytes = body.byte_count();
         let route = Route::of_path(&request.path);
-        let outcome = match self.check(&request, route.as_ref(), &mut course) {
+        let is_source_allowed = match &route {
+            Some(route) if route.allows(&request.method) && *route != Route::Health => {
+                self.sources.allow(request.source)
+            }
+            _ => true,
+        };
+        let (outcome, report) = match self.check(&request, route.as_ref(), is_source_allowed) {
             Ok(route) => {
-                self.dispatch(&request, route, body, started, &mut course)
+                self.dispatch(&request, route, body, started, deadlines)
                     .await
             }
-            Err(refusal) => {
-                course.is_signed_but_refused = self.is_signed(&request, route.as_ref(), body);
-                Err(refusal)
+            Err(error) => {
+                let report = Report {
+                    has_valid_signature: self.has_valid_signature(&request, route.as_ref(), body),
+                    ..Report::default()
+                };
+                (Err(error), report)
             }
         };
-        self.respond(&RequestLog {
+        self.respond(&Exchange {
             request: &request,
             route: route.as_ref(),
             body_bytes,
             outcome: &outcome,
-            course: &course,
+            report: &report,
+            is_source_allowed,
             started,
             ended: (self.clock)(),
         })
     }
 
-    /// Writes the log line of a request, and gives the answer to it.
-    fn respond(&self, line: &RequestLog<'_>) -> Response<String> {
-        self.log.write(line);
-        let mut answer = into_response(line.outcome);
-        if line.request.method == Method::HEAD.as_str() {
-            answer.body_mut().clear();
+    /// Writes the log line of a request, and returns its response.
+    fn respond(&self, exchange: &Exchange<'_>) -> Response<String> {
+        self.log.write(&exchange.request_log());
+        let mut response = into_response(exchange.outcome);
+        if exchange.request.method == Method::HEAD.as_str() {
+            response.body_mut().clear();
         }
-        answer
+        response
     }
 
-    /// Checks all that can be checked without the body, in the order of the contract.
+    /// Checks what does not need the body, in the documented order.
     fn check<'r>(
         &self,
         request: &Request,
         route: Option<&'r Route>,
-        course: &mut RequestContext,
+        is_source_allowed: bool,
     ) -> Result<&'r Route, ApiError> {
         let route = route.ok_or(ApiError::NoRoute)?;
-        if !route.takes(&request.method) {
+        if !route.allows(&request.method) {
             return Err(ApiError::MethodNotAllowed {
                 allow: route.allow(),
             });
         }
-        if *route == Route::Health {
-            return Ok(route);
-        }
-        course.is_source_allowed = self.sources.allow(request.source);
-        if !course.is_source_allowed && self.sources.enforced {
+        if !is_source_allowed && self.sources.enforced {
             return Err(ApiError::SourceNotAllowed);
         }
-        // Labelbox's training calls name no content type.
+        // Labelbox's training requests have no content type.
         if matches!(route, Route::Webhook(_)) && !is_json(request.values(CONTENT_TYPE.as_str())) {
             return Err(ApiError::UnsupportedMediaType);
         }
@@ -164,15 +175,26 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         route: &Route,
         body: RawBody,
         now: SystemTime,
-        course: &mut RequestContext,
-    ) -> Result<Success, ApiError> {
+        deadlines: Deadlines,
+    ) -> (Result<Success, ApiError>, Report) {
         let Some(scope) = secret_scope(route) else {
-            return Ok(Success::Healthy);
+            return (Ok(Success::Healthy), Report::default());
         };
-        let body = body.decode()?;
+        let body = match body.decode() {
+            Ok(body) => body,
+            Err(error) => return (Err(error.into()), Report::default()),
+        };
         let signatures = signatures_of(request);
         if *route == Route::Models {
-            return self.models(scope, signatures, now, course).await;
+            // Labelbox signs the empty body, and so does the relay's client, whatever the request has.
+            let body = Unverified::new(Vec::new());
+            let (verified, report) = self
+                .relay
+                .authenticator()
+                .authenticate(&scope, signatures, body, now, deadlines.secret)
+                .await;
+            let models = verified.map(|_| Success::Models(self.models.clone()));
+            return (models.map_err(ApiError::from), report);
         }
         let delivery = Delivery {
             scope,
@@ -183,12 +205,13 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             trace: valid_header(request.trace.as_deref()).filter(|trace| has_root(trace)),
             request_id: request.request_id.clone(),
         };
-        let receipt = self.relay.receive(delivery, now, course).await?;
-        Ok(Success::Received(Box::new(receipt)))
+        let (result, report) = self.relay.receive(delivery, now, deadlines).await;
+        let result = result.map(|result| Success::Received(Box::new(result)));
+        (result.map_err(ApiError::from), report)
     }
 
-    /// Whether a refused request is signed with one of our secrets: an event that is lost, and no noise.
-    fn is_signed(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
+    /// Whether a refused request has a valid signature: it is an event that its sender lost.
+    fn has_valid_signature(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
         let body = if route == Some(&Route::Models) {
             Ok(Vec::new())
         } else {
@@ -198,28 +221,15 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             return false;
         };
         let scope = route.and_then(secret_scope);
-        let body = Unverified::new(body);
-        self.relay.is_signed(scope.as_ref(), &signatures, &body)
-    }
-
-    /// Labelbox signs this call over the empty body, whatever comes with it.
-    async fn models(
-        &self,
-        scope: SecretScope,
-        signatures: Result<Signatures, InvalidSignature>,
-        now: SystemTime,
-        course: &mut RequestContext,
-    ) -> Result<Success, ApiError> {
-        let nothing = Unverified::new(Vec::new());
-        let proof = self
-            .relay
-            .authenticate(&scope, signatures, nothing, now, course);
-        proof.await?;
-        Ok(Success::Models(self.models.clone()))
+        self.relay.authenticator().has_valid_signature(
+            scope.as_ref(),
+            &signatures,
+            &Unverified::new(body),
+        )
     }
 }
 
-/// Whose secrets sign the requests to a route; `None` for the route that is not signed.
+/// The secrets that sign the requests to a route; `None` if they are not signed.
 fn secret_scope(route: &Route) -> Option<SecretScope> {
     match route {
         Route::Health => None,
@@ -232,15 +242,15 @@ fn signatures_of(request: &Request) -> Result<Signatures, InvalidSignature> {
     Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER))
 }
 
-/// How long Lambda lets us work on this request. A deadline that is over when the request arrives is none: Lambda starts
-/// no invocation whose time is up, but `cargo lambda` sends a constant deadline in 1970.
+/// The time until Lambda ends the invocation. A deadline in the past is ignored: Lambda starts no invocation whose time is
+/// up, but `cargo lambda` sends a constant deadline in 1970.
 fn time_left(request: &Request, now: SystemTime) -> Option<Duration> {
     let left = request.deadline?.duration_since(now).ok()?;
     Some(left).filter(|left| !left.is_zero())
 }
 
-/// Whether there is a content type, and each that is there is `application/json`, with or without parameters. Proxies
-/// repeat headers, and join the values with a comma (RFC 9110, section 5.3).
+/// Whether there is a content type and every value is `application/json`, with or without parameters. Proxies may repeat
+/// a header, or join its values with commas (RFC 9110, section 5.3).
 fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
     let Some(first) = content_types.next() else {
         return false;
@@ -260,16 +270,16 @@ fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
     is_json(first) && content_types.all(is_json)
 }
 
-/// A header's value, if it is 1 to 256 visible ASCII characters; any other counts as missing.
+/// Returns a header value of 1 to 256 visible ASCII characters; any other counts as missing.
 fn valid_header(value: Option<&str>) -> Option<String> {
-    let is_usable = |value: &&str| {
+    let is_valid = |value: &&str| {
         (1..=MAX_HEADER_BYTES).contains(&value.len())
             && value.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    value.filter(is_usable).map(str::to_owned)
+    value.filter(is_valid).map(str::to_owned)
 }
 
-/// Whether SQS takes it as a trace header: that has the id of a trace as `Root`. Source:
+/// Whether SQS accepts a trace header: it has a trace id as `Root`. Source:
 /// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>.
 fn has_root(trace: &str) -> bool {
     let is_hex = |text: &str, length| {

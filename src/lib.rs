@@ -1,11 +1,10 @@
-//! Labelbox Relay catches Labelbox's webhooks in your own AWS account: it verifies each delivery, and puts the event
-//! on the SQS queue of its entity.
+//! Labelbox Relay receives Labelbox's webhooks in your own AWS account: it verifies each delivery, and sends the event to
+//! the SQS queue of its entity.
 //!
-//! Read [`receive`] first, it is the whole job; then [`http`] for the way in, [`signature`], [`event`] and [`message`]
-//! for the decisions, [`secrets`], [`deliver`], [`queue`] and [`bucket`] for the way out. `ARCHITECTURE.md` walks
-//! through all of it.
+//! A request passes through these modules, in this order: [`http`], [`authenticate`], [`event`], [`message`], [`deliver`];
+//! [`receive`] connects the last four. `ARCHITECTURE.md` has the map.
 
-pub mod aws;
+pub mod authenticate;
 pub mod bucket;
 pub mod config;
 pub mod deadlines;
@@ -16,7 +15,7 @@ pub mod http;
 pub mod message;
 pub mod queue;
 pub mod receive;
-pub mod request_context;
+pub mod report;
 pub mod secrets;
 pub mod signature;
 pub mod spill;

@@ -1,7 +1,6 @@
-//! Start-up of the Lambda function: settings, logs, clients, run. No decision is made here.
+//! The Lambda function: loads the settings, creates the clients, and runs the handler.
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use labelbox_relay::aws::{Connections, Internet, Services};
+use aws_lite::{ConnectionPool, TlsConnector};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
@@ -19,7 +18,7 @@ use std::time::SystemTime;
 #[tokio::main(flavor = "current_thread")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the environment and the clock"
+    reason = "only the program reads the environment and the clock"
 )]
 async fn main() -> ExitCode {
     let config = Config::load(|name| std::env::var(name).ok());
@@ -30,10 +29,10 @@ async fn main() -> ExitCode {
         SystemTime::now,
     );
     let outcome = match config {
-        // As a task: waking one is a push to a list, while waking the main future takes a call of the kernel.
+        // A task, because waking one is cheaper than waking the main future, which takes a system call.
         Ok(config) => tokio::spawn(run(config, SystemTime::now))
             .await
-            .unwrap_or_else(|died| Err(died.into())),
+            .unwrap_or_else(|panicked| Err(panicked.into())),
         Err(error) => Err(error.into()),
     };
     let Err(error) = outcome else {
@@ -44,19 +43,24 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
-    let connections = Connections::new(Internet::new(&config.aws)?);
-    let http = SharedHttpConnector::new(connections.clone());
-    let services = Services::over(&config, &http, clock);
-    let store = SecretsManager::new(services.secrets_manager.clone(), config.secret_id.clone());
-    let queue = Sqs::new(services.sqs.clone(), config.queue_urls.clone());
-    let bucket = S3::new(services.bucket.clone());
+    let pool = ConnectionPool::new(TlsConnector::new(
+        config.aws.ca_bundle.as_deref(),
+        &config.aws.region,
+        config.aws.has_custom_endpoint(),
+    )?);
+    let aws = config.aws.for_clients(Arc::new(pool.clone()), clock);
+    let store = SecretsManager::new(&config, &aws);
+    let queue = Sqs::new(&config, &aws);
+    let bucket = S3::new(&config, &aws);
+    let queue_endpoint = queue.endpoint().to_owned();
     let relay = Relay::new(&config, store, queue, bucket);
     let log = Log::to_standard_output(&config);
-    let door = Arc::new(WebhookHandler::new(&config, relay, log, clock));
-    tokio::join!(door.warm_up(), services.connect_ahead(&connections));
-    let answer = move |event: LambdaEvent<GatewayEvent>| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(door.handle(event.payload, &event.context).await) }
+    let handler = Arc::new(WebhookHandler::new(&config, relay, log, clock));
+    // If this fails, the first message connects again.
+    let _ = tokio::join!(handler.warm_up(), pool.preconnect(&queue_endpoint));
+    let handle = move |event: LambdaEvent<GatewayEvent>| {
+        let handler = Arc::clone(&handler);
+        async move { Ok::<_, Infallible>(handler.handle(event.payload, &event.context).await) }
     };
-    Runtime::new(service_fn(answer)).run_concurrent().await
+    Runtime::new(service_fn(handle)).run_concurrent().await
 }

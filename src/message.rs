@@ -1,33 +1,34 @@
-//! Event to queue message: body, attributes, ids and size. Pure.
+//! Builds the queue message of an event.
 
 mod checksum;
 mod identity;
 mod payload;
+mod send_message;
 
 pub use checksum::{Checksums, md5_of};
 pub use identity::group_id;
 pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
+pub use send_message::{AttributeValue, SendMessageRequest};
 
 use crate::config::{Config, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
-use payload::{Placement, carry, is_sqs_text};
+use payload::{Placement, is_sqs_text, place};
 use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The longest value that a message attribute takes, in bytes. Ours, so that no id can fill a message; Labelbox's ids
-/// have 25 characters.
+/// Longer attribute values are left out, so that no id can fill a message. Labelbox's ids have 25 characters.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// How messages travel in this stack.
+/// The settings that decide how messages are sent.
 #[derive(Debug, Clone)]
 pub struct MessageConfig {
-    /// The kind of all queues.
+    /// The type of all queues.
     pub queue_type: QueueType,
-    /// The largest message that may go inline, in bytes, attributes included.
+    /// The largest message in bytes, with its attributes, whose body is sent inline.
     pub inline_limit: usize,
-    /// The bucket for bodies that cannot.
+    /// The bucket for other bodies.
     pub bucket: String,
 }
 
@@ -41,12 +42,12 @@ impl From<&Config> for MessageConfig {
     }
 }
 
-/// What came along with a verified body; none of it is covered by the signature.
+/// What arrived with a verified body. The signature covers none of it.
 #[derive(Default)]
 pub struct DeliveryMetadata {
     /// Labelbox's id of the delivery.
     pub delivery_id: Option<String>,
-    /// The webhook name in the path.
+    /// The webhook's name in the path.
     pub webhook: Option<String>,
     /// The id of this invocation.
     pub request_id: String,
@@ -54,22 +55,22 @@ pub struct DeliveryMetadata {
     pub trace: Option<String>,
 }
 
-/// A message as it goes to the queue of its entity.
+/// A message for the queue of an entity.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Whose queue it goes to.
+    /// The entity, whose queue the message is for.
     pub entity: Entity,
     /// The signed bytes, unchanged, or a pointer to the object that holds them.
     pub body: String,
     /// The message attributes.
     pub attributes: Vec<Attribute>,
-    /// Lower-case hex SHA-256 of what makes the event this event and no other.
+    /// Identifies the event: lower-case hex SHA-256.
     pub dedup_id: String,
-    /// What must be processed one after the other (FIFO only).
+    /// The message group (FIFO only).
     pub group_id: Option<String>,
     /// The system attribute `AWSTraceHeader`.
     pub trace: Option<String>,
-    /// When the event came in.
+    /// When the event arrived.
     pub received_at: OffsetDateTime,
 }
 
@@ -78,13 +79,13 @@ pub struct Message {
 pub struct Attribute {
     /// Its name.
     pub name: &'static str,
-    /// How SQS is to understand its value.
+    /// Its data type.
     pub data_type: DataType,
     /// Its value, as text.
     pub value: String,
 }
 
-/// The data types of message attributes that we use.
+/// The data types of message attributes in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataType {
     /// Text.
@@ -94,7 +95,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// The name that SQS has for it.
+    /// Its name in SQS.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "String",
@@ -104,8 +105,8 @@ impl DataType {
 }
 
 impl Attribute {
-    /// An attribute that is a text.
-    pub fn text(name: &'static str, value: String) -> Self {
+    /// A String attribute.
+    pub fn string(name: &'static str, value: String) -> Self {
         Self {
             name,
             data_type: DataType::String,
@@ -113,7 +114,7 @@ impl Attribute {
         }
     }
 
-    /// SQS counts the name, the data type and the value of each attribute. Source:
+    /// SQS counts the name, data type and value of each attribute. Source:
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
     fn byte_count(&self) -> usize {
         self.name.len() + self.data_type.name().len() + self.value.len()
@@ -121,11 +122,11 @@ impl Attribute {
 }
 
 impl Message {
-    /// Composes the message for `event`, read from `verified`, received at `received_at`; and, where SQS cannot carry the
-    /// body, the payload that has to be stored before the message, which then is a pointer, may be sent.
+    /// Builds the message of `event`, which was read from `verified` and arrived at `received_at`. If SQS does not accept
+    /// the body, the message is a pointer, and the payload has to be stored before the message is sent.
     ///
     /// `payload_id` makes an id that no other delivery has.
-    pub fn compose(
+    pub fn build(
         verified: Verified,
         event: Event,
         metadata: DeliveryMetadata,
@@ -147,9 +148,9 @@ impl Message {
             &dedup_id,
         );
         let size = attributes.iter().map(Attribute::byte_count).sum();
-        let (body, payload) = match carry(verified.into_body(), size, message_config.inline_limit) {
+        let (body, payload) = match place(verified.into_body(), size, message_config.inline_limit) {
             Placement::Inline(body) => (body, None),
-            Placement::Not(bytes, reason) => {
+            Placement::Offloaded(bytes, reason) => {
                 let payload = Payload::new(&dedup_id, payload_id(), bytes, reason);
                 attributes.push(payload.size_attribute());
                 (payload.pointer(&message_config.bucket), Some(payload))
@@ -167,7 +168,7 @@ impl Message {
         (message, payload)
     }
 
-    /// The value of an attribute.
+    /// Returns the value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
             .iter()
@@ -176,7 +177,7 @@ impl Message {
     }
 }
 
-/// Of the body, only its size.
+/// Prints the size of the body instead of the body.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
@@ -215,7 +216,7 @@ fn attributes(
     .into_iter()
     .filter_map(|(name, value)| {
         let value = value.filter(|value| is_attribute_value(value))?;
-        Some(Attribute::text(name, value))
+        Some(Attribute::string(name, value))
     })
     .collect()
 }

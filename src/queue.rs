@@ -1,56 +1,61 @@
-//! Where events go: the need as a trait, and Amazon SQS, which fills it.
+//! The `Queue` trait, and its implementation for Amazon SQS.
 
-use crate::aws::{CallError, Operation, Service};
-use crate::config::QueueUrls;
+use crate::config::{Config, QueueUrls};
 use crate::event::Entity;
-use crate::message::{Attribute, Checksums, DataType, Message};
-use aws_sdk_sqs::operation::send_message::{
-    SendMessage, SendMessageError, SendMessageInput, SendMessageOutput,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
-use serde::{Serialize, Serializer};
+use crate::message::{Checksums, Message, SendMessageRequest};
+use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::future::Future;
 
-/// What a request has beside the body of its message, about, in bytes.
-const HEAD_BYTES: usize = 2048;
+/// About how many bytes a request has beside the body of its message.
+const OVERHEAD_BYTES: usize = 2048;
 
-/// A place that keeps messages until somebody has worked on them.
+/// Stores messages until a consumer has processed them.
 pub trait Queue {
-    /// Sends a message to the queue of its entity. Gives the message id of the stored copy.
+    /// Sends a message to the queue of its entity. Returns the message id of the stored copy.
     fn send(&self, message: &Message) -> impl Future<Output = Result<String, QueueError>> + Send;
 }
 
-/// Why there is no confirmed copy of a message in its queue. There may still be one: what counts is the confirmation.
+/// Why there is no confirmed copy of a message in its queue. An unconfirmed one may be there.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The queue refused or did not answer in time, retries included.
-    #[error("the queue did not take the message")]
+    /// The queue rejected the message or did not respond in time, retries included.
+    #[error("the queue did not accept the message")]
     NotSent(#[source] Box<dyn Error + Send + Sync>),
-    /// The confirmation is not for the message that was sent.
-    #[error("the queue confirmed another message than the one sent: {0}")]
+    /// The response does not confirm the message that was sent.
+    #[error("the queue confirmed a different message: {0}")]
     ChecksumMismatch(&'static str),
 }
 
-/// One SQS queue for each entity.
+impl From<AwsError> for QueueError {
+    fn from(error: AwsError) -> Self {
+        Self::NotSent(error.into())
+    }
+}
+
+/// The SQS queues of all entities.
 pub struct Sqs {
-    service: Service,
-    send_message: Operation<SendMessageInput, SendMessageOutput, SendMessageError>,
+    client: JsonClient,
     urls: QueueUrls,
 }
 
 impl Sqs {
-    /// Sends to the queues with these URLs.
-    pub fn new(service: Service, urls: QueueUrls) -> Self {
+    /// Sends to the queues in the settings.
+    pub fn new(config: &Config, aws: &AwsConfig) -> Self {
+        let endpoint = config.aws.sqs_endpoint.as_deref();
         Self {
-            service,
-            send_message: Operation::of(&SendMessage::new()),
-            urls,
+            client: JsonClient::new(JsonService::SQS, aws, endpoint),
+            urls: config.queue_urls.clone(),
         }
     }
 
-    fn url_of(&self, entity: Entity) -> &str {
+    /// The URL that messages are sent to.
+    pub fn endpoint(&self) -> &str {
+        self.client.endpoint()
+    }
+
+    fn queue_url(&self, entity: Entity) -> &str {
         match entity {
             Entity::Label => &self.urls.label,
             Entity::Workflow => &self.urls.workflow,
@@ -63,118 +68,58 @@ impl Sqs {
 
 impl Queue for Sqs {
     async fn send(&self, message: &Message) -> Result<String, QueueError> {
-        let not_sent = |error: CallError| QueueError::NotSent(error.into());
-        let request = self.request(message).map_err(not_sent)?;
-        let confirmation = self.send_message.send(request, &self.service).await;
-        verify_response(confirmation.map_err(not_sent)?, &Checksums::of(message))
+        let input = SendMessageInput {
+            queue_url: self.queue_url(message.entity),
+            message: message.into(),
+        };
+        // About every sixth character of a label is a quotation mark, which is escaped.
+        let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + OVERHEAD_BYTES);
+        serde_json::to_writer(&mut json, &input).map_err(AwsError::invalid)?;
+        let response = self.client.call("AmazonSQS.SendMessage", json).await?;
+        verify_response(response, &Checksums::of(message))
     }
 }
 
-impl Sqs {
-    /// The SDK writes the head of the request. Its body is [`Written`] here: the SDK would look at each character of a
-    /// message in three rounds, which takes most of the time of a large event.
-    fn request(&self, message: &Message) -> Result<HttpRequest, CallError> {
-        let queue_url = self.url_of(message.entity);
-        let input = SendMessageInput::builder()
-            .queue_url(queue_url)
-            .message_body("");
-        let input = input.build().map_err(CallError::malformed)?;
-        let mut request = self.send_message.write(input)?;
-        // A label has a quotation mark, which has to be escaped, in every sixth place or so.
-        let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + HEAD_BYTES);
-        serde_json::to_writer(&mut json, &Written::of(message, queue_url))
-            .map_err(CallError::malformed)?;
-        let length = json.len().to_string();
-        *request.body_mut() = SdkBody::from(json);
-        let headers = request.headers_mut();
-        headers
-            .try_insert("content-length", length)
-            .map_err(CallError::malformed)?;
-        Ok(request)
-    }
-}
-
-/// The input of `SendMessage` as JSON. Source:
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Written<'m> {
+struct SendMessageInput<'m> {
     queue_url: &'m str,
-    message_body: &'m str,
-    message_attributes: Values<'m>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_system_attributes: Option<Trace<'m>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_group_id: Option<&'m str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_deduplication_id: Option<&'m str>,
+    #[serde(flatten)]
+    message: SendMessageRequest<'m>,
 }
 
-#[derive(Serialize)]
-struct Trace<'m> {
-    #[serde(rename = "AWSTraceHeader")]
-    trace: Value<'m>,
+/// The response of `SendMessage`. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
+#[derive(Debug, Deserialize)]
+pub struct SendMessageOutput {
+    /// The message id of the stored copy.
+    #[serde(rename = "MessageId")]
+    pub message_id: Option<String>,
+    /// The checksum of the body, lower-case hex.
+    #[serde(rename = "MD5OfMessageBody")]
+    pub md5_of_message_body: Option<String>,
+    /// The checksum of the attributes, lower-case hex.
+    #[serde(rename = "MD5OfMessageAttributes")]
+    pub md5_of_message_attributes: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Value<'m> {
-    data_type: &'static str,
-    string_value: &'m str,
-}
-
-/// Attributes as an object, by their names.
-struct Values<'m>(&'m [Attribute]);
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|attribute| {
-            let value = Value {
-                data_type: attribute.data_type.name(),
-                string_value: &attribute.value,
-            };
-            (attribute.name, value)
-        }))
-    }
-}
-
-impl<'m> Written<'m> {
-    fn of(message: &'m Message, queue_url: &'m str) -> Self {
-        let trace = message.trace.as_deref().map(|trace| Trace {
-            trace: Value {
-                data_type: DataType::String.name(),
-                string_value: trace,
-            },
-        });
-        Self {
-            queue_url,
-            message_body: &message.body,
-            message_attributes: Values(&message.attributes),
-            message_system_attributes: trace,
-            message_group_id: message.group_id.as_deref(),
-            // Only a queue with groups takes one.
-            message_deduplication_id: message.group_id.as_ref().map(|_| &*message.dedup_id),
-        }
-    }
-}
-
-/// The message id of a confirmation.
+/// Returns the message id of a response.
 ///
 /// # Errors
-/// When it is not for the message with these checksums.
+/// When the response does not confirm a message with these checksums.
 pub fn verify_response(
-    confirmation: SendMessageOutput,
+    response: SendMessageOutput,
     sent: &Checksums,
 ) -> Result<String, QueueError> {
-    if confirmation.md5_of_message_body.as_deref() != Some(&sent.body) {
+    if response.md5_of_message_body.as_deref() != Some(&sent.body) {
         return Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"));
     }
-    if confirmation.md5_of_message_attributes != sent.attributes {
+    if response.md5_of_message_attributes != sent.attributes {
         return Err(QueueError::ChecksumMismatch(
             "MD5OfMessageAttributes differs",
         ));
     }
-    confirmation
+    response
         .message_id
         .ok_or(QueueError::ChecksumMismatch("MessageId is missing"))
 }

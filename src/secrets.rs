@@ -1,9 +1,9 @@
-//! What a secret is: its text, the webhooks that it belongs to, and how it hides.
+//! The webhooks' secrets: the forms of their value, where they are fetched from, and how long they are cached.
 
 mod cache;
 mod store;
 
-pub use cache::SecretCache;
+pub use cache::{Lookup, RefreshError, SecretCache};
 pub use store::{FetchError, SecretStore, SecretsManager};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -11,13 +11,13 @@ use std::collections::HashMap;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The name of the secret that signs the training routes; no webhook can have it.
+/// The name of the training routes' secret. No webhook can have it.
 const TRAINING: &str = "training";
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// One shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` says which copies are not
-/// ours to zero, such as the answer that it came in.
+/// A shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` lists the copies that cannot
+/// be zeroed, such as the response in which it arrived.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -36,12 +36,12 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// Whether there is nothing to sign with. An empty secret never verifies anything.
+    /// Whether it is empty. An empty secret never verifies anything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The HMAC key: the text as UTF-8.
+    /// The HMAC key: its text in UTF-8.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -53,45 +53,45 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Every secret that Secrets Manager gave us in one value.
+/// The secrets in one value of Secrets Manager.
 #[derive(Debug)]
 pub enum Secrets {
     /// Plain text: one secret for every route.
     Shared(Vec<Secret>),
-    /// A JSON object: each webhook name has its own, several of them while rotating.
+    /// A JSON object: each webhook has its own secrets, more than one during a rotation.
     ByWebhook(HashMap<String, Vec<Secret>>),
 }
 
-/// The value cannot be meant as a secret. No message quotes a part of it.
+/// The value cannot be meant as a secret. No message quotes any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// Nothing that can be seen.
+    /// It has no visible character.
     #[error("the secret's value is blank")]
     Blank,
-    /// A JSON list, or a string in quotation marks.
+    /// It is a JSON list, or a string in quotation marks.
     #[error(
         "the secret's value is a JSON list or a quoted JSON string; it must be plain text, or an object of webhook \
          names with a secret or a list of secrets"
     )]
     NotAnObject,
-    /// It starts like a JSON object.
+    /// It starts like a JSON object, and is no object of secrets.
     #[error(
         "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list \
          of secrets (line {line}, column {column})"
     )]
     MalformedObject {
-        /// Where the error is, from 1.
+        /// The line of the error, from 1.
         line: usize,
-        /// Where the error is, from 1.
+        /// The column of the error, from 1.
         column: usize,
     },
 }
 
 impl Secrets {
-    /// Reads the string of the Secrets Manager secret; see README.md, "Secrets and rotation", for its two forms.
+    /// Parses the string of the Secrets Manager secret. README.md, "Secrets and rotation", describes its two forms.
     ///
     /// # Errors
-    /// If the text cannot be meant as a secret: a typing mistake must not turn the text of an object into a secret.
+    /// If the text cannot be meant as a secret: a typing mistake must not make a secret of an object's text.
     pub fn parse(text: String) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text);
         let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
@@ -104,7 +104,7 @@ impl Secrets {
             }
             _ => return Ok(Self::Shared(vec![Secret::new(text.to_string())])),
         }
-        // serde_json's message could quote a part of the value, so only the position is kept.
+        // serde_json's message could quote the value, so only the position is kept.
         let by_webhook: HashMap<String, OneOrMany> =
             serde_json::from_str(value).map_err(|error| InvalidSecret::MalformedObject {
                 line: error.line(),
@@ -118,7 +118,7 @@ impl Secrets {
         ))
     }
 
-    /// Every secret, whatever it is for.
+    /// All secrets.
     pub fn all(&self) -> impl Iterator<Item = &Secret> {
         let (shared, by_webhook) = match self {
             Self::Shared(secrets) => (Some(secrets), None),
@@ -130,16 +130,16 @@ impl Secrets {
             .flatten()
     }
 
-    /// The secrets of a webhook, any of which may match; `None` when the name is not known.
+    /// The secrets of a webhook, any of which may match; `None` if the name is not known.
     pub fn of_webhook(&self, webhook: &str) -> Option<&[Secret]> {
         match self {
-            // Else whoever runs the training service could send label events.
+            // Otherwise who holds the training secret could send label events.
             Self::ByWebhook(_) if webhook == TRAINING => None,
             _ => self.of(webhook),
         }
     }
 
-    /// The secrets of the training routes; `None` when they have none.
+    /// The secrets of the training routes; `None` if there are none.
     pub fn of_training(&self) -> Option<&[Secret]> {
         self.of(TRAINING)
     }
@@ -152,14 +152,14 @@ impl Secrets {
     }
 }
 
-/// Characters that editors and web pages leave in front of a text, and that nobody sees: an object behind them is still
-/// meant as an object, and a broken one.
+/// Invisible characters that copying from editors and web pages can leave in front of a text. An object behind them is
+/// meant as an object, and malformed.
 fn is_zero_width(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | BYTE_ORDER_MARK)
 }
 
-/// A secret or a list of secrets. What is read becomes a [`Secret`] at once, so that it is zeroed even where the rest of
-/// the object turns out to be wrong: serde's own untagged enums copy texts, and drop them as they are.
+/// A secret or a list of secrets. Each text becomes a [`Secret`] at once, so that it is zeroed even if the rest of the
+/// object is malformed: serde's untagged enums would copy it, and drop the copy without zeroing it.
 struct OneOrMany(Vec<Secret>);
 
 impl<'de> Deserialize<'de> for OneOrMany {

@@ -1,4 +1,4 @@
-//! Proof that a body came from the holder of a secret: Labelbox's HMAC headers, checked in constant time.
+//! Verifies Labelbox's HMAC signatures in constant time.
 
 use crate::secrets::Secret;
 use hmac::{Hmac, KeyInit, Mac};
@@ -6,30 +6,30 @@ use sha1::Sha1;
 use sha2::Sha256;
 use std::fmt;
 
-/// Header with the HMAC-SHA1 of the body; every Labelbox delivery carries it.
+/// The header with the HMAC-SHA1 of the body. Every Labelbox delivery has it.
 ///
 /// Source: <https://docs.labelbox.com/reference/webhook>.
 pub const SHA1_HEADER: &str = "x-hub-signature";
-/// Header with the HMAC-SHA256 of the body; Labelbox's AWS Lambda sample reads it.
+/// The header with the HMAC-SHA256 of the body. Labelbox's AWS Lambda sample reads it.
 pub const SHA256_HEADER: &str = "x-hub-signature-256";
 
-/// The signatures that a request claims, well-formed but not yet checked.
+/// The signatures of a request: well-formed, not yet verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signatures {
     sha1: Option<[u8; 20]>,
     sha256: Option<[u8; 32]>,
 }
 
-/// The signature is missing, malformed, duplicated or wrong; which of them is nobody's business.
+/// The signature is missing, malformed, duplicated or wrong. The sender must not learn which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("signature rejected")]
 pub struct InvalidSignature;
 
 impl Signatures {
-    /// Reads every value of the two headers, in the form `sha1=<40 hex>` and `sha256=<64 hex>`.
+    /// Parses the values of the two headers: `sha1=<40 hex>` and `sha256=<64 hex>`.
     ///
     /// # Errors
-    /// When neither header is there, when one is there twice, or when one that is there is malformed.
+    /// If neither header is there, or one of them occurs twice or is malformed.
     pub fn read<'h>(
         sha1: impl Iterator<Item = &'h str>,
         sha256: impl Iterator<Item = &'h str>,
@@ -61,22 +61,22 @@ fn read_one<'h, const N: usize>(
     Ok(Some(mac))
 }
 
-/// A body as it arrived: nothing can be read from it until [`Unverified::verify`] has let it through.
+/// A body as it arrived. It cannot be read until [`Unverified::verify`] has accepted it.
 pub struct Unverified(Vec<u8>);
 
-/// A body that was signed with one of our secrets. Only [`Unverified::verify`] makes one.
+/// A body that was signed with one of the secrets. Only [`Unverified::verify`] makes one.
 pub struct Verified(Vec<u8>);
 
 impl Unverified {
-    /// Takes the bytes that the sender says it signed.
+    /// A body from the bytes that the sender has signed, if it tells the truth.
     pub fn new(body: Vec<u8>) -> Self {
         Self(body)
     }
 
-    /// Lets the body through if one secret made every signature that is there.
+    /// Verifies that one secret made every signature that is there.
     ///
     /// # Errors
-    /// Gives the body back, still unverified, so that the caller can try a newer secret.
+    /// Returns the body, still unverified, so that the caller can try a newer secret.
     pub fn verify(self, signatures: &Signatures, secrets: &[Secret]) -> Result<Verified, Self> {
         if self.is_signed(signatures, secrets) {
             return Ok(Verified(self.0));
@@ -84,7 +84,7 @@ impl Unverified {
         Err(self)
     }
 
-    /// How large it is.
+    /// Its size in bytes.
     pub fn byte_count(&self) -> usize {
         self.0.len()
     }
@@ -118,7 +118,7 @@ impl Unverified {
 }
 
 fn matches<M: Mac + KeyInit>(secret: &Secret, body: &[u8], claimed: &[u8]) -> bool {
-    // HMAC takes keys of any length, so this never fails; if it did, nothing would be verified.
+    // HMAC accepts keys of any length, so this does not fail; if it did, nothing would be verified.
     let Ok(mut mac) = <M as KeyInit>::new_from_slice(secret.as_bytes()) else {
         return false;
     };
@@ -132,7 +132,7 @@ impl Verified {
         &self.0
     }
 
-    /// Gives the signed bytes away without copying them.
+    /// Returns the signed bytes without copying them.
     pub fn into_body(self) -> Vec<u8> {
         self.0
     }

@@ -1,6 +1,6 @@
-//! The model list: what Labelbox offers its users to train.
+//! The list of models that Labelbox offers for training.
 
-/// The answer to `GET /training/models`: a JSON object with the names as keys, in the order given.
+/// Returns the body of the response to `GET /training/models`: a JSON object with the names as keys, in the given order.
 ///
 /// Source: Labelbox's reference services for model training read only the keys.
 pub fn model_list(names: &[String]) -> String {

@@ -4,16 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use labelbox_relay::aws::Services;
+use aws_lite::test_util::{Replay, response};
 use labelbox_relay::config::Config;
-use labelbox_relay::request_context::RequestContext;
+use labelbox_relay::deadlines::Deadlines;
 use labelbox_relay::secrets::{Secret, Secrets};
 use labelbox_relay::secrets::{SecretCache, SecretsManager};
 use labelbox_relay::signature::{Signatures, Unverified};
 use scanning_allocator::{ScanningAllocator, find_leaks};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 #[global_allocator]
@@ -140,9 +138,11 @@ fn fetched_secret_leaks_only_in_the_response_body() {
         let store = secrets_manager(&secret_string(template));
         let leaks = leaks_of(|| {
             let cache = SecretCache::new(store, Duration::from_secs(60));
-            let mut request = RequestContext::starting_now(None);
-            let fetched = runtime.block_on(cache.current(SystemTime::UNIX_EPOCH, &mut request));
-            drop(fetched.unwrap());
+            let fetched = runtime.block_on(async {
+                let deadline = Deadlines::starting_now(None).secret;
+                cache.current(SystemTime::UNIX_EPOCH, deadline).await
+            });
+            drop(fetched.result.unwrap());
             drop(cache);
         });
         let [backtrace] = leaks.as_slice() else {
@@ -158,8 +158,7 @@ fn fetched_secret_leaks_only_in_the_response_body() {
 /// A Secrets Manager client that returns this value once.
 fn secrets_manager(value: &str) -> SecretsManager {
     let body = serde_json::json!({"Name": "relay", "SecretString": value}).to_string();
-    let response = HttpResponse::new(200.try_into().unwrap(), body.into());
-    let client = StaticReplayClient::new(vec![ReplayEvent::new(HttpRequest::empty(), response)]);
+    let replay = Replay::new([response(200, body)]);
     let config = Config::load(|name| match name {
         "AWS_REGION" => Some("eu-central-1".to_owned()),
         name if name.ends_with("_QUEUE_URL") => Some("https://sqs.example/q.fifo".to_owned()),
@@ -168,8 +167,9 @@ fn secrets_manager(value: &str) -> SecretsManager {
         }
         _ => None,
     });
-    let services = Services::over(&config.unwrap(), &SharedHttpConnector::new(client), || {
-        SystemTime::UNIX_EPOCH
-    });
-    SecretsManager::new(services.secrets_manager, "relay".to_owned())
+    let config = config.unwrap();
+    let aws = config
+        .aws
+        .for_clients(Arc::new(replay), || SystemTime::UNIX_EPOCH);
+    SecretsManager::new(&config, &aws)
 }

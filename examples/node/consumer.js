@@ -1,8 +1,8 @@
 /**
- * A consumer of one queue: put your work into `onNewest`.
+ * Consumes one queue. Put your code into `onNewest`.
  *
- * As a program: `node consumer.js QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with
- * the variable `TABLE`.
+ * As a program: `node consumer.js QUEUE_URL TABLE [--until-empty]`. As a Lambda function: the handler is
+ * `consumer.handler`, and the environment variable `TABLE` names the table.
  */
 
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { Consumer } from './labelbox-queue.js'
 
 /**
- * May be called twice for the same event, so it has to be idempotent. If it throws, the event is retried.
+ * Must be idempotent, because it may be called twice for the same event. If it throws, the event is retried.
  * @type {import('./labelbox-queue.js').OnNewest}
  */
 async function onNewest(event, body) {

@@ -1,7 +1,7 @@
 /**
- * Reads a queue of the relay so that no event is lost and the newest one of each entity wins.
+ * Consumes a queue of the relay without losing events, and lets the newest event of each entity win.
  *
- * Import it as it is; it needs three clients of the AWS SDK v3, which Lambda has. `consumer.js` beside it shows how,
+ * Use it unchanged, as in `consumer.js`. It needs three clients of the AWS SDK v3, which Lambda's runtime includes.
  * `docs/consuming.md` explains the rules.
  *
  * @module labelbox-queue
@@ -19,7 +19,7 @@ import {
 } from '@aws-sdk/client-sqs'
 
 /**
- * A message as Lambda passes it to a function.
+ * A message in the form of a Lambda event.
  * @typedef {object} Record
  * @property {string} messageId
  * @property {string} receiptHandle
@@ -29,15 +29,15 @@ import {
  */
 
 /**
- * What the attributes of a message say about its event.
+ * An event as the attributes of its message describe it.
  * @typedef {object} Event
- * @property {string} id The entity that it competes for; without an entity or a time, the event itself.
- * @property {string} version Of two events with the same id, the one with the greater version wins. Compare versions as text.
+ * @property {string} id Key in the table: the entity, or the event itself if it has no entity or no time.
+ * @property {string} version Of two events with the same id, the one with the greater version wins, compared as strings.
  * @property {{[name: string]: string}} attributes
  */
 
 /**
- * Does the work for an event. It may be called twice for the same one. If it throws, the message is received again.
+ * Processes an event. It may be called twice for the same event. If it throws, the message is received again.
  * @callback OnNewest
  * @param {Event} event
  * @param {Buffer} body
@@ -61,7 +61,7 @@ export function readEvent(record) {
 }
 
 /**
- * Returns the body that Labelbox signed: the message's own, or the object that the message points to.
+ * Returns the body that Labelbox signed: the message body, or the object that it points to.
  * @param {Record} record
  * @param {S3Client} s3
  */
@@ -76,9 +76,9 @@ export async function fetchBody(record, s3) {
 }
 
 /**
- * Processes a batch in order. Yields each message with whether it succeeded.
+ * Processes a batch in order. Yields each message and whether it succeeded.
  *
- * After a failure, the other messages of the same FIFO group fail too: processed now, they would overtake it.
+ * After a failure, later messages of the same FIFO group fail too, so that they do not overtake the failed one.
  * @param {Record[]} records
  * @param {(record: Record) => Promise<void>} process
  */
@@ -88,7 +88,7 @@ export async function* processBatch(records, process) {
     const group = record.attributes.MessageGroupId
     let succeeded = false
     try {
-      if (failedGroups.has(group)) throw new Error('an earlier message of its group failed')
+      if (failedGroups.has(group)) throw new Error('an earlier message of the same group failed')
       await process(record)
       succeeded = true
     } catch (error) {
@@ -99,7 +99,7 @@ export async function* processBatch(records, process) {
   }
 }
 
-/** Calls `onNewest` for each event that is newer than the one in the table, then stores it there. */
+/** Calls `onNewest` for each event that is newer than the one in the table, then stores the event in the table. */
 export class Consumer {
   #onNewest
   #table
@@ -109,7 +109,7 @@ export class Consumer {
 
   /**
    * @param {OnNewest} onNewest
-   * @param {string} table A DynamoDB table with the text `id` as its key.
+   * @param {string} table A DynamoDB table whose partition key is the string `id`.
    * @param {{dynamodb?: DynamoDBClient, s3?: S3Client, sqs?: SQSClient}} [clients]
    */
   constructor(onNewest, table, { dynamodb = new DynamoDBClient(), s3 = new S3Client(), sqs = new SQSClient() } = {}) {
@@ -121,7 +121,7 @@ export class Consumer {
   }
 
   /**
-   * The handler of a Lambda function. Its event source mapping needs `ReportBatchItemFailures`.
+   * Handles a batch in a Lambda function. The event source mapping must have `ReportBatchItemFailures`.
    * @param {{Records: Record[]}} event
    */
   handler = async (event) => {
@@ -133,14 +133,14 @@ export class Consumer {
   }
 
   /**
-   * Receives messages for ever, or until there are none. Returns whether each was processed and deleted.
+   * Receives messages forever, or until none arrive. Returns whether all were processed and deleted.
    * @param {string} queueUrl
    */
   async poll(queueUrl, { untilEmpty = false } = {}) {
-    const answer = await this.#sqs.send(
+    const { Attributes } = await this.#sqs.send(
       new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['VisibilityTimeout'] }),
     )
-    const visibilityTimeout = Number(answer.Attributes?.VisibilityTimeout)
+    const visibilityTimeout = Number(Attributes?.VisibilityTimeout)
     const receive = new ReceiveMessageCommand({
       QueueUrl: queueUrl,
       MaxNumberOfMessages: 10,
@@ -153,9 +153,9 @@ export class Consumer {
       if (untilEmpty && Messages.length === 0) return allDone
       const records = Messages.map(toRecord)
       const remaining = new Map(records.map((record) => [record.messageId, record.receiptHandle]))
-      // A third, so that one call may fail. The timeout may be 0.
-      const pause = (Math.max(visibilityTimeout, 1) * 1000) / 3
-      const heartbeat = setInterval(() => this.#extend(queueUrl, remaining, visibilityTimeout), pause)
+      // A third of the timeout, so that one call may fail. The timeout may be 0.
+      const interval = (Math.max(visibilityTimeout, 1) * 1000) / 3
+      const heartbeat = setInterval(() => this.#extend(queueUrl, remaining, visibilityTimeout), interval)
       try {
         for await (const { record, succeeded } of processBatch(records, this.process)) {
           remaining.delete(record.messageId)
@@ -168,43 +168,43 @@ export class Consumer {
   }
 
   /**
-   * Processes one message. If this throws, the table is as before and the message has to be received again.
+   * Processes one message. If this throws, the table is unchanged and the message must be received again.
    * @param {Record} record
    * @returns {Promise<void>}
    */
   process = async (record) => {
     const event = readEvent(record)
     const get = new GetItemCommand({ TableName: this.#table, Key: { id: { S: event.id } }, ConsistentRead: true })
-    const { Item: known } = await this.#dynamodb.send(get)
-    const version = known?.version?.S
-    if (known && version !== undefined) {
+    const { Item: item } = await this.#dynamodb.send(get)
+    const version = item?.version?.S
+    if (item && version !== undefined) {
       if (version >= event.version) return
-      if (known.dedup_id?.S === event.attributes.dedup_id) {
-        // Received again later: no work, but its version counts against other events of the same time.
-        const { bytes, sha256 } = known
+      if (item.dedup_id?.S === event.attributes.dedup_id) {
+        // A duplicate is not processed again, but its later version decides ties with other events.
+        const { bytes, sha256 } = item
         const stored = await this.#store(event, { bytes, sha256 }, 'version = :version', version)
-        if (!stored) await this.process(record) // another consumer has stored something since
+        if (!stored) await this.process(record) // another consumer has updated the item
         return
       }
     }
     const body = await fetchBody(record, this.#s3)
     await this.#onNewest(event, body)
-    const facts = { bytes: { N: `${body.length}` }, sha256: { S: createHash('sha256').update(body).digest('hex') } }
-    await this.#store(event, facts, 'attribute_not_exists(version) OR version < :version', event.version)
+    const digest = { bytes: { N: `${body.length}` }, sha256: { S: createHash('sha256').update(body).digest('hex') } }
+    await this.#store(event, digest, 'attribute_not_exists(version) OR version < :version', event.version)
   }
 
   /**
-   * Returns whether the condition held. The body is not stored: an item cannot exceed 400 KB.
+   * Stores the event. Returns whether the condition held. The body is omitted, because an item cannot exceed 400 KB.
    * @param {Event} event
-   * @param {{[name: string]: import('@aws-sdk/client-dynamodb').AttributeValue}} facts
+   * @param {{[name: string]: import('@aws-sdk/client-dynamodb').AttributeValue}} digest
    * @param {string} condition
    * @param {string} version
    */
-  async #store(event, facts, condition, version) {
-    const texts = Object.entries({ ...event.attributes, id: event.id, version: event.version })
+  async #store(event, digest, condition, version) {
+    const strings = Object.entries({ ...event.attributes, id: event.id, version: event.version })
     const put = new PutItemCommand({
       TableName: this.#table,
-      Item: { ...Object.fromEntries(texts.map(([name, value]) => [name, { S: value }])), ...facts },
+      Item: { ...Object.fromEntries(strings.map(([name, value]) => [name, { S: value }])), ...digest },
       ConditionExpression: condition,
       ExpressionAttributeValues: { ':version': { S: version } },
     })
@@ -218,7 +218,7 @@ export class Consumer {
   }
 
   /**
-   * Extends the visibility timeout of a batch's remaining messages, so that nobody else receives them.
+   * Extends the visibility timeout of a batch's remaining messages, so that no other consumer receives them.
    * @param {string} queueUrl
    * @param {Map<string, string>} remaining
    * @param {number} visibilityTimeout
@@ -238,7 +238,8 @@ export class Consumer {
   }
 
   /**
-   * Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again.
+   * Returns whether SQS deleted the message. If it did not, for instance because the receipt handle has expired, the
+   * message is received again.
    * @param {string} queueUrl
    * @param {Record} record
    */
@@ -246,7 +247,7 @@ export class Consumer {
     try {
       await this.#sqs.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: record.receiptHandle }))
     } catch (error) {
-      console.error(`message ${record.messageId} was processed, not deleted, and will be received again:`, error)
+      console.error(`message ${record.messageId} was processed but not deleted, and will be received again:`, error)
       return false
     }
     return true
@@ -254,7 +255,7 @@ export class Consumer {
 }
 
 /**
- * Converts a message from the form of SQS to that of Lambda.
+ * Converts a message from the form of `ReceiveMessage` to that of a Lambda event.
  * @param {import('@aws-sdk/client-sqs').Message} message
  * @returns {Record}
  */

@@ -1,4 +1,4 @@
-/** The module against fakes of AWS. Run it with `npm test`. */
+/** Tests of the module with fake AWS clients. Run them with `npm test`. */
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ class ServiceError extends Error {
   }
 }
 
-/** A table, with the two conditions that the module uses. */
+/** A fake table that knows the two conditions of the module. */
 class DynamoDb {
   items = new Map()
   beforePut = async () => {}
@@ -43,7 +43,7 @@ const s3 = {
   },
 }
 
-/** A queue that gives out one batch, with a log of what was asked of it. */
+/** A fake queue that returns one batch and records calls. */
 class Sqs {
   calls = []
   deleteError = undefined
@@ -93,19 +93,19 @@ function consumer(onNewest, clients) {
   return new Consumer(onNewest, 'newest', { dynamodb: new DynamoDb(), s3, ...clients })
 }
 
-/** What is logged from now on. */
-function logged(t) {
+/** Captures `console.error`. Returns a function that returns the output so far. */
+function captureErrors(t) {
   const log = t.mock.method(console, 'error', () => {})
   return () => log.mock.calls.map((call) => call.arguments.join(' ')).join('\n')
 }
 
-for (const { name, stored = {}, deliveries, work, newest } of CASES) {
+for (const { name, stored = {}, deliveries, processed, newest } of CASES) {
   test(`newest wins: ${name}`, async () => {
-    const [dynamodb, done] = [new DynamoDb(), []]
+    const [dynamodb, calls] = [new DynamoDb(), []]
     dynamodb.items = new Map(Object.entries(stored))
-    const { process } = consumer((event) => void done.push(event.attributes), { dynamodb })
+    const { process } = consumer((event) => void calls.push(event.attributes), { dynamodb })
     for (const delivery of deliveries) await process(record(delivery))
-    assert.deepEqual(done, work.map((n) => deliveries[n]))
+    assert.deepEqual(calls, processed.map((n) => deliveries[n]))
     assert.deepEqual([...dynamodb.items.keys()].sort(), Object.keys(newest).sort())
     for (const [id, n] of Object.entries(newest)) {
       for (const [attribute, value] of Object.entries(deliveries[n])) {
@@ -115,44 +115,44 @@ for (const { name, stored = {}, deliveries, work, newest } of CASES) {
   })
 }
 
-test('a repetition during which another event was stored is processed', async () => {
-  const [first, repetition, between] = [['10', 'a'], ['12', 'a'], ['11', 'b']].map(([received_at, dedup_id]) => {
+test('processes a duplicate if another event was stored in the meantime', async () => {
+  const [first, duplicate, between] = [['10', 'a'], ['12', 'a'], ['11', 'b']].map(([received_at, dedup_id]) => {
     return { entity: 'label', entity_id: '1', occurred_at: '5', received_at, dedup_id }
   })
-  const [dynamodb, done] = [new DynamoDb(), []]
-  const { process } = consumer((event) => void done.push(event.attributes), { dynamodb })
+  const [dynamodb, calls] = [new DynamoDb(), []]
+  const { process } = consumer((event) => void calls.push(event.attributes), { dynamodb })
   await process(record(first))
   dynamodb.beforePut = async () => {
     dynamodb.beforePut = async () => {}
     await process(record(between))
   }
-  await process(record(repetition))
-  assert.deepEqual(done, [first, between, repetition])
+  await process(record(duplicate))
+  assert.deepEqual(calls, [first, between, duplicate])
   assert.equal(dynamodb.items.get('label#1').received_at.S, '12')
 })
 
-test('failed work is not stored', async (t) => {
-  const [dynamodb, log] = [new DynamoDb(), logged(t)]
-  const { handler } = consumer(() => Promise.reject(new Error('no')), { dynamodb })
-  const answer = await handler({ Records: [record({ dedup_id: 'a' }), record({}, { messageId: 'foreign' })] })
-  assert.deepEqual(answer, { batchItemFailures: [{ itemIdentifier: '1' }, { itemIdentifier: 'foreign' }] })
+test('does not store an event that failed', async (t) => {
+  const [dynamodb, log] = [new DynamoDb(), captureErrors(t)]
+  const { handler } = consumer(() => Promise.reject(new Error('failed')), { dynamodb })
+  const response = await handler({ Records: [record({ dedup_id: 'a' }), record({}, { messageId: 'other-sender' })] })
+  assert.deepEqual(response, { batchItemFailures: [{ itemIdentifier: '1' }, { itemIdentifier: 'other-sender' }] })
   assert.equal(dynamodb.items.size, 0)
-  assert.match(log(), /message foreign .* not from the relay/)
+  assert.match(log(), /message other-sender .* not from the relay/)
 })
 
-test('a failure stops its group only', async (t) => {
-  logged(t)
+test('a failure fails the rest of its group only', async (t) => {
+  captureErrors(t)
   const groups = { 1: 'x', 2: 'x', 3: 'y', 4: 'x', 5: undefined, 6: undefined }
   const batch = Object.entries(groups).map(([messageId, group]) => record({}, { messageId, group }))
   const results = {}
   const process = async ({ messageId }) => {
-    if (messageId === '2' || messageId === '5') throw new Error('no')
+    if (messageId === '2' || messageId === '5') throw new Error('failed')
   }
   for await (const { record, succeeded } of processBatch(batch, process)) results[record.messageId] = succeeded
   assert.deepEqual(results, { 1: true, 2: false, 3: true, 4: false, 5: false, 6: true })
 })
 
-test('the attribute makes a pointer', async () => {
+test('only ExtendedPayloadSize makes a body a pointer', async () => {
   assert.deepEqual(await fetchBody(record({}, { body: POINTER }), s3), Buffer.from(POINTER))
   assert.deepEqual(await fetchBody(record({}, { body: 'ü' }), s3), Buffer.from([0xc3, 0xbc]))
   const pointer = (size) => fetchBody(record({ ExtendedPayloadSize: size }, { body: POINTER }), s3)
@@ -160,15 +160,15 @@ test('the attribute makes a pointer', async () => {
   await assert.rejects(pointer('4'), /the payload has 3 bytes, not 4/)
 })
 
-test('each message is deleted when it is done and not before', async (t) => {
-  logged(t)
+test('deletes each message as soon as it is processed', async (t) => {
+  captureErrors(t)
   const sqs = new Sqs(message('1'), message('2', 'other'), message('3'))
-  const work = ({ attributes: { dedup_id } }) => {
-    sqs.calls.push(`work ${dedup_id}`)
-    if (dedup_id === '1') throw new Error('no')
+  const onNewest = ({ attributes: { dedup_id } }) => {
+    sqs.calls.push(`process ${dedup_id}`)
+    if (dedup_id === '1') throw new Error('failed')
   }
-  assert.equal(await consumer(work, { sqs }).poll('url', { untilEmpty: true }), false)
-  assert.deepEqual(sqs.calls, ['work 1', 'work 2', 'delete handle-2'])
+  assert.equal(await consumer(onNewest, { sqs }).poll('url', { untilEmpty: true }), false)
+  assert.deepEqual(sqs.calls, ['process 1', 'process 2', 'delete handle-2'])
 })
 
 for (const error of [
@@ -176,29 +176,29 @@ for (const error of [
   new ServiceError('ReceiptHandleIsInvalid'),
   new ServiceError('TimeoutError'),
 ]) {
-  test(`a message that cannot be deleted does not stop the others: ${error.name}`, async (t) => {
-    const [sqs, done, log] = [new Sqs(message('1'), message('2')), [], logged(t)]
+  test(`continues after a failed delete: ${error.name}`, async (t) => {
+    const [sqs, calls, log] = [new Sqs(message('1'), message('2')), [], captureErrors(t)]
     sqs.deleteError = error
-    const tested = consumer((event) => void done.push(event.attributes.dedup_id), { sqs })
-    assert.equal(await tested.poll('url', { untilEmpty: true }), false)
-    assert.deepEqual(done, ['1', '2'])
-    assert.match(log(), /message 1 was processed, not deleted/)
+    const subject = consumer((event) => void calls.push(event.attributes.dedup_id), { sqs })
+    assert.equal(await subject.poll('url', { untilEmpty: true }), false)
+    assert.deepEqual(calls, ['1', '2'])
+    assert.match(log(), /message 1 was processed but not deleted/)
   })
 }
 
-test('slow work extends the visibility timeout of it and of what waits', async (t) => {
+test('extends the visibility timeout of the current and the remaining messages', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const [sqs, log] = [new Sqs(message('1'), message('2'), message('3')), logged(t)]
+  const [sqs, log] = [new Sqs(message('1'), message('2'), message('3')), captureErrors(t)]
   sqs.extendErrors = [new ServiceError('TimeoutError')]
-  const work = async ({ attributes: { dedup_id } }) => {
+  const onNewest = async ({ attributes: { dedup_id } }) => {
     if (dedup_id !== '2') return
     for (const milliseconds of [19_999, 1, 20_000]) {
       t.mock.timers.tick(milliseconds)
-      await new Promise(setImmediate) // lets the calls end
+      await new Promise(setImmediate) // lets pending calls finish
       sqs.calls.push(`${milliseconds} ms later`)
     }
   }
-  assert.equal(await consumer(work, { sqs }).poll('url', { untilEmpty: true }), true)
+  assert.equal(await consumer(onNewest, { sqs }).poll('url', { untilEmpty: true }), true)
   assert.deepEqual(sqs.calls, [
     'delete handle-1',
     '19999 ms later',
@@ -209,12 +209,12 @@ test('slow work extends the visibility timeout of it and of what waits', async (
     'delete handle-3',
   ])
   t.mock.timers.tick(60_000)
-  assert.equal(sqs.calls.length, 7, 'it ends with the batch')
+  assert.equal(sqs.calls.length, 7, 'the heartbeat stops with the batch')
   assert.match(log(), /the visibility timeout could not be extended: TimeoutError/)
   assert.match(log(), /the visibility timeout of message 3 was not extended: ReceiptHandleIsInvalid/)
 })
 
-test('a visibility timeout of zero does not extend without a pause', async (t) => {
+test('waits between extensions if the visibility timeout is zero', async (t) => {
   const { mock } = t.mock.method(globalThis, 'setInterval')
   const sqs = new Sqs(message('1'))
   sqs.visibilityTimeout = 0

@@ -1,7 +1,7 @@
-"""A consumer of one queue: put your work into `on_newest`.
+"""Consumes one queue. Put your code into `on_newest`.
 
-As a program: `python consumer.py QUEUE_URL TABLE [--until-empty]`. As a Lambda function: `consumer.handler`, with the
-variable `TABLE`.
+As a program: `python consumer.py QUEUE_URL TABLE [--until-empty]`. As a Lambda function: the handler is
+`consumer.handler`, and the environment variable `TABLE` names the table.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from labelbox_queue import Consumer, Event
 
 
 def on_newest(event: Event, body: bytes) -> None:
-    """May be called twice for the same event, so it has to be idempotent. If it raises, the event is retried."""
+    """Must be idempotent, because it may be called twice for the same event. If it raises, the event is retried."""
     print(f"{event.id} {event.attributes.get('event', '-')} {event.version}: {len(body)} bytes", flush=True)
 
 
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("queue_url")
     parser.add_argument("table")
-    parser.add_argument("--until-empty", action="store_true", help="end when there is nothing to receive")
+    parser.add_argument("--until-empty", action="store_true", help="exit when no more messages arrive")
     arguments = parser.parse_args()
     consumer = Consumer(on_newest, arguments.table)
     sys.exit(0 if consumer.poll(arguments.queue_url, until_empty=arguments.until_empty) else 1)

@@ -1,6 +1,6 @@
-"""Reads a queue of the relay so that no event is lost and the newest one of each entity wins.
+"""Consumes a queue of the relay without losing events, and lets the newest event of each entity win.
 
-Import it as it is; it needs boto3. `consumer.py` beside it shows how, `docs/consuming.md` explains the rules.
+Use it unchanged, as in `consumer.py`. It needs boto3. `docs/consuming.md` explains the rules.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Event as Signal
+from threading import Event as StopEvent
 from threading import Thread
 from typing import Any
 
@@ -18,17 +18,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
-"""A message as Lambda passes it to a function."""
+"""A message in the form of a Lambda event."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What the attributes of a message say about its event."""
+    """An event as the attributes of its message describe it."""
 
     id: str
-    """The entity that it competes for; without an entity or a time, the event itself."""
+    """Key in the table: the entity, or the event itself if it has no entity or no time."""
     version: str
-    """Of two events with the same id, the one with the greater version wins. Compare versions as text."""
+    """Of two events with the same id, the one with the greater version wins. Versions compare as strings."""
     attributes: dict[str, str]
 
     @classmethod
@@ -47,7 +47,7 @@ OnNewest = Callable[[Event, bytes], None]
 
 
 def fetch_body(record: Record, s3: Any) -> bytes:
-    """Returns the body that Labelbox signed: the message's own, or the object that the message points to."""
+    """Returns the body that Labelbox signed: the message body, or the object that it points to."""
     size = record["messageAttributes"].get("ExtendedPayloadSize")
     if size is None:
         return str(record["body"]).encode()
@@ -59,9 +59,9 @@ def fetch_body(record: Record, s3: Any) -> bytes:
 
 
 def process_batch(records: list[Record], process: Callable[[Record], None]) -> Iterator[tuple[Record, bool]]:
-    """Processes a batch in order. Yields each message with whether it succeeded.
+    """Processes a batch in order. Yields each message and whether it succeeded.
 
-    After a failure, the other messages of the same FIFO group fail too: processed now, they would overtake it.
+    After a failure, later messages of the same FIFO group fail too, so that they do not overtake the failed one.
     """
     failed_groups = set()
     for record in records:
@@ -69,7 +69,7 @@ def process_batch(records: list[Record], process: Callable[[Record], None]) -> I
         succeeded = False
         try:
             if group in failed_groups:
-                raise RuntimeError("an earlier message of its group failed")
+                raise RuntimeError("an earlier message of the same group failed")
             process(record)
             succeeded = True
         except Exception:
@@ -80,9 +80,9 @@ def process_batch(records: list[Record], process: Callable[[Record], None]) -> I
 
 
 class Consumer:
-    """Calls `on_newest` for each event that is newer than the one in the table, then stores it there.
+    """Calls `on_newest` for each event that is newer than the one in the table, then stores the event in the table.
 
-    `table` is a DynamoDB table with the text `id` as its key. `client` makes the AWS clients, such as `session.client`.
+    `table` is a DynamoDB table whose partition key is the string `id`. `client` creates the AWS clients.
     """
 
     def __init__(self, on_newest: OnNewest, table: str, client: Callable[[str], Any] = boto3.client) -> None:
@@ -90,16 +90,16 @@ class Consumer:
         self._dynamodb, self._s3 = client("dynamodb"), client("s3")
 
     def handler(self, event: dict[str, Any], context: object) -> dict[str, Any]:
-        """The handler of a Lambda function. Its event source mapping needs `ReportBatchItemFailures`."""
+        """Handles a batch in a Lambda function. The event source mapping must have `ReportBatchItemFailures`."""
         results = process_batch(event["Records"], self.process)
         failed = [record["messageId"] for record, succeeded in results if not succeeded]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def poll(self, queue_url: str, *, until_empty: bool = False) -> bool:
-        """Receives messages for ever, or until there are none. Returns whether each was processed and deleted."""
+        """Receives messages forever, or until none arrive. Returns whether all were processed and deleted."""
         sqs, all_done = self._client("sqs"), True
-        answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
-        visibility_timeout = int(answer["Attributes"]["VisibilityTimeout"])
+        response = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
+        visibility_timeout = int(response["Attributes"]["VisibilityTimeout"])
         while True:
             messages = sqs.receive_message(
                 QueueUrl=queue_url,
@@ -113,35 +113,35 @@ class Consumer:
             records = [_record(message) for message in messages]
             with _Heartbeat(sqs, queue_url, records, visibility_timeout) as heartbeat:
                 for record, succeeded in process_batch(records, self.process):
-                    heartbeat.forget(record)
+                    heartbeat.remove(record)
                     all_done &= succeeded and _delete(sqs, queue_url, record)
 
     def process(self, record: Record) -> None:
-        """Processes one message. If this raises, the table is as before and the message has to be received again."""
+        """Processes one message. If this raises, the table is unchanged and the message must be received again."""
         event = Event.from_record(record)
         key = {"id": {"S": event.id}}
-        known = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-        version = known.get("version", {}).get("S") if known else None
+        item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        version = item.get("version", {}).get("S") if item else None
         if version is not None and version >= event.version:
             return
-        if version is not None and known["dedup_id"]["S"] == event.attributes["dedup_id"]:
-            # Received again later: no work, but its version counts against other events of the same time.
-            facts = {name: known[name] for name in ("bytes", "sha256")}
-            if not self._store(event, facts, "version = :version", version):
-                self.process(record)  # another consumer has stored something since
+        if version is not None and item["dedup_id"]["S"] == event.attributes["dedup_id"]:
+            # A duplicate is not processed again, but its later version decides ties with other events.
+            digest = {name: item[name] for name in ("bytes", "sha256")}
+            if not self._store(event, digest, "version = :version", version):
+                self.process(record)  # another consumer has updated the item
             return
         body = fetch_body(record, self._s3)
         self._on_newest(event, body)
-        facts = {"bytes": {"N": str(len(body))}, "sha256": {"S": hashlib.sha256(body).hexdigest()}}
-        self._store(event, facts, "attribute_not_exists(version) OR version < :version", event.version)
+        digest = {"bytes": {"N": str(len(body))}, "sha256": {"S": hashlib.sha256(body).hexdigest()}}
+        self._store(event, digest, "attribute_not_exists(version) OR version < :version", event.version)
 
-    def _store(self, event: Event, facts: dict[str, Any], condition: str, version: str) -> bool:
-        """Returns whether the condition held. The body is not stored: an item cannot exceed 400 KB."""
-        texts = {**event.attributes, "id": event.id, "version": event.version}
+    def _store(self, event: Event, digest: dict[str, Any], condition: str, version: str) -> bool:
+        """Stores the event. Returns whether the condition held. The body is omitted: an item cannot exceed 400 KB."""
+        strings = {**event.attributes, "id": event.id, "version": event.version}
         try:
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item={name: {"S": value} for name, value in texts.items()} | facts,
+                Item={name: {"S": value} for name, value in strings.items()} | digest,
                 ConditionExpression=condition,
                 ExpressionAttributeValues={":version": {"S": version}},
             )
@@ -153,12 +153,12 @@ class Consumer:
 
 
 class _Heartbeat:
-    """A thread that extends the visibility timeout of a batch's remaining messages, so that nobody else gets them."""
+    """A thread that extends the visibility timeout of a batch's remaining messages until they are removed."""
 
     def __init__(self, sqs: Any, queue_url: str, records: list[Record], visibility_timeout: int) -> None:
         self._sqs, self._queue_url, self._visibility_timeout = sqs, queue_url, visibility_timeout
         self._remaining = {record["messageId"]: record["receiptHandle"] for record in records}
-        self._stop = Signal()
+        self._stop = StopEvent()
         self._thread = Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "_Heartbeat":
@@ -169,11 +169,11 @@ class _Heartbeat:
         self._stop.set()
         self._thread.join()
 
-    def forget(self, record: Record) -> None:
+    def remove(self, record: Record) -> None:
         self._remaining.pop(record["messageId"], None)
 
     def _run(self) -> None:
-        # A third, so that one call may fail. The timeout may be 0.
+        # A third of the timeout, so that one call may fail. The timeout may be 0.
         while not self._stop.wait(max(self._visibility_timeout, 1) / 3):
             entries = [
                 {"Id": message_id, "ReceiptHandle": handle, "VisibilityTimeout": self._visibility_timeout}
@@ -182,28 +182,30 @@ class _Heartbeat:
             if not entries:
                 continue
             try:
-                answer = self._sqs.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)
+                response = self._sqs.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)
             except (BotoCoreError, ClientError):
                 log.exception("the visibility timeout could not be extended")
                 continue
-            for failure in answer.get("Failed", []):
+            for failure in response.get("Failed", []):
                 if failure["Id"] in self._remaining:
                     id, code = failure["Id"], failure["Code"]
                     log.error("the visibility timeout of message %s was not extended: %s", id, code)
 
 
 def _delete(sqs: Any, queue_url: str, record: Record) -> bool:
-    """Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again."""
+    """Returns whether SQS deleted the message. If it did not, for instance because the receipt handle has expired, the
+    message is received again.
+    """
     try:
         sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"])
     except (BotoCoreError, ClientError):
-        log.exception("message %s was processed, not deleted, and will be received again", record["messageId"])
+        log.exception("message %s was processed but not deleted, and will be received again", record["messageId"])
         return False
     return True
 
 
 def _record(message: dict[str, Any]) -> Record:
-    """Converts a message from the form of SQS to that of Lambda."""
+    """Converts a message from the form of `ReceiveMessage` to that of a Lambda event."""
     attributes = message.get("MessageAttributes", {})
     return {
         "messageId": message["MessageId"],

@@ -1,4 +1,4 @@
-"""The module against fakes of AWS. Run it with `python -m pytest examples/python`."""
+"""Tests of the module with fake AWS clients. Run them with `python -m pytest examples/python`."""
 
 import io
 import json
@@ -16,7 +16,7 @@ POINTER = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3
 
 
 class DynamoDb:
-    """A table, with the two conditions that the module uses."""
+    """A fake table that knows the two conditions of the module."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
@@ -47,7 +47,7 @@ class S3:
 
 
 class Sqs:
-    """A queue that gives out one batch, with a log of what was asked of it."""
+    """A fake queue that returns one batch and records calls."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.batches = [list(messages), []]
@@ -100,49 +100,49 @@ def consumer(on_newest: Callable[[Event, bytes], None], **clients: Any) -> Consu
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_newest_wins(case: dict[str, Any]) -> None:
-    dynamodb, work = DynamoDb(), []
+    dynamodb, calls = DynamoDb(), []
     dynamodb.items.update(case.get("stored", {}))
-    tested = consumer(lambda event, _: work.append(event.attributes), dynamodb=dynamodb)
+    subject = consumer(lambda event, _: calls.append(event.attributes), dynamodb=dynamodb)
     for delivery in case["deliveries"]:
-        tested.process(record(delivery))
-    assert work == [case["deliveries"][n] for n in case["work"]]
+        subject.process(record(delivery))
+    assert calls == [case["deliveries"][n] for n in case["processed"]]
     assert dynamodb.items.keys() == case["newest"].keys()
     for id, n in case["newest"].items():
         expected = case["deliveries"][n]
         assert {name: dynamodb.items[id][name]["S"] for name in expected} == expected
 
 
-def test_a_repetition_during_which_another_event_was_stored_is_processed() -> None:
-    first, repetition, between = (
+def test_processes_a_duplicate_if_another_event_was_stored_in_the_meantime() -> None:
+    first, duplicate, between = (
         {"entity": "label", "entity_id": "1", "occurred_at": "5", "received_at": received_at, "dedup_id": dedup_id}
         for received_at, dedup_id in (("10", "a"), ("12", "a"), ("11", "b"))
     )
-    dynamodb, work = DynamoDb(), []
-    tested = consumer(lambda event, _: work.append(event.attributes), dynamodb=dynamodb)
-    tested.process(record(first))
+    dynamodb, calls = DynamoDb(), []
+    subject = consumer(lambda event, _: calls.append(event.attributes), dynamodb=dynamodb)
+    subject.process(record(first))
 
-    def interrupt() -> None:
+    def store_another() -> None:
         dynamodb.before_put = lambda: None
-        tested.process(record(between))
+        subject.process(record(between))
 
-    dynamodb.before_put = interrupt
-    tested.process(record(repetition))
-    assert work == [first, between, repetition]
+    dynamodb.before_put = store_another
+    subject.process(record(duplicate))
+    assert calls == [first, between, duplicate]
     assert dynamodb.items["label#1"]["received_at"]["S"] == "12"
 
 
-def test_failed_work_is_not_stored() -> None:
+def test_does_not_store_an_event_that_failed() -> None:
     dynamodb = DynamoDb()
 
     def fail(event: Event, body: bytes) -> None:
         raise RuntimeError
 
-    answer = consumer(fail, dynamodb=dynamodb).handler({"Records": [record({"dedup_id": "a"})]}, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    response = consumer(fail, dynamodb=dynamodb).handler({"Records": [record({"dedup_id": "a"})]}, None)
+    assert response == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert dynamodb.items == {}
 
 
-def test_a_failure_stops_its_group_only() -> None:
+def test_a_failure_fails_the_rest_of_its_group_only() -> None:
     def process(each: Record) -> None:
         if each["messageId"] in ("2", "5"):
             raise RuntimeError
@@ -153,7 +153,7 @@ def test_a_failure_stops_its_group_only() -> None:
     assert results == {"1": True, "2": False, "3": True, "4": False, "5": False, "6": True}
 
 
-def test_the_attribute_makes_a_pointer() -> None:
+def test_only_extended_payload_size_makes_a_body_a_pointer() -> None:
     assert fetch_body(record({}, body=POINTER), S3()) == POINTER.encode()
     assert fetch_body(record({}, body="ü"), S3()) == b"\xc3\xbc"
     assert fetch_body(record({"ExtendedPayloadSize": "8"}, body=POINTER), S3()) == b"\xffpayload"
@@ -161,67 +161,67 @@ def test_the_attribute_makes_a_pointer() -> None:
         fetch_body(record({"ExtendedPayloadSize": "9"}, body=POINTER), S3())
 
 
-def test_each_message_is_deleted_when_it_is_done_and_not_before() -> None:
+def test_deletes_each_message_as_soon_as_it_is_processed() -> None:
     sqs = Sqs(message("1"), message("2", "other"), message("3"))
 
-    def work(event: Event, body: bytes) -> None:
-        sqs.calls.append(("work", [event.attributes["dedup_id"]]))
+    def on_newest(event: Event, body: bytes) -> None:
+        sqs.calls.append(("process", [event.attributes["dedup_id"]]))
         if event.attributes["dedup_id"] == "1":
             raise RuntimeError
 
-    assert not consumer(work, sqs=sqs).poll("url", until_empty=True)
-    assert sqs.calls == [("work", ["1"]), ("work", ["2"]), ("delete", ["handle-2"])]
+    assert not consumer(on_newest, sqs=sqs).poll("url", until_empty=True)
+    assert sqs.calls == [("process", ["1"]), ("process", ["2"]), ("delete", ["handle-2"])]
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        ClientError({"Error": {"Code": "InvalidParameterValue"}}, "DeleteMessage"),  # it has expired
+        ClientError({"Error": {"Code": "InvalidParameterValue"}}, "DeleteMessage"),  # an expired receipt handle
         ClientError({"Error": {"Code": "ReceiptHandleIsInvalid"}}, "DeleteMessage"),
         EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
     ],
     ids=lambda error: type(error).__name__ + str(error.response["Error"]["Code"] if hasattr(error, "response") else ""),
 )
-def test_a_message_that_cannot_be_deleted_does_not_stop_the_others(
+def test_continues_after_a_failed_delete(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sqs, work = Sqs(message("1"), message("2")), []
+    sqs, calls = Sqs(message("1"), message("2")), []
     sqs.delete_error = error
-    tested = consumer(lambda event, _: work.append(event.attributes["dedup_id"]), sqs=sqs)
-    assert not tested.poll("url", until_empty=True)
-    assert work == ["1", "2"]
-    assert "message 1 was processed, not deleted" in caplog.text
+    subject = consumer(lambda event, _: calls.append(event.attributes["dedup_id"]), sqs=sqs)
+    assert not subject.poll("url", until_empty=True)
+    assert calls == ["1", "2"]
+    assert "message 1 was processed but not deleted" in caplog.text
 
 
-def test_slow_work_extends_the_visibility_timeout_of_it_and_of_what_waits(
+def test_extends_the_visibility_timeout_of_the_current_and_the_remaining_messages(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sqs = Sqs(message("1"), message("2"), message("3"))
     sqs.extend_errors = [EndpointConnectionError(endpoint_url="http://127.0.0.1:9")]
-    time_is_over, both_called, waits = threading.Semaphore(0), threading.Event(), []
+    elapsed, both_called, waits = threading.Semaphore(0), threading.Event(), []
 
     class Clock(threading.Event):
-        """Time goes on when the test says so."""
+        """A wait ends when the test releases it."""
 
         def wait(self, seconds: float | None = None) -> bool:
             waits.append(seconds)
             if len(waits) == 3:
                 both_called.set()
-            time_is_over.acquire()
+            elapsed.acquire()
             return self.is_set()
 
         def set(self) -> None:
             super().set()
-            time_is_over.release()
+            elapsed.release()
 
-    def work(event: Event, body: bytes) -> None:
+    def on_newest(event: Event, body: bytes) -> None:
         if event.attributes["dedup_id"] == "2":
-            time_is_over.release(2)  # the first call fails
+            elapsed.release(2)  # the first call fails
             assert both_called.wait(60)
 
-    tested = consumer(work, sqs=sqs)
-    monkeypatch.setattr("labelbox_queue.Signal", Clock)
-    assert tested.poll("url", until_empty=True)
+    subject = consumer(on_newest, sqs=sqs)
+    monkeypatch.setattr("labelbox_queue.StopEvent", Clock)
+    assert subject.poll("url", until_empty=True)
     assert sqs.calls == [
         ("delete", ["handle-1"]),
         ("extend", ["handle-2", "handle-3"]),
@@ -233,7 +233,7 @@ def test_slow_work_extends_the_visibility_timeout_of_it_and_of_what_waits(
     assert "the visibility timeout of message 3 was not extended: ReceiptHandleIsInvalid" in caplog.text
 
 
-def test_a_visibility_timeout_of_zero_does_not_extend_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_between_extensions_if_the_visibility_timeout_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float | None] = []
 
     class Clock(threading.Event):
@@ -243,6 +243,6 @@ def test_a_visibility_timeout_of_zero_does_not_extend_without_a_pause(monkeypatc
 
     sqs = Sqs(message("1"))
     sqs.visibility_timeout = 0
-    monkeypatch.setattr("labelbox_queue.Signal", Clock)
+    monkeypatch.setattr("labelbox_queue.StopEvent", Clock)
     assert consumer(lambda event, body: None, sqs=sqs).poll("url", until_empty=True)
     assert set(waits) == {1 / 3}

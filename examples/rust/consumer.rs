@@ -1,13 +1,13 @@
-//! A consumer of one queue: put your work into `on_newest`.
+//! Consumes one queue. Put your code into `on_newest`.
 //!
-//! As a program: `cargo run --example consumer -- QUEUE_URL TABLE [--until-empty]`. As a Lambda function:
-//! with the variable `TABLE` set to the table's name.
+//! As a program: `cargo run --example consumer -- QUEUE_URL TABLE [--until-empty]`. As a Lambda function: the
+//! environment variable `TABLE` names the table.
 
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a program of its own, for a terminal"
+    reason = "a command-line program"
 )]
 
 mod labelbox_queue;
@@ -18,7 +18,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use std::env;
 use std::process::ExitCode;
 
-/// May be called twice for the same event, so it has to be idempotent. If it fails, the event is retried.
+/// Must be idempotent, because it may be called twice for the same event. If it fails, the event is retried.
 async fn on_newest(event: &Event, body: &[u8]) -> Result<(), Error> {
     let topic = event.attributes.get("event").map_or("-", String::as_str);
     let (id, version, bytes) = (&event.id, &event.version, body.len());
@@ -34,9 +34,9 @@ async fn main() -> Result<ExitCode, Error> {
     let aws = aws.load().await;
     if env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         let consumer = &Consumer::new(on_newest, &env::var("TABLE")?, &aws);
-        let answer =
+        let handler =
             async |event: LambdaEvent<Batch>| Ok::<_, Error>(consumer.handle(event.payload).await);
-        lambda_runtime::run(service_fn(answer)).await?;
+        lambda_runtime::run(service_fn(handler)).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -1,7 +1,6 @@
-//! Reads a queue of the relay so that no event is lost and the newest one of each entity wins.
+//! Consumes a queue of the relay without losing events, and lets the newest event of each entity win.
 //!
-//! Add it to your program as a module, as it is. `consumer.rs` beside it shows how, `docs/consuming.md`
-//! explains the rules.
+//! Add it to your program as a module, unchanged, as in `consumer.rs`. `docs/consuming.md` explains the rules.
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue::{self, N, S};
@@ -24,40 +23,40 @@ mod tests;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
-type Texts = HashMap<String, String>;
+type StringMap = HashMap<String, String>;
 type Item = HashMap<String, AttributeValue>;
 
-/// What Lambda passes to a function.
+/// A Lambda event with the messages of a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Batch {
     records: Vec<Record>,
 }
 
-/// A message as Lambda passes it to a function.
+/// A message in the form of a Lambda event.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
     message_id: String,
     receipt_handle: String,
     body: String,
-    attributes: Texts,
+    attributes: StringMap,
     message_attributes: HashMap<String, Value>,
 }
 
-/// What the attributes of a message say about its event.
+/// An event as the attributes of its message describe it.
 pub(crate) struct Event {
-    /// The entity that it competes for; without an entity or a time, the event itself.
+    /// Key in the table: the entity, or the event itself if it has no entity or no time.
     pub(crate) id: String,
-    /// Of two events with the same id, the one with the greater version wins.
+    /// Of two events with the same id, the one with the greater version wins. Versions compare as strings.
     pub(crate) version: String,
-    pub(crate) attributes: Texts,
+    pub(crate) attributes: StringMap,
 }
 
 impl Event {
     fn from_record(record: &Record) -> Result<Self, Error> {
         let values = record.message_attributes.iter();
-        let attributes: Texts = values
+        let attributes: StringMap = values
             .filter_map(|(name, value)| {
                 Some((name.clone(), value.get("stringValue")?.as_str()?.into()))
             })
@@ -79,7 +78,7 @@ impl Event {
     }
 }
 
-/// Calls `on_newest` for each event that is newer than the one in the table, then stores it there.
+/// Calls `on_newest` for each event that is newer than the one in the table, then stores the event in the table.
 ///
 /// `on_newest` may be called twice for the same event, and must not block its thread.
 pub(crate) struct Consumer<F> {
@@ -91,7 +90,7 @@ pub(crate) struct Consumer<F> {
 }
 
 impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
-    /// `table` is a DynamoDB table with the text `id` as its key.
+    /// `table` is a DynamoDB table whose partition key is the string `id`.
     pub(crate) fn new(on_newest: F, table: &str, aws: &SdkConfig) -> Self {
         Self {
             on_newest,
@@ -102,9 +101,9 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         }
     }
 
-    /// The handler of a Lambda function. Its event source mapping needs `ReportBatchItemFailures`.
+    /// Handles a batch in a Lambda function. The event source mapping must have `ReportBatchItemFailures`.
     pub(crate) async fn handle(&self, batch: Batch) -> Value {
-        let (mut groups, mut failures) = (Groups::default(), Vec::new());
+        let (mut groups, mut failures) = (FailedGroups::default(), Vec::new());
         for record in &batch.records {
             if !groups.attempt(record, self.process(record)).await {
                 failures.push(json!({"itemIdentifier": record.message_id}));
@@ -113,9 +112,9 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         json!({"batchItemFailures": failures})
     }
 
-    /// Receives messages for ever, or until there are none. Returns whether each was processed and deleted.
+    /// Receives messages forever, or until none arrive. Returns whether all were processed and deleted.
     pub(crate) async fn poll(&self, queue_url: &str, until_empty: bool) -> Result<bool, Error> {
-        let visibility_timeout = self.visibility_timeout(queue_url).await?;
+        let timeout = self.visibility_timeout(queue_url).await?;
         let mut all_done = true;
         loop {
             let receive = self
@@ -131,73 +130,72 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
                 return Ok(all_done);
             }
             let records: Vec<_> = messages.into_iter().map(Record::from).collect();
-            // A third, so that one call may fail.
-            let mut heartbeat =
-                tokio::time::interval(Duration::from_secs(visibility_timeout.max(1)) / 3);
+            // A third of the timeout, so that one call may fail. The timeout may be 0.
+            let mut heartbeat = tokio::time::interval(Duration::from_secs(timeout.max(1)) / 3);
             heartbeat.reset();
-            let (mut groups, mut remaining) = (Groups::default(), records.as_slice());
-            while let Some((record, behind)) = remaining.split_first() {
-                let extending =
-                    self.keep_invisible(queue_url, remaining, visibility_timeout, &mut heartbeat);
+            let (mut groups, mut remaining) = (FailedGroups::default(), records.as_slice());
+            while let Some((record, rest)) = remaining.split_first() {
+                let extend = self.extend_visibility(queue_url, remaining, timeout, &mut heartbeat);
                 let work = async {
                     tokio::select! {
                         result = self.process(record) => result,
-                        never = extending => match never {},
+                        never = extend => match never {},
                     }
                 };
                 let succeeded = groups.attempt(record, work).await;
                 all_done &= succeeded && self.delete(queue_url, record).await;
-                remaining = behind;
+                remaining = rest;
             }
         }
     }
 
-    /// Processes one message. If this fails, the table is as before and the message has to be received again.
+    /// Processes one message. If this fails, the table is unchanged and the message must be received again.
     async fn process(&self, record: &Record) -> Result<(), Error> {
         let event = Event::from_record(record)?;
-        while let Some(known) = self.known(&event).await? {
-            let Some(version) = text(&known, "version") else {
+        while let Some(item) = self.load(&event).await? {
+            let Some(version) = string(&item, "version") else {
                 break;
             };
             if version >= event.version.as_str() {
                 return Ok(());
             }
-            if text(&known, "dedup_id") != event.attributes.get("dedup_id").map(String::as_str) {
+            if string(&item, "dedup_id") != event.attributes.get("dedup_id").map(String::as_str) {
                 break;
             }
-            // Received again later: no work, but its version counts against other events of the same time.
-            let facts = ["bytes", "sha256"].into_iter();
-            let facts = facts.filter_map(|name| Some((name, known.get(name)?.clone())));
-            let stored = self.store(&event, facts, "version = :version", version);
+            // A duplicate is not processed again, but its later version decides ties with other events.
+            let digest = ["bytes", "sha256"].into_iter();
+            let digest = digest.filter_map(|name| Some((name, item.get(name)?.clone())));
+            let stored = self.store(&event, digest, "version = :version", version);
             if stored.await? {
                 return Ok(());
             }
-            // Another consumer has stored something since.
+            // Another consumer has updated the item.
         }
         let body = self.fetch_body(record, &event).await?;
         (self.on_newest)(&event, &body).await?;
-        let facts = [
+        let digest = [
             ("bytes", N(body.len().to_string())),
             ("sha256", S(hex::encode(Sha256::digest(&body)))),
         ];
         let condition = "attribute_not_exists(version) OR version < :version";
-        self.store(&event, facts, condition, &event.version).await?;
+        self.store(&event, digest, condition, &event.version)
+            .await?;
         Ok(())
     }
 
-    /// The newest event so far.
-    async fn known(&self, event: &Event) -> Result<Option<Item>, Error> {
+    /// Returns the item that is stored under the id of `event`.
+    async fn load(&self, event: &Event) -> Result<Option<Item>, Error> {
         let get = self.dynamodb.get_item().table_name(&self.table);
         let get = get.key("id", S(event.id.clone())).consistent_read(true);
         Ok(get.send().await?.item)
     }
 
-    /// The body that Labelbox signed: the message's own, or the object that the message points to.
+    /// Returns the body that Labelbox signed: the message body, or the object that it points to.
     async fn fetch_body(&self, record: &Record, event: &Event) -> Result<Vec<u8>, Error> {
         let Some(size) = event.attributes.get("ExtendedPayloadSize") else {
             return Ok(record.body.clone().into());
         };
-        let (_, pointer): (IgnoredAny, Texts) = serde_json::from_str(&record.body)?;
+        let (_, pointer): (IgnoredAny, StringMap) = serde_json::from_str(&record.body)?;
         let get = self.s3.get_object();
         let get = get.set_bucket(pointer.get("s3BucketName").cloned());
         let object = get.set_key(pointer.get("s3Key").cloned()).send().await?;
@@ -208,21 +206,21 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         Ok(body)
     }
 
-    /// Returns whether the condition held. The body is not stored: an item cannot exceed 400 KB.
+    /// Stores the event. Returns whether the condition held. The body is omitted: an item cannot exceed 400 KB.
     async fn store(
         &self,
         event: &Event,
-        facts: impl IntoIterator<Item = (&str, AttributeValue)>,
+        digest: impl IntoIterator<Item = (&str, AttributeValue)>,
         condition: &str,
         version: &str,
     ) -> Result<bool, Error> {
-        let texts = event.attributes.clone().into_iter();
+        let pairs = event.attributes.clone().into_iter();
         let put = self.dynamodb.put_item().table_name(&self.table);
         let put = put
-            .set_item(Some(texts.map(|(name, value)| (name, S(value))).collect()))
+            .set_item(Some(pairs.map(|(name, value)| (name, S(value))).collect()))
             .item("id", S(event.id.clone()))
             .item("version", S(event.version.clone()));
-        let put = facts
+        let put = digest
             .into_iter()
             .fold(put, |put, (name, value)| put.item(name, value))
             .condition_expression(condition)
@@ -234,12 +232,12 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         }
     }
 
-    /// The queue's, in seconds.
+    /// Returns the visibility timeout of the queue in seconds.
     async fn visibility_timeout(&self, queue_url: &str) -> Result<u64, Error> {
         let name = QueueAttributeName::VisibilityTimeout;
         let get = self.sqs.get_queue_attributes().queue_url(queue_url);
-        let answer = get.attribute_names(name.clone()).send().await?;
-        let value = answer
+        let output = get.attribute_names(name.clone()).send().await?;
+        let value = output
             .attributes()
             .and_then(|attributes| attributes.get(&name));
         Ok(value
@@ -247,8 +245,8 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
             .parse()?)
     }
 
-    /// Extends the visibility timeout of a batch's remaining messages, so that nobody else receives them.
-    async fn keep_invisible(
+    /// Extends the visibility timeout of a batch's remaining messages, so that no other consumer receives them.
+    async fn extend_visibility(
         &self,
         queue_url: &str,
         remaining: &[Record],
@@ -267,8 +265,8 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
             let extend = self.sqs.change_message_visibility_batch();
             let extend = extend.set_entries(entries.collect::<Result<_, _>>().ok());
             match extend.queue_url(queue_url).send().await {
-                Ok(answer) => {
-                    for failure in answer.failed() {
+                Ok(output) => {
+                    for failure in output.failed() {
                         let (id, code) = (failure.id(), failure.code());
                         eprintln!(
                             "the visibility timeout of message {id} was not extended: {code}"
@@ -283,14 +281,15 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         }
     }
 
-    /// Returns whether SQS deleted it. If not, as when its receipt handle has expired, it is received again.
+    /// Returns whether SQS deleted the message. If it did not, for instance because the receipt handle has expired, the
+    /// message is received again.
     async fn delete(&self, queue_url: &str, record: &Record) -> bool {
         let delete = self.sqs.delete_message().queue_url(queue_url);
         let result = delete.receipt_handle(&record.receipt_handle).send().await;
         if let Err(error) = &result {
             let (id, error) = (&record.message_id, DisplayErrorContext(error));
             eprintln!(
-                "message {id} was processed, not deleted, and will be received again: {error}"
+                "message {id} was processed but not deleted, and will be received again: {error}"
             );
         }
         result.is_ok()
@@ -299,14 +298,14 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
 
 /// The FIFO groups of a batch in which a message failed.
 #[derive(Default)]
-struct Groups {
+struct FailedGroups {
     failed: HashSet<String>,
 }
 
-impl Groups {
+impl FailedGroups {
     /// Processes a message. Returns whether it succeeded.
     ///
-    /// After a failure, the other messages of the same FIFO group fail too: processed now, they would overtake it.
+    /// After a failure, later messages of the same FIFO group fail too, so that they do not overtake the failed one.
     async fn attempt(
         &mut self,
         record: &Record,
@@ -315,7 +314,7 @@ impl Groups {
         let group = record.attributes.get("MessageGroupId");
         let result = match group {
             Some(group) if self.failed.contains(group) => {
-                Err("an earlier message of its group failed".into())
+                Err("an earlier message of the same group failed".into())
             }
             _ => work.await,
         };
@@ -329,7 +328,7 @@ impl Groups {
 }
 
 impl From<Message> for Record {
-    /// Converts a message from the form of SQS to that of Lambda.
+    /// Converts a message from the form of `ReceiveMessage` to that of a Lambda event.
     fn from(message: Message) -> Self {
         let attributes = message.attributes.into_iter().flatten();
         let values = message.message_attributes.into_iter().flatten();
@@ -347,6 +346,6 @@ impl From<Message> for Record {
     }
 }
 
-fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     Some(item.get(name)?.as_s().ok()?)
 }

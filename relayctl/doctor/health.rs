@@ -29,7 +29,7 @@ async fn ask(visit: &Visit<'_>) -> Result<(u16, Duration), Trouble> {
         }
         Err(error) => Err(Trouble::NoAnswerAt {
             url: url.to_owned(),
-            said: chain(&error.without_url()),
+            said: error_chain(&error.without_url()),
         }),
     }
 }

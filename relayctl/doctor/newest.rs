@@ -29,7 +29,7 @@ struct Line {
     message: String,
     event: Option<String>,
     entity: Option<String>,
-    cause: Option<String>,
+    error: Option<String>,
 }
 
 impl Line {
@@ -125,8 +125,8 @@ fn judge(lines: &[Timed], place: &Place<'_>, now: SystemTime) -> Vec<Finding> {
     };
     let failure = of(Line::is_failure).map(|(time, line)| {
         let passed = age::since(*time, now);
-        let cause = line.cause.as_deref().unwrap_or("no cause");
-        let says = format!("{} {} ago: {cause}", line.message, age::say(passed));
+        let error = line.error.as_deref().unwrap_or("unknown error");
+        let says = format!("{} {} ago: {error}", line.message, age::say(passed));
         if passed > RECENT {
             return Finding::ok("newest failure", says);
         }

@@ -117,7 +117,7 @@ impl Labelbox {
                 "X-User-Agent",
                 concat!("relayctl ", env!("CARGO_PKG_VERSION")),
             );
-        let no_answer = |error: reqwest::Error| Fault::NoAnswer(chain(&error));
+        let no_answer = |error: reqwest::Error| Fault::NoAnswer(error_chain(&error));
         let answer = request.json(query).send().await.map_err(no_answer)?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(no_answer)?;

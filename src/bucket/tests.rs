@@ -3,58 +3,47 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::Services;
-use crate::config::offline;
+use crate::config::{offline, offline_aws};
 use crate::error::error_chain;
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use std::time::UNIX_EPOCH;
+use aws_lite::test_util::{Replay, response};
+use lambda_http::http::{Request, Response};
 
 const CONTENT: &[u8] = b"\xff\x00 any bytes";
 /// python3 -c 'import base64,zlib; print(base64.b64encode(zlib.crc32(b"\xff\0 any bytes").to_bytes(4, "big")))'
 const CRC32: &str = "hQ+3qQ==";
 const ETAG: (&str, &str) = ("etag", "\"780b12726ed854f1621980db42ffb6ed\"");
 
-fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> HttpResponse {
-    let mut answer = HttpResponse::new(status.try_into().unwrap(), body.into());
+fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Response<Bytes> {
+    let mut answer = response(status, body.to_owned());
     for (name, value) in headers {
-        answer.headers_mut().insert(*name, *value);
+        answer.headers_mut().insert(*name, value.parse().unwrap());
     }
     answer
 }
 
-/// S3 in `eu-central-1`, over this wire.
-fn s3(wire: &StaticReplayClient) -> S3 {
-    let http = SharedHttpConnector::new(wire.clone());
-    S3::new(Services::over(&offline(), &http, || UNIX_EPOCH).bucket)
+/// S3 in `eu-central-1`, over this HTTP client.
+fn s3(replay: &Replay) -> S3 {
+    S3::new(&offline(), &offline_aws(replay.clone()))
 }
 
-fn replay(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
-    let event = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
-    StaticReplayClient::new(answers.into_iter().map(event).collect())
-}
-
-async fn put(answer: HttpResponse) -> (Result<(), BucketError>, StaticReplayClient) {
-    let wire = replay([answer]);
-    let bucket = s3(&wire);
-    let outcome = bucket.put("payloads/1/2", CONTENT.to_vec()).await;
-    (outcome, wire)
+async fn put(answer: Response<Bytes>) -> (Result<(), BucketError>, Request<Bytes>) {
+    let replay = Replay::new([answer]);
+    let outcome = s3(&replay).put("payloads/1/2", CONTENT.to_vec()).await;
+    let [request] = replay.requests().try_into().unwrap();
+    (outcome, request)
 }
 
 #[tokio::test]
 async fn an_object_goes_out_whole_with_its_checksum() {
-    let (outcome, wire) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
+    let (outcome, request) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
     outcome.unwrap();
-    let requests: Vec<_> = wire.actual_requests().collect();
-    let [request] = requests.try_into().unwrap();
     assert_eq!(request.method(), "PUT");
     assert_eq!(
-        request.uri(),
+        *request.uri(),
         "https://relay-payloads.s3.eu-central-1.amazonaws.com/payloads/1/2"
     );
-    assert_eq!(request.body().bytes(), Some(CONTENT));
-    let header = |name| request.headers().get(name).unwrap_or_default();
+    assert_eq!(request.body(), CONTENT);
+    let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(header("x-amz-checksum-crc32"), CRC32);
     assert_eq!(header("content-length"), CONTENT.len().to_string());
     assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
@@ -85,17 +74,17 @@ async fn a_refusal_is_told_with_its_cause() {
     let (refused, _) = put(answer(404, &[], body)).await;
     let text = error_chain(&refused.unwrap_err());
     assert!(
-        text.starts_with("the bucket did not take the object: "),
+        text.starts_with("the bucket did not store the object: "),
         "{text}"
     );
     assert!(
-        text.contains("S3 answered 404 NoSuchBucket: The bucket does not exist"),
+        text.contains("S3 responded 404 NoSuchBucket: The bucket does not exist"),
         "{text}"
     );
     let (proxy, _) = put(answer(403, &[], "go away")).await;
     let text = error_chain(&proxy.unwrap_err());
     assert!(
-        text.contains("S3 answered 403 without a code: no message"),
+        text.contains("S3 responded 403 without a code: no message"),
         "{text}"
     );
 }
@@ -111,10 +100,11 @@ async fn hiccups_are_tried_again() {
         (vec![error(403), stored()], false, 1),
     ];
     for (answers, is_stored, attempts) in cases {
-        let wire = replay(answers);
-        let outcome = s3(&wire).put("k", CONTENT.to_vec()).await;
+        let replay = Replay::new(answers);
+        let outcome = s3(&replay).put("k", CONTENT.to_vec()).await;
         assert_eq!(outcome.is_ok(), is_stored, "{outcome:?}");
-        let bodies = wire.actual_requests().map(|request| request.body().bytes());
-        assert_eq!(bodies.collect::<Vec<_>>(), vec![Some(CONTENT); attempts]);
+        let requests = replay.requests();
+        let bodies: Vec<_> = requests.iter().map(|request| request.body()).collect();
+        assert_eq!(bodies, vec![CONTENT; attempts]);
     }
 }

@@ -1,14 +1,14 @@
-//! Reading variables: each by its name, with a default or without, within its bounds.
+//! Reads and validates environment variables.
 
 use super::QueueType;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// Reads variables one by one and remembers what was wrong with them. What is wrong gets a stand-in value that nobody
-/// sees, because loading then fails.
+/// Reads variables one by one and collects their errors. An invalid variable gets a placeholder that is never used,
+/// because loading fails in the end.
 pub(super) struct EnvReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    /// Each with its variable's name.
+    /// Each error with the name of its variable.
     errors: Vec<(String, String)>,
 }
 
@@ -20,7 +20,7 @@ impl<'a> EnvReader<'a> {
         }
     }
 
-    /// Everything that was wrong, each with its variable's name.
+    /// Returns the errors, each with the name of its variable.
     pub(super) fn into_errors(self) -> Vec<String> {
         let errors = self.errors.into_iter();
         errors
@@ -28,7 +28,7 @@ impl<'a> EnvReader<'a> {
             .collect()
     }
 
-    /// A variable that is set and not blank; CloudFormation can only set an empty one, not leave it out.
+    /// Reads a variable that is set and not blank: CloudFormation cannot omit a variable, only set it to an empty string.
     pub(super) fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
             .map(|value| value.trim().to_owned())
@@ -62,7 +62,7 @@ impl<'a> EnvReader<'a> {
         })
     }
 
-    /// One of some words, in any case.
+    /// Reads one of several words, in any case.
     pub(super) fn one_of<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
         let Some(text) = self.optional(name) else {
             return default;
@@ -85,10 +85,10 @@ impl<'a> EnvReader<'a> {
         }
         if !is_http_url(&url) {
             self.error(name, "must be the URL of a queue");
-        } else if !self.is_wrong("QUEUE_TYPE")
+        } else if !self.has_error("QUEUE_TYPE")
             && url.ends_with(".fifo") != (queue_type == QueueType::Fifo)
         {
-            self.error(name, "must be a queue of the kind that QUEUE_TYPE says");
+            self.error(name, "must be a queue of the type in QUEUE_TYPE");
         }
         url
     }
@@ -96,7 +96,7 @@ impl<'a> EnvReader<'a> {
     pub(super) fn networks(&mut self, name: &str) -> Vec<IpNet> {
         let texts = self.list(name);
         let networks: Vec<_> = texts.iter().filter_map(|text| network(text)).collect();
-        // A list of nothing but commas is a mistake too, and must not let everybody in.
+        // A list of nothing but commas is a mistake, and must not allow every address.
         let is_empty = texts.is_empty() && self.optional(name).is_some();
         if is_empty || networks.len() < texts.len() {
             self.error(
@@ -116,7 +116,7 @@ impl<'a> EnvReader<'a> {
             .collect()
     }
 
-    /// A namespace of metrics. Source:
+    /// Reads a namespace of CloudWatch metrics. Source:
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Namespace>.
     pub(super) fn namespace(&mut self, name: &str, default: &str) -> String {
         let Some(namespace) = self.optional(name) else {
@@ -136,7 +136,7 @@ impl<'a> EnvReader<'a> {
         namespace
     }
 
-    /// The address of a service other than AWS's own.
+    /// Reads a custom endpoint of a service.
     pub(super) fn endpoint(&mut self, name: &str) -> Option<String> {
         let url = self.optional(name)?;
         if !is_http_url(&url) {
@@ -145,7 +145,15 @@ impl<'a> EnvReader<'a> {
         Some(url)
     }
 
-    fn is_wrong(&self, name: &str) -> bool {
+    /// Rejects a variable of the AWS SDKs that the relay does not honour, unless it is `false`.
+    pub(super) fn reject(&mut self, name: &str) {
+        let value = self.optional(name);
+        if value.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
+            self.error(name, "is not supported: the relay connects directly to the default endpoints, or to those in AWS_ENDPOINT_URL");
+        }
+    }
+
+    fn has_error(&self, name: &str) -> bool {
         self.errors.iter().any(|(known, _)| known == name)
     }
 
@@ -161,8 +169,8 @@ fn is_http_url(text: &str) -> bool {
     })
 }
 
-/// A network, or a single address. IPv4 addresses that are mapped to IPv6 (RFC 4291, section 2.5.5.2) become IPv4, as
-/// [`super::SourceAllowlist::allow`] makes those of requests.
+/// Parses a network or a single address. IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2) become IPv4 addresses, as
+/// [`super::SourceAllowlist::allow`] does with those of requests.
 fn network(text: &str) -> Option<IpNet> {
     let network = text
         .parse()

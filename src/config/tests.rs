@@ -62,7 +62,7 @@ fn good(variables: &[(&str, &str)]) -> Config {
 #[track_caller]
 fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     let message = load(variables).unwrap_err().to_string();
-    let errors = message.strip_prefix("the settings are wrong: ").unwrap();
+    let errors = message.strip_prefix("invalid settings: ").unwrap();
     errors.split("; ").map(str::to_owned).collect()
 }
 
@@ -91,10 +91,14 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(config.inline_limit, 1_048_576);
     assert_eq!(config.log_level, Level::INFO);
     assert_eq!(config.metrics_namespace, "LabelboxRelay");
-    assert_eq!(config.aws.credentials.session_token(), None);
     assert_eq!(config.aws.sqs_endpoint, None);
     assert_eq!(config.aws.secrets_manager_endpoint, None);
     assert_eq!(config.aws.s3_endpoint, None);
+}
+
+fn credentials(session_token: Option<&str>) -> Credentials {
+    let (id, key) = ("ASIAEXAMPLEKEYID".to_owned(), "correct-horse".to_owned());
+    Credentials::new(id, key, session_token.map(str::to_owned))
 }
 
 #[test]
@@ -109,9 +113,7 @@ fn what_is_required_is_taken_as_it_is() {
     assert_eq!(config.queue_urls.unrouted, required["UNROUTED_QUEUE_URL"]);
     assert_eq!(config.bucket, "relay-payloads");
     assert_eq!(config.aws.region, "eu-central-1");
-    assert_eq!(config.aws.credentials.access_key_id(), "ASIAEXAMPLEKEYID");
-    assert_eq!(config.aws.credentials.secret_access_key(), "correct-horse");
-    assert_eq!(config.aws.credentials.session_token(), Some("a-token"));
+    assert!(config.aws.credentials == credentials(Some("a-token")));
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_blank_variable_is_like_one_that_is_not_set() {
     for blank in ["", "  ", "\t\n"] {
         let config = good(&optional.map(|name| (name, blank)));
         assert_eq!(format!("{config:?}"), format!("{:?}", good(&[])));
-        assert_eq!(config.aws.credentials.session_token(), None);
+        assert!(config.aws.credentials == credentials(None));
     }
 }
 
@@ -296,7 +298,7 @@ fn the_queues_are_of_the_kind_that_the_settings_say() {
     ] {
         let message = load_with_queues(word, end).unwrap_err().to_string();
         for name in QUEUES {
-            let error = format!("{name} must be a queue of the kind that QUEUE_TYPE says");
+            let error = format!("{name} must be a queue of the type in QUEUE_TYPE");
             assert!(message.contains(&error), "{word} {end}: {message}");
         }
     }
@@ -472,7 +474,8 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
             aws.s3_endpoint.as_deref(),
         ];
         assert_eq!(endpoints, expected, "{variables:?}");
-        assert_eq!(aws.is_all_at_aws(), expected == [None; 3], "{variables:?}");
+        let is_custom = expected != [None; 3];
+        assert_eq!(aws.has_custom_endpoint(), is_custom, "{variables:?}");
     }
 }
 
@@ -531,4 +534,33 @@ fn metrics_have_a_namespace_that_cloudwatch_takes() {
         let error = "must be a namespace for metrics, such as LabelboxRelay/mine";
         check_only_problem("METRICS_NAMESPACE", wrong, error);
     }
+}
+
+#[test]
+fn rejects_fips_dual_stack_and_proxies() {
+    for (name, value) in [
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1"),
+        ("HTTPS_PROXY", "http://proxy.example:3128"),
+        ("https_proxy", "http://proxy.example:3128"),
+        ("HTTP_PROXY", "http://proxy.example:3128"),
+        ("http_proxy", "http://proxy.example:3128"),
+        ("ALL_PROXY", "socks5://proxy.example"),
+        ("all_proxy", "socks5://proxy.example"),
+    ] {
+        let errors = errors(&[(name, value)]);
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}");
+        };
+        assert!(
+            error.starts_with(&format!("{name} is not supported")),
+            "{error}"
+        );
+    }
+    good(&[
+        ("AWS_USE_FIPS_ENDPOINT", "False"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
+        ("HTTPS_PROXY", ""),
+        ("NO_PROXY", "*"),
+    ]);
 }

@@ -1,5 +1,3 @@
-//! When each step has to be over, on a clock that does not wait.
-
 #![expect(
     clippy::disallowed_methods,
     reason = "on a paused clock, time is what the test makes of it"
@@ -8,53 +6,53 @@
 use super::*;
 use std::future::pending;
 
-/// How long each step may take when nothing before it took any time.
-async fn limits(left: Option<Duration>) -> [Duration; 5] {
+/// How long each stage may take if nothing before it takes any time.
+async fn limits(remaining: Option<Duration>) -> [Duration; 4] {
     let start = Instant::now();
-    let schedule = Deadlines::starting_now(left);
-    let steps: [Result<(), DeadlineExceeded>; 5] = [
-        schedule.fetch(pending()).await,
-        schedule.proof(pending()).await,
-        schedule.payload(pending()).await,
-        schedule.queue(pending()).await,
-        schedule.spill(pending()).await,
+    let deadlines = Deadlines::starting_now(remaining);
+    let deadlines = [
+        deadlines.secret,
+        deadlines.payload,
+        deadlines.queue,
+        deadlines.response,
     ];
-    assert_eq!(steps, [Err(DeadlineExceeded); 5]);
-    [
-        schedule.fetch,
-        schedule.proof,
-        schedule.payload,
-        schedule.queue,
-        schedule.end,
-    ]
-    .map(|limit| limit - start)
+    for deadline in deadlines {
+        let (output, _) = deadline.run(pending::<()>()).await;
+        assert_eq!(output, Err(DeadlineExceeded));
+    }
+    deadlines.map(|Deadline(limit)| limit - start)
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_step_leaves_time_for_those_after_it() {
+async fn each_stage_leaves_time_for_those_after_it() {
     let start = Instant::now();
     let limits = limits(None).await;
     assert!(limits.is_sorted_by(|a, b| a < b), "{limits:?}");
-    assert_eq!(limits.last(), Some(&LONGEST));
-    assert!(start.elapsed() >= LONGEST && start.elapsed() < LONGEST + Duration::from_millis(10));
+    assert_eq!(limits.last(), Some(&MAX_DURATION));
+    let elapsed = start.elapsed();
+    assert!(elapsed >= MAX_DURATION && elapsed < MAX_DURATION + Duration::from_millis(10));
 }
 
 #[tokio::test(start_paused = true)]
-async fn lambda_s_deadline_shortens_every_step_and_a_far_one_lengthens_none() {
-    let usual = limits(None).await;
+async fn lambdas_deadline_shortens_every_stage_and_extends_none() {
+    let default = limits(None).await;
     let near = limits(Some(Duration::from_millis(4500))).await;
-    assert_eq!(near, usual.map(|limit| limit / 2));
-    assert_eq!(limits(Some(Duration::from_secs(900))).await, usual);
-    assert_eq!(limits(Some(Duration::ZERO)).await, [Duration::ZERO; 5]);
+    assert_eq!(near, default.map(|limit| limit / 2));
+    assert_eq!(limits(Some(Duration::from_secs(900))).await, default);
+    assert_eq!(limits(Some(Duration::ZERO)).await, [Duration::ZERO; 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_that_is_over_in_time_gives_what_it_found() {
-    let schedule = Deadlines::starting_now(None);
+async fn returns_the_output_and_duration_of_a_stage_that_ends_in_time() {
+    let deadlines = Deadlines::starting_now(None);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(schedule.queue(async { 1 }).await, Ok(1));
-    assert_eq!(
-        schedule.payload(pending::<i32>()).await,
-        Err(DeadlineExceeded)
-    );
+    let stage = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        1
+    };
+    let (output, duration) = deadlines.queue.run(stage).await;
+    assert_eq!(output, Ok(1));
+    assert!(duration >= Duration::from_millis(200) && duration < Duration::from_millis(210));
+    let (output, _) = deadlines.payload.run(pending::<i32>()).await;
+    assert_eq!(output, Err(DeadlineExceeded));
 }

@@ -1,6 +1,6 @@
-//! Reads some values of a JSON text without building a tree: a value that nobody asks for is skipped, not decoded.
+//! Reads single values of a JSON text without building a tree: other values are skipped and not decoded.
 //!
-//! Only the grammar of RFC 8259 is required. A number may have any size, and a string may hold a lone surrogate.
+//! Only the grammar of RFC 8259 is required: a number may have any size, and a string may have a lone surrogate.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -12,14 +12,14 @@ use std::fmt;
 pub(super) struct Json<'a>(&'a str);
 
 impl<'a> Json<'a> {
-    const NULL: Self = Self("null");
+    pub(super) const NULL: Self = Self("null");
 
-    /// Takes a JSON text that has not been checked.
+    /// A value from a text that may not be JSON.
     pub(super) fn new(text: &'a str) -> Self {
         Self(text)
     }
 
-    /// A string that is not empty. `None` for any other value, and for a string with a lone surrogate.
+    /// Returns a non-empty string. `None` for any other value, and for a string with a lone surrogate.
     pub(super) fn string(self) -> Option<String> {
         if !self.0.starts_with('"') {
             return None;
@@ -28,12 +28,12 @@ impl<'a> Json<'a> {
         text.filter(|text| !text.is_empty())
     }
 
-    /// The value of a field; of several with this name, the last one. `null` if this is not an object.
+    /// Returns the value of a field, of the last one with this name. `null` if this is not an object.
     pub(super) fn get(self, name: &str) -> Self {
         self.get_all([name]).map_or(Self::NULL, |[value]| value)
     }
 
-    /// The values of several fields, in one pass. `None` if this is not a JSON object.
+    /// Returns the values of several fields in one pass. `None` if this is not a JSON object.
     pub(super) fn get_all<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
         let mut values = [Self::NULL; N];
         let is_object = self.for_each_field(|key, value| {
@@ -51,7 +51,7 @@ impl<'a> Json<'a> {
     /// Visits the fields of an object in their order. Returns `false` if this is not a JSON object; fields before the
     /// error may have been visited then.
     pub(super) fn for_each_field(self, visit: impl FnMut(&str, Self)) -> bool {
-        // serde_json would describe what it found instead, which costs more than to read it.
+        // serde_json's error would describe the value, which costs more than to parse it.
         if !self.0.trim_ascii_start().starts_with('{') {
             return false;
         }
@@ -65,7 +65,7 @@ impl<'a> Json<'a> {
         if !self.0.starts_with('[') {
             return;
         }
-        // This text is a part of one that has been checked.
+        // This text is part of one that has been parsed.
         let _ = serde_json::Deserializer::from_str(self.0).deserialize_seq(Items(visit));
     }
 }

@@ -1,7 +1,7 @@
-//! The gateway's event as a request, and an answer as the gateway wants it: HTTP API, REST API and function URL.
+//! Converts the events of HTTP APIs, REST APIs and function URLs to requests, and responses to theirs.
 //!
-//! `lambda_http` reads these events, too, but it copies a body four times, refuses the event for one odd header value,
-//! and panics on an odd host, query or base64. Each of those would be an answer that is not ours.
+//! Of `lambda_http`, this uses the HTTP types and the runtime, but not its conversion: that copies a body four times, fails
+//! on a header value with a control character, and panics on malformed hosts, queries and base64.
 
 use super::{RawBody, Request, Route};
 use lambda_http::Context;
@@ -15,28 +15,28 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, SystemTime};
 
-/// What a delivery usually has.
+/// The usual number of headers of a delivery.
 const EXPECTED_HEADERS: usize = 16;
-/// The gateway's own trace header, for an invocation that Lambda says no trace of.
+/// The gateway's trace header, which is used if Lambda passes none.
 const TRACE_HEADER: &str = "x-amzn-trace-id";
 
-/// What Lambda was invoked with: a proxy event of format 2.0 (HTTP API, function URL) or 1.0 (REST API), told apart by
-/// which fields are there, or anything else.
+/// The event of an invocation: a proxy event of format 2.0 (HTTP API, function URL) or 1.0 (REST API), or anything else.
+/// The fields that are there decide the format.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>.
-pub struct GatewayEvent(Result<ProxyEvent, EventError>);
+pub struct GatewayEvent(Result<Request, EventError>);
 
-/// Why an event is no request.
+/// An event is not converted to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventError {
-    /// It is no HTTP request at all, such as a test event of the console or a scheduled event.
+    /// It is no HTTP request, but for instance a test event of the console or a scheduled event.
     NotHttp,
-    /// It is one, but a field that is needed is of another type.
+    /// It is an HTTP request, but a required field has another type.
     Unreadable,
 }
 
 impl<'de> Deserialize<'de> for GatewayEvent {
-    /// Never fails: the runtime would answer for us, and log what it could not read.
+    /// Never fails: otherwise the runtime would respond, and log the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut is_object = false;
         let event = deserializer.deserialize_map(EventVisitor {
@@ -68,11 +68,10 @@ impl<'de> Visitor<'de> for EventVisitor<'_> {
     }
 }
 
-/// The event with all but its path and method as they are written, so that these are known before a value of another
-/// type makes it unreadable.
+/// An event of which only paths and method are deserialized, so that an HTTP request is recognised even if another value
+/// has the wrong type.
 ///
-/// The runtime's deserializer remembers the way to every value, for its error messages; objects that it does not enter
-/// cost a third.
+/// The runtime's deserializer tracks the path to every value for its error messages. A value that it skips costs a third.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEvent<'a> {
@@ -96,13 +95,13 @@ struct RawEvent<'a> {
 }
 
 impl RawEvent<'_> {
-    /// Whether it has a path or a method. Format 2.0 has its method in the context, but always a path beside it.
+    /// Whether it has a path or a method. Format 2.0 has the method in its context, and always a path.
     fn is_http(&self) -> bool {
         self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
     }
 }
 
-/// A JSON object as its pairs, in the order and as often as they are there.
+/// A JSON object as a list of its members, with repeated names.
 struct MultiMap<V>(Vec<(String, V)>);
 
 impl<V> Default for MultiMap<V> {
@@ -131,34 +130,34 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for MultiMap<V> {
     }
 }
 
-struct ProxyEvent {
-    raw_path: Option<String>,
-    path: Option<String>,
-    resource: Option<String>,
-    path_parameters: MultiMap<Option<String>>,
-    http_method: Option<String>,
-    headers: MultiMap<Option<String>>,
-    multi_value_headers: MultiMap<Option<Vec<Option<String>>>>,
-    request_context: RequestContext,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
-}
-
-impl TryFrom<RawEvent<'_>> for ProxyEvent {
+impl TryFrom<RawEvent<'_>> for Request {
     type Error = serde_json::Error;
 
+    /// What the event lacks is empty.
     fn try_from(event: RawEvent<'_>) -> serde_json::Result<Self> {
+        let RequestContext {
+            stage,
+            http,
+            identity,
+        } = read(event.request_context)?;
+        let HttpContext { method, source_ip } = http.unwrap_or_default();
+        let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
+        let resource: Option<String> = read(event.resource)?;
+        let parameters: MultiMap<Option<String>> = read(event.path_parameters)?;
+        let resource = resource.and_then(|it| fill_in(&it, &parameters.0));
+        let path = event.raw_path.or(event.path).unwrap_or_default();
+        let body: Option<String> = read(event.body)?;
+        let is_base64: Option<bool> = read(event.is_base64_encoded)?;
         Ok(Self {
-            raw_path: event.raw_path,
-            path: event.path,
-            resource: read(event.resource)?,
-            path_parameters: read(event.path_parameters)?,
-            http_method: event.http_method,
-            headers: read(event.headers)?,
-            multi_value_headers: read(event.multi_value_headers)?,
-            request_context: read(event.request_context)?,
-            body: read(event.body)?,
-            is_base64_encoded: read(event.is_base64_encoded)?,
+            method: method.or(event.http_method).unwrap_or_default(),
+            path: routed_path(resource, path, stage.as_deref()),
+            headers: headers(read(event.headers)?, read(event.multi_value_headers)?),
+            source: source_ip.and_then(|address| address.parse().ok()),
+            body: RawBody {
+                text: body.unwrap_or_default(),
+                is_base64: is_base64.unwrap_or_default(),
+            },
+            ..Self::default()
         })
     }
 }
@@ -189,46 +188,24 @@ struct Identity {
 }
 
 impl GatewayEvent {
-    /// The request in the event. What the event lacks is empty.
+    /// Returns the request of the event, with the trace, id and deadline of its invocation.
     ///
     /// # Errors
-    /// If there is none in it.
+    /// If the event is not a readable HTTP request.
     pub fn into_request(self, context: &Context) -> Result<Request, EventError> {
-        let event = self.0?;
-        let RequestContext {
-            stage,
-            http,
-            identity,
-        } = event.request_context;
-        let HttpContext { method, source_ip } = http.unwrap_or_default();
-        let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
-        let resource = event.resource.as_deref();
-        let resource = resource.and_then(|it| fill_in(it, &event.path_parameters.0));
-        let path = event.raw_path.or(event.path).unwrap_or_default();
-        let path = routed_path(resource, path, stage.as_deref());
-        let headers = headers(event.headers, event.multi_value_headers);
-        let trace = context.xray_trace_id.clone().or_else(|| {
-            let traced = headers.iter().find(|(name, _)| name == TRACE_HEADER);
-            traced.map(|(_, value)| value.clone())
-        });
+        let request = self.0?;
+        let trace_header = || request.values(TRACE_HEADER).next().map(str::to_owned);
         Ok(Request {
-            method: method.or(event.http_method).unwrap_or_default(),
-            path,
-            headers,
-            source: source_ip.and_then(|address| address.parse().ok()),
-            body: RawBody {
-                text: event.body.unwrap_or_default(),
-                is_base64: event.is_base64_encoded.unwrap_or_default(),
-            },
-            trace,
+            trace: context.xray_trace_id.clone().or_else(trace_header),
             request_id: context.request_id.clone(),
             deadline: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(context.deadline)),
+            ..request
         })
     }
 }
 
-/// All values under lower-case names. Format 1.0 says the last value of each header twice, once in each map; a value
-/// that only one of them has still counts, so that what is doubled stays doubled.
+/// Merges the two maps of headers, under lower-case names. Format 1.0 has the last value of each header in both. A value
+/// that only one of them has counts, too, so that a repeated header stays repeated.
 fn headers(
     single: MultiMap<Option<String>>,
     multi: MultiMap<Option<Vec<Option<String>>>>,
@@ -255,9 +232,8 @@ fn headers(
     headers
 }
 
-/// The path that has a route, where there is one. A REST API behind a base path mapping has the mapping's name in front
-/// of the path, but its resource says which route it is. Format 2.0 has a named stage in front, unless it comes by a
-/// custom domain.
+/// Returns a path that has a route, if there is one. Behind a base path mapping of a REST API, the path begins with the
+/// mapping, and `resource` has the route. In format 2.0, the path begins with a named stage, except on a custom domain.
 fn routed_path(resource: Option<String>, path: String, stage: Option<&str>) -> String {
     let has_route = |path: &String| Route::of_path(path).is_some();
     if let Some(resource) = resource.filter(has_route) {
@@ -270,7 +246,7 @@ fn routed_path(resource: Option<String>, path: String, stage: Option<&str>) -> S
     rest.map(str::to_owned).filter(has_route).unwrap_or(path)
 }
 
-/// `/webhooks/{webhook}` or `/{proxy+}` with its parameters in place; `None` if one is missing.
+/// Replaces the parameters in a resource such as `/webhooks/{webhook}` or `/{proxy+}`. `None` if one is missing.
 fn fill_in(resource: &str, parameters: &[(String, Option<String>)]) -> Option<String> {
     let segments = resource.split('/').map(|segment| {
         let name = segment
@@ -286,7 +262,7 @@ fn fill_in(resource: &str, parameters: &[(String, Option<String>)]) -> Option<St
     Some(segments.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
-/// An answer in the form that all three gateways take.
+/// A response in the form that all three gateways accept.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayResponse {
@@ -297,8 +273,8 @@ pub struct GatewayResponse {
 }
 
 impl From<Response<String>> for GatewayResponse {
-    fn from(answer: Response<String>) -> Self {
-        let (parts, body) = answer.into_parts();
+    fn from(response: Response<String>) -> Self {
+        let (parts, body) = response.into_parts();
         let header = |(name, value): (&_, &lambda_http::http::HeaderValue)| {
             let name: &lambda_http::http::HeaderName = name;
             Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))

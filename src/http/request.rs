@@ -1,4 +1,4 @@
-//! A request as the door sees it, whichever gateway or listener brought it.
+//! An HTTP request, independent of the kind of gateway.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,21 +13,21 @@ pub struct Request {
     pub method: String,
     /// The path, without stage and query.
     pub path: String,
-    /// Header names in lower case, each with its values, in the order they came.
+    /// Header names in lower case with their values, in the order of arrival.
     pub headers: Vec<(String, String)>,
     /// The address that the gateway saw.
     pub source: Option<IpAddr>,
-    /// The body, not yet decoded.
+    /// The body, still encoded.
     pub body: RawBody,
     /// The X-Ray trace header of this invocation.
     pub trace: Option<String>,
     /// The id of this invocation, for the log.
     pub request_id: String,
-    /// When Lambda ends this invocation, if it says so.
+    /// When Lambda ends this invocation, if it is known.
     pub deadline: Option<SystemTime>,
 }
 
-/// A body as gateways hand it over: as text, or in base64 where they are told so or it is no text.
+/// A body as gateways pass it on: as text, or in base64.
 #[derive(Default)]
 pub struct RawBody {
     /// The body, or its base64.
@@ -36,13 +36,13 @@ pub struct RawBody {
     pub is_base64: bool,
 }
 
-/// The gateway said that the body is base64, and it is not.
+/// The gateway says that the body is base64, and it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("body is not the base64 that it is said to be")]
+#[error("body is not valid base64")]
 pub struct MalformedBase64;
 
 impl Request {
-    /// Every value of a header; `name` in lower case.
+    /// Returns all values of a header; `name` is in lower case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers
             .iter()
@@ -50,7 +50,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The value of a header that is there exactly once.
+    /// Returns the value of a header that occurs exactly once.
     pub fn single_value(&self, name: &str) -> Option<&str> {
         let mut values = self.values(name);
         values.next().filter(|_| values.next().is_none())
@@ -58,7 +58,7 @@ impl Request {
 }
 
 impl RawBody {
-    /// How many bytes the body has.
+    /// The size of the body in bytes.
     pub fn byte_count(&self) -> usize {
         if !self.is_base64 {
             return self.text.len();
@@ -72,10 +72,10 @@ impl RawBody {
         (self.text.len() / 4 * 3).saturating_sub(padding)
     }
 
-    /// The bytes of the body.
+    /// Decodes the body.
     ///
     /// # Errors
-    /// When it is said to be base64 and is not.
+    /// If it is not valid base64, and the gateway says it is base64.
     pub fn decode(self) -> Result<Vec<u8>, MalformedBase64> {
         if self.is_base64 {
             return STANDARD.decode(self.text).map_err(|_| MalformedBase64);
@@ -84,7 +84,7 @@ impl RawBody {
     }
 }
 
-/// What a stranger sent is not for a log: of the headers, only their number.
+/// Prints no method, path or header: they are from an unauthenticated client.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

@@ -1,13 +1,13 @@
-//! The routes, by path.
+//! The routes and their methods.
 
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
 
-/// Names that no webhook can have: `training` names the secret of the training routes, and messages of `relayctl
+/// Names that no webhook can have: `training` is the name of the training routes' secret, and the messages of `relayctl
 /// backfill` have `backfill` as their webhook.
 const RESERVED_NAMES: [&str; 2] = ["training", "backfill"];
 
-/// The routes.
+/// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `POST /webhooks/{webhook}`.
@@ -21,7 +21,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// The route of a path; `None` for any other path.
+    /// Returns the route of a path, if it has one.
     pub fn of_path(path: &str) -> Option<Self> {
         match path {
             "/health" => Some(Self::Health),
@@ -34,7 +34,7 @@ impl Route {
         }
     }
 
-    /// The methods that it takes, as the header `Allow` lists them.
+    /// The methods that it allows, as in the header `Allow`.
     pub fn allow(&self) -> &'static str {
         match self {
             Self::Webhook(_) | Self::ModelRun => "POST",
@@ -43,8 +43,8 @@ impl Route {
         }
     }
 
-    /// Whether it takes this method.
-    pub fn takes(&self, method: &str) -> bool {
+    /// Whether it allows this method.
+    pub fn allows(&self, method: &str) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method)
     }
 }

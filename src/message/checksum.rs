@@ -1,23 +1,23 @@
-//! The MD5 checksums that SQS returns for a stored message, computed from what was sent.
+//! The MD5 checksums with which SQS confirms a message.
 
 use super::Message;
 use md5::{Digest, Md5};
 
-/// Type bytes in the attributes' checksum: of String and Number values, and of Binary ones.
+/// The bytes for String and Number values, and for Binary values, in the checksum of the attributes.
 const TEXT_VALUE: u8 = 1;
 const BINARY_VALUE: u8 = 2;
 
-/// The checksums of one message, lower-case hex.
+/// The checksums of a message, in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksums {
     /// `MD5OfMessageBody`.
     pub body: String,
-    /// `MD5OfMessageAttributes`, which a message without attributes does not have.
+    /// `MD5OfMessageAttributes`; `None` without attributes.
     pub attributes: Option<String>,
 }
 
 impl Checksums {
-    /// Computes what SQS must confirm for `message`.
+    /// The checksums of `message`.
     pub fn of(message: &Message) -> Self {
         let attributes = message.attributes.iter();
         Self::over(
@@ -26,9 +26,9 @@ impl Checksums {
         )
     }
 
-    /// Computes what SQS must confirm for a body and attributes: of each, name, data type and value.
+    /// The checksums of a body and of attributes, each with its name, data type and value.
     ///
-    /// Source of the attributes' form:
+    /// Source of the algorithm:
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
     pub fn over<'a>(
         body: &str,
@@ -50,12 +50,12 @@ impl Checksums {
     }
 }
 
-/// The MD5 of some bytes, lower-case hex.
+/// The MD5 of `bytes`, in lower-case hex.
 pub fn md5_of(bytes: impl AsRef<[u8]>) -> String {
     hex::encode(Md5::digest(bytes))
 }
 
-/// A data type may have a label of its own after a point, such as `Binary.png`.
+/// A data type may have a custom label after a dot, such as `Binary.png`.
 fn type_byte(data_type: &str) -> u8 {
     if data_type.starts_with("Binary") {
         BINARY_VALUE
@@ -65,7 +65,7 @@ fn type_byte(data_type: &str) -> u8 {
 }
 
 fn update_with_length(hash: &mut Md5, bytes: &[u8]) {
-    // An attribute is far shorter than 4 GiB: SQS takes messages of up to 1 MiB.
+    // An attribute is shorter than 4 GiB: SQS accepts messages of up to 1 MiB.
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     hash.update(length.to_be_bytes());
     hash.update(bytes);

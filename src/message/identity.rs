@@ -1,4 +1,4 @@
-//! The ids by which queues and consumers tell one event from another, and what belongs together.
+//! The ids that deduplicate and group messages.
 
 use super::DeliveryMetadata;
 use crate::event::{Entity, Event};
@@ -11,7 +11,7 @@ const MAX_GROUP_ID_BYTES: usize = 128;
 /// Lower-case hex SHA-256 of webhook, topic, discriminator and body, with a NUL after each of the first three. None of
 /// them can contain a NUL, so two different events never hash the same bytes.
 ///
-/// The webhook is part of it so that a holder of one webhook's secret cannot displace another webhook's events.
+/// The webhook is part of it so that who holds the secret of one webhook cannot suppress the events of another.
 pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
     let mut hash = Sha256::new();
     for part in [
@@ -26,9 +26,9 @@ pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMe
     hex::encode(hash.finalize())
 }
 
-/// Tells apart events with the same body. The same state of a label is the same event, however often it is delivered.
-/// A row that moves from A to B and back may have the same body twice, so there the delivery counts; a training run has
-/// no delivery id, so there the invocation does.
+/// Distinguishes events with the same body. The same state of a label is the same event, however often it is delivered. A
+/// data row that moves from A to B and back may have the same body twice, so its delivery id counts. A training run has no
+/// delivery id, so the id of its invocation counts.
 fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
@@ -41,12 +41,12 @@ fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'
     )
 }
 
-/// The FIFO group: one entity's events are never processed at the same time; an event of no entity waits for nobody.
+/// Returns the FIFO group: events of one entity are processed one after the other, an event without one by itself.
 pub fn group_id(entity_id: Option<&str>, dedup_id: &str) -> String {
     let Some(id) = entity_id else {
         return dedup_id.to_owned();
     };
-    // SQS takes letters, digits and punctuation: the visible ASCII characters.
+    // SQS accepts letters, digits and punctuation: the visible ASCII characters.
     if id.len() <= MAX_GROUP_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return id.to_owned();
     }

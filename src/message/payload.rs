@@ -1,31 +1,31 @@
-//! A body that SQS cannot carry as it is: why not, where it goes, and the pointer that travels in its place.
+//! Bodies that SQS does not accept: why, where they are stored, and the pointer that is sent instead.
 
 use super::{Attribute, DataType};
 use serde_json::json;
 use std::fmt;
 use uuid::Uuid;
 
-/// Attribute with the size of the body that a pointer stands for. This name, and the class below, are those of AWS's
-/// Extended Client. Source: <https://github.com/awslabs/payload-offloading-java-common-lib-for-aws>.
+/// The attribute with the size of the payload in bytes. This name and the class below are those of AWS's Extended Client.
+/// Source: <https://github.com/awslabs/payload-offloading-java-common-lib-for-aws>.
 pub const PAYLOAD_SIZE: &str = "ExtendedPayloadSize";
-/// What a pointer begins with.
+/// The class name in a pointer.
 pub const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 
-/// Why SQS cannot carry a body as it is.
+/// Why a body is stored in the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffloadReason {
-    /// SQS takes no empty messages.
+    /// SQS accepts no empty bodies.
     Empty,
-    /// SQS takes text only.
+    /// SQS accepts only text.
     NotUtf8,
-    /// The body has a character outside SQS's set.
+    /// The body has a character that SQS does not accept.
     ForbiddenCharacter,
     /// Body and attributes together are over the limit.
     TooLarge,
 }
 
 impl OffloadReason {
-    /// The name in logs.
+    /// Its name in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -36,14 +36,14 @@ impl OffloadReason {
     }
 }
 
-/// A body that goes to the bucket.
+/// A body to be stored in the bucket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// Its key in the bucket, which no other delivery has: a consumer's library may delete the object with the message.
+    /// Its key, which no other delivery has: a consumer's library may delete the object together with the message.
     pub key: String,
     /// The signed bytes, unchanged.
     pub bytes: Vec<u8>,
-    /// Why SQS cannot carry it.
+    /// Why it is not sent inline.
     pub reason: OffloadReason,
 }
 
@@ -76,24 +76,24 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// What becomes of a body.
+/// Where a body goes.
 pub(super) enum Placement {
     Inline(String),
-    Not(Vec<u8>, OffloadReason),
+    Offloaded(Vec<u8>, OffloadReason),
 }
 
-/// Finds out whether SQS carries a body as it is, together with attributes of this size; copies nothing.
-pub(super) fn carry(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Placement {
+/// Decides whether a body is sent inline with attributes of this size. Does not copy it.
+pub(super) fn place(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Placement {
     if body.is_empty() {
-        return Placement::Not(body, OffloadReason::Empty);
+        return Placement::Offloaded(body, OffloadReason::Empty);
     }
     if body.len() + attribute_bytes > limit {
-        return Placement::Not(body, OffloadReason::TooLarge);
+        return Placement::Offloaded(body, OffloadReason::TooLarge);
     }
     match String::from_utf8(body) {
         Ok(text) if is_sqs_text(&text) => Placement::Inline(text),
-        Ok(text) => Placement::Not(text.into_bytes(), OffloadReason::ForbiddenCharacter),
-        Err(error) => Placement::Not(error.into_bytes(), OffloadReason::NotUtf8),
+        Ok(text) => Placement::Offloaded(text.into_bytes(), OffloadReason::ForbiddenCharacter),
+        Err(error) => Placement::Offloaded(error.into_bytes(), OffloadReason::NotUtf8),
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn carry(body: Vec<u8>, attribute_bytes: usize, limit: usize) -> Plac
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 pub(super) fn is_sqs_text(text: &str) -> bool {
     let is_allowed = |byte: u8| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
-    // In one sweep without a way out, which compilers make wide instructions of. Bytes of longer characters pass.
+    // A fold without an early exit compiles to vector instructions. Bytes of multi-byte characters pass.
     let no_control = text.bytes().fold(true, |ok, byte| ok & is_allowed(byte));
     no_control && !text.contains('\u{FFFE}') && !text.contains('\u{FFFF}')
 }

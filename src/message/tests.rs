@@ -85,7 +85,7 @@ impl Delivery<'_> {
             inline_limit: self.limit,
             bucket: "relay-payloads".to_owned(),
         };
-        Message::compose(
+        Message::build(
             verified,
             event,
             metadata,
@@ -308,7 +308,7 @@ fn the_trace_is_passed_through() {
         inline_limit: LIMIT,
         bucket: "relay-payloads".to_owned(),
     };
-    let (message, _) = Message::compose(
+    let (message, _) = Message::build(
         verified,
         event,
         DeliveryMetadata::default(),
@@ -718,8 +718,8 @@ fn checksums_are_those_that_sqs_computes() {
     let mut message = Message {
         body: "\u{e9}".to_owned(),
         attributes: vec![
-            Attribute::text("entity", "caf\u{e9} \u{10ffff}".to_owned()),
-            Attribute::text("reason", "no_topic".to_owned()),
+            Attribute::string("entity", "caf\u{e9} \u{10ffff}".to_owned()),
+            Attribute::string("reason", "no_topic".to_owned()),
         ],
         ..delivery(LABEL).message()
     };
@@ -728,7 +728,7 @@ fn checksums_are_those_that_sqs_computes() {
         "66ddcd97cfdeabb2f6fb8a999b4bc76f",
         "5965c7bd37ca2aa1081943088ed5ab0f",
     );
-    message.attributes = vec![Attribute::text("entity", "label".to_owned())];
+    message.attributes = vec![Attribute::string("entity", "label".to_owned())];
     message.body = "a".to_owned();
     check_checksums(
         &message,

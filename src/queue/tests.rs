@@ -7,13 +7,14 @@
 )]
 
 use super::*;
-use crate::aws::Services;
-use crate::config::offline;
+use crate::config::{offline, offline_aws};
 use crate::error::error_chain;
 use crate::event::Reason;
-use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use crate::message::Attribute;
+use aws_lite::test_util::{Replay, response};
+use aws_lite::{AwsError, HttpClient};
+use bytes::Bytes;
+use lambda_http::http::{Request, Response};
 use serde_json::{Value, json};
 use std::time::UNIX_EPOCH;
 
@@ -29,19 +30,15 @@ fn message() -> Message {
         entity: Entity::Label,
         body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#.to_owned(),
         attributes: vec![
-            Attribute::text("event", "LABEL_UPDATED".to_owned()),
-            Attribute::text("entity", "label".to_owned()),
-            Attribute::text("entity_id", GROUP_ID.to_owned()),
+            Attribute::string("event", "LABEL_UPDATED".to_owned()),
+            Attribute::string("entity", "label".to_owned()),
+            Attribute::string("entity_id", GROUP_ID.to_owned()),
         ],
         dedup_id: DEDUP_ID.to_owned(),
         group_id: Some(GROUP_ID.to_owned()),
         trace: Some(TRACE.to_owned()),
         received_at: UNIX_EPOCH.into(),
     }
-}
-
-fn answer(status: u16, body: &str) -> HttpResponse {
-    HttpResponse::new(status.try_into().unwrap(), body.into())
 }
 
 fn confirmation() -> Value {
@@ -53,18 +50,8 @@ fn confirmation() -> Value {
     })
 }
 
-fn confirmed() -> HttpResponse {
-    answer(200, &confirmation().to_string())
-}
-
-fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
-    let exchange = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
-    StaticReplayClient::new(answers.into_iter().map(exchange).collect())
-}
-
-/// SQS in `eu-central-1`, over this wire.
-fn service(http: impl HttpConnector + 'static) -> Service {
-    Services::over(&offline(), &SharedHttpConnector::new(http), || UNIX_EPOCH).sqs
+fn confirmed() -> Response<Bytes> {
+    response(200, confirmation().to_string())
 }
 
 fn urls() -> QueueUrls {
@@ -78,29 +65,33 @@ fn urls() -> QueueUrls {
     }
 }
 
-fn sqs(http: impl HttpConnector + 'static) -> Sqs {
-    Sqs::new(service(http).trying_once(), urls())
+/// SQS in `eu-central-1`, over this HTTP client.
+fn sqs(http: impl HttpClient) -> Sqs {
+    let config = Config {
+        queue_urls: urls(),
+        ..offline()
+    };
+    Sqs::new(&config, &offline_aws(http))
 }
 
-fn body_of(request: &HttpRequest) -> Value {
-    serde_json::from_slice(request.body().bytes().unwrap()).unwrap()
+fn body_of(request: &Request<Bytes>) -> Value {
+    serde_json::from_slice(request.body()).unwrap()
 }
 
 /// The JSON of the only request that goes out for a message.
 async fn sent(message: &Message) -> Value {
-    let wire = wire([confirmed()]);
+    let replay = Replay::new([confirmed()]);
     // Whether it is confirmed is another test's business.
-    let _ = sqs(wire.clone()).send(message).await;
-    let bodies: Vec<_> = wire.actual_requests().map(body_of).collect();
-    let [body] = bodies.try_into().unwrap();
-    body
+    let _ = sqs(replay.clone()).send(message).await;
+    let [request] = replay.requests().try_into().unwrap();
+    body_of(&request)
 }
 
-async fn outcome_of(answer: HttpResponse) -> Result<String, QueueError> {
-    sqs(wire([answer])).send(&message()).await
+async fn outcome_of(answer: Response<Bytes>) -> Result<String, QueueError> {
+    sqs(Replay::new([answer])).send(&message()).await
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_for_a_fifo_queue_goes_out_whole() {
     let string = |value| json!({"DataType": "String", "StringValue": value});
     let expected = json!({
@@ -118,7 +109,7 @@ async fn a_message_for_a_fifo_queue_goes_out_whole() {
     assert_eq!(sent(&message()).await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication_id() {
     let standard = Message {
         group_id: None,
@@ -131,7 +122,7 @@ async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication
     assert_eq!(sent(&standard).await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_without_a_trace_goes_out_without_system_attributes() {
     let untraced = Message {
         trace: None,
@@ -143,20 +134,20 @@ async fn a_message_without_a_trace_goes_out_without_system_attributes() {
     assert_eq!(sent(&untraced).await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_request_is_a_signed_send_message() {
-    let wire = wire([confirmed()]);
-    sqs(wire.clone()).send(&message()).await.unwrap();
-    let request = wire.actual_requests().next().unwrap();
-    let header = |name| request.headers().get(name).unwrap_or_default();
+    let replay = Replay::new([confirmed()]);
+    sqs(replay.clone()).send(&message()).await.unwrap();
+    let [request] = replay.requests().try_into().unwrap();
+    let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(request.method(), "POST");
-    assert_eq!(request.uri(), "https://sqs.eu-central-1.amazonaws.com/");
+    assert_eq!(*request.uri(), "https://sqs.eu-central-1.amazonaws.com/");
     assert_eq!(header("x-amz-target"), "AmazonSQS.SendMessage");
     assert_eq!(header("content-type"), "application/x-amz-json-1.0");
     assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_entity_has_its_queue() {
     let cases = [
         (Entity::Label, "a-label"),
@@ -178,7 +169,7 @@ async fn each_entity_has_its_queue() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_body_arrives_byte_for_byte() {
     let bodies = [
         "\t\n\r \"\\/ \u{7f}\u{80}\u{e9}\u{2028}\u{fffd}\u{10ffff}\\u0000 ".to_owned(),
@@ -195,13 +186,13 @@ async fn the_body_arrives_byte_for_byte() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_right_confirmation_gives_the_message_id() {
     let message_id = outcome_of(confirmed()).await.unwrap();
     assert_eq!(message_id, "8a1b9c52-0b6b-4a1f-9d8f-6f1d1f1c2b3a");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_confirmation_for_anything_else_does_not_count() {
     let other_md5 = "d41d8cd98f00b204e9800998ecf8427e";
     #[rustfmt::skip]
@@ -219,20 +210,20 @@ async fn a_confirmation_for_anything_else_does_not_count() {
     for (field, value, expected) in cases {
         let mut confirmation = confirmation();
         confirmation[field] = value;
-        let outcome = outcome_of(answer(200, &confirmation.to_string())).await;
+        let outcome = outcome_of(response(200, confirmation.to_string())).await;
         let Err(QueueError::ChecksumMismatch(reason)) = outcome else {
             panic!("{field}: {outcome:?}");
         };
         assert_eq!(reason, expected);
     }
-    let outcome = outcome_of(answer(200, "{}")).await;
+    let outcome = outcome_of(response(200, "{}")).await;
     assert!(
         matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
         "{outcome:?}"
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count() {
     let changed_body = Message {
         body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw2"}"#.to_owned(),
@@ -241,7 +232,7 @@ async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count
     let mut changed_attribute = message();
     changed_attribute.attributes.pop();
     for changed in [changed_body, changed_attribute] {
-        let outcome = sqs(wire([confirmed()])).send(&changed).await;
+        let outcome = sqs(Replay::new([confirmed()])).send(&changed).await;
         assert!(
             matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
             "{outcome:?}"
@@ -249,7 +240,7 @@ async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
     let error = |code: &str, text: &str| json!({"__type": code, "message": text}).to_string();
     #[rustfmt::skip]
@@ -264,14 +255,16 @@ async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
         (503, error("com.amazonaws.sqs#ServiceUnavailable", "try later"), "ServiceUnavailable"),
     ];
     for (status, body, expected) in cases {
-        let error = outcome_of(answer(status, &body)).await.unwrap_err();
+        let error = outcome_of(response(status, body.clone()))
+            .await
+            .unwrap_err();
         assert!(matches!(error, QueueError::NotSent(_)), "{body}: {error:?}");
         let text = error_chain(&error);
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_read_is_not_sent() {
     for (status, body) in [
         (200, "<html>welcome</html>"),
@@ -280,7 +273,7 @@ async fn an_answer_that_cannot_be_read_is_not_sent() {
         (503, ""),
         (302, ""),
     ] {
-        let outcome = outcome_of(answer(status, body)).await;
+        let outcome = outcome_of(response(status, body)).await;
         assert!(
             matches!(outcome, Err(QueueError::NotSent(_))),
             "{status} {body}: {outcome:?}"
@@ -288,9 +281,9 @@ async fn an_answer_that_cannot_be_read_is_not_sent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_connection_is_not_sent() {
-    let outcome = sqs(wire([])).send(&message()).await;
+    let outcome = sqs(Replay::default()).send(&message()).await;
     assert!(
         matches!(outcome, Err(QueueError::NotSent(_))),
         "{outcome:?}"
@@ -299,7 +292,8 @@ async fn a_failed_connection_is_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
-    let error = sqs(NeverClient::new()).send(&message()).await.unwrap_err();
+    let hanging = |_| std::future::pending::<Result<_, AwsError>>();
+    let error = sqs(hanging).send(&message()).await.unwrap_err();
     assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
     assert!(
         error_chain(&error).contains("deadline has elapsed"),
@@ -310,10 +304,9 @@ async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_sends_the_same_message_again() {
-    let wire = wire([answer(503, ""), confirmed()]);
-    let sqs = Sqs::new(service(wire.clone()), urls());
-    sqs.send(&message()).await.unwrap();
-    let bodies: Vec<_> = wire.actual_requests().map(body_of).collect();
+    let replay = Replay::new([response(503, ""), confirmed()]);
+    sqs(replay.clone()).send(&message()).await.unwrap();
+    let bodies: Vec<_> = replay.requests().iter().map(body_of).collect();
     let [first, second] = bodies.try_into().unwrap();
     assert_eq!(first, second);
     assert_eq!(second["MessageDeduplicationId"], DEDUP_ID);

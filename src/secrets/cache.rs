@@ -1,49 +1,81 @@
-//! The secrets in memory, with an age limit, one fetch at a time, and a limit on how often an unauthenticated
-//! client can cause one.
+//! Keeps the fetched secrets in memory: with an age limit, one fetch at a time, and a limit on the fetches that
+//! unauthenticated clients can cause.
 
 use super::{FetchError, SecretStore, Secrets};
-use crate::deadlines::Stopwatch;
+use crate::deadlines::Deadline;
 use crate::error::error_chain;
-use crate::request_context::{RefreshError, RequestContext};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// Signatures and names that do not match cause at most one fetch in this time, all together.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
-/// While a stale value serves, the store is asked at most once in this time (or in the age limit, if that is shorter).
+
+/// While a stale value is in use, the store is asked at most once in this time, or in the age limit if that is shorter.
 const STALE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A [`SecretStore`] whose answer is kept for a while.
+/// Caches the secrets of a [`SecretStore`].
 pub struct SecretCache<S> {
     store: S,
     age_limit: Duration,
     state: Mutex<State>,
-    /// Held by whoever is fetching, so that others wait for that answer and do not ask again.
+    /// Held while fetching, so that concurrent requests wait for that fetch and do not start another.
     fetching: tokio::sync::Mutex<()>,
+}
+
+/// The result of a lookup, and what it learned on the way.
+#[derive(Debug)]
+pub struct Lookup<T> {
+    /// The secrets, or why there are none.
+    pub result: Result<T, FetchError>,
+    /// How long the fetch took; `None` if there was no fetch.
+    pub fetch_duration: Option<Duration>,
+    /// Why the secrets are older than they should be, if they are.
+    pub refresh_error: Option<RefreshError>,
+}
+
+/// A fetch failed, and an older value stays in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshError {
+    /// The error with its causes.
+    pub error: String,
+    /// Whether the value in use is over its age limit.
+    pub is_stale: bool,
 }
 
 #[derive(Default)]
 struct State {
     secrets: Option<Arc<Secrets>>,
+    /// When the store last returned secrets.
     fetched_at: Option<SystemTime>,
+    /// When the store was last asked.
     asked_at: Option<SystemTime>,
-    /// When the store could last not be reached.
+    /// When the store was last unreachable, or returned something unusable.
     failed_at: Option<SystemTime>,
     /// When a signature or a name that does not match last caused a fetch.
     refreshed_at: Option<SystemTime>,
-    /// What went wrong with the last fetch, if it failed.
-    last_failure: Option<String>,
+    /// Why the last fetch failed, if it did.
+    last_error: Option<String>,
 }
 
 impl State {
-    /// Whether the request that came in at `now`, or a later one, has asked the store.
+    /// Whether the request that arrived at `now`, or a later one, has asked the store.
     fn was_asked_since(&self, now: SystemTime) -> bool {
         self.asked_at.is_some_and(|asked_at| asked_at >= now)
     }
 }
 
+impl<T> From<Result<T, FetchError>> for Lookup<T> {
+    fn from(result: Result<T, FetchError>) -> Self {
+        Self {
+            result,
+            fetch_duration: None,
+            refresh_error: None,
+        }
+    }
+}
+
 impl<S: SecretStore> SecretCache<S> {
-    /// Keeps what `store` answers for `age_limit`.
+    /// Caches what `store` returns for `age_limit`.
     pub fn new(store: S, age_limit: Duration) -> Self {
         Self {
             store,
@@ -53,76 +85,86 @@ impl<S: SecretStore> SecretCache<S> {
         }
     }
 
-    /// The secrets: from memory while young enough, else from the store; while the store cannot be reached, the last
-    /// ones.
+    /// Returns the secrets: from memory within the age limit, else from the store, and the last ones if that fails.
     ///
     /// # Errors
-    /// When there are none: the store never answered, or it said no and the age limit has passed.
-    pub async fn current(
-        &self,
-        now: SystemTime,
-        course: &mut RequestContext,
-    ) -> Result<Arc<Secrets>, FetchError> {
+    /// If there are none: the store never returned any, or it denied access when the age limit had passed.
+    pub async fn current(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
         if let Some(secrets) = self.usable(now) {
-            return Ok(secrets);
+            return Ok(secrets).into();
         }
-        let _turn = self.fetching.lock().await;
-        // Somebody else may have fetched while we waited for our turn.
-        if let Some(secrets) = self.usable(now) {
-            return Ok(secrets);
-        }
-        let error = match self.fetch(now, course).await {
-            Ok(secrets) => return Ok(secrets),
+        let lookup = match deadline.run(self.fetching.lock()).await.0 {
+            Err(exceeded) => Err(exceeded.into()).into(),
+            // Another request may have fetched them meanwhile.
+            Ok(_guard) => match self.usable(now) {
+                Some(secrets) => Ok(secrets).into(),
+                None => self.fetch(now, deadline).await,
+            },
+        };
+        let error = match lookup.result {
+            Ok(_) => return lookup,
             Err(error) => error,
         };
         let state = self.state();
-        let Some(last) = state.secrets.clone() else {
-            return Err(error);
-        };
-        let is_stale = !is_within(self.age_limit, state.fetched_at, now);
-        course.refresh_error = Some(RefreshError::new(&error, is_stale));
-        Ok(last)
+        let refresh_error = state.secrets.as_ref().map(|_| RefreshError {
+            error: error_chain(&error),
+            is_stale: !is_within(self.age_limit, state.fetched_at, now),
+        });
+        Lookup {
+            result: state.secrets.clone().ok_or(error),
+            fetch_duration: lookup.fetch_duration,
+            refresh_error,
+        }
     }
 
-    /// Newer secrets than `seen`, after `seen` did not verify a request that came in at `now`: they may just have been
+    /// Returns newer secrets than `seen`, which did not verify a request that arrived at `now`: they may just have been
     /// rotated. `None` if there are none, or if the store was asked a moment ago.
     ///
     /// # Errors
-    /// If the store could not be asked, by this request or by the last one that tried: the sender may have a newer secret.
+    /// If the store could not be asked, by this request or by the last one that tried: the sender may have a newer
+    /// secret.
     pub async fn refresh(
         &self,
         seen: &Arc<Secrets>,
         now: SystemTime,
-        course: &mut RequestContext,
-    ) -> Result<Option<Arc<Secrets>>, FetchError> {
-        let _turn = self.fetching.lock().await;
+        deadline: Deadline,
+    ) -> Lookup<Option<Arc<Secrets>>> {
+        let _guard = match deadline.run(self.fetching.lock()).await.0 {
+            Ok(guard) => guard,
+            Err(exceeded) => return Err(exceeded.into()).into(),
+        };
         {
             let mut state = self.state();
-            let newer = |secrets: &&Arc<Secrets>| !Arc::ptr_eq(secrets, seen);
-            if let Some(secrets) = state.secrets.as_ref().filter(newer) {
-                return Ok(Some(Arc::clone(secrets)));
+            let newer = state.secrets.as_ref();
+            if let Some(newer) = newer.filter(|secrets| !Arc::ptr_eq(secrets, seen)) {
+                return Ok(Some(Arc::clone(newer))).into();
             }
             let is_too_early = is_within(REFRESH_INTERVAL, state.refreshed_at, now);
             if !is_too_early {
                 state.refreshed_at = Some(now);
             }
             if is_too_early || state.was_asked_since(now) {
-                return match state.last_failure.clone() {
-                    Some(failure) => Err(FetchError::NotDue(failure)),
-                    None => Ok(None),
-                };
+                let last_error = state.last_error.clone();
+                return last_error
+                    .map_or(Ok(None), |error| Err(FetchError::NotDue(error)))
+                    .into();
             }
         }
-        self.fetch(now, course).await.map(Some)
+        let lookup = self.fetch(now, deadline).await;
+        Lookup {
+            result: lookup.result.map(Some),
+            fetch_duration: lookup.fetch_duration,
+            refresh_error: None,
+        }
     }
 
-    /// The secrets in memory, of any age.
+    /// Returns the secrets in memory, of any age.
     pub fn cached(&self) -> Option<Arc<Secrets>> {
         self.state().secrets.clone()
     }
 
-    /// Counts the fetch that the request of `now` caused, if any, against the limit for unauthenticated requests: else a
-    /// request that finds an old value could cause two.
+    /// Counts the fetch of the request that arrived at `now`, if it made one, against the limit for unauthenticated
+    /// requests: otherwise a request that finds a stale value could cause two.
     pub fn record_auth_failure(&self, now: SystemTime) {
         let mut state = self.state();
         if state.was_asked_since(now) {
@@ -130,47 +172,52 @@ impl<S: SecretStore> SecretCache<S> {
         }
     }
 
-    /// What may be used without asking: a young value, or a stale one if the store could not be reached a moment ago.
+    /// Returns what can be used without a fetch: a value within its age limit, or a stale one if the last fetch failed a
+    /// moment ago.
     fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
         let state = self.state();
-        let is_young = is_within(self.age_limit, state.fetched_at, now);
-        let is_resting = is_within(STALE_INTERVAL.min(self.age_limit), state.failed_at, now);
-        state.secrets.clone().filter(|_| is_young || is_resting)
+        let is_fresh = is_within(self.age_limit, state.fetched_at, now);
+        let has_just_failed = is_within(STALE_INTERVAL.min(self.age_limit), state.failed_at, now);
+        state
+            .secrets
+            .clone()
+            .filter(|_| is_fresh || has_just_failed)
     }
 
-    async fn fetch(
-        &self,
-        now: SystemTime,
-        course: &mut RequestContext,
-    ) -> Result<Arc<Secrets>, FetchError> {
+    async fn fetch(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
         self.state().asked_at = Some(now);
-        let watch = Stopwatch::start();
-        let answer = course.schedule.fetch(self.store.fetch()).await;
-        course.times.secret = Some(watch.time());
-        let answer = answer.unwrap_or_else(|late| Err(FetchError::Unreachable(late.into())));
+        let (fetched, duration) = deadline.run(self.store.fetch()).await;
+        let result = fetched
+            .unwrap_or_else(|exceeded| Err(exceeded.into()))
+            .map(Arc::new);
         let mut state = self.state();
-        state.last_failure = answer.as_ref().err().map(|error| error_chain(error));
-        match &answer {
-            Ok(_) => state.fetched_at = Some(now),
-            Err(FetchError::Refused(_)) => {
+        state.last_error = result.as_ref().err().map(|error| error_chain(error));
+        match &result {
+            Ok(secrets) => {
+                state.fetched_at = Some(now);
+                state.secrets = Some(Arc::clone(secrets));
+            }
+            Err(FetchError::Denied(_)) => {
                 if !is_within(self.age_limit, state.fetched_at, now) {
                     state.secrets = None;
                 }
             }
             Err(_) => state.failed_at = Some(now),
         }
-        let secrets = Arc::new(answer?);
-        state.secrets = Some(Arc::clone(&secrets));
-        Ok(secrets)
+        Lookup {
+            result,
+            fetch_duration: Some(duration),
+            refresh_error: None,
+        }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // The state is whole after every statement, so a panic elsewhere leaves nothing half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is consistent after every statement, so a poisoned lock is still good.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether `since` lies less than `limit` before `now`. A clock that was set back makes everything old.
+/// Whether `since` is less than `limit` before `now`. If the clock was set back, everything is older.
 fn is_within(limit: Duration, since: Option<SystemTime>, now: SystemTime) -> bool {
     since
         .and_then(|since| now.duration_since(since).ok())

@@ -1,14 +1,16 @@
-//! Where secrets come from: the need as a trait, and AWS Secrets Manager, which fills it.
+//! The `SecretStore` trait, and its implementation for AWS Secrets Manager.
 
 use super::{InvalidSecret, Secrets};
-use crate::aws::{CallError, Operation, Service};
-use aws_sdk_secretsmanager::operation::get_secret_value::{
-    GetSecretValue, GetSecretValueError, GetSecretValueInput, GetSecretValueOutput,
-};
+use crate::config::Config;
+use crate::deadlines::DeadlineExceeded;
+use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::value::RawValue;
 use std::error::Error;
 use std::future::Future;
+use zeroize::Zeroizing;
 
-/// A place that holds the secrets.
+/// Stores the secrets.
 pub trait SecretStore {
     /// Fetches the current secrets.
     fn fetch(&self) -> impl Future<Output = Result<Secrets, FetchError>> + Send;
@@ -17,19 +19,25 @@ pub trait SecretStore {
 /// Why the secrets could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No usable answer: network, time limit, throttling, a fault of the service. The last value stays good.
+    /// No usable response: network, timeout, throttling, an error of the service. The last value stays in use.
     #[error("the secret store could not be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// A clear no: access is refused, or the secret is gone. The last value must not outlive its age limit.
-    #[error("the secret store refused")]
-    Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// The store answered with something that cannot be used. A typing mistake must not stop events that the last
-    /// value verifies, so it stays good.
+    /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
+    #[error("the secret store denied access")]
+    Denied(#[source] Box<dyn Error + Send + Sync>),
+    /// The value cannot be meant as a secret. The last value stays in use: a typing mistake must not stop events that it
+    /// verifies.
     #[error("the secret cannot be used")]
     Unusable(#[source] Box<dyn Error + Send + Sync>),
     /// The last fetch failed with this error, and it is too early for another one.
-    #[error("it is too early to fetch again after this failure: {0}")]
+    #[error("the last fetch failed and the next one is not due yet: {0}")]
     NotDue(String),
+}
+
+impl From<DeadlineExceeded> for FetchError {
+    fn from(error: DeadlineExceeded) -> Self {
+        Self::Unreachable(error.into())
+    }
 }
 
 impl From<InvalidSecret> for FetchError {
@@ -38,52 +46,52 @@ impl From<InvalidSecret> for FetchError {
     }
 }
 
-/// One secret in AWS Secrets Manager, always its current version.
+/// The current version of a secret in AWS Secrets Manager.
 pub struct SecretsManager {
-    service: Service,
-    get_secret_value: Operation<GetSecretValueInput, GetSecretValueOutput, GetSecretValueError>,
+    client: JsonClient,
     secret_id: String,
 }
 
 impl SecretsManager {
-    /// Reads the secret with this name or ARN.
-    pub fn new(service: Service, secret_id: String) -> Self {
+    /// Reads the secret in the settings.
+    pub fn new(config: &Config, aws: &AwsConfig) -> Self {
+        let endpoint = config.aws.secrets_manager_endpoint.as_deref();
         Self {
-            service,
-            get_secret_value: Operation::of(&GetSecretValue::new()),
-            secret_id,
+            client: JsonClient::new(JsonService::SECRETS_MANAGER, aws, endpoint),
+            secret_id: config.secret_id.clone(),
         }
     }
 
-    async fn value(&self) -> Result<GetSecretValueOutput, CallError> {
-        let input = GetSecretValueInput::builder().secret_id(&self.secret_id);
-        let input = input.build();
-        let input = input.map_err(CallError::malformed)?;
-        let request = self.get_secret_value.write(input)?;
-        self.get_secret_value.send(request, &self.service).await
+    async fn value(&self) -> Result<GetSecretValueOutput, AwsError> {
+        let input = serde_json::json!({ "SecretId": self.secret_id }).to_string();
+        let call = self
+            .client
+            .call("secretsmanager.GetSecretValue", input.into());
+        call.await
     }
 }
 
 impl SecretStore for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
         let value = self.value().await.map_err(|error| match &error {
-            CallError::Refused(refused) if refused.code.as_deref().is_some_and(is_refusal) => {
-                FetchError::Refused(error.into())
+            AwsError::Service(service) if service.code.as_deref().is_some_and(is_denial) => {
+                FetchError::Denied(error.into())
             }
             _ => FetchError::Unreachable(error.into()),
         })?;
         let text = value
             .secret_string
+            .map(|string| string.0)
             .ok_or_else(|| FetchError::Unusable("it is binary, not a string".into()))?;
         Ok(Secrets::parse(text)?)
     }
 }
 
-/// The error codes that are a verdict on this secret, not a mishap on the way to it.
+/// Whether an error code is about the secret or the access to it, and not about the service.
 ///
-/// `InvalidRequestException` is what a secret that is scheduled for deletion answers. Source:
+/// A secret that is scheduled for deletion causes `InvalidRequestException`. Source:
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
-fn is_refusal(code: &str) -> bool {
+fn is_denial(code: &str) -> bool {
     matches!(
         code,
         "AccessDeniedException"
@@ -92,6 +100,45 @@ fn is_refusal(code: &str) -> bool {
             | "InvalidRequestException"
             | "ResourceNotFoundException"
     )
+}
+
+/// The response of `GetSecretValue`, as far as it is used. Source:
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetSecretValueOutput {
+    secret_string: Option<SecretString>,
+}
+
+/// A string that leaves no copy behind: serde_json unescapes into a buffer that it does not zero.
+struct SecretString(String);
+
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        let string = unescape(json).map(Self);
+        string.ok_or_else(|| D::Error::custom("it is not a string"))
+    }
+}
+
+/// Reads a valid JSON string, and `None` from other JSON.
+fn unescape(json: &str) -> Option<String> {
+    let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
+    // It never grows, which would leave a copy: an escape is longer than its character.
+    let mut string = Zeroizing::new(String::with_capacity(rest.len()));
+    while let Some((unescaped, escape)) = rest.split_once('\\') {
+        // `\n`, `\u00e9`, or a pair of surrogates.
+        let (character, length) = [1, 5, 11].into_iter().find_map(|length| {
+            let escape = escape.get(..length)?;
+            let character = serde_json::from_str::<char>(&format!("\"\\{escape}\"")).ok()?;
+            Some((character, length))
+        })?;
+        string.push_str(unescaped);
+        string.push(character);
+        rest = escape.get(length..)?;
+    }
+    string.push_str(rest);
+    Some(std::mem::take(&mut string))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::event::{Entity, Reason};
-use crate::message::DataType;
+use crate::message::{Attribute, DataType};
 use serde_json::{Value as Json, json};
 use time::macros::datetime;
 
@@ -13,7 +13,7 @@ fn message() -> Message {
         entity: Entity::ModelRun,
         body: "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}".to_owned(),
         attributes: vec![
-            Attribute::text("entity", "model_run".to_owned()),
+            Attribute::string("entity", "model_run".to_owned()),
             Attribute {
                 name: "ExtendedPayloadSize",
                 data_type: DataType::Number,
@@ -28,7 +28,7 @@ fn message() -> Message {
 }
 
 fn json_of(message: &Message) -> Json {
-    serde_json::from_slice(&SpilledMessage::of(message).to_json().unwrap()).unwrap()
+    serde_json::from_slice(&record(message).unwrap()).unwrap()
 }
 
 #[test]
@@ -81,11 +81,11 @@ fn what_was_written_down_is_read_again() {
             ..message()
         },
     ] {
-        let record = SpilledMessage::of(&message);
-        let json = record.to_json().unwrap();
-        assert_eq!(
-            serde_json::from_slice::<SpilledMessage<'_>>(&json).unwrap(),
-            record
-        );
+        let json = record(&message).unwrap();
+        let read: SendMessageRequest<'_> = serde_json::from_slice(&json).unwrap();
+        let mut expected = SendMessageRequest::from(&message);
+        expected.message_deduplication_id =
+            message.group_id.is_some().then(|| "4d96d4de-replay".into());
+        assert_eq!(read, expected);
     }
 }

@@ -1,56 +1,30 @@
-//! Every metric: its name, its unit and its dimension. The one place that says so: documents are compared with it.
+//! The metrics, with their units and dimensions. Tests compare `docs/observability.md` and `template.yaml` with them.
 
 use metrique_writer_core::Unit;
 use metrique_writer_core::unit::{NegativeScale, PositiveScale};
 
-/// What is counted or measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Metric {
-    /// Requests that reached the function, uptime checks left out.
-    Received,
-    /// Events that their queue has confirmed.
-    Queued,
-    /// Events of a kind that nobody knows.
-    Unrouted,
-    /// Events that wait in the bucket, because their queue did not take them.
-    Spilled,
-    /// Events whose body went by way of the bucket.
-    Pointer,
-    /// Requests that were turned away.
-    Refused,
-    /// Requests that were refused although one of our secrets signed them: events that their sender has lost.
-    RefusedWithValidSignature,
-    /// Requests that were answered 503.
-    Failed,
-    /// Requests from an address that may not send, refused or only observed.
-    SourceNotAllowed,
-    /// Requests for which no newer secret could be fetched than one that is over its age limit.
-    SecretStale,
-    /// Size of the body.
-    BodyBytes,
-    /// From a request's arrival to its answer.
-    TotalTime,
-    /// Fetching the secret.
-    SecretTime,
-    /// Storing a payload.
-    PayloadTime,
-    /// Sending to the queue, all attempts together.
-    QueueTime,
-    /// Spilling.
-    SpillTime,
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name in CloudWatch.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// A dimension in which it is published, too, beside the total.
+    pub dimension: Option<Dimension>,
 }
 
-/// What a metric is divided by. Each value of one is another metric to pay for, so there are few, from closed sets.
+/// A dimension. Each of its values is a metric that costs money, so there are few of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
     /// The entity of the event.
     Entity,
-    /// The error code of the answer.
+    /// The error code of the response.
     Reason,
 }
 
 impl Dimension {
-    /// Its name.
+    /// Its name in CloudWatch.
     pub fn name(self) -> &'static str {
         match self {
             Self::Entity => "Entity",
@@ -60,77 +34,78 @@ impl Dimension {
 }
 
 impl Metric {
-    /// All of them.
+    /// Requests that reached the function, without uptime checks.
+    pub const RECEIVED: Self = Self::count("Received");
+    /// Events that their queue confirmed.
+    pub const QUEUED: Self = Self::count("Queued").by(Dimension::Entity);
+    /// Events of an unknown kind.
+    pub const UNROUTED: Self = Self::count("Unrouted");
+    /// Events that are in the bucket because their queue did not confirm them.
+    pub const SPILLED: Self = Self::count("Spilled");
+    /// Events whose body is in the bucket.
+    pub const POINTER: Self = Self::count("Pointer");
+    /// Requests that were refused.
+    pub const REFUSED: Self = Self::count("Refused").by(Dimension::Reason);
+    /// Requests that were refused although they have a valid signature: their sender lost an event.
+    pub const REFUSED_WITH_VALID_SIGNATURE: Self = Self::count("RefusedWithValidSignature");
+    /// Requests that got a 503.
+    pub const FAILED: Self = Self::count("Failed");
+    /// Requests from an address that is not in the allowlist, refused or only observed.
+    pub const SOURCE_NOT_ALLOWED: Self = Self::count("SourceNotAllowed");
+    /// Requests for which a secret over its age limit was used, because no newer one could be fetched.
+    pub const SECRET_STALE: Self = Self::count("SecretStale");
+    /// The size of a body.
+    pub const BODY_BYTES: Self = Self::new("BodyBytes", Unit::Byte(PositiveScale::One));
+    /// The time from a request's arrival to its response.
+    pub const TOTAL_TIME: Self = Self::milliseconds("TotalTime");
+    /// The time to fetch the secret.
+    pub const SECRET_TIME: Self = Self::milliseconds("SecretTime");
+    /// The time to store a payload.
+    pub const PAYLOAD_TIME: Self = Self::milliseconds("PayloadTime");
+    /// The time to send to the queue, all attempts together.
+    pub const QUEUE_TIME: Self = Self::milliseconds("QueueTime");
+    /// The time to spill.
+    pub const SPILL_TIME: Self = Self::milliseconds("SpillTime");
+
+    /// All metrics.
     pub const ALL: [Self; 16] = [
-        Self::Received,
-        Self::Queued,
-        Self::Unrouted,
-        Self::Spilled,
-        Self::Pointer,
-        Self::Refused,
-        Self::RefusedWithValidSignature,
-        Self::Failed,
-        Self::SourceNotAllowed,
-        Self::SecretStale,
-        Self::BodyBytes,
-        Self::TotalTime,
-        Self::SecretTime,
-        Self::PayloadTime,
-        Self::QueueTime,
-        Self::SpillTime,
+        Self::RECEIVED,
+        Self::QUEUED,
+        Self::UNROUTED,
+        Self::SPILLED,
+        Self::POINTER,
+        Self::REFUSED,
+        Self::REFUSED_WITH_VALID_SIGNATURE,
+        Self::FAILED,
+        Self::SOURCE_NOT_ALLOWED,
+        Self::SECRET_STALE,
+        Self::BODY_BYTES,
+        Self::TOTAL_TIME,
+        Self::SECRET_TIME,
+        Self::PAYLOAD_TIME,
+        Self::QUEUE_TIME,
+        Self::SPILL_TIME,
     ];
 
-    /// Its name in CloudWatch.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Received => "Received",
-            Self::Queued => "Queued",
-            Self::Unrouted => "Unrouted",
-            Self::Spilled => "Spilled",
-            Self::Pointer => "Pointer",
-            Self::Refused => "Refused",
-            Self::RefusedWithValidSignature => "RefusedWithValidSignature",
-            Self::Failed => "Failed",
-            Self::SourceNotAllowed => "SourceNotAllowed",
-            Self::SecretStale => "SecretStale",
-            Self::BodyBytes => "BodyBytes",
-            Self::TotalTime => "TotalTime",
-            Self::SecretTime => "SecretTime",
-            Self::PayloadTime => "PayloadTime",
-            Self::QueueTime => "QueueTime",
-            Self::SpillTime => "SpillTime",
+    const fn new(name: &'static str, unit: Unit) -> Self {
+        Self {
+            name,
+            unit,
+            dimension: None,
         }
     }
 
-    /// Its unit.
-    pub fn unit(self) -> Unit {
-        match self {
-            Self::Received
-            | Self::Queued
-            | Self::Unrouted
-            | Self::Spilled
-            | Self::Pointer
-            | Self::Refused
-            | Self::RefusedWithValidSignature
-            | Self::Failed
-            | Self::SourceNotAllowed
-            | Self::SecretStale => Unit::Count,
-            Self::BodyBytes => Unit::Byte(PositiveScale::One),
-            Self::TotalTime
-            | Self::SecretTime
-            | Self::PayloadTime
-            | Self::QueueTime
-            | Self::SpillTime => Unit::Second(NegativeScale::Milli),
-        }
+    const fn count(name: &'static str) -> Self {
+        Self::new(name, Unit::Count)
     }
 
-    /// What it is divided by, beside being counted as a whole.
-    pub fn dimension(self) -> Option<Dimension> {
-        match self {
-            Self::Queued => Some(Dimension::Entity),
-            Self::Refused => Some(Dimension::Reason),
-            _ => None,
-        }
+    const fn milliseconds(name: &'static str) -> Self {
+        Self::new(name, Unit::Second(NegativeScale::Milli))
+    }
+
+    const fn by(mut self, dimension: Dimension) -> Self {
+        self.dimension = Some(dimension);
+        self
     }
 }
 

@@ -1,70 +1,95 @@
-//! The one log line of a request, which is the document that CloudWatch takes the metrics from, too.
+//! The log line of a request. CloudWatch takes the metrics from the same line.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
-use super::Metric;
-use super::request_metrics::{RequestMetrics, milliseconds};
-use crate::deliver::Destination;
-use crate::error::error_chain;
+use super::metrics::{Dimension, Metric};
 use crate::event::{Entity, timestamp};
-use crate::http::{ApiError, Request, Route, Success};
-use crate::message::{OffloadReason, PAYLOAD_SIZE};
-use crate::receive::DeliveryResult;
-use crate::request_context::RequestContext;
+use crate::message::{Message, OffloadReason, PAYLOAD_SIZE};
+use crate::report::StageDurations;
+use crate::secrets::RefreshError;
 use metrique_writer_core::value::ForceFlag;
 use metrique_writer_core::{Entry, EntryWriter, MetricFlags, Observation, Value, ValueWriter};
 use metrique_writer_format_emf::NoMetricCtor;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use tracing::Level;
 
-/// A number to read, and no metric.
-type Figure<N> = ForceFlag<N, NoMetricCtor>;
+/// A number that is no metric.
+type Number<N> = ForceFlag<N, NoMetricCtor>;
 
-/// What the one log line of a request is made of.
+/// What is known of a request when its response is sent.
 pub struct RequestLog<'a> {
-    /// The request; of its headers, none is logged before its signature was verified.
-    pub request: &'a Request,
-    /// Where it went.
-    pub route: Option<&'a Route>,
-    /// Size of its body.
+    /// The id of the invocation.
+    pub request_id: &'a str,
+    /// The name of the route: `webhook`, `models`, `model_run`, `health` or `none`.
+    pub route: &'static str,
+    /// The webhook's name, if the route has one.
+    pub webhook: Option<&'a str>,
+    /// The source address, if the gateway knows it.
+    pub source: Option<IpAddr>,
+    /// Whether the allowlist has the source address. If it is only observed, the request was accepted anyway.
+    pub is_source_allowed: bool,
+    /// The size of the body in bytes.
     pub body_bytes: usize,
-    /// What became of it.
-    pub outcome: &'a Result<Success, ApiError>,
-    /// What happened on the way.
-    pub course: &'a RequestContext,
-    /// When it arrived.
-    pub started: SystemTime,
-    /// When it was answered.
+    /// The status of the response.
+    pub status: u16,
+    /// What became of the request.
+    pub outcome: Outcome<'a>,
+    /// Whether it was refused with a valid signature.
+    pub has_valid_signature: bool,
+    /// Why an older secret than the current one was used, if it was.
+    pub refresh_error: Option<&'a RefreshError>,
+    /// How long its stages took.
+    pub durations: StageDurations,
+    /// When the response was sent.
     pub ended: SystemTime,
+    /// How long it took from its arrival to its response.
+    pub duration: Duration,
+}
+
+/// What became of a request.
+pub enum Outcome<'a> {
+    /// It was an uptime check.
+    Healthy,
+    /// It succeeded, and was no event.
+    Answered,
+    /// It was an event, and is durable.
+    Received {
+        /// The message.
+        message: &'a Message,
+        /// The id of the durable copy.
+        message_id: &'a str,
+        /// Why the body is in the bucket, if it is.
+        offload_reason: Option<OffloadReason>,
+        /// Why the message was spilled, if it was: the error with its causes.
+        spill_reason: Option<String>,
+    },
+    /// It was refused.
+    Refused {
+        /// The error code in the response.
+        code: &'static str,
+        /// The error with its causes.
+        error: String,
+    },
+    /// The relay failed; the error with its causes.
+    Failed(String),
 }
 
 impl RequestLog<'_> {
-    /// The status that it was answered with.
-    pub(super) fn status(&self) -> u16 {
-        self.outcome
-            .as_ref()
-            .map_or_else(|refusal| refusal.status().as_u16(), |_| 200)
-    }
-
-    /// From its arrival to its answer.
-    pub(super) fn duration(&self) -> Duration {
-        self.ended.duration_since(self.started).unwrap_or_default()
-    }
-
-    /// An error when the fault is ours, a warning when the sender was turned away or something is to be looked at.
+    /// The level of the line: an error if the relay failed or spilled, a warning if a request was refused, an event is
+    /// unrouted, or something else needs attention.
     pub(super) fn level(&self) -> Level {
-        let level = match self.outcome {
-            Ok(Success::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
-                (Destination::Spilled { .. }, _) => Level::ERROR,
-                (Destination::Queued { .. }, Entity::Unrouted(_)) => Level::WARN,
-                (Destination::Queued { .. }, _) => Level::INFO,
-            },
-            Ok(Success::Healthy | Success::Models(_)) => Level::INFO,
-            Err(refusal) if refusal.is_server_error() => Level::ERROR,
-            Err(_) => Level::WARN,
+        let level = match &self.outcome {
+            Outcome::Failed(_)
+            | Outcome::Received {
+                spill_reason: Some(_),
+                ..
+            } => Level::ERROR,
+            Outcome::Refused { .. } => Level::WARN,
+            Outcome::Received { message, .. } if is_unrouted(message) => Level::WARN,
+            Outcome::Received { .. } | Outcome::Healthy | Outcome::Answered => Level::INFO,
         };
-        let is_sound = self.course.is_source_allowed && self.course.refresh_error.is_none();
-        if is_sound {
+        if self.is_source_allowed && self.refresh_error.is_none() {
             level
         } else {
             level.min(Level::WARN)
@@ -72,91 +97,64 @@ impl RequestLog<'_> {
     }
 
     fn message(&self) -> &'static str {
-        match self.outcome {
-            Ok(Success::Received(receipt)) => match (&receipt.stored, receipt.message.entity) {
-                (Destination::Spilled { .. }, _) => "event spilled",
-                (Destination::Queued { .. }, Entity::Unrouted(_)) => "event queued as unrouted",
-                (Destination::Queued { .. }, _) => "event queued",
-            },
-            Ok(Success::Healthy | Success::Models(_)) => "request answered",
-            Err(refusal) if refusal.is_server_error() => "request failed",
-            Err(_) => "request refused",
+        match &self.outcome {
+            Outcome::Healthy | Outcome::Answered => "request answered",
+            Outcome::Received {
+                spill_reason: Some(_),
+                ..
+            } => "event spilled",
+            Outcome::Received { message, .. } if is_unrouted(message) => "event queued as unrouted",
+            Outcome::Received { .. } => "event queued",
+            Outcome::Refused { .. } => "request refused",
+            Outcome::Failed(_) => "request failed",
         }
     }
 
-    fn cause(&self) -> Option<String> {
-        match self.outcome {
-            Ok(Success::Received(receipt)) => match &receipt.stored {
-                Destination::Spilled { reason, .. } => Some(error_chain(reason)),
-                Destination::Queued { .. } => None,
-            },
-            Ok(_) => None,
-            Err(refusal) => Some(error_chain(refusal)),
+    fn error(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Healthy | Outcome::Answered => None,
+            Outcome::Received { spill_reason, .. } => spill_reason.as_deref(),
+            Outcome::Refused { error, .. } | Outcome::Failed(error) => Some(error),
         }
     }
-}
 
-/// The line as it is written: its metrics, and what there is to read, if that is wanted at this level.
-pub(super) struct EmfEntry<'a> {
-    pub(super) line: &'a RequestLog<'a>,
-    pub(super) measures: &'a RequestMetrics,
-    pub(super) is_wanted: bool,
-}
-
-impl Entry for EmfEntry<'_> {
     fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
-        writer.timestamp(self.line.ended);
-        for (metric, amount) in &self.measures.amounts {
-            writer.value(metric.name(), &Measure(*metric, *amount));
-        }
-        if let Some((dimension, value)) = self.measures.dimension {
-            writer.value(dimension.name(), value);
-        }
-        if self.is_wanted {
-            self.line.write(writer);
-        }
-    }
-}
-
-impl RequestLog<'_> {
-    fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
-        let (route, webhook) = match self.route {
-            Some(Route::Webhook(webhook)) => ("webhook", Some(webhook.as_str())),
-            Some(Route::Models) => ("models", None),
-            Some(Route::ModelRun) => ("model_run", None),
-            Some(Route::Health) => ("health", None),
-            None => ("none", None),
-        };
-        let trouble = self.course.refresh_error.as_ref();
         writer.value("timestamp", &timestamp(self.ended.into()));
         writer.value("level", self.level().as_str());
         writer.value("message", self.message());
-        writer.value("request_id", &self.request.request_id);
-        writer.value("route", route);
-        writer.value("webhook", &webhook);
-        writer.value("status", &Figure::from(self.status()));
+        writer.value("request_id", self.request_id);
+        writer.value("route", self.route);
+        writer.value("webhook", &self.webhook);
+        writer.value("status", &Number::from(self.status));
         writer.value(
             "valid_signature",
-            &self.course.is_signed_but_refused.then_some("true"),
+            &self.has_valid_signature.then_some("true"),
         );
-        writer.value("cause", &self.cause());
-        writer.value("secret_cause", &trouble.map(|trouble| &trouble.cause));
-        writer.value(
-            "source_ip",
-            &self.request.source.map(|source| source.to_string()),
-        );
-        writer.value("body_bytes", &Figure::from(self.body_bytes));
-        writer.value("duration_ms", &Figure::from(milliseconds(self.duration())));
-        if let Ok(Success::Received(receipt)) = self.outcome {
-            write_receipt(receipt, writer);
+        writer.value("error", &self.error());
+        let secret_error = self.refresh_error.map(|refresh| refresh.error.as_str());
+        writer.value("secret_error", &secret_error);
+        writer.value("source_ip", &self.source.map(|source| source.to_string()));
+        writer.value("body_bytes", &Number::from(self.body_bytes));
+        writer.value("duration_ms", &Number::from(milliseconds(self.duration)));
+        if let Outcome::Received {
+            message,
+            message_id,
+            offload_reason,
+            ..
+        } = &self.outcome
+        {
+            write_event(message, message_id, *offload_reason, writer);
         }
     }
 }
 
-fn write_receipt<'w>(receipt: &'w DeliveryResult, writer: &mut impl EntryWriter<'w>) {
-    let attribute = |name| receipt.message.attribute(name);
-    let payload_bytes = attribute(PAYLOAD_SIZE).and_then(|size| size.parse::<u64>().ok());
-    writer.value("entity", receipt.message.entity.name());
+fn write_event<'w>(
+    message: &'w Message,
+    message_id: &'w str,
+    offload_reason: Option<OffloadReason>,
+    writer: &mut impl EntryWriter<'w>,
+) {
+    writer.value("entity", message.entity.name());
     for name in [
         "event",
         "reason",
@@ -165,21 +163,125 @@ fn write_receipt<'w>(receipt: &'w DeliveryResult, writer: &mut impl EntryWriter<
         "delivery_id",
         "dedup_id",
     ] {
-        writer.value(name, &attribute(name));
+        writer.value(name, &message.attribute(name));
     }
-    writer.value("payload_bytes", &payload_bytes.map(Figure::from));
-    writer.value(
-        "payload_reason",
-        &receipt.payload_reason.map(OffloadReason::name),
-    );
-    writer.value("message_id", receipt.message_id());
+    let payload_bytes = message.attribute(PAYLOAD_SIZE);
+    let payload_bytes = payload_bytes.and_then(|size| size.parse::<u64>().ok());
+    writer.value("payload_bytes", &payload_bytes.map(Number::from));
+    writer.value("payload_reason", &offload_reason.map(OffloadReason::name));
+    writer.value("message_id", message_id);
 }
 
-/// How much of a metric, in its unit.
-struct Measure(Metric, Observation);
+fn is_unrouted(message: &Message) -> bool {
+    matches!(message.entity, Entity::Unrouted(_))
+}
 
-impl Value for Measure {
-    fn write(&self, writer: impl ValueWriter) {
-        writer.metric([self.1], self.0.unit(), [], MetricFlags::empty());
+/// The metrics of one request.
+pub(super) struct RequestMetrics {
+    /// Each metric that is not zero.
+    values: Vec<(Metric, Observation)>,
+    /// The dimension that one of them has, and its value.
+    pub(super) dimension: Option<(Dimension, &'static str)>,
+}
+
+impl RequestMetrics {
+    pub(super) fn of(request: &RequestLog<'_>) -> Self {
+        let mut metrics = Self {
+            values: Vec::with_capacity(Metric::ALL.len()),
+            dimension: None,
+        };
+        metrics.count(Metric::RECEIVED);
+        match &request.outcome {
+            Outcome::Healthy | Outcome::Answered => {}
+            Outcome::Received {
+                message,
+                offload_reason,
+                spill_reason,
+                ..
+            } => {
+                match spill_reason {
+                    Some(_) => metrics.count(Metric::SPILLED),
+                    None => metrics.count_by(Metric::QUEUED, message.entity.name()),
+                }
+                metrics.count_if(is_unrouted(message), Metric::UNROUTED);
+                metrics.count_if(offload_reason.is_some(), Metric::POINTER);
+            }
+            Outcome::Refused { code, .. } => metrics.count_by(Metric::REFUSED, code),
+            Outcome::Failed(_) => metrics.count(Metric::FAILED),
+        }
+        metrics.count_if(
+            request.has_valid_signature,
+            Metric::REFUSED_WITH_VALID_SIGNATURE,
+        );
+        metrics.count_if(!request.is_source_allowed, Metric::SOURCE_NOT_ALLOWED);
+        let is_stale = request.refresh_error.is_some_and(|error| error.is_stale);
+        metrics.count_if(is_stale, Metric::SECRET_STALE);
+        let takes_body = !matches!(request.route, "health" | "none");
+        if takes_body && request.body_bytes > 0 {
+            let bytes = Observation::Unsigned(request.body_bytes as u64);
+            metrics.values.push((Metric::BODY_BYTES, bytes));
+        }
+        metrics.measure(Metric::TOTAL_TIME, Some(request.duration));
+        metrics.measure(Metric::SECRET_TIME, request.durations.secret);
+        metrics.measure(Metric::PAYLOAD_TIME, request.durations.payload);
+        metrics.measure(Metric::QUEUE_TIME, request.durations.queue);
+        metrics.measure(Metric::SPILL_TIME, request.durations.spill);
+        metrics
     }
+
+    fn count(&mut self, metric: Metric) {
+        self.values.push((metric, Observation::Unsigned(1)));
+    }
+
+    fn count_if(&mut self, condition: bool, metric: Metric) {
+        if condition {
+            self.count(metric);
+        }
+    }
+
+    fn count_by(&mut self, metric: Metric, value: &'static str) {
+        self.count(metric);
+        self.dimension = metric.dimension.map(|dimension| (dimension, value));
+    }
+
+    fn measure(&mut self, metric: Metric, duration: Option<Duration>) {
+        let value = duration.map(|it| (metric, Observation::Floating(milliseconds(it))));
+        self.values.extend(value);
+    }
+}
+
+/// The line of a request with its metrics, for the EMF formatter.
+pub(super) struct EmfEntry<'a> {
+    pub(super) request: &'a RequestLog<'a>,
+    pub(super) metrics: &'a RequestMetrics,
+    /// Whether the line's own fields are written, too, or only its metrics.
+    pub(super) is_logged: bool,
+}
+
+impl Entry for EmfEntry<'_> {
+    fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
+        writer.timestamp(self.request.ended);
+        for (metric, value) in &self.metrics.values {
+            writer.value(metric.name, &MetricValue(*metric, *value));
+        }
+        if let Some((dimension, value)) = self.metrics.dimension {
+            writer.value(dimension.name(), value);
+        }
+        if self.is_logged {
+            self.request.write(writer);
+        }
+    }
+}
+
+struct MetricValue(Metric, Observation);
+
+impl Value for MetricValue {
+    fn write(&self, writer: impl ValueWriter) {
+        writer.metric([self.1], self.0.unit, [], MetricFlags::empty());
+    }
+}
+
+/// In milliseconds, to the microsecond.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
 }

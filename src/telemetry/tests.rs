@@ -1,4 +1,4 @@
-//! The log lines, read back: their level, their message and exactly their fields.
+//! The log lines: their level, their message, and exactly their fields and metrics.
 
 #![expect(
     clippy::indexing_slicing,
@@ -7,17 +7,17 @@
 )]
 
 use super::*;
+use crate::authenticate::AuthenticationError;
 use crate::bucket::BucketError;
 use crate::config::offline;
-use crate::deliver::Destination;
-use crate::error::IngestError;
+use crate::deliver::{DeliveryError, Destination};
 use crate::event::{Entity, Reason};
-use crate::http::{ApiError, MalformedBase64, Request, Route};
+use crate::http::{ApiError, Exchange, MalformedBase64, Request, Route, Success};
 use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
 use crate::queue::QueueError;
-use crate::receive::DeliveryResult;
-use crate::request_context::{RefreshError, RequestContext, Times};
-use crate::secrets::FetchError;
+use crate::receive::{DeliveryResult, IngestError};
+use crate::report::{Report, StageDurations};
+use crate::secrets::{FetchError, RefreshError};
 use crate::signature::InvalidSignature;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use tracing::Dispatch;
 
-/// What is written, for reading it back.
+/// Keeps what is written.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -40,13 +40,21 @@ impl io::Write for Sink {
     }
 }
 
+fn subscriber<W>(level: Level, output: W) -> JsonSubscriber<W> {
+    JsonSubscriber {
+        level,
+        clock: || UNIX_EPOCH,
+        output,
+    }
+}
+
 /// The lines that `write` writes where [`init`] was told `level`, without their timestamps.
 fn lines_at(level: Level, write: impl FnOnce()) -> Vec<Value> {
     let sink = Sink::default();
     let writer = sink.clone();
-    let dispatch = Dispatch::new(lines(level, || UNIX_EPOCH, move || writer.clone()));
+    let dispatch = Dispatch::new(subscriber(level, move || writer.clone()));
     // While there is just one, tracing may ask a thread that has none whether a line is wanted, and remember its no.
-    let _second = Dispatch::new(lines(Level::ERROR, || UNIX_EPOCH, io::sink));
+    let _second = Dispatch::new(subscriber(Level::ERROR, io::sink));
     tracing::dispatcher::with_default(&dispatch, write);
     let bytes = sink.0.lock().unwrap();
     let line = |text: &str| {
@@ -69,7 +77,7 @@ fn only_line(write: impl FnOnce()) -> Value {
     line
 }
 
-/// A request whose every text but id and address must stay out of the log.
+/// A request of which only the id and the source address may be logged.
 fn request() -> Request {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Request {
@@ -92,9 +100,22 @@ fn request() -> Request {
     }
 }
 
-/// A request on a calm day.
-fn course() -> RequestContext {
-    RequestContext::starting_now(None)
+/// What is known of a request beside its route and its outcome.
+struct Context {
+    report: Report,
+    is_source_allowed: bool,
+}
+
+fn context() -> Context {
+    Context {
+        report: Report::default(),
+        is_source_allowed: true,
+    }
+}
+
+fn refresh_error(is_stale: bool) -> Option<RefreshError> {
+    let error = "the secret store could not be reached: timeout".to_owned();
+    Some(RefreshError { error, is_stale })
 }
 
 /// What is written of a request where `level` is logged.
@@ -102,7 +123,7 @@ fn document(
     level: Level,
     route: Option<&Route>,
     outcome: &Result<Success, ApiError>,
-    course: &RequestContext,
+    context: &Context,
 ) -> Map<String, Value> {
     let sink = Sink::default();
     let writer = sink.clone();
@@ -113,15 +134,17 @@ fn document(
         writer.clone().write_all(line).unwrap();
     });
     let ended = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    log.write(&RequestLog {
+    let exchange = Exchange {
         request: &request(),
         route,
         body_bytes: 498,
         outcome,
-        course,
+        report: &context.report,
+        is_source_allowed: context.is_source_allowed,
         started: ended - Duration::from_micros(12_500),
         ended,
-    });
+    };
+    log.write(&exchange.request_log());
     let bytes = sink.0.lock().unwrap();
     let text = std::str::from_utf8(&bytes).unwrap();
     assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
@@ -130,15 +153,11 @@ fn document(
 
 /// The fields that are there to be read: those of a document that are neither metrics nor dimensions.
 fn line_of(route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
-    line_in(&course(), route, outcome)
+    line_in(&context(), route, outcome)
 }
 
-fn line_in(
-    course: &RequestContext,
-    route: Option<&Route>,
-    outcome: &Result<Success, ApiError>,
-) -> Value {
-    let mut document = document(Level::INFO, route, outcome, course);
+fn line_in(context: &Context, route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
+    let mut document = document(Level::INFO, route, outcome, context);
     let time = document.remove("timestamp");
     assert_eq!(time, Some(json!("2023-11-14T22:13:20.123Z")));
     let of_metrics = take_emitted(&mut document);
@@ -183,13 +202,13 @@ fn message(entity: Entity) -> Message {
         entity,
         body: "private-body".to_owned(),
         attributes: vec![
-            Attribute::text("event", "LABEL_UPDATED".to_owned()),
-            Attribute::text("entity", entity.name().to_owned()),
-            Attribute::text("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1".to_owned()),
-            Attribute::text("project_id", "ckm1qkb1v0bqx0797dvjt4wjt".to_owned()),
-            Attribute::text("delivery_id", "ckmdi74ew57lq063553kuzekq".to_owned()),
-            Attribute::text("webhook", "labelbox".to_owned()),
-            Attribute::text("dedup_id", "4d96d4de".to_owned()),
+            Attribute::string("event", "LABEL_UPDATED".to_owned()),
+            Attribute::string("entity", entity.name().to_owned()),
+            Attribute::string("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1".to_owned()),
+            Attribute::string("project_id", "ckm1qkb1v0bqx0797dvjt4wjt".to_owned()),
+            Attribute::string("delivery_id", "ckmdi74ew57lq063553kuzekq".to_owned()),
+            Attribute::string("webhook", "labelbox".to_owned()),
+            Attribute::string("dedup_id", "4d96d4de".to_owned()),
         ],
         dedup_id: "4d96d4de".to_owned(),
         group_id: None,
@@ -204,14 +223,14 @@ fn received(message: Message) -> Result<Success, ApiError> {
 
 fn received_with(
     message: Message,
-    payload_reason: Option<OffloadReason>,
+    offload_reason: Option<OffloadReason>,
 ) -> Result<Success, ApiError> {
     Ok(Success::Received(Box::new(DeliveryResult {
         message,
-        stored: Destination::Queued {
+        destination: Destination::Queue {
             message_id: "8a1b9c52".to_owned(),
         },
-        payload_reason,
+        offload_reason,
     })))
 }
 
@@ -224,7 +243,7 @@ fn private(what: &str) -> Box<dyn Error + Send + Sync> {
 }
 
 #[test]
-fn a_queued_event_is_told_with_its_ids() {
+fn logs_a_queued_event_with_its_ids() {
     let line = line_of(Some(&webhook()), &received(message(Entity::Label)));
     let expected = json!({
         "level": "INFO",
@@ -248,14 +267,14 @@ fn a_queued_event_is_told_with_its_ids() {
 }
 
 #[test]
-fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
+fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
     let outcome = Ok(Success::Received(Box::new(DeliveryResult {
         message: message(Entity::Unrouted(Reason::NoTopic)),
-        stored: Destination::Spilled {
+        destination: Destination::Spill {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(private("no such queue")),
         },
-        payload_reason: None,
+        offload_reason: None,
     })));
     let line = line_of(Some(&webhook()), &outcome);
     assert_eq!(
@@ -267,17 +286,17 @@ fn a_spilled_event_is_an_error_with_its_reason_and_its_place() {
         "spill/unrouted/2026/02/03/4d96d4de.json"
     );
     assert_eq!(
-        line["cause"],
-        "the queue did not take the message: no such queue"
+        line["error"],
+        "the queue did not accept the message: no such queue"
     );
 }
 
 #[test]
-fn an_unrouted_event_is_a_warning_with_its_reason() {
+fn logs_an_unrouted_event_as_a_warning_with_its_reason() {
     let mut message = message(Entity::Unrouted(Reason::UnknownTopic));
     message
         .attributes
-        .push(Attribute::text("reason", "unknown_topic".to_owned()));
+        .push(Attribute::string("reason", "unknown_topic".to_owned()));
     let line = line_of(Some(&webhook()), &received(message));
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["message"], "event queued as unrouted");
@@ -287,7 +306,7 @@ fn an_unrouted_event_is_a_warning_with_its_reason() {
 }
 
 #[test]
-fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
+fn logs_the_size_and_offload_reason_of_a_payload() {
     for (reason, name) in [
         (OffloadReason::Empty, "empty"),
         (OffloadReason::NotUtf8, "not_utf8"),
@@ -297,7 +316,7 @@ fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
         let mut message = message(Entity::Label);
         message
             .attributes
-            .push(Attribute::text(PAYLOAD_SIZE, "4300000".to_owned()));
+            .push(Attribute::string(PAYLOAD_SIZE, "4300000".to_owned()));
         let line = line_of(Some(&webhook()), &received_with(message, Some(reason)));
         assert_eq!(line["payload_bytes"], 4_300_000);
         assert_eq!(line["payload_reason"], name);
@@ -305,9 +324,9 @@ fn a_payload_is_told_with_its_size_and_why_the_queue_cannot_carry_it() {
 }
 
 #[test]
-fn an_event_that_says_little_has_no_empty_fields() {
+fn omits_unknown_fields() {
     let bare = Message {
-        attributes: vec![Attribute::text("entity", "model_run".to_owned())],
+        attributes: vec![Attribute::string("entity", "model_run".to_owned())],
         ..message(Entity::ModelRun)
     };
     let line = line_of(Some(&Route::ModelRun), &received(bare));
@@ -351,7 +370,7 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
 }
 
 #[test]
-fn a_request_that_is_no_event_is_told_in_few_words() {
+fn logs_a_request_that_is_no_event() {
     let served = Success::Models("private-models".to_owned());
     let line = line_of(Some(&Route::Models), &Ok(served));
     check_bare(&line, "INFO", "request answered", &[]);
@@ -359,20 +378,22 @@ fn a_request_that_is_no_event_is_told_in_few_words() {
 }
 
 #[test]
-fn an_uptime_check_is_told_without_metrics_and_only_where_that_is_wanted() {
+fn logs_an_uptime_check_without_metrics_at_info_level() {
     let config = offline();
     let log = Log::new(&config, |line| panic!("{line:?}"));
     let time = UNIX_EPOCH + Duration::from_secs(1);
     let write = || {
-        log.write(&RequestLog {
+        let exchange = Exchange {
             request: &request(),
             route: Some(&Route::Health),
             body_bytes: 0,
             outcome: &Ok(Success::Healthy),
-            course: &course(),
+            report: &Report::default(),
+            is_source_allowed: true,
             started: time,
             ended: time + Duration::from_micros(12_500),
-        });
+        };
+        log.write(&exchange.request_log());
     };
     let expected = json!({
         "level": "INFO",
@@ -389,7 +410,7 @@ fn an_uptime_check_is_told_without_metrics_and_only_where_that_is_wanted() {
 }
 
 #[test]
-fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
+fn logs_a_refused_request_as_a_warning_without_its_content() {
     let cases = [
         (404, ApiError::NoRoute, "no such route"),
         (
@@ -407,44 +428,42 @@ fn a_refused_request_is_a_warning_without_anything_that_it_brought() {
             ApiError::UnsupportedMediaType,
             "content type is not application/json",
         ),
-        (
-            400,
-            MalformedBase64.into(),
-            "body is not the base64 that it is said to be",
-        ),
+        (400, MalformedBase64.into(), "body is not valid base64"),
         (
             401,
-            IngestError::InvalidSignature(InvalidSignature).into(),
+            AuthenticationError::InvalidSignature(InvalidSignature).into(),
             "signature rejected",
         ),
-        (404, IngestError::UnknownWebhook.into(), "unknown webhook"),
+        (
+            404,
+            AuthenticationError::UnknownWebhook.into(),
+            "unknown webhook",
+        ),
     ];
-    for (status, refusal, cause) in cases {
+    for (status, refusal, error) in cases {
         let line = line_of(Some(&webhook()), &Err(refusal));
-        check_bare(&line, "WARN", "request refused", &["cause", "webhook"]);
-        assert_eq!(line["cause"], cause);
+        check_bare(&line, "WARN", "request refused", &["error", "webhook"]);
+        assert_eq!(line["error"], error);
         assert_eq!(line["status"], status);
     }
     let line = line_of(None, &Err(ApiError::NoRoute));
-    check_bare(&line, "WARN", "request refused", &["cause"]);
+    check_bare(&line, "WARN", "request refused", &["error"]);
     assert_eq!(line["route"], "none");
 }
 
 #[test]
-fn a_refused_request_with_a_valid_signature_says_so() {
-    let course = RequestContext {
-        is_signed_but_refused: true,
-        ..course()
-    };
+fn logs_that_a_refused_request_has_a_valid_signature() {
+    let mut context = context();
+    context.report.has_valid_signature = true;
     let refused = Err(ApiError::UnsupportedMediaType);
-    let line = line_in(&course, Some(&webhook()), &refused);
-    let optional = ["cause", "webhook", "valid_signature"];
+    let line = line_in(&context, Some(&webhook()), &refused);
+    let optional = ["error", "webhook", "valid_signature"];
     check_bare(&line, "WARN", "request refused", &optional);
     assert_eq!(line["valid_signature"], "true");
 }
 
 #[test]
-fn an_invocation_that_is_no_http_request_is_one_line_without_metrics() {
+fn logs_an_invocation_that_is_no_http_request_without_metrics() {
     let line = only_line(|| not_an_http_request("request-1"));
     assert_eq!(line["message"], "invocation is not an HTTP request");
     assert_eq!(line["level"], "INFO");
@@ -453,66 +472,71 @@ fn an_invocation_that_is_no_http_request_is_one_line_without_metrics() {
 }
 
 #[test]
-fn a_failure_of_our_own_is_an_error_with_its_whole_chain_of_causes() {
+fn logs_a_server_error_with_its_chain_of_causes() {
     let cases = [
         (
-            IngestError::SecretUnavailable(FetchError::Refused(private("access denied"))),
-            "no secret to verify with: the secret store refused: access denied",
+            AuthenticationError::SecretUnavailable(FetchError::Denied(private("access denied")))
+                .into(),
+            "no secret is available: the secret store denied access: access denied",
         ),
         (
-            IngestError::SecretUnavailable(FetchError::Unreachable(private("timeout"))),
-            "no secret to verify with: the secret store could not be reached: timeout",
+            AuthenticationError::SecretUnavailable(FetchError::Unreachable(private("timeout")))
+                .into(),
+            "no secret is available: the secret store could not be reached: timeout",
         ),
         (
-            IngestError::PayloadNotStored(BucketError::NotStored(private("no such bucket"))),
-            "the payload is not durable: the bucket did not take the object: no such bucket",
+            DeliveryError::PayloadNotStored(BucketError::NotStored(private("no such bucket")))
+                .into(),
+            "the payload could not be stored: the bucket did not store the object: no such bucket",
         ),
         (
-            IngestError::DeliveryFailed {
+            DeliveryError::NotDurable {
                 queue: QueueError::NotSent(private("no such queue")),
                 bucket: BucketError::NotStored(private("no such bucket")),
-            },
-            "the event is not durable: the queue did not take the message: no such queue; nor can it spill: \
-             the bucket did not take the object: no such bucket",
+            }
+            .into(),
+            "the event could not be stored: the queue did not accept the message: no such queue; nor could it be spilled: \
+             the bucket did not store the object: no such bucket",
         ),
         (
-            IngestError::DeliveryFailed {
+            DeliveryError::NotDurable {
                 queue: QueueError::ChecksumMismatch("MessageId is missing"),
                 bucket: BucketError::ChecksumMismatch,
-            },
-            "the event is not durable: the queue confirmed another message than the one sent: MessageId is missing; \
-             nor can it spill: the bucket confirmed other bytes than those sent",
+            }
+            .into(),
+            "the event could not be stored: the queue confirmed a different message: MessageId is missing; \
+             nor could it be spilled: the bucket confirmed different bytes",
         ),
     ];
-    for (failure, cause) in cases {
-        let line = line_of(Some(&webhook()), &Err(failure.into()));
-        check_bare(&line, "ERROR", "request failed", &["cause", "webhook"]);
-        assert_eq!(line["cause"], cause);
+    for (failure, error) in cases {
+        let line = line_of(Some(&webhook()), &Err(ApiError::Ingest(failure)));
+        check_bare(&line, "ERROR", "request failed", &["error", "webhook"]);
+        assert_eq!(line["error"], error);
     }
 }
 
 #[test]
-fn a_secret_that_could_not_be_fetched_at_the_start_is_a_warning() {
-    let error = FetchError::Unreachable(private("timeout"));
-    let cause = "the secret store could not be reached: timeout";
+fn logs_a_failed_warm_up_as_a_warning() {
+    let fetch_error = FetchError::Unreachable(private("timeout"));
+    let error = "the secret store could not be reached: timeout";
     assert_eq!(
-        only_line(|| secret_not_fetched(&error)),
-        json!({"level": "WARN", "message": "secret could not be fetched", "target": "labelbox_relay::telemetry", "cause": cause})
+        only_line(|| secret_not_fetched(&fetch_error)),
+        json!({"level": "WARN", "message": "secret could not be fetched", "target": "labelbox_relay::telemetry", "error": error})
     );
 }
 
 #[test]
-fn a_failed_start_is_an_error() {
-    let error = FetchError::Unreachable(private("timeout"));
-    let cause = "the secret store could not be reached: timeout";
+fn logs_a_failed_start_as_an_error() {
+    let fetch_error = FetchError::Unreachable(private("timeout"));
+    let error = "the secret store could not be reached: timeout";
     assert_eq!(
-        only_line(|| start_failed(&error)),
-        json!({"level": "ERROR", "message": "start failed", "target": "labelbox_relay::telemetry", "cause": cause})
+        only_line(|| start_failed(&fetch_error)),
+        json!({"level": "ERROR", "message": "start failed", "target": "labelbox_relay::telemetry", "error": error})
     );
 }
 
 #[test]
-fn a_line_below_the_level_is_not_written() {
+fn does_not_write_a_line_below_the_level() {
     let error = FetchError::Unreachable(private("timeout"));
     let write = || {
         secret_not_fetched(&error);
@@ -533,14 +557,14 @@ fn tracing_is_told_from_which_level_on_there_are_lines() {
         (Level::INFO, Level::INFO),
         (Level::TRACE, Level::TRACE),
     ] {
-        let lines = lines(level, || UNIX_EPOCH, io::sink);
-        let hint = tracing::Subscriber::max_level_hint(&lines);
+        let subscriber = subscriber(level, io::sink);
+        let hint = tracing::Subscriber::max_level_hint(&subscriber);
         assert_eq!(hint, Some(least.into()), "{level}");
     }
 }
 
 #[test]
-fn a_field_keeps_its_kind() {
+fn writes_each_field_with_its_type() {
     let line = only_line(|| {
         tracing::info!(
             text = "a",
@@ -565,9 +589,9 @@ fn a_field_keeps_its_kind() {
 }
 
 #[test]
-fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
+fn writes_only_errors_of_other_crates_at_any_level() {
     let lines = lines_at(Level::TRACE, || {
-        tracing::debug!(target: "aws_smithy_runtime::client", "the value of a secret");
+        tracing::debug!(target: "aws_lite::client", "the value of a secret");
         tracing::warn!(target: "lambda_runtime", "a whole event");
         tracing::error!(target: "lambda_runtime", "a failure");
         tracing::trace!("a line of ours");
@@ -577,32 +601,31 @@ fn lines_of_the_libraries_are_not_written_however_talkative_we_are() {
 }
 
 #[test]
-fn a_request_with_something_to_look_at_is_a_warning_even_if_all_went_well() {
+fn logs_a_warning_for_a_disallowed_source_or_a_stale_secret() {
     let outcome = received(message(Entity::Label));
-    let mut observed = course();
+    let mut observed = context();
     observed.is_source_allowed = false;
     let line = line_in(&observed, Some(&webhook()), &outcome);
     assert_eq!(
         (&line["level"], &line["message"]),
         (&json!("WARN"), &json!("event queued"))
     );
-    let mut stale = course();
-    let error = FetchError::Unreachable(private("timeout"));
-    stale.refresh_error = Some(RefreshError::new(&error, true));
+    let mut stale = context();
+    stale.report.refresh_error = refresh_error(true);
     let line = line_in(&stale, Some(&webhook()), &outcome);
     assert_eq!(line["level"], "WARN");
     assert_eq!(
-        line["secret_cause"],
+        line["secret_error"],
         "the secret store could not be reached: timeout"
     );
 }
 
-/// A request, and what CloudWatch is to make of it beside `Received`, `BodyBytes` and `TotalTime`.
+/// A request, and its metrics beside `Received`, `BodyBytes` and `TotalTime`.
 struct Case {
     name: &'static str,
     route: Option<Route>,
     outcome: Result<Success, ApiError>,
-    course: RequestContext,
+    context: Context,
     metrics: &'static [&'static str],
 }
 
@@ -611,24 +634,24 @@ fn case(
     outcome: Result<Success, ApiError>,
     metrics: &'static [&'static str],
 ) -> Case {
-    let (route, course) = (Some(webhook()), course());
+    let (route, context) = (Some(webhook()), context());
     Case {
         name,
         route,
         outcome,
-        course,
+        context,
         metrics,
     }
 }
 
-fn spilled(entity: Entity, payload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
+fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
     Ok(Success::Received(Box::new(DeliveryResult {
         message: message(entity),
-        stored: Destination::Spilled {
+        destination: Destination::Spill {
             key: "spill/label/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(private("no such queue")),
         },
-        payload_reason,
+        offload_reason,
     })))
 }
 
@@ -636,7 +659,9 @@ fn cases() -> Vec<Case> {
     let large = Some(OffloadReason::TooLarge);
     let unrouted = Entity::Unrouted(Reason::NoTopic);
     let refused = |refusal: ApiError| Err(refusal);
-    let failed = |failure: IngestError| Err(ApiError::from(failure));
+    fn failed(error: impl Into<IngestError>) -> Result<Success, ApiError> {
+        Err(error.into().into())
+    }
     let unreachable = || FetchError::Unreachable(private("timeout"));
     let not_stored = || BucketError::NotStored(private("no such bucket"));
     let mut cases = vec![
@@ -694,27 +719,27 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "signature",
-            failed(IngestError::InvalidSignature(InvalidSignature)),
+            failed(AuthenticationError::InvalidSignature(InvalidSignature)),
             &["Refused 1", "Refused Reason=signature_rejected 1"],
         ),
         case(
             "webhook",
-            failed(IngestError::UnknownWebhook),
+            failed(AuthenticationError::UnknownWebhook),
             &["Refused 1", "Refused Reason=not_found 1"],
         ),
         case(
             "no secret",
-            failed(IngestError::SecretUnavailable(unreachable())),
+            failed(AuthenticationError::SecretUnavailable(unreachable())),
             &["Failed 1"],
         ),
         case(
             "no payload",
-            failed(IngestError::PayloadNotStored(not_stored())),
+            failed(DeliveryError::PayloadNotStored(not_stored())),
             &["Failed 1"],
         ),
         case(
             "nothing durable",
-            failed(IngestError::DeliveryFailed {
+            failed(DeliveryError::NotDurable {
                 queue: QueueError::ChecksumMismatch("MessageId is missing"),
                 bucket: not_stored(),
             }),
@@ -731,25 +756,25 @@ fn cases() -> Vec<Case> {
             "SourceNotAllowed 1",
         ],
     );
-    refused_source.course.is_source_allowed = false;
+    refused_source.context.is_source_allowed = false;
     let mut observed = case(
         "observed source",
         label(),
         &["Queued 1", "Queued Entity=label 1", "SourceNotAllowed 1"],
     );
-    observed.course.is_source_allowed = false;
+    observed.context.is_source_allowed = false;
     let mut stale = case(
         "stale secret",
         label(),
         &["Queued 1", "Queued Entity=label 1", "SecretStale 1"],
     );
-    stale.course.refresh_error = Some(RefreshError::new(&unreachable(), true));
+    stale.context.report.refresh_error = refresh_error(true);
     let mut young = case(
         "a secret that is not stale yet",
         label(),
         &["Queued 1", "Queued Entity=label 1"],
     );
-    young.course.refresh_error = Some(RefreshError::new(&unreachable(), false));
+    young.context.report.refresh_error = refresh_error(false);
     let mut slow = case(
         "times",
         spilled(Entity::Label, None),
@@ -761,7 +786,7 @@ fn cases() -> Vec<Case> {
             "SpillTime 0.001",
         ],
     );
-    slow.course.times = Times {
+    slow.context.report.durations = StageDurations {
         secret: Some(Duration::from_micros(1_500)),
         payload: Some(Duration::from_millis(20)),
         queue: Some(Duration::from_millis(300)),
@@ -776,12 +801,12 @@ fn cases() -> Vec<Case> {
             "RefusedWithValidSignature 1",
         ],
     );
-    lost.course.is_signed_but_refused = true;
+    lost.context.report.has_valid_signature = true;
     cases.extend([refused_source, observed, stale, young, slow, lost]);
     cases
 }
 
-fn told((name, _, dimensions, value): &Emitted) -> String {
+fn describe((name, _, dimensions, value): &Emitted) -> String {
     let dimensions: String = dimensions
         .iter()
         .map(|(key, value)| format!("{key}={value} "))
@@ -796,7 +821,7 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 }
 
 #[test]
-fn every_outcome_has_its_metrics_at_every_level() {
+fn emits_the_metrics_of_every_outcome_at_every_level() {
     for case in cases() {
         for level in [
             Level::ERROR,
@@ -805,10 +830,10 @@ fn every_outcome_has_its_metrics_at_every_level() {
             Level::DEBUG,
             Level::TRACE,
         ] {
-            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.course);
+            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.context);
             let emitted = take_emitted(&mut document)
                 .iter()
-                .map(told)
+                .map(describe)
                 .collect::<Vec<_>>();
             let common = ["Received 1", "BodyBytes 498", "TotalTime 12.5"];
             let expected = common.into_iter().chain(case.metrics.iter().copied());
@@ -823,7 +848,7 @@ fn every_outcome_has_its_metrics_at_every_level() {
 }
 
 #[test]
-fn a_request_that_found_no_route_counts_for_no_body() {
+fn emits_no_body_size_without_a_route() {
     for (outcome, route) in [
         (ApiError::NoRoute, None),
         (ApiError::Unreadable, None),
@@ -832,7 +857,7 @@ fn a_request_that_found_no_route_counts_for_no_body() {
             Some(Route::Health),
         ),
     ] {
-        let mut document = document(Level::INFO, route.as_ref(), &Err(outcome), &course());
+        let mut document = document(Level::INFO, route.as_ref(), &Err(outcome), &context());
         let emitted = take_emitted(&mut document);
         assert!(emitted.iter().any(|(name, ..)| name == "Received"));
         assert!(emitted.iter().all(|(name, ..)| name != "BodyBytes"));
@@ -840,14 +865,14 @@ fn a_request_that_found_no_route_counts_for_no_body() {
 }
 
 #[test]
-fn every_metric_is_emitted_by_a_case_with_its_unit_and_its_dimension() {
+fn emits_every_metric_with_its_unit_and_dimension() {
     let mut emitted = BTreeMap::new();
     for case in cases() {
         let mut document = document(
             Level::INFO,
             case.route.as_ref(),
             &case.outcome,
-            &case.course,
+            &case.context,
         );
         for (name, unit, dimensions, _) in take_emitted(&mut document) {
             let (_, keys): &mut (String, Vec<String>) =
@@ -858,23 +883,23 @@ fn every_metric_is_emitted_by_a_case_with_its_unit_and_its_dimension() {
     }
     let defined = Metric::ALL.into_iter().map(|metric| {
         let keys = metric
-            .dimension()
+            .dimension
             .map(|dimension| dimension.name().to_owned());
-        let unit = metric.unit().name().to_owned();
-        (metric.name().to_owned(), (unit, keys.into_iter().collect()))
+        let unit = metric.unit.name().to_owned();
+        (metric.name.to_owned(), (unit, keys.into_iter().collect()))
     });
     assert_eq!(emitted, defined.collect());
 }
 
 #[test]
-fn a_line_that_is_not_wanted_is_nothing_but_its_metrics() {
+fn a_line_below_the_level_has_only_its_metrics() {
     for case in cases() {
         let line_level = {
             let document = document(
                 Level::TRACE,
                 case.route.as_ref(),
                 &case.outcome,
-                &case.course,
+                &case.context,
             );
             document["level"]
                 .as_str()
@@ -883,7 +908,7 @@ fn a_line_that_is_not_wanted_is_nothing_but_its_metrics() {
                 .unwrap()
         };
         for level in [Level::ERROR, Level::WARN] {
-            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.course);
+            let mut document = document(level, case.route.as_ref(), &case.outcome, &case.context);
             take_emitted(&mut document);
             assert_eq!(
                 document.is_empty(),
@@ -896,9 +921,9 @@ fn a_line_that_is_not_wanted_is_nothing_but_its_metrics() {
 }
 
 #[test]
-fn nothing_that_a_stranger_sends_is_in_a_metric() {
-    let refusal = ApiError::from(IngestError::InvalidSignature(InvalidSignature));
-    let document = document(Level::ERROR, Some(&webhook()), &Err(refusal), &course());
+fn metrics_have_nothing_from_an_unauthenticated_request() {
+    let refusal = ApiError::from(AuthenticationError::InvalidSignature(InvalidSignature));
+    let document = document(Level::ERROR, Some(&webhook()), &Err(refusal), &context());
     let text = Value::from(document).to_string();
     assert!(!text.to_lowercase().contains("private"), "{text}");
     assert!(
@@ -908,7 +933,7 @@ fn nothing_that_a_stranger_sends_is_in_a_metric() {
 }
 
 /// The line of a label as Labelbox's are, with ids of Lambda's and SQS's own length.
-fn usual_line_bytes(level: Level) -> usize {
+fn typical_line_bytes(level: Level) -> usize {
     let id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
     let mut message = message(Entity::Label);
     for attribute in &mut message.attributes {
@@ -918,14 +943,14 @@ fn usual_line_bytes(level: Level) -> usize {
     }
     let outcome = Ok(Success::Received(Box::new(DeliveryResult {
         message,
-        stored: Destination::Queued {
+        destination: Destination::Queue {
             message_id: id.to_owned(),
         },
-        payload_reason: None,
+        offload_reason: None,
     })));
-    let mut course = course();
-    course.times.queue = Some(Duration::from_micros(10_203));
-    let document = document(level, Some(&webhook()), &outcome, &course);
+    let mut context = context();
+    context.report.durations.queue = Some(Duration::from_micros(10_203));
+    let document = document(level, Some(&webhook()), &outcome, &context);
     // The usual stack's name is longer than "mine", and is there twice.
     serde_json::to_string(&document).unwrap().len()
         + 1
@@ -933,7 +958,7 @@ fn usual_line_bytes(level: Level) -> usize {
 }
 
 #[test]
-fn the_documents_say_how_long_a_line_is() {
+fn documents_state_the_size_of_a_line() {
     let pages = [
         (
             "observability.md",
@@ -958,7 +983,7 @@ fn the_documents_say_how_long_a_line_is() {
         let (metrics, _) = rest.split_once(after).unwrap();
         for (said, level) in [(whole, Level::INFO), (metrics, Level::WARN)] {
             let said: usize = said.replace(',', "").parse().unwrap();
-            let is = usual_line_bytes(level);
+            let is = typical_line_bytes(level);
             assert!(said.abs_diff(is) < 20, "{page} says {said}, it is {is}");
         }
     }

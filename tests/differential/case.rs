@@ -87,7 +87,7 @@ pub(crate) fn relay_result(case: &Case) -> Option<EventSummary> {
         inline_limit: 1 << 20,
         bucket: "payloads".to_owned(),
     };
-    let (message, _) = Message::compose(
+    let (message, _) = Message::build(
         verified,
         event.clone(),
         metadata,

@@ -4,9 +4,8 @@ use crate::aws::FakeAws;
 use crate::fault::{Fault, Service};
 use crate::fixture::ENDPOINTS;
 use crate::http::{Stream, serve};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_lite::{Connect, ConnectionPool, HttpClient};
 use hyper::Uri;
-use labelbox_relay::aws::{Connections, Dial};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,19 +17,18 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// An HTTP client that connects to `aws`.
-pub(crate) fn network_to(aws: &Arc<FakeAws>) -> SharedHttpConnector {
-    SharedHttpConnector::new(Connections::new(Network(Arc::clone(aws))))
+pub(crate) fn network_to(aws: &Arc<FakeAws>) -> Arc<dyn HttpClient> {
+    Arc::new(ConnectionPool::new(Network(Arc::clone(aws))))
 }
 
 /// Connects to a fake AWS.
-#[derive(Debug)]
 struct Network(Arc<FakeAws>);
 
-impl Dial for Network {
+impl Connect for Network {
     type Stream = Pipe;
 
-    async fn dial(&self, address: &Uri) -> io::Result<Pipe> {
-        connect(Arc::clone(&self.0), service_at(address)).await
+    async fn connect(&self, url: &Uri) -> io::Result<Pipe> {
+        connect(Arc::clone(&self.0), service_at(url)).await
     }
 }
 

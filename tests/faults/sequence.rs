@@ -8,7 +8,6 @@ use crate::fixture;
 use crate::invariants::{Arrival, Outcome, check, check_durable, is_delivered};
 use crate::network::network_to;
 use fastrand::Rng;
-use labelbox_relay::aws::Services;
 use labelbox_relay::bucket::S3;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
 use labelbox_relay::queue::Sqs;
@@ -102,10 +101,10 @@ impl Sequence {
         let is_fifo = rng.bool();
         let aws = fixture::fake_aws(rng.fork(), is_fifo);
         let config = fixture::config(is_fifo);
-        let services = Services::over(&config, &network_to(&aws), clock);
-        let store = SecretsManager::new(services.secrets_manager, config.secret_id.clone());
-        let queue = Sqs::new(services.sqs, config.queue_urls.clone());
-        let bucket = S3::new(services.bucket);
+        let clients = config.aws.for_clients(network_to(&aws), clock);
+        let store = SecretsManager::new(&config, &clients);
+        let queue = Sqs::new(&config, &clients);
+        let bucket = S3::new(&config, &clients);
         let relay = Relay::new(&config, store, queue, bucket);
         Self {
             aws,

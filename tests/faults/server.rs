@@ -7,14 +7,23 @@ use crate::network::network_to;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_lite::AwsError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use fastrand::Rng;
+use http_body_util::BodyExt;
+use hyper::Request;
 use labelbox_relay::error::error_chain;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -46,7 +55,7 @@ fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
     let shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(settings.region))
-        .credentials_provider(SharedCredentialsProvider::new(settings.credentials))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .http_client(SharedHttpClient::new(http_client))
         .timeout_config(
             TimeoutConfig::builder()
@@ -77,9 +86,15 @@ fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
     (aws, clients)
 }
 
-/// The in-memory network as an HTTP client of the SDK.
-#[derive(Debug)]
-struct InMemoryClient(SharedHttpConnector);
+/// The relay's connection pool as an HTTP client of the SDK.
+#[derive(Clone)]
+struct InMemoryClient(Arc<dyn aws_lite::HttpClient>);
+
+impl fmt::Debug for InMemoryClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InMemoryClient")
+    }
+}
 
 impl HttpClient for InMemoryClient {
     fn http_connector(
@@ -87,7 +102,23 @@ impl HttpClient for InMemoryClient {
         _: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        self.0.clone()
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for InMemoryClient {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let pool = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move {
+            let (parts, body) = request.try_into_http1x().unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let response = pool.send(Request::from_parts(parts, body)).await;
+            let response = response.map_err(|error| match error {
+                AwsError::NoResponse(_) => ConnectorError::io(error.into()),
+                error => ConnectorError::other(error.into(), None),
+            })?;
+            Ok(response.map(SdkBody::from).try_into().unwrap())
+        })
     }
 }
 

@@ -122,7 +122,7 @@ impl SecretStore for FakeSecretStore {
         }
         match self.behavior {
             Behavior::Works => Ok(parsed(&SECRETS)),
-            Behavior::Fails => Err(FetchError::Refused("access denied".into())),
+            Behavior::Fails => Err(FetchError::Denied("access denied".into())),
             Behavior::Hangs => pending().await,
             Behavior::Corrupt => Ok(Secrets::parse("{\"labelbox\": example_secret}".to_owned())?),
         }
@@ -187,7 +187,11 @@ pub(crate) fn handle(event: &[u8], fixture: Fixture) -> Outcome {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     if fixture.has_old_secrets {
-        runtime.block_on(relay.warm_up(clock() - Duration::from_secs(60)));
+        runtime.block_on(
+            relay
+                .authenticator()
+                .warm_up(clock() - Duration::from_secs(60)),
+        );
     }
     let log_recorded = Arc::clone(&recorded);
     let log = Log::new(&config, move |line| {

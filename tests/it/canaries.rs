@@ -87,6 +87,6 @@ fn each_canary_is_found_in_each_form() {
             }
         }
     }
-    assert_eq!(shown_in("the queue did not take the message"), None);
+    assert_eq!(shown_in("the queue did not accept the message"), None);
     assert_eq!(shown_in(&SECRET[1..PIECE]), None);
 }

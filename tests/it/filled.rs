@@ -3,30 +3,25 @@
 use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN};
 use crate::outside::{config, sha1, sha256, verified};
 use crate::shown::Shown;
-use aws_sdk_secretsmanager::operation::get_secret_value as get;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use labelbox_relay::aws::{
-    CallError, Confirmation, Connections, Internet, Operation, Refused, Services,
-};
+use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
+use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
 use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, QueueType};
-use labelbox_relay::deadlines::{DeadlineExceeded, Stopwatch};
-use labelbox_relay::deliver::Destination;
-use labelbox_relay::error::IngestError;
+use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
+use labelbox_relay::deliver::{DeliveryError, Destination};
 use labelbox_relay::event::{Entity, Event, Reason};
 use labelbox_relay::http::{
     ApiError, EventError, GatewayResponse, MalformedBase64, RawBody, Request, Route, Success,
 };
 use labelbox_relay::message::{
     Checksums, DataType, DeliveryMetadata, Message, MessageConfig, OffloadReason, Payload,
+    SendMessageRequest,
 };
-use labelbox_relay::queue::QueueError;
-use labelbox_relay::receive::{DeliveryResult, SecretScope};
-use labelbox_relay::request_context::{RefreshError, RequestContext};
-use labelbox_relay::secrets::FetchError;
-use labelbox_relay::secrets::{Secret, Secrets};
+use labelbox_relay::queue::{QueueError, SendMessageOutput};
+use labelbox_relay::receive::{DeliveryResult, IngestError};
+use labelbox_relay::report::Report;
+use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
-use labelbox_relay::spill::SpilledMessage;
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
 use uuid::Uuid;
@@ -58,26 +53,14 @@ fn settings_and_services(shown: &mut Shown) {
         ("AWS_SESSION_TOKEN", TOKEN),
     ];
     let config = config(&keys);
-    let internet = Internet::new(&config.aws).unwrap();
     shown.debug(&config);
     shown.debug(&config.aws);
     shown.debug(&config.queue_type);
     shown.debug(&config.queue_urls);
     shown.debug(&config.sources);
-    shown.debug(&internet);
-    let connections = Connections::new(internet);
-    let http = SharedHttpConnector::new(connections.clone());
-    let services = Services::over(&config, &http, || SystemTime::UNIX_EPOCH);
-    shown.debug(&connections);
-    shown.debug(&services.secrets_manager);
-    shown.debug(&services.bucket);
-    shown.debug(&Operation::<
-        get::GetSecretValueInput,
-        get::GetSecretValueOutput,
-        get::GetSecretValueError,
-    >::of(&get::GetSecretValue::new()));
+    shown.debug(&JsonService::SECRETS_MANAGER);
     let e_tag = Some("\"0\"".to_owned());
-    shown.debug(&Confirmation {
+    shown.debug(&PutObjectOutput {
         e_tag,
         checksum_crc32: None,
     });
@@ -105,12 +88,26 @@ fn requests_and_events(shown: &mut Shown) {
     shown.debug(&event());
     shown.debug(&Entity::Label);
     shown.debug(&Reason::NoTopic);
-    shown.debug(&RequestContext::starting_now(None));
-    shown.debug(&RequestContext::starting_now(None).schedule);
-    shown.debug(&RequestContext::starting_now(None).times);
-    shown.debug(&Stopwatch::start());
-    shown.debug(&RefreshError::new(&FetchError::from(malformed()), true));
-    shown.debug(&Metric::Queued);
+    let refresh_error = RefreshError {
+        error: FetchError::from(malformed()).to_string(),
+        is_stale: true,
+    };
+    shown.debug(&refresh_error);
+    shown.debug(&Lookup {
+        result: Ok(secrets()),
+        fetch_duration: None,
+        refresh_error: Some(refresh_error.clone()),
+    });
+    let report = Report {
+        refresh_error: Some(refresh_error),
+        ..Report::default()
+    };
+    shown.debug(&report.durations);
+    shown.debug(&report);
+    let deadlines = Deadlines::starting_now(None);
+    shown.debug(&deadlines.secret);
+    shown.debug(&deadlines);
+    shown.debug(&Metric::QUEUED);
     shown.debug(&Dimension::Entity);
 }
 
@@ -118,26 +115,31 @@ fn messages(shown: &mut Shown) {
     for inline_limit in [1024, 1] {
         let (message, payload) = message(inline_limit);
         payload.iter().for_each(|payload| shown.debug(payload));
-        let record = SpilledMessage::of(&message);
+        let record = SendMessageRequest::from(&message);
         record
             .message_attributes
             .values()
             .for_each(|value| shown.debug(value));
         shown.debug(&record);
         shown.debug(&Checksums::of(&message));
+        shown.debug(&SendMessageOutput {
+            message_id: None,
+            md5_of_message_body: Some(Checksums::of(&message).body),
+            md5_of_message_attributes: None,
+        });
         shown.debug(&message);
         shown.debug(&message.attributes[0]);
-        let queued = Destination::Queued {
+        let queued = Destination::Queue {
             message_id: "1".to_owned(),
         };
-        let receipt = DeliveryResult {
+        let result = DeliveryResult {
             message,
-            stored: queued,
-            payload_reason: None,
+            destination: queued,
+            offload_reason: None,
         };
-        shown.debug(&receipt.stored);
-        shown.debug(&receipt);
-        shown.debug(&Success::Received(Box::new(receipt)));
+        shown.debug(&result.destination);
+        shown.debug(&result);
+        shown.debug(&Success::Received(Box::new(result)));
     }
     shown.debug(&message_config(1));
     shown.debug(&DataType::String);
@@ -147,16 +149,16 @@ fn messages(shown: &mut Shown) {
 }
 
 fn errors(shown: &mut Shown) {
-    let refused = || Refused {
+    let rejected = || ServiceError {
         service: "SQS",
         status: 400,
         code: Some("AccessDenied".to_owned()),
         message: Some("in the service's words".to_owned()),
     };
-    let not_sent = || QueueError::NotSent(CallError::from(refused()).into());
-    let not_stored = || BucketError::NotStored(CallError::from(refused()).into());
-    shown.error(&refused());
-    shown.error(&CallError::malformed("not read"));
+    let not_sent = || QueueError::NotSent(AwsError::from(rejected()).into());
+    let not_stored = || BucketError::NotStored(AwsError::from(rejected()).into());
+    shown.error(&rejected());
+    shown.error(&AwsError::invalid("not read"));
     shown.error(&not_sent());
     shown.error(&not_stored());
     shown.error(&malformed());
@@ -165,28 +167,35 @@ fn errors(shown: &mut Shown) {
     shown.debug(&EventError::NotHttp);
     shown.error(&InvalidSignature);
     shown.error(&MalformedBase64);
-    for failure in [
-        || IngestError::UnknownWebhook,
-        || IngestError::InvalidSignature(InvalidSignature),
-        || IngestError::SecretUnavailable(malformed().into()),
-        || IngestError::NoNewerSecret(malformed().into()),
+    for error in [
+        || AuthenticationError::UnknownWebhook,
+        || AuthenticationError::InvalidSignature(InvalidSignature),
+        || AuthenticationError::SecretUnavailable(malformed().into()),
+        || AuthenticationError::RefreshFailed(malformed().into()),
     ] {
-        shown.error(&failure());
-        shown.error(&ApiError::from(failure()));
+        shown.error(&error());
+        shown.error(&IngestError::from(error()));
+        shown.error(&ApiError::from(error()));
     }
-    shown.error(&ApiError::from(IngestError::PayloadNotStored(not_stored())));
-    shown.error(&IngestError::DeliveryFailed {
+    let payload_not_stored = || DeliveryError::PayloadNotStored(not_stored());
+    let not_durable = || DeliveryError::NotDurable {
         queue: not_sent(),
         bucket: not_stored(),
-    });
+    };
+    for [error, same] in [
+        [payload_not_stored(), payload_not_stored()],
+        [not_durable(), not_durable()],
+    ] {
+        shown.error(&error);
+        shown.error(&ApiError::from(IngestError::from(same)));
+    }
     shown.error(&ApiError::from(MalformedBase64));
     shown.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
     // A file that holds something else than certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), SECRET).unwrap();
-    let path = file.path().to_str().unwrap();
-    let config = config(&[("AWS_CA_BUNDLE", path)]);
-    shown.error(&Internet::new(&config.aws).unwrap_err());
+    let connector = TlsConnector::new(Some(file.path()), "eu-central-1", false);
+    shown.error(&connector.err().unwrap());
 }
 
 fn secrets() -> Secrets {
@@ -222,5 +231,5 @@ fn message(inline_limit: usize) -> (Message, Option<Payload>) {
     let now = SystemTime::UNIX_EPOCH.into();
     let (message_config, metadata) = (message_config(inline_limit), DeliveryMetadata::default());
     let verified = verified(SECRET, BODY);
-    Message::compose(verified, event(), metadata, &message_config, now, Uuid::nil)
+    Message::build(verified, event(), metadata, &message_config, now, Uuid::nil)
 }

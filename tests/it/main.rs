@@ -18,6 +18,7 @@ mod durable;
 mod filled;
 mod gateways;
 mod memory;
+mod module_graph;
 mod outside;
 mod printable;
 mod process;

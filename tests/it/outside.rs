@@ -79,7 +79,7 @@ impl SecretStore for FakeStore {
         match vault {
             Vault::Holds(text) => Ok(Secrets::parse(text)?),
             Vault::Unreachable => Err(FetchError::Unreachable("no route to host".into())),
-            Vault::Refuses => Err(FetchError::Refused("access denied".into())),
+            Vault::Refuses => Err(FetchError::Denied("access denied".into())),
             Vault::Slow(text, time) => {
                 tokio::time::sleep(time).await;
                 Ok(Secrets::parse(text)?)

@@ -49,11 +49,11 @@ fn wrong_settings_stop_the_start_with_one_line_that_names_them_all() {
         (&line["level"], &line["message"]),
         (&"ERROR".into(), &"start failed".into())
     );
-    let cause = line["cause"].as_str().unwrap();
+    let error = line["error"].as_str().unwrap();
     for name in ["SECRET_ARN", "LABEL_QUEUE_URL", "SECRET_TTL_SECONDS"] {
-        assert!(cause.contains(name), "{cause}");
+        assert!(error.contains(name), "{error}");
     }
-    assert!(!cause.contains("WORKFLOW_QUEUE_URL"), "{cause}");
+    assert!(!error.contains("WORKFLOW_QUEUE_URL"), "{error}");
 }
 
 /// Ends the program when the test does, well or not.

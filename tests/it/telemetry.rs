@@ -260,7 +260,7 @@ async fn an_old_secret_in_use_is_counted_each_time_that_a_newer_one_could_not_be
     ];
     let line = check(&stage, delivery(), &stale).await;
     assert_eq!(
-        line["secret_cause"],
+        line["secret_error"],
         "the secret store could not be reached: no route to host"
     );
     assert_eq!(line["level"], "WARN");
@@ -286,16 +286,16 @@ async fn a_refresh_that_fails_is_a_failure_of_ours_and_says_why() {
     .await;
     let reason = "the secret store could not be reached: no route to host";
     assert_eq!(
-        line["cause"],
-        format!("no newer secret could be fetched: {reason}")
+        line["error"],
+        format!("the secret could not be refreshed: {reason}")
     );
     // Whatever the store did then, the line says it as long as it stands for later requests.
     stage.seconds_pass(1);
     let line = check(&stage, wrong, &["Failed", "BodyBytes"]).await;
     assert_eq!(
-        line["cause"],
+        line["error"],
         format!(
-            "no newer secret could be fetched: it is too early to fetch again after this failure: {reason}"
+            "the secret could not be refreshed: the last fetch failed and the next one is not due yet: {reason}"
         )
     );
 }

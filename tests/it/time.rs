@@ -4,14 +4,11 @@
 use crate::outside::{
     BODY, Mood, SECRET, Shelf, Stage, Vault, config, delivery, try_again, webhook,
 };
-use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_types::body::SdkBody;
-use labelbox_relay::aws::Services;
+use aws_lite::test_util::{Replay, response};
+use aws_lite::{AwsConfig, AwsError, HttpClient};
 use labelbox_relay::bucket::S3;
 use labelbox_relay::queue::Sqs;
 use labelbox_relay::secrets::SecretsManager;
-use lambda_http::http::{Request, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,22 +16,24 @@ use tokio::time::Instant;
 
 const SLOWEST: Duration = Duration::from_secs(10);
 
-fn hanging() -> Services {
-    let http = SharedHttpConnector::new(NeverClient::new());
-    Services::over(&config(&[]), &http, SystemTime::now)
+fn aws(http: impl HttpClient) -> AwsConfig {
+    config(&[]).aws.for_clients(Arc::new(http), SystemTime::now)
+}
+
+fn hanging() -> AwsConfig {
+    aws(|_| std::future::pending::<Result<_, AwsError>>())
 }
 
 fn hanging_queue() -> Mood {
-    Mood::Real(Arc::new(Sqs::new(hanging().sqs, config(&[]).queue_urls)))
+    Mood::Real(Arc::new(Sqs::new(&config(&[]), &hanging())))
 }
 
 fn hanging_store() -> Vault {
-    let store = SecretsManager::new(hanging().secrets_manager, config(&[]).secret_id);
-    Vault::Real(Arc::new(store))
+    Vault::Real(Arc::new(SecretsManager::new(&config(&[]), &hanging())))
 }
 
 fn hanging_bucket() -> Shelf {
-    Shelf::Real(Arc::new(S3::new(hanging().bucket)))
+    Shelf::Real(Arc::new(S3::new(&config(&[]), &hanging())))
 }
 
 /// An event that needs the bucket where the inline limit is 1 KiB.
@@ -158,26 +157,19 @@ async fn two_hiccups_of_the_queue_are_no_failure_even_in_a_long_outage() {
     let confirmation = r#"{"MD5OfMessageBody":"x","MD5OfMessageAttributes":"x","MessageId":"1"}"#;
     let mut answers = vec![500; 3 * 100];
     answers.extend([500, 503, 200]);
-    let exchanges = answers.into_iter().map(|status| {
+    let responses = answers.into_iter().map(|status| {
         let body = if status == 200 { confirmation } else { "{}" };
-        let request = Request::builder().body(SdkBody::empty()).unwrap();
-        let answer = Response::builder()
-            .status(status)
-            .body(SdkBody::from(body))
-            .unwrap();
-        ReplayEvent::new(request, answer)
+        response(status, body)
     });
-    let replay = StaticReplayClient::new(exchanges.collect());
-    let http = SharedHttpConnector::new(replay.clone());
-    let services = Services::over(&config(&[]), &http, SystemTime::now);
+    let replay = Replay::new(responses);
     let stage = Stage::usual();
-    let queue = Sqs::new(services.sqs, config(&[]).queue_urls);
+    let queue = Sqs::new(&config(&[]), &aws(replay.clone()));
     stage.queue_is(Mood::Real(Arc::new(queue)));
     stage.bucket_is(Shelf::Refuses);
     for event in 0..=100 {
         stage
             .check(delivery(), 503, json!({"error": "try_again"}))
             .await;
-        assert_eq!(replay.actual_requests().count(), 3 * (event + 1));
+        assert_eq!(replay.requests().len(), 3 * (event + 1));
     }
 }

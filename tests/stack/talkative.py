@@ -144,7 +144,7 @@ def guarded(relay: Talkative, secrets_manager: Gate) -> None:
         secrets_manager.open()
     relay.put_secret(good)
     client.delete_secret(SecretId=arn)
-    relay.send_until(_failing(events[0], "no secret any more"), "the secret store refused")
+    relay.send_until(_failing(events[0], "no secret any more"), "the secret store denied access")
 
 
 def _secret(odd: str = "") -> str:

@@ -66,7 +66,7 @@ def test_its_rows_are_full(widgets: list[Widget]) -> None:
 
 def test_a_kind_of_event_has_one_colour(stack: Stack, widgets: list[Widget]) -> None:
     colours: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
-    titles = ("Events queued", "Waiting in", "Age of", "Dead letters")
+    titles = ("Events queued", "Waiting in", "Age of", "Dead-letter queues")
     for widget in [each for each in widgets if each.title.startswith(titles)]:
         seen = {line.rendering["label"]: line.rendering["color"] for line in widget.lines() if "label" in line.rendering}
         assert {label.replace(" ", "_") for label in seen} == ENTITIES, widget.title
@@ -120,8 +120,8 @@ def test_its_lines_of_alarm_are_the_alarms_thresholds(stack: Stack, widgets: lis
     shown = {each.title: [line["value"] for line in each.properties["annotations"]["horizontal"]] for each in annotated}
     alarms = deployed_alarms(stack)
     assert shown == {
-        "Time to answer (ms)": [alarms["FunctionDurationAlarm"].definition["Threshold"]],
-        "Age of the oldest event (hours)": [alarms["LabelAgeAlarm"].definition["Threshold"] / 3600],
+        "Response time (ms)": [alarms["FunctionDurationAlarm"].definition["Threshold"]],
+        "Age of the oldest message (hours)": [alarms["LabelAgeAlarm"].definition["Threshold"] / 3600],
     }
 
 

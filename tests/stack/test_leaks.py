@@ -157,7 +157,7 @@ def test_whatever_leaked_would_be_found(forbidden: dict[str, Pieces]) -> None:
         for name, text in pieces.texts.items():
             piece = text[-pieces.size :]
             for written in (json.dumps(piece.decode("latin-1")), piece.hex(), str(list(piece))):
-                line = f'{{"message":"request refused","cause":{written}}}'.encode()
+                line = f'{{"message":"request refused","error":{written}}}'.encode()
                 assert leaks([Output("planted", line)], [pieces]), (kind, name)
 
 

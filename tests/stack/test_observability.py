@@ -170,12 +170,12 @@ Check = Callable[[list[Row], int], None]
 
 def errors(rows: list[Row], _: int) -> None:
     assert [row["message"] for row in rows] == ["request failed", "event spilled", "event spilled"]
-    assert all(row["cause"] and row["request_id"] for row in rows)
+    assert all(row["error"] and row["request_id"] for row in rows)
 
 
 def failures(rows: list[Row], _: int) -> None:
     assert [(row["message"], row["events"]) for row in rows] == [("event spilled", 2), ("request failed", 1)]
-    assert all("the queue did not take the message" in str(row["cause"]) for row in rows)
+    assert all("the queue did not accept the message" in str(row["error"]) for row in rows)
 
 
 def refusals(rows: list[Row], _: int) -> None:
@@ -229,12 +229,12 @@ def repeated(rows: list[Row], _: int) -> None:
 
 
 def stale_secrets(rows: list[Row], _: int) -> None:
-    assert all("could not be reached" in str(row["secret_cause"]) and float(row["requests"] or 0) >= 1 for row in rows)
+    assert all("could not be reached" in str(row["secret_error"]) and float(row["requests"] or 0) >= 1 for row in rows)
 
 
 def spilled(rows: list[Row], _: int) -> None:
     assert [row["entity_id"] for row in rows] == ["label-4", "label-5"]
-    assert all(str(row["message_id"]).startswith("spill/label/") and row["cause"] for row in rows)
+    assert all(str(row["message_id"]).startswith("spill/label/") and row["error"] for row in rows)
 
 
 def unrouted(rows: list[Row], _: int) -> None:
@@ -247,7 +247,7 @@ def cold_starts(rows: list[Row], _: int) -> None:
 
 EXPECTED: dict[str, Check] = {
     "Errors and failures, newest first": errors,
-    "Failures and spills by cause": failures,
+    "Failures and spills by error": failures,
     "Refusals by reason": refusals,
     "Refusals by source address": refusals_by_source,
     "Source addresses that are not allowed": unknown_sources,
@@ -257,8 +257,8 @@ EXPECTED: dict[str, Check] = {
     "The largest bodies": largest,
     "Repeated deliveries of one event": repeated,
     "Stale secrets": stale_secrets,
-    "What spilled, and why": spilled,
-    "What is unrouted": unrouted,
+    "Spilled events and their errors": spilled,
+    "Unrouted events": unrouted,
     "Cold starts": cold_starts,
 }
 

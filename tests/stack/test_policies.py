@@ -21,7 +21,7 @@ ATTACHED_BY = {
     "AWS::SecretsManager::Secret": ("AWS::SecretsManager::ResourcePolicy", "SecretId", "ResourcePolicy", "secretsmanager:*"),
 }
 """For each kind of what holds events or secrets: its policies, what they name it with, and what they have to deny."""
-OWN_KEY = {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+OWN_KEY = {"Fn::If": ["UseKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
 
 
 def of_type(*types: str) -> dict[str, dict[str, Any]]:

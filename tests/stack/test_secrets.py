@@ -68,7 +68,7 @@ def test_the_last_secret_serves_while_the_value_cannot_be_meant_as_one(relay: St
 
     def is_told_and_serves() -> bool:
         assert send(relay, SECRET) == 200
-        return any('"secret_cause":"the secret cannot be used' in line for line in relay.logs()[before:])
+        return any('"secret_error":"the secret cannot be used' in line for line in relay.logs()[before:])
 
     wait_until(is_told_and_serves)
     for secret in ("rotated", value):

@@ -174,8 +174,8 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
     assert list(bucket["PublicAccessBlockConfiguration"].values()) == [True] * 4
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {
-        "SSEAlgorithm": {"Fn::If": ["OwnKey", "aws:kms", "AES256"]},
-        "KMSMasterKeyID": {"Fn::If": ["OwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]},
+        "SSEAlgorithm": {"Fn::If": ["UseKmsKey", "aws:kms", "AES256"]},
+        "KMSMasterKeyID": {"Fn::If": ["UseKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]},
     }
     rules = bucket["LifecycleConfiguration"]["Rules"]
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if rule["Status"] == "Enabled"}

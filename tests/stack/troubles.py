@@ -121,7 +121,8 @@ def be_slow(site: Site, alarm: Alarm) -> list[float]:
     client.invoke(FunctionName=name, Payload=b"{}")
     [process] = processes_of(name)
     process.suspend()
-    timer = threading.Timer(TOO_LONG_SECONDS, process.resume)
+    # The invocation may take seconds to begin on a busy machine.
+    timer = threading.Timer(TOO_LONG_SECONDS + 5, process.resume)
     timer.start()
     try:
         client.invoke(FunctionName=name, Payload=b"{}")

@@ -1,4 +1,4 @@
-//! The module against a fake of AWS at the wire. `cargo test --example consumer` runs it.
+//! Tests of the module with a fake AWS at the HTTP level. Run them with `cargo test --example consumer`.
 
 #![expect(
     clippy::indexing_slicing,
@@ -25,14 +25,14 @@ const POINTER: &str =
     r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"b","s3Key":"k"}]"#;
 const PAYLOAD: &[u8] = b"\xff\x01\x02";
 
-/// A table, a bucket with one object, and a queue that gives out its messages as one batch.
+/// A fake table, a bucket with one object, and a queue that returns its messages as one batch.
 #[derive(Default)]
 struct State {
     items: Map<String, Value>,
-    /// What another consumer stores right before the next write.
+    /// An item that another consumer stores right before the next write.
     before_put: Option<Value>,
     messages: Vec<Value>,
-    /// The answers to `DeleteMessage` and `ChangeMessageVisibilityBatch`; without one, it succeeds.
+    /// Error codes for the next calls of `DeleteMessage` and `ChangeMessageVisibilityBatch`; when empty, they succeed.
     failures: VecDeque<&'static str>,
     calls: Vec<String>,
 }
@@ -53,11 +53,11 @@ impl Aws {
             .region(Region::new("us-east-1"))
             .endpoint_url("http://127.0.0.1:9")
             .credentials_provider(SharedCredentialsProvider::new(key))
-            .http_client(infallible_client_fn(move |request| aws.answer(&request)))
+            .http_client(infallible_client_fn(move |request| aws.respond(&request)))
             .build()
     }
 
-    fn answer(&self, request: &Request<SdkBody>) -> Response<SdkBody> {
+    fn respond(&self, request: &Request<SdkBody>) -> Response<SdkBody> {
         let Some(target) = request.headers().get("x-amz-target") else {
             assert_eq!(request.uri().path(), "/b/k");
             return Response::new(PAYLOAD.into());
@@ -103,7 +103,7 @@ impl State {
         }
     }
 
-    /// Knows the two conditions that the module uses.
+    /// Evaluates the two conditions of the module.
     fn put(&mut self, input: &Value) -> Result<Value, &'static str> {
         let item = &input["Item"];
         let id = str(&item["id"]["S"]);
@@ -149,7 +149,7 @@ fn message(id: &str, group: &str) -> Value {
     })
 }
 
-/// What Lambda gets back for these.
+/// Returns the response to a Lambda event with these records.
 async fn handle<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>>(
     consumer: &Consumer<F>,
     records: &[Value],
@@ -167,25 +167,25 @@ fn failed(ids: &[&str]) -> Value {
 async fn newest_wins() {
     let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
     for case in cases {
-        let (aws, work) = (Aws::default(), RefCell::new(Vec::new()));
+        let (aws, calls) = (Aws::default(), RefCell::new(Vec::new()));
         if let Some(stored) = case["stored"].as_object() {
             aws.state().items = stored.clone();
         }
         let on_newest = async |event: &Event, _: &[u8]| {
-            work.borrow_mut().push(json!(event.attributes));
+            calls.borrow_mut().push(json!(event.attributes));
             Ok(())
         };
         let consumer = Consumer::new(on_newest, "newest", &aws.config());
         let deliveries = case["deliveries"].as_array().unwrap();
         for delivery in deliveries {
-            let answer = handle(&consumer, &[record("1", None, delivery, "{}")]).await;
-            assert_eq!(answer, failed(&[]), "{case:#}");
+            let response = handle(&consumer, &[record("1", None, delivery, "{}")]).await;
+            assert_eq!(response, failed(&[]), "{case:#}");
         }
-        let indices = case["work"].as_array().unwrap().iter();
+        let indices = case["processed"].as_array().unwrap().iter();
         let expected: Vec<_> = indices
             .map(|n| case["deliveries"][n.as_u64().unwrap() as usize].clone())
             .collect();
-        assert_eq!(work.into_inner(), expected, "{case:#}");
+        assert_eq!(calls.into_inner(), expected, "{case:#}");
         let newest = case["newest"].as_object().unwrap();
         let state = aws.state();
         assert!(state.items.keys().eq(newest.keys()), "{case:#}");
@@ -199,10 +199,10 @@ async fn newest_wins() {
 }
 
 #[tokio::test]
-async fn a_repetition_during_which_another_event_was_stored_is_processed() {
-    let (aws, work) = (Aws::default(), RefCell::new(Vec::new()));
+async fn processes_a_duplicate_if_another_event_was_stored_in_the_meantime() {
+    let (aws, calls) = (Aws::default(), RefCell::new(Vec::new()));
     let on_newest = async |event: &Event, _: &[u8]| {
-        work.borrow_mut().push(event.version.clone());
+        calls.borrow_mut().push(event.version.clone());
         Ok(())
     };
     let consumer = Consumer::new(on_newest, "newest", &aws.config());
@@ -219,30 +219,33 @@ async fn a_repetition_during_which_another_event_was_stored_is_processed() {
     handle(&consumer, &[event("10", "a")]).await;
     aws.state().before_put = Some(json!({"version": {"S": "5 11 b"}, "dedup_id": {"S": "b"}}));
     assert_eq!(handle(&consumer, &[event("12", "a")]).await, failed(&[]));
-    assert_eq!(work.into_inner(), ["5 10 a", "5 12 a"]);
+    assert_eq!(calls.into_inner(), ["5 10 a", "5 12 a"]);
     assert_eq!(aws.state().items["label#1"]["version"]["S"], "5 12 a");
 }
 
 #[tokio::test]
-async fn failed_work_is_not_stored() {
+async fn does_not_store_an_event_that_failed() {
     let aws = Aws::default();
     let consumer = Consumer::new(
-        async |_: &Event, _: &[u8]| Err("no".into()),
+        async |_: &Event, _: &[u8]| Err("failed".into()),
         "newest",
         &aws.config(),
     );
     let records = [
         record("1", None, &json!({"dedup_id": "a"}), "{}"),
-        record("foreign", None, &json!({}), "{}"),
+        record("other-sender", None, &json!({}), "{}"),
     ];
-    assert_eq!(handle(&consumer, &records).await, failed(&["1", "foreign"]));
+    assert_eq!(
+        handle(&consumer, &records).await,
+        failed(&["1", "other-sender"])
+    );
     assert!(aws.state().items.is_empty());
 }
 
 #[tokio::test]
-async fn a_failure_stops_its_group_only() {
+async fn a_failure_fails_the_rest_of_its_group_only() {
     let on_newest = async |event: &Event, _: &[u8]| match event.id.as_str() {
-        "event#2" | "event#5" => Err("no".into()),
+        "event#2" | "event#5" => Err("failed".into()),
         _ => Ok(()),
     };
     let consumer = Consumer::new(on_newest, "newest", &Aws::default().config());
@@ -256,7 +259,7 @@ async fn a_failure_stops_its_group_only() {
 }
 
 #[tokio::test]
-async fn the_attribute_makes_a_pointer() {
+async fn only_extended_payload_size_makes_a_body_a_pointer() {
     let bodies = RefCell::new(Vec::new());
     let on_newest = async |_: &Event, body: &[u8]| {
         bodies.borrow_mut().push(body.to_vec());
@@ -283,13 +286,13 @@ async fn the_attribute_makes_a_pointer() {
 }
 
 #[tokio::test]
-async fn each_message_is_deleted_when_it_is_done_and_not_before() {
+async fn deletes_each_message_as_soon_as_it_is_processed() {
     let aws = Aws::default();
     aws.state().messages = vec![message("1", "g"), message("2", "other"), message("3", "g")];
     let on_newest = async |event: &Event, _: &[u8]| {
-        aws.state().calls.push(format!("work {}", event.id));
+        aws.state().calls.push(format!("process {}", event.id));
         if event.id == "event#1" {
-            Err("no".into())
+            Err("failed".into())
         } else {
             Ok(())
         }
@@ -298,21 +301,21 @@ async fn each_message_is_deleted_when_it_is_done_and_not_before() {
     assert!(!consumer.poll("http://127.0.0.1:9/q", true).await.unwrap());
     assert_eq!(
         aws.state().calls,
-        ["work event#1", "work event#2", "delete handle-2"]
+        ["process event#1", "process event#2", "delete handle-2"]
     );
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_deleted_does_not_stop_the_others() {
+async fn continues_after_a_failed_delete() {
     for error in [
         "com.amazonaws.sqs#ReceiptHandleIsInvalid",
         "InvalidParameterValue",
     ] {
-        let (aws, work) = (Aws::default(), RefCell::new(Vec::new()));
+        let (aws, calls) = (Aws::default(), RefCell::new(Vec::new()));
         aws.state().messages = vec![message("1", "g"), message("2", "g")];
         aws.state().failures = [error].into();
         let on_newest = async |event: &Event, _: &[u8]| {
-            work.borrow_mut().push(event.id.clone());
+            calls.borrow_mut().push(event.id.clone());
             Ok(())
         };
         let consumer = Consumer::new(on_newest, "newest", &aws.config());
@@ -320,12 +323,12 @@ async fn a_message_that_cannot_be_deleted_does_not_stop_the_others() {
             !consumer.poll("http://127.0.0.1:9/q", true).await.unwrap(),
             "{error}"
         );
-        assert_eq!(work.into_inner(), ["event#1", "event#2"], "{error}");
+        assert_eq!(calls.into_inner(), ["event#1", "event#2"], "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_work_extends_the_visibility_timeout_of_it_and_of_what_waits() {
+async fn extends_the_visibility_timeout_of_the_current_and_the_remaining_messages() {
     let aws = Aws::default();
     aws.state().messages = vec![message("1", "g"), message("2", "g"), message("3", "g")];
     let on_newest = async |event: &Event, _: &[u8]| {
@@ -357,7 +360,7 @@ async fn slow_work_extends_the_visibility_timeout_of_it_and_of_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_extension_that_fails_does_not_stop_the_next() {
+async fn continues_after_a_failed_extension() {
     let aws = Aws::default();
     aws.state().messages = vec![message("1", "g")];
     aws.state().failures = ["InvalidParameterValue"].into();

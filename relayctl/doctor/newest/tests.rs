@@ -13,7 +13,7 @@ fn check(lines: &[(i64, &str, &str)], logs_events: bool, expected: &[(Status, &s
             message: (*message).to_owned(),
             event: Some((*event).to_owned()),
             entity: None,
-            cause: Some("why".to_owned()),
+            error: Some("why".to_owned()),
         };
         (*time, line)
     };

@@ -1,8 +1,9 @@
-//! The cache against a store that answers what it is told and counts how often it was asked.
+//! The cache with a fake store that counts how often it is asked.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::deadlines::Deadlines;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const AGE_LIMIT: Duration = Duration::from_secs(300);
@@ -11,7 +12,7 @@ const AGE_LIMIT: Duration = Duration::from_secs(300);
 enum Answer {
     Secret(&'static str),
     Unreachable,
-    Refused,
+    Denied,
     Unusable,
 }
 
@@ -27,7 +28,7 @@ impl SecretStore for &Store {
         match *self.answer.lock().unwrap() {
             Answer::Secret(text) => Ok(Secrets::parse(text.to_owned())?),
             Answer::Unreachable => Err(FetchError::Unreachable("no route".into())),
-            Answer::Refused => Err(FetchError::Refused("access denied".into())),
+            Answer::Denied => Err(FetchError::Denied("access denied".into())),
             Answer::Unusable => Err(FetchError::Unusable("binary".into())),
         }
     }
@@ -58,8 +59,12 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
 
-fn patiently() -> RequestContext {
-    RequestContext::starting_now(None)
+fn deadline() -> Deadline {
+    Deadlines::starting_now(None).secret
+}
+
+async fn current(cache: &SecretCache<&Store>, second: u64) -> Result<Arc<Secrets>, FetchError> {
+    cache.current(at(second), deadline()).await.result
 }
 
 fn text(secrets: &Secrets) -> String {
@@ -76,124 +81,97 @@ async fn refresh(
     seen: &Arc<Secrets>,
     second: u64,
 ) -> Result<Option<String>, FetchError> {
-    let newer = cache.refresh(seen, at(second), &mut patiently()).await?;
+    let newer = cache.refresh(seen, at(second), deadline()).await.result?;
     Ok(newer.map(|secrets| text(&secrets)))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_young_value_is_not_fetched_again() {
+async fn does_not_fetch_a_fresh_value_again() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    assert_eq!(
-        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
-        "one"
-    );
+    assert_eq!(text(&current(&cache, 0).await.unwrap()), "one");
     store.answers(Answer::Secret("two"));
-    assert_eq!(
-        text(&cache.current(at(299), &mut patiently()).await.unwrap()),
-        "one"
-    );
+    assert_eq!(text(&current(&cache, 299).await.unwrap()), "one");
     assert_eq!(store.asked(), 1);
-    assert_eq!(
-        text(&cache.current(at(300), &mut patiently()).await.unwrap()),
-        "two"
-    );
+    assert_eq!(text(&current(&cache, 300).await.unwrap()), "two");
     assert_eq!(store.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_any_value_every_request_asks() {
+async fn fetches_for_every_request_without_a_value() {
     let store = Store::new(Answer::Unreachable);
     let cache = store.cached();
-    assert!(cache.current(at(0), &mut patiently()).await.is_err());
-    assert!(cache.current(at(0), &mut patiently()).await.is_err());
+    assert!(current(&cache, 0).await.is_err());
+    assert!(current(&cache, 0).await.is_err());
     store.answers(Answer::Secret("one"));
-    assert_eq!(
-        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
-        "one"
-    );
+    assert_eq!(text(&current(&cache, 0).await.unwrap()), "one");
     assert_eq!(store.asked(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_value_serves_while_the_store_cannot_be_reached() {
-    for trouble in [Answer::Unreachable, Answer::Unusable] {
+async fn uses_the_last_value_while_the_store_is_unreachable() {
+    for failure in [Answer::Unreachable, Answer::Unusable] {
         let store = Store::new(Answer::Secret("one"));
         let cache = store.cached();
-        cache.current(at(0), &mut patiently()).await.unwrap();
-        store.answers(trouble);
-        assert_eq!(
-            text(&cache.current(at(300), &mut patiently()).await.unwrap()),
-            "one"
-        );
-        assert_eq!(
-            text(&cache.current(at(100_000), &mut patiently()).await.unwrap()),
-            "one"
-        );
+        current(&cache, 0).await.unwrap();
+        store.answers(failure);
+        assert_eq!(text(&current(&cache, 300).await.unwrap()), "one");
+        assert_eq!(text(&current(&cache, 100_000).await.unwrap()), "one");
         store.answers(Answer::Secret("two"));
-        assert_eq!(
-            text(&cache.current(at(200_000), &mut patiently()).await.unwrap()),
-            "two"
-        );
+        assert_eq!(text(&current(&cache, 200_000).await.unwrap()), "two");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_value_asks_only_once_in_a_while() {
+async fn retries_a_stale_value_once_per_interval() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), &mut patiently()).await.unwrap();
+    current(&cache, 0).await.unwrap();
     store.answers(Answer::Unreachable);
     for second in [300, 301, 329] {
-        assert_eq!(
-            text(&cache.current(at(second), &mut patiently()).await.unwrap()),
-            "one"
-        );
+        assert_eq!(text(&current(&cache, second).await.unwrap()), "one");
     }
     assert_eq!(store.asked(), 2);
-    cache.current(at(330), &mut patiently()).await.unwrap();
+    current(&cache, 330).await.unwrap();
     assert_eq!(store.asked(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_drops_the_value_at_its_age_limit_and_not_before() {
+async fn denied_access_drops_the_value_at_its_age_limit_and_not_before() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
-    store.answers(Answer::Refused);
+    let seen = current(&cache, 0).await.unwrap();
+    store.answers(Answer::Denied);
     refresh(&cache, &seen, 290).await.unwrap_err();
-    assert_eq!(
-        text(&cache.current(at(299), &mut patiently()).await.unwrap()),
-        "one"
-    );
+    assert_eq!(text(&current(&cache, 299).await.unwrap()), "one");
     assert!(matches!(
-        cache.current(at(300), &mut patiently()).await,
-        Err(FetchError::Refused(_))
+        current(&cache, 300).await,
+        Err(FetchError::Denied(_))
     ));
-    assert!(cache.current(at(301), &mut patiently()).await.is_err());
+    assert!(current(&cache, 301).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_drops_a_stale_value() {
+async fn denied_access_drops_a_stale_value() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), &mut patiently()).await.unwrap();
+    current(&cache, 0).await.unwrap();
     store.answers(Answer::Unreachable);
-    cache.current(at(300), &mut patiently()).await.unwrap();
-    store.answers(Answer::Refused);
-    assert!(cache.current(at(330), &mut patiently()).await.is_err());
+    current(&cache, 300).await.unwrap();
+    store.answers(Answer::Denied);
+    assert!(current(&cache, 330).await.is_err());
     store.answers(Answer::Unreachable);
-    assert!(cache.current(at(331), &mut patiently()).await.is_err());
+    assert!(current(&cache, 331).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mismatch_fetches_at_once_but_only_once_in_30_seconds() {
+async fn refreshes_at_once_but_only_once_in_30_seconds() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+    let seen = current(&cache, 0).await.unwrap();
     store.answers(Answer::Secret("two"));
     assert_eq!(refresh(&cache, &seen, 1).await.unwrap().unwrap(), "two");
-    let seen = cache.current(at(1), &mut patiently()).await.unwrap();
+    let seen = current(&cache, 1).await.unwrap();
     assert_eq!(text(&seen), "two");
     for second in [1, 2, 30] {
         assert_eq!(refresh(&cache, &seen, second).await.unwrap(), None);
@@ -205,75 +183,72 @@ async fn a_mismatch_fetches_at_once_but_only_once_in_30_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mismatch_right_after_a_fetch_for_the_same_request_does_not_fetch_again() {
+async fn does_not_refresh_what_was_fetched_for_the_same_request() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+    let seen = current(&cache, 0).await.unwrap();
     assert_eq!(refresh(&cache, &seen, 0).await.unwrap(), None);
     assert_eq!(store.asked(), 1);
     store.answers(Answer::Unreachable);
-    let seen = cache.current(at(300), &mut patiently()).await.unwrap();
+    let seen = current(&cache, 300).await.unwrap();
     refresh(&cache, &seen, 300).await.unwrap_err();
     assert_eq!(store.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_failed_stands_for_those_of_the_next_30_seconds() {
-    for failure in [Answer::Unreachable, Answer::Refused, Answer::Unusable] {
+async fn a_failed_refresh_fails_those_of_the_next_30_seconds() {
+    for failure in [Answer::Unreachable, Answer::Denied, Answer::Unusable] {
         let store = Store::new(Answer::Secret("one"));
         let cache = store.cached();
-        let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+        let seen = current(&cache, 0).await.unwrap();
         store.answers(failure);
         for second in [1, 2, 30] {
             refresh(&cache, &seen, second).await.unwrap_err();
         }
         assert_eq!(store.asked(), 2);
-        assert_eq!(
-            text(&cache.current(at(30), &mut patiently()).await.unwrap()),
-            "one"
-        );
+        assert_eq!(text(&current(&cache, 30).await.unwrap()), "one");
         store.answers(Answer::Secret("two"));
         assert_eq!(refresh(&cache, &seen, 31).await.unwrap().unwrap(), "two");
-        let seen = cache.current(at(31), &mut patiently()).await.unwrap();
+        let seen = current(&cache, 31).await.unwrap();
         assert_eq!(refresh(&cache, &seen, 32).await.unwrap(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_failed_makes_the_refresh_that_is_not_due_fail_too() {
+async fn a_failed_fetch_fails_a_refresh_that_is_not_due() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), &mut patiently()).await.unwrap();
-    let seen = cache.current(at(300), &mut patiently()).await.unwrap();
+    current(&cache, 0).await.unwrap();
+    let seen = current(&cache, 300).await.unwrap();
     let refreshed = refresh(&cache, &seen, 599).await;
     assert_eq!(refreshed.unwrap().unwrap(), "one");
     store.answers(Answer::Unreachable);
     // The refresh has made the value young until 899.
-    let stale = cache.current(at(899), &mut patiently()).await.unwrap();
+    let stale = current(&cache, 899).await.unwrap();
     refresh(&cache, &stale, 900).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mismatch_that_finds_out_that_an_old_value_is_refused_ends_it_and_says_so() {
+async fn a_refresh_that_is_denied_access_drops_a_stale_value() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(0), &mut patiently()).await.unwrap();
+    current(&cache, 0).await.unwrap();
     store.answers(Answer::Unreachable);
-    let stale = cache.current(at(301), &mut patiently()).await.unwrap();
-    store.answers(Answer::Refused);
+    let stale = current(&cache, 301).await.unwrap();
+    store.answers(Answer::Denied);
     let error = refresh(&cache, &stale, 302).await.unwrap_err();
-    assert!(matches!(error, FetchError::Refused(_)), "{error:?}");
-    cache.current(at(303), &mut patiently()).await.unwrap_err();
+    assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
+    current(&cache, 303).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_at_the_same_time_share_one_fetch() {
+async fn concurrent_requests_share_one_fetch() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
     let (a, b, c) = tokio::join!(
-        async { cache.current(at(0), &mut patiently()).await },
-        async { cache.current(at(0), &mut patiently()).await },
-        async { cache.current(at(1), &mut patiently()).await }
+        async { current(&cache, 0).await },
+        async { current(&cache, 0).await },
+        async { current(&cache, 1).await }
     );
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(store.asked(), 1);
@@ -288,28 +263,46 @@ async fn requests_at_the_same_time_share_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_was_set_back_makes_the_value_old() {
+async fn fetches_again_after_the_clock_was_set_back() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    cache.current(at(1000), &mut patiently()).await.unwrap();
+    current(&cache, 1000).await.unwrap();
     store.answers(Answer::Secret("two"));
-    assert_eq!(
-        text(&cache.current(at(0), &mut patiently()).await.unwrap()),
-        "two"
-    );
+    assert_eq!(text(&current(&cache, 0).await.unwrap()), "two");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_for_a_fetch_that_failed_gets_the_last_value() {
+async fn returns_the_last_value_after_waiting_for_a_failed_fetch() {
     let store = Store::new(Answer::Secret("one"));
     let cache = store.cached();
-    let seen = cache.current(at(0), &mut patiently()).await.unwrap();
+    let seen = current(&cache, 0).await.unwrap();
     store.answers(Answer::Unreachable);
     // An unauthenticated request asks while the value is young; meanwhile it becomes old, and somebody needs it.
     let (refreshed, current) = tokio::join!(refresh(&cache, &seen, 299), async {
-        cache.current(at(301), &mut patiently()).await
+        current(&cache, 301).await
     });
     assert!(refreshed.is_err());
     assert_eq!(text(&current.unwrap()), "one");
     assert_eq!(store.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_another_fetch_no_longer_than_the_deadline() {
+    let store = Store::new(Answer::Secret("one"));
+    let cache = store.cached();
+    let seen = current(&cache, 0).await.unwrap();
+    let guard = cache.fetching.lock().await;
+    let passed = Deadlines::starting_now(Some(Duration::ZERO)).secret;
+    let lookup = cache.current(at(300), passed).await;
+    assert_eq!(text(&lookup.result.unwrap()), "one");
+    let refresh_error = lookup.refresh_error.unwrap();
+    assert!(refresh_error.is_stale);
+    assert!(
+        refresh_error.error.ends_with("the deadline was exceeded"),
+        "{refresh_error:?}"
+    );
+    let refreshed = cache.refresh(&seen, at(300), passed).await.result;
+    assert!(matches!(refreshed, Err(FetchError::Unreachable(_))));
+    drop(guard);
+    assert_eq!(store.asked(), 1);
 }

@@ -7,41 +7,34 @@
 )]
 
 use super::*;
-use crate::aws::Services;
-use crate::config::offline;
+use crate::config::{offline, offline_aws};
 use crate::error::error_chain;
-use aws_smithy_http_client::test_util::{NeverClient, ReplayEvent, StaticReplayClient};
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_lite::HttpClient;
+use aws_lite::test_util::{Replay, response};
+use bytes::Bytes;
+use lambda_http::http::Response;
 use serde_json::{Value, json};
-use std::time::UNIX_EPOCH;
 
 const SECRET_ID: &str =
     "arn:aws:secretsmanager:eu-central-1:123456789012:secret:labelbox-relay-AbCdEf";
 /// Stands in every value, so that a text with a part of the value shows.
 const SENSITIVE: &str = "correct-horse-battery-staple";
 
-fn answer(status: u16, body: &str) -> HttpResponse {
-    HttpResponse::new(status.try_into().unwrap(), body.into())
+/// Secrets Manager in `eu-central-1`, over this HTTP client.
+fn store(http: impl HttpClient) -> SecretsManager {
+    let config = Config {
+        secret_id: SECRET_ID.to_owned(),
+        ..offline()
+    };
+    SecretsManager::new(&config, &offline_aws(http))
 }
 
-fn wire(answers: impl IntoIterator<Item = HttpResponse>) -> StaticReplayClient {
-    let exchange = |answer| ReplayEvent::new(HttpRequest::empty(), answer);
-    StaticReplayClient::new(answers.into_iter().map(exchange).collect())
-}
-
-/// Secrets Manager in `eu-central-1`, over this wire.
-fn store(http: impl HttpConnector + 'static) -> SecretsManager {
-    let services = Services::over(&offline(), &SharedHttpConnector::new(http), || UNIX_EPOCH);
-    SecretsManager::new(services.secrets_manager.trying_once(), SECRET_ID.to_owned())
-}
-
-async fn outcome_of(answer: HttpResponse) -> Result<Secrets, FetchError> {
-    store(wire([answer])).fetch().await
+async fn outcome_of(answer: Response<Bytes>) -> Result<Secrets, FetchError> {
+    store(Replay::new([answer])).fetch().await
 }
 
 /// What Secrets Manager answers for a secret with this value.
-fn value(fields: &Value) -> HttpResponse {
+fn value(fields: &Value) -> Response<Bytes> {
     let mut body = json!({
         "ARN": SECRET_ID,
         "Name": "labelbox-relay",
@@ -52,16 +45,16 @@ fn value(fields: &Value) -> HttpResponse {
     for (name, value) in fields.as_object().unwrap() {
         body[name] = value.clone();
     }
-    answer(200, &body.to_string())
+    response(200, body.to_string())
 }
 
-fn string(text: &str) -> HttpResponse {
+fn string(text: &str) -> Response<Bytes> {
     value(&json!({ "SecretString": text }))
 }
 
-fn refusal(status: u16, code: &str) -> HttpResponse {
+fn refusal(status: u16, code: &str) -> Response<Bytes> {
     let body = json!({"__type": code, "Message": "a reason of the service"});
-    answer(status, &body.to_string())
+    response(status, body.to_string())
 }
 
 /// The texts of a webhook's secrets.
@@ -71,25 +64,24 @@ fn texts(secrets: &Secrets, webhook: &str) -> Option<Vec<String>> {
     Some(secrets.of_webhook(webhook)?.iter().map(text).collect())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_request_asks_for_the_current_value_of_the_secret() {
-    let wire = wire([string(SENSITIVE)]);
-    store(wire.clone()).fetch().await.unwrap();
-    let requests: Vec<_> = wire.actual_requests().collect();
-    let [request] = requests.try_into().unwrap();
-    let header = |name| request.headers().get(name).unwrap_or_default();
+    let replay = Replay::new([string(SENSITIVE)]);
+    store(replay.clone()).fetch().await.unwrap();
+    let [request] = replay.requests().try_into().unwrap();
+    let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(request.method(), "POST");
     assert_eq!(
-        request.uri(),
+        *request.uri(),
         "https://secretsmanager.eu-central-1.amazonaws.com/"
     );
     assert_eq!(header("x-amz-target"), "secretsmanager.GetSecretValue");
     assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
-    let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
     assert_eq!(body, json!({ "SecretId": SECRET_ID }));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn plain_text_is_the_secret_of_every_route() {
     let secrets = outcome_of(string("caf\u{e9} \"1\"\n")).await.unwrap();
     for webhook in ["labelbox", "another"] {
@@ -97,7 +89,7 @@ async fn plain_text_is_the_secret_of_every_route() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_object_gives_each_webhook_its_own() {
     let object = r#"{"labelbox": "current", "project-x": ["new", "old"]}"#;
     let secrets = outcome_of(string(object)).await.unwrap();
@@ -106,7 +98,7 @@ async fn an_object_gives_each_webhook_its_own() {
     assert_eq!(texts(&secrets, "training"), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_value_that_is_no_secret_is_unusable() {
     let cases = [
         value(&json!({"SecretBinary": "aHVudGVyMg=="})),
@@ -131,7 +123,7 @@ async fn a_value_that_is_no_secret_is_unusable() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
     let codes = [
         "AccessDeniedException",
@@ -148,7 +140,7 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
             let error = outcome_of(refusal(400, &code_on_the_wire))
                 .await
                 .unwrap_err();
-            assert!(matches!(error, FetchError::Refused(_)), "{code}: {error:?}");
+            assert!(matches!(error, FetchError::Denied(_)), "{code}: {error:?}");
             let text = error_chain(&error);
             let says_which = text.contains(code) && text.contains("a reason of the service");
             assert!(says_which, "{code}: {text}");
@@ -156,7 +148,7 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_mishap_on_the_way_is_no_verdict() {
     let cases = [
         (500, "InternalServiceError"),
@@ -186,7 +178,7 @@ async fn a_mishap_on_the_way_is_no_verdict() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_read_is_no_verdict() {
     for (status, body) in [
         (200, "<html>welcome</html>"),
@@ -196,7 +188,7 @@ async fn an_answer_that_cannot_be_read_is_no_verdict() {
         (503, ""),
         (503, "<html>unavailable</html>"),
     ] {
-        let outcome = outcome_of(answer(status, body)).await;
+        let outcome = outcome_of(response(status, body)).await;
         assert!(
             matches!(outcome, Err(FetchError::Unreachable(_))),
             "{status} {body}: {outcome:?}"
@@ -204,9 +196,9 @@ async fn an_answer_that_cannot_be_read_is_no_verdict() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failed_connection_is_no_verdict() {
-    let outcome = store(wire([])).fetch().await;
+    let outcome = store(Replay::default()).fetch().await;
     assert!(
         matches!(outcome, Err(FetchError::Unreachable(_))),
         "{outcome:?}"
@@ -215,7 +207,8 @@ async fn a_failed_connection_is_no_verdict() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_no_verdict() {
-    let error = store(NeverClient::new()).fetch().await.unwrap_err();
+    let hanging = |_| std::future::pending::<Result<_, AwsError>>();
+    let error = store(hanging).fetch().await.unwrap_err();
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
     assert!(
         error_chain(&error).contains("deadline has elapsed"),
@@ -224,7 +217,7 @@ async fn a_store_that_never_answers_is_no_verdict() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_error_text_has_a_part_of_the_secret() {
     let cases = [
         string(&format!(r#"{{"labelbox": "{SENSITIVE}""#)),
@@ -234,11 +227,11 @@ async fn no_error_text_has_a_part_of_the_secret() {
         string(&format!("{{{SENSITIVE}")),
         value(&json!({ "SecretBinary": SENSITIVE })),
         // Answers of the service that are cut off, or not what its documentation says.
-        answer(200, &format!(r#"{{"SecretString": "{SENSITIVE}"#)),
-        answer(200, &format!(r#"{{"SecretString": {SENSITIVE}}}"#)),
-        answer(200, &format!(r#"{{"SecretString": ["{SENSITIVE}"]}}"#)),
-        answer(200, &format!(r#"{{"SecretString": "\q{SENSITIVE}"}}"#)),
-        answer(500, &format!(r#"{{"SecretString": "{SENSITIVE}"}}"#)),
+        response(200, format!(r#"{{"SecretString": "{SENSITIVE}"#)),
+        response(200, format!(r#"{{"SecretString": {SENSITIVE}}}"#)),
+        response(200, format!(r#"{{"SecretString": ["{SENSITIVE}"]}}"#)),
+        response(200, format!(r#"{{"SecretString": "\q{SENSITIVE}"}}"#)),
+        response(500, format!(r#"{{"SecretString": "{SENSITIVE}"}}"#)),
     ];
     for answer in cases {
         let error = outcome_of(answer).await.unwrap_err();
@@ -250,7 +243,7 @@ async fn no_error_text_has_a_part_of_the_secret() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_fetched_does_not_show_in_debug_output() {
     for text in [
         SENSITIVE.to_owned(),
@@ -259,4 +252,35 @@ async fn what_was_fetched_does_not_show_in_debug_output() {
         let secrets = outcome_of(string(&text)).await.unwrap();
         assert!(!format!("{secrets:?}").contains(SENSITIVE));
     }
+}
+
+#[test]
+fn unescapes_every_json_string() {
+    for string in [
+        "",
+        "plain",
+        "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}\u{80}\u{2028}\u{fffd}\u{10ffff}",
+        "\\u0041 \\\\ \\\" {\"a\": [\"b\"]}",
+    ] {
+        let json = serde_json::to_string(string).unwrap();
+        assert_eq!(unescape(&json).as_deref(), Some(string), "{json}");
+        // Python escapes all that is not ASCII, as some services do.
+        let escaped: String = string
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04X}"))
+            .collect();
+        let json = format!("\"{escaped}\"");
+        assert_eq!(unescape(&json).as_deref(), Some(string), "{json}");
+    }
+    for json in [
+        "1",
+        "[\"a\"]",
+        "null",
+        r#""\ud800""#,
+        r#""\ud800\u0041""#,
+        r#""\udc00""#,
+    ] {
+        assert_eq!(unescape(json), None, "{json}");
+    }
+    assert_eq!(unescape(r#""\/""#).as_deref(), Some("/"));
 }

@@ -25,8 +25,8 @@ fn documented() -> Vec<[String; 3]> {
 #[test]
 fn the_document_has_every_metric_and_no_other() {
     let defined = Metric::ALL.map(|metric| {
-        let dimension = metric.dimension().map_or("", Dimension::name);
-        [metric.name(), metric.unit().name(), dimension].map(str::to_owned)
+        let dimension = metric.dimension.map_or("", Dimension::name);
+        [metric.name, metric.unit.name(), dimension].map(str::to_owned)
     });
     assert_eq!(documented(), defined);
 }

@@ -1,0 +1,183 @@
+//! Sends a signed request, and again where that can help.
+
+use crate::error::{AwsError, ServiceError};
+use crate::sign::{Credentials, Payload, Signer};
+use bytes::Bytes;
+use http::header::DATE;
+use http::{Request, Response};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// An attempt that hangs must leave a caller time for another.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1600);
+const MAX_ATTEMPTS: u32 = 3;
+/// The longest wait before the second attempt; it doubles before each further one. The actual wait is random, so that
+/// many clients do not retry at the same time. Source:
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Errors that a wrong clock causes, or may cause. Source: the lists of botocore and of the AWS SDK for JavaScript,
+/// <https://github.com/smithy-lang/smithy-typescript/blob/main/packages/service-error-classification/src/constants.ts>.
+const CLOCK_SKEW_CODES: [&str; 6] = [
+    "AuthFailure",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+/// AWS accepts a difference of five minutes between the clocks; the SDKs correct from four on.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(4 * 60);
+
+/// The response to a request, whole, or [`AwsError::NoResponse`] where another attempt may succeed.
+pub type ResponseFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'a>>;
+
+/// Sends HTTP requests, each with an absolute URL. Tests implement it with a closure.
+pub trait HttpClient: Send + Sync + 'static {
+    /// Sends one request and reads the whole response.
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_>;
+}
+
+impl<F, R> HttpClient for F
+where
+    F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'static,
+{
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
+        Box::pin(self(request))
+    }
+}
+
+/// What the clients of all services have in common.
+#[derive(Clone)]
+pub struct AwsConfig {
+    /// The region, such as `eu-central-1`.
+    pub region: String,
+    /// Signs all requests.
+    pub credentials: Credentials,
+    /// The value of the header `User-Agent`.
+    pub user_agent: &'static str,
+    /// Sends the requests.
+    pub http: Arc<dyn HttpClient>,
+    /// Returns the current time.
+    pub clock: fn() -> SystemTime,
+}
+
+/// A client of one service.
+pub(crate) struct Client {
+    service: &'static str,
+    pub(crate) endpoint: String,
+    signer: Signer,
+    http: Arc<dyn HttpClient>,
+    clock: fn() -> SystemTime,
+    /// Seconds to add to the clock.
+    clock_offset: AtomicI64,
+    parse_error: fn(&Response<Bytes>) -> ErrorFields,
+}
+
+/// Code and message of an error response.
+pub(crate) type ErrorFields = (Option<String>, Option<String>);
+
+impl Client {
+    pub(crate) fn new(
+        config: &AwsConfig,
+        service: &'static str,
+        signing_name: &'static str,
+        endpoint: String,
+        payload: Payload,
+        parse_error: fn(&Response<Bytes>) -> ErrorFields,
+    ) -> Self {
+        Self {
+            service,
+            endpoint,
+            signer: Signer {
+                service: signing_name,
+                region: config.region.clone(),
+                credentials: config.credentials.clone(),
+                user_agent: config.user_agent,
+                payload,
+            },
+            http: Arc::clone(&config.http),
+            clock: config.clock,
+            clock_offset: AtomicI64::default(),
+            parse_error,
+        }
+    }
+
+    /// Sends a request until it succeeds, an error is permanent, or no attempt is left.
+    ///
+    /// # Errors
+    /// Returns the error of the last attempt.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
+        let mut backoff = FIRST_BACKOFF;
+        for _ in 1..MAX_ATTEMPTS {
+            match self.attempt(request.clone()).await {
+                Err((_, true)) => {}
+                result => return result.map_err(|(error, _)| error),
+            }
+            tokio::time::sleep(backoff.mul_f64(fastrand::f64())).await;
+            backoff *= 2;
+        }
+        self.attempt(request).await.map_err(|(error, _)| error)
+    }
+
+    /// Returns an error with whether to try again.
+    async fn attempt(
+        &self,
+        mut request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, (AwsError, bool)> {
+        let signed = self.signer.sign(&mut request, self.now());
+        signed.map_err(|error| (AwsError::Invalid(error), false))?;
+        let sent = tokio::time::timeout(ATTEMPT_TIMEOUT, self.http.send(request)).await;
+        let response = sent
+            .unwrap_or_else(|elapsed| Err(AwsError::NoResponse(elapsed.into())))
+            .map_err(|error| {
+                let is_retryable = error.is_retryable();
+                (error, is_retryable)
+            })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let (code, message) = (self.parse_error)(&response);
+        let error = ServiceError::new(self.service, status.as_u16(), code, message);
+        let is_retryable = error.is_retryable() || self.correct_clock(&error, &response);
+        Err((error.into(), is_retryable))
+    }
+
+    /// The clock's time, corrected. An offset that leads out of the range of times is ignored.
+    fn now(&self) -> OffsetDateTime {
+        let clock = OffsetDateTime::from((self.clock)());
+        let offset = time::Duration::seconds(self.clock_offset.load(Ordering::Relaxed));
+        clock.checked_add(offset).unwrap_or(clock)
+    }
+
+    /// Corrects the clock by the response's `Date` where the service may have rejected the time of the signature. Returns
+    /// whether the clock was wrong.
+    fn correct_clock(&self, error: &ServiceError, response: &Response<Bytes>) -> bool {
+        let code = error.code.as_deref().unwrap_or_default();
+        if !CLOCK_SKEW_CODES.contains(&code) {
+            return false;
+        }
+        let date = response.headers().get(DATE);
+        let date = date.and_then(|date| OffsetDateTime::parse(date.to_str().ok()?, &Rfc2822).ok());
+        let Some(date) = date else {
+            return false;
+        };
+        let is_wrong = (date - self.now()).abs() > MAX_CLOCK_SKEW;
+        if is_wrong {
+            let offset = date - OffsetDateTime::from((self.clock)());
+            self.clock_offset
+                .store(offset.whole_seconds(), Ordering::Relaxed);
+        }
+        is_wrong
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! HTTP/1.1 connections that are kept for further requests.
+
+use crate::client::{HttpClient, ResponseFuture};
+use crate::error::AwsError;
+use crate::sign::host;
+use bytes::Bytes;
+use http::header::{HOST, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use std::error::Error;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// For name lookup, TCP and TLS together: an attempt must leave a caller time for another.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// After this time, an idle connection is not used again. Lambda freezes an instance between two events, and a frozen
+/// instance does not notice that the other end has closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// To all hosts together.
+const MAX_IDLE: usize = 16;
+
+/// Opens connections.
+pub trait Connect: Send + Sync + 'static {
+    /// The byte stream of a connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Opens a connection to the host of a URL.
+    fn connect(&self, url: &Uri) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// An HTTP client that keeps its connections. Clones share them.
+pub struct ConnectionPool<C> {
+    connector: Arc<C>,
+    idle: Arc<Mutex<Vec<IdleConnection>>>,
+}
+
+struct IdleConnection {
+    origin: Origin,
+    since: Instant,
+    connection: Connection,
+}
+
+/// An open connection. Dropping it closes it, whatever it is doing.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    is_flushed: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Origin = (Scheme, Authority);
+
+impl<C> Clone for ConnectionPool<C> {
+    fn clone(&self) -> Self {
+        Self {
+            connector: Arc::clone(&self.connector),
+            idle: Arc::clone(&self.idle),
+        }
+    }
+}
+
+impl<C: Connect> ConnectionPool<C> {
+    /// Returns a pool without connections.
+    pub fn new(connector: C) -> Self {
+        Self {
+            connector: Arc::new(connector),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Opens a connection to the host of a URL, and keeps it for the first request there.
+    ///
+    /// # Errors
+    /// When there is no connection within a second.
+    pub async fn preconnect(&self, url: &str) -> Result<(), AwsError> {
+        let url = url.parse().map_err(AwsError::invalid)?;
+        let connection = self.connect(&url).await?;
+        self.release(origin(&url)?, connection);
+        Ok(())
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
+        let mut request = request.map(Full::new);
+        let url = std::mem::take(request.uri_mut());
+        let origin = origin(&url)?;
+        to_origin_form(&mut request, &url)?;
+        // A connection that the other end has closed returns the request unsent.
+        while let Some(mut connection) = self.take_idle(&origin).await {
+            match connection.sender.try_send_request(request).await {
+                Ok(response) => return self.read(origin, connection, response).await,
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(into_aws_error(error.into_error())),
+                },
+            }
+        }
+        let mut connection = self.connect(&url).await?;
+        let response = connection.sender.send_request(request).await;
+        let response = response.map_err(into_aws_error)?;
+        self.read(origin, connection, response).await
+    }
+
+    /// Reads the whole response, and releases the connection if another request may use it.
+    async fn read(
+        &self,
+        origin: Origin,
+        connection: Connection,
+        response: Response<Incoming>,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(into_aws_error)?.to_bytes();
+        // After a server error, a new connection may reach another server. After a response to a request that was not
+        // sent completely, the server would take the next request for the rest of this one.
+        if !parts.status.is_server_error() && connection.is_flushed.load(Ordering::Relaxed) {
+            self.release(origin, connection);
+        }
+        Ok(Response::from_parts(parts, body))
+    }
+
+    async fn connect(&self, url: &Uri) -> Result<Connection, AwsError> {
+        let is_flushed = Arc::new(AtomicBool::new(true));
+        let connecting = async {
+            let stream = self.connector.connect(url).await;
+            let stream = FlushMonitor {
+                stream: stream.map_err(|error| AwsError::NoResponse(error.into()))?,
+                is_flushed: Arc::clone(&is_flushed),
+            };
+            let connected = handshake(TokioIo::new(stream)).await;
+            connected.map_err(into_aws_error)
+        };
+        let (sender, connection) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|elapsed| AwsError::NoResponse(elapsed.into()))??;
+        // The sender gets the error that ends a connection.
+        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        Ok(Connection {
+            sender,
+            is_flushed,
+            task,
+        })
+    }
+
+    /// Takes an idle connection to this host that is still open.
+    async fn take_idle(&self, origin: &Origin) -> Option<Connection> {
+        loop {
+            let mut idle = {
+                let mut all = self.idle();
+                let index = all.iter().rposition(|idle| idle.origin == *origin)?;
+                all.swap_remove(index)
+            };
+            let is_old = now().duration_since(idle.since) > IDLE_TIMEOUT;
+            let sender = &mut idle.connection.sender;
+            if !is_old && !sender.is_closed() && sender.ready().await.is_ok() {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    fn release(&self, origin: Origin, connection: Connection) {
+        let since = now();
+        let mut idle = self.idle();
+        if idle.len() >= MAX_IDLE {
+            let oldest = (0..idle.len()).min_by_key(|index| idle.get(*index).map(|it| it.since));
+            oldest.map(|oldest| idle.swap_remove(oldest));
+        }
+        idle.push(IdleConnection {
+            origin,
+            since,
+            connection,
+        });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+        // The list is consistent after every statement, so a panic elsewhere does no harm.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Connect> HttpClient for ConnectionPool<C> {
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
+        Box::pin(self.send(request))
+    }
+}
+
+/// A stream that knows whether everything that was written to it has been sent.
+struct FlushMonitor<S> {
+    stream: S,
+    is_flushed: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FlushMonitor<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FlushMonitor<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.is_flushed.store(false, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.is_flushed.store(true, Ordering::Relaxed);
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// The host that a connection leads to.
+fn origin(url: &Uri) -> Result<Origin, AwsError> {
+    let origin = url.scheme().cloned().zip(url.authority().cloned());
+    origin.ok_or_else(|| AwsError::invalid("the URL is not absolute"))
+}
+
+/// Puts the host into a header, and leaves the path and query as request target. Source:
+/// <https://www.rfc-editor.org/rfc/rfc9112#name-origin-form>.
+fn to_origin_form<B>(request: &mut Request<B>, url: &Uri) -> Result<(), AwsError> {
+    let path = url.path_and_query().cloned();
+    *request.uri_mut() = path
+        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+        .into();
+    let host = host(url).map_err(AwsError::Invalid)?;
+    let host = HeaderValue::from_str(host).map_err(AwsError::invalid)?;
+    request.headers_mut().insert(HOST, host);
+    Ok(())
+}
+
+/// Tells errors of the network, after which another attempt may succeed, from others.
+fn into_aws_error(error: hyper::Error) -> AwsError {
+    let is_io = error.source().is_some_and(|cause| cause.is::<io::Error>());
+    if is_io || error.is_closed() || error.is_canceled() || error.is_incomplete_message() {
+        AwsError::NoResponse(error.into())
+    } else {
+        AwsError::Invalid(error.into())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock runs its timeouts; tests pause it"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! AWS Signature Version 4 for paths that need no escaping and requests without a query.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+
+use crate::error::BoxError;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::{Request, Uri};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use zeroize::Zeroizing;
+
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+const DATE_FORMAT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// An access key. It has no `Debug`, and its secrets are zeroed on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    access_key_id: String,
+    secret_access_key: Zeroizing<String>,
+    session_token: Option<Zeroizing<String>>,
+}
+
+impl Credentials {
+    /// A temporary access key, or, without a session token, a permanent one.
+    pub fn new(
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+    ) -> Self {
+        Self {
+            access_key_id,
+            secret_access_key: secret_access_key.into(),
+            session_token: session_token.map(Zeroizing::new),
+        }
+    }
+}
+
+/// Signs the requests to one service.
+pub(crate) struct Signer {
+    pub(crate) service: &'static str,
+    pub(crate) region: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) user_agent: &'static str,
+    pub(crate) payload: Payload,
+}
+
+/// Whether the signature covers the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    Signed,
+    /// TLS protects the body, and S3 compares it with a checksum that is signed.
+    Unsigned,
+}
+
+impl Signer {
+    /// Adds the headers that authenticate a request, as sent at `now`.
+    pub(crate) fn sign(
+        &self,
+        request: &mut Request<Bytes>,
+        now: OffsetDateTime,
+    ) -> Result<(), BoxError> {
+        let date = now.format(DATE_FORMAT)?;
+        let body_hash = match self.payload {
+            Payload::Signed => hex::encode(Sha256::digest(request.body())),
+            Payload::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
+        };
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(self.user_agent));
+        headers.insert(DATE, HeaderValue::try_from(&date)?);
+        if let Some(token) = &self.credentials.session_token {
+            headers.insert(SECURITY_TOKEN, sensitive(token)?);
+        }
+        if self.payload == Payload::Unsigned {
+            headers.insert(CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
+        }
+        let (names, canonical) = canonical_request(request, &body_hash)?;
+        let day = date.get(..8).unwrap_or_default();
+        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
+        let canonical = hex::encode(Sha256::digest(canonical));
+        let string_to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
+        let signature = hex::encode(hmac(&self.signing_key(day)?, &string_to_sign)?);
+        let key_id = &self.credentials.access_key_id;
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        );
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, sensitive(&authorization)?);
+        Ok(())
+    }
+
+    fn signing_key(&self, day: &str) -> Result<[u8; 32], BoxError> {
+        let secret = Zeroizing::new(format!("AWS4{}", *self.credentials.secret_access_key));
+        let mut key = hmac(secret.as_bytes(), day)?;
+        for part in [&self.region, self.service, "aws4_request"] {
+            key = hmac(&key, part)?;
+        }
+        Ok(key)
+    }
+}
+
+/// A header value that `Debug` does not show.
+fn sensitive(text: &str) -> Result<HeaderValue, BoxError> {
+    let mut value = HeaderValue::try_from(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The names of the signed headers, and the canonical request.
+fn canonical_request(
+    request: &Request<Bytes>,
+    body_hash: &str,
+) -> Result<(String, String), BoxError> {
+    let mut headers = vec![("host", host(request.uri())?)];
+    for (name, value) in request.headers() {
+        if name == CONTENT_TYPE || name.as_str().starts_with("x-amz-") {
+            headers.push((name.as_str(), value.to_str()?));
+        }
+    }
+    headers.sort_unstable();
+    let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
+    let names = names.join(";");
+    let mut text = format!("{}\n{}\n\n", request.method(), request.uri().path());
+    for (name, value) in headers {
+        writeln!(text, "{name}:{}", value.trim())?;
+    }
+    write!(text, "\n{names}\n{body_hash}")?;
+    Ok((names, text))
+}
+
+/// The value of the `Host` header: with the port only where it is not the scheme's default.
+pub(crate) fn host(uri: &Uri) -> Result<&str, BoxError> {
+    let authority = uri.authority().ok_or("the URL has no host")?;
+    let default_port = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    if authority.port_u16().is_none_or(|port| port == default_port) {
+        Ok(authority.host())
+    } else {
+        Ok(authority.as_str())
+    }
+}
+
+fn hmac(key: &[u8], text: &str) -> Result<[u8; 32], BoxError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)?;
+    mac.update(text.as_bytes());
+    Ok(mac.finalize().into_bytes().into())
+}
+
+#[cfg(test)]
+mod tests;

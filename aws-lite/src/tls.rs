@@ -1,0 +1,186 @@
+//! TCP and TLS, and the root certificates that are trusted.
+
+use crate::endpoint::is_in_aws_partition;
+use crate::error::BoxError;
+use crate::pool::Connect;
+use http::Uri;
+use http::uri::Scheme;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector as Tls;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore};
+
+/// How long an address may take before the next one is tried beside it. RFC 8305 recommends 250 ms and allows 100 ms; a
+/// service in the same region answers within a few, and all addresses together have a second.
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(100);
+
+/// What the subjects of Amazon's root certificates contain. Source: <https://www.amazontrust.com/repository/>.
+const AMAZON_ROOTS: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root"];
+
+/// Connects over TCP, and over TLS for `https` URLs.
+pub struct TlsConnector {
+    tls: Tls,
+    /// One lookup at a time: each takes a thread, and one thread costs less than two.
+    lookup: Mutex<()>,
+}
+
+/// The file of a CA bundle is missing or has no valid certificate.
+#[derive(Debug, thiserror::Error)]
+#[error("AWS_CA_BUNDLE names {}, which has no valid certificate", .path.display())]
+pub struct InvalidCaBundle {
+    path: PathBuf,
+    #[source]
+    cause: Option<BoxError>,
+}
+
+/// A byte stream with or without TLS.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl TlsConnector {
+    /// Trusts the certificates in `ca_bundle`, a PEM file, and no others. Without one, it trusts Amazon's roots where all
+    /// servers are AWS's: in a region of the partition `aws`, without custom endpoints. Else it trusts the system's roots.
+    ///
+    /// # Errors
+    /// When `ca_bundle` has no valid certificate.
+    pub fn new(
+        ca_bundle: Option<&Path>,
+        region: &str,
+        has_custom_endpoint: bool,
+    ) -> Result<Self, InvalidCaBundle> {
+        let roots = roots(ca_bundle, region, has_custom_endpoint)?;
+        Ok(Self {
+            tls: Arc::new(client_config(roots)).into(),
+            lookup: Mutex::default(),
+        })
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let _one_at_a_time = self.lookup.lock().await;
+        Ok(lookup_host((host, port)).await?.collect())
+    }
+}
+
+impl Connect for TlsConnector {
+    type Stream = Box<dyn Stream>;
+
+    async fn connect(&self, url: &Uri) -> io::Result<Self::Stream> {
+        let is_tls = url.scheme() == Some(&Scheme::HTTPS);
+        // An IPv6 address is in brackets.
+        let host = url.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let addresses = self.look_up(host, port).await?;
+        let stream = connect_to_first(addresses, TcpStream::connect).await?;
+        stream.set_nodelay(true)?;
+        if !is_tls {
+            return Ok(Box::new(stream));
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        Ok(Box::new(self.tls.connect(name, stream).await?))
+    }
+}
+
+/// Connects to the address that is reached first. They are tried in order: each as soon as the one before has failed, or
+/// after [`NEXT_ADDRESS_DELAY`] beside it. Source: <https://www.rfc-editor.org/rfc/rfc8305#section-5>.
+async fn connect_to_first<S, F>(
+    addresses: Vec<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<S>
+where
+    S: Send + 'static,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+{
+    let mut addresses = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    loop {
+        if let Some(address) = addresses.next() {
+            attempts.spawn(connect(address));
+        }
+        match tokio::time::timeout(NEXT_ADDRESS_DELAY, attempts.join_next()).await {
+            Err(_) => {}
+            Ok(None) => return Err(last_error),
+            Ok(Some(attempt)) => match attempt? {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last_error = error,
+            },
+        }
+    }
+}
+
+fn client_config(roots: RootCertStore) -> ClientConfig {
+    let mut provider = ring::default_provider();
+    // AES-128 first, as AWS itself prefers it: processors have instructions for its SHA-256, and none for the SHA-384 of
+    // AES-256.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
+    #[expect(clippy::expect_used, reason = "depends on nothing but the two crates")]
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions");
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+fn roots(
+    ca_bundle: Option<&Path>,
+    region: &str,
+    has_custom_endpoint: bool,
+) -> Result<RootCertStore, InvalidCaBundle> {
+    match ca_bundle {
+        Some(path) => roots_in(path).map_err(|cause| InvalidCaBundle {
+            path: path.to_owned(),
+            cause,
+        }),
+        None if !has_custom_endpoint && is_in_aws_partition(region) => Ok(amazon_roots()),
+        None => Ok(system_roots()),
+    }
+}
+
+fn roots_in(path: &Path) -> Result<RootCertStore, Option<BoxError>> {
+    let pem = std::fs::read(path).map_err(|error| Some(error.into()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| Some(error.into()))?;
+        roots.add(certificate).map_err(|error| Some(error.into()))?;
+    }
+    if roots.is_empty() {
+        return Err(None);
+    }
+    Ok(roots)
+}
+
+fn amazon_roots() -> RootCertStore {
+    let is_amazon = |subject: &[u8]| {
+        let contains = |name: &&[u8]| subject.windows(name.len()).any(|part| part == *name);
+        AMAZON_ROOTS.iter().any(contains)
+    };
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter();
+    RootCertStore::from_iter(roots.filter(|root| is_amazon(&root.subject)).cloned())
+}
+
+/// Invalid certificates are left out: the others may suffice.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Authenticates a request: a holder of one of its route's secrets signed its body.
+
+use crate::deadlines::{Deadline, Deadlines};
+use crate::report::Report;
+use crate::secrets::{FetchError, Lookup, Secret, SecretCache, SecretStore, Secrets};
+use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
+use crate::telemetry;
+use std::time::{Duration, SystemTime};
+
+/// How long the start of the function waits for the secret: the first event waits for the start.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
+
+/// How many bytes are hashed at most to find out whether a refused request has a valid signature, so that an
+/// unauthenticated client cannot make it slow.
+const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
+
+/// The secrets that a request can be signed with; its route decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretScope {
+    /// Those of the webhook with this name.
+    Webhook(String),
+    /// Those of the training routes.
+    Training,
+}
+
+/// A request is not authenticated.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The secret has no webhook with this name.
+    #[error("unknown webhook")]
+    UnknownWebhook,
+    /// No secret of the scope signed this body.
+    #[error(transparent)]
+    InvalidSignature(#[from] InvalidSignature),
+    /// There is no secret to verify with.
+    #[error("no secret is available")]
+    SecretUnavailable(#[source] FetchError),
+    /// The secrets in memory do not verify the request, and newer ones could not be fetched.
+    #[error("the secret could not be refreshed")]
+    RefreshFailed(#[source] FetchError),
+}
+
+/// Authenticates requests with the secrets of a store.
+pub struct Authenticator<S> {
+    secrets: SecretCache<S>,
+}
+
+impl<S: SecretStore> Authenticator<S> {
+    /// An authenticator that fetches the secrets when they are older than `secret_ttl`.
+    pub fn new(store: S, secret_ttl: Duration) -> Self {
+        Self {
+            secrets: SecretCache::new(store, secret_ttl),
+        }
+    }
+
+    /// Fetches the secrets before the first request needs them. A failure is logged; the first request tries again.
+    pub async fn warm_up(&self, now: SystemTime) {
+        let deadline = Deadlines::starting_now(None).secret;
+        let current = self.secrets.current(now, deadline);
+        if let Ok(lookup) = tokio::time::timeout(WARM_UP_LIMIT, current).await
+            && let Err(error) = lookup.result
+        {
+            telemetry::secret_not_fetched(&error);
+        }
+    }
+
+    /// Verifies that a holder of a secret of `scope` signed `body`. If the secrets in memory do not verify it, they are
+    /// refreshed.
+    ///
+    /// # Errors
+    /// If nobody did, or if that cannot be decided because a secret could not be fetched.
+    pub async fn authenticate(
+        &self,
+        scope: &SecretScope,
+        signatures: Result<Signatures, InvalidSignature>,
+        body: Unverified,
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> (Result<Verified, AuthenticationError>, Report) {
+        let mut report = Report::default();
+        let current = self.secrets.current(now, deadline).await;
+        report.refresh_error = current.refresh_error;
+        report.durations.secret = current.fetch_duration;
+        let mut secrets = match current.result {
+            Ok(secrets) => secrets,
+            Err(error) => return (Err(AuthenticationError::SecretUnavailable(error)), report),
+        };
+        let mut body = body;
+        loop {
+            let error = match (scope.secrets_in(&secrets), &signatures) {
+                (None, _) => AuthenticationError::UnknownWebhook,
+                // No secret can verify it, so it causes no refresh.
+                (Some(_), Err(invalid)) => {
+                    self.secrets.record_auth_failure(now);
+                    return (Err((*invalid).into()), report);
+                }
+                (Some(scoped), Ok(signatures)) => match body.verify(signatures, scoped) {
+                    Ok(verified) => return (Ok(verified), report),
+                    Err(unverified) => {
+                        body = unverified;
+                        InvalidSignature.into()
+                    }
+                },
+            };
+            let Lookup {
+                result,
+                fetch_duration,
+                ..
+            } = self.secrets.refresh(&secrets, now, deadline).await;
+            report.durations.secret = fetch_duration.or(report.durations.secret);
+            let error = match result {
+                Ok(Some(newer)) => {
+                    secrets = newer;
+                    continue;
+                }
+                Ok(None) => error,
+                Err(error) => AuthenticationError::RefreshFailed(error),
+            };
+            if let (AuthenticationError::UnknownWebhook, Ok(signatures)) = (&error, &signatures) {
+                report.has_valid_signature = self.has_valid_signature(None, signatures, &body);
+            }
+            return (Err(error), report);
+        }
+    }
+
+    /// Whether a secret in memory signed `body`: one of `scope`, or, if the scope is not known, one of as many as
+    /// [`MAX_HASHED_BYTES`] allows. Fetches nothing.
+    pub fn has_valid_signature(
+        &self,
+        scope: Option<&SecretScope>,
+        signatures: &Signatures,
+        body: &Unverified,
+    ) -> bool {
+        let Some(secrets) = self.secrets.cached() else {
+            return false;
+        };
+        if let Some(scoped) = scope.and_then(|scope| scope.secrets_in(&secrets)) {
+            return body.is_signed(signatures, scoped);
+        }
+        let max_secrets = (MAX_HASHED_BYTES / body.byte_count().max(1)).max(1);
+        body.is_signed(signatures, secrets.all().take(max_secrets))
+    }
+}
+
+impl SecretScope {
+    fn secrets_in<'s>(&self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
+        match self {
+            Self::Webhook(name) => secrets.of_webhook(name),
+            Self::Training => secrets.of_training(),
+        }
+    }
+
+    /// The webhook's name, if it is one of a webhook.
+    pub fn into_webhook(self) -> Option<String> {
+        match self {
+            Self::Webhook(name) => Some(name),
+            Self::Training => None,
+        }
+    }
+}
