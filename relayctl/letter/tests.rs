@@ -54,7 +54,7 @@ async fn no_other_confirmation_is_believed() {
     ] {
         let error = send_to(200, answer.clone(), letter()).await.unwrap_err();
         assert!(
-            error.contains("confirmed another message"),
+            error.contains("confirmed a different message"),
             "{answer} {error}"
         );
     }

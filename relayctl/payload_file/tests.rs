@@ -44,7 +44,7 @@ fn an_event_that_cannot_be_sent_is_said_to_be_one() {
     let broken = r#"{"requestContext": {}, "rawPath": "/webhooks/labelbox", "body": "?", "isBase64Encoded": true}"#;
     for (text, says) in [
         (LIST, "takes no payload"),
-        (broken, "its body is not the base64"),
+        (broken, "its body is not valid base64"),
         (
             r#"{"requestContext": {}, "rawPath": 7}"#,
             "cannot be read as one",

@@ -54,7 +54,7 @@ async fn without_a_right_confirmation_nothing_is_deleted() {
     );
     let (asked, outcome) = replay(&[(200, RECORD), (200, &wrong)]).await;
     assert_eq!(asked, 2);
-    assert!(outcome.is_err_and(|reason| reason.contains("confirmed another message")));
+    assert!(outcome.is_err_and(|reason| reason.contains("confirmed a different message")));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every variable: what it is when it is not set, what it may be, and how a wrong value is reported.
+//! Tests of each environment variable: its default, its valid values, and the error for an invalid one.
 
 #![expect(
     clippy::indexing_slicing,
@@ -47,18 +47,18 @@ const QUEUES: [&str; 5] = [
     "UNROUTED_QUEUE_URL",
 ];
 
-/// What is required, and on top of it these variables.
+/// Loads the required variables and these.
 fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables: HashMap<_, _> = REQUIRED.iter().chain(variables).copied().collect();
     Config::load(|name| variables.get(name).map(|value| (*value).to_owned()))
 }
 
 #[track_caller]
-fn good(variables: &[(&str, &str)]) -> Config {
+fn load_valid(variables: &[(&str, &str)]) -> Config {
     load(variables).unwrap()
 }
 
-/// What the message says after its introduction.
+/// The errors of invalid variables.
 #[track_caller]
 fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     let message = load(variables).unwrap_err().to_string();
@@ -66,13 +66,13 @@ fn errors(variables: &[(&str, &str)]) -> Vec<String> {
     errors.split("; ").map(str::to_owned).collect()
 }
 
-/// The name of the variable that a error is about.
-fn named(error: &str) -> &str {
+/// The variable of an error.
+fn variable(error: &str) -> &str {
     error.split(' ').next().unwrap()
 }
 
 #[track_caller]
-fn check_only_problem(name: &str, value: &str, error: &str) {
+fn check_error(name: &str, value: &str, error: &str) {
     assert_eq!(
         errors(&[(name, value)]),
         [format!("{name} {error}")],
@@ -81,8 +81,8 @@ fn check_only_problem(name: &str, value: &str, error: &str) {
 }
 
 #[test]
-fn what_is_not_set_has_its_default() {
-    let config = good(&[]);
+fn unset_variables_have_defaults() {
+    let config = load_valid(&[]);
     assert_eq!(config.secret_ttl, Duration::from_secs(300));
     assert_eq!(config.queue_type, QueueType::Fifo);
     assert!(config.sources.allowed.is_empty());
@@ -102,8 +102,8 @@ fn credentials(session_token: Option<&str>) -> Credentials {
 }
 
 #[test]
-fn what_is_required_is_taken_as_it_is() {
-    let config = good(&[("AWS_SESSION_TOKEN", "a-token")]);
+fn reads_required_variables() {
+    let config = load_valid(&[("AWS_SESSION_TOKEN", "a-token")]);
     let required: HashMap<_, _> = REQUIRED.into();
     assert_eq!(config.secret_id, required["SECRET_ARN"]);
     assert_eq!(config.queue_urls.label, required["LABEL_QUEUE_URL"]);
@@ -117,16 +117,16 @@ fn what_is_required_is_taken_as_it_is() {
 }
 
 #[test]
-fn what_is_required_and_missing_is_named() {
+fn reports_missing_required_variable() {
     for (name, _) in REQUIRED {
         for blank in ["", " ", "\t\n"] {
-            check_only_problem(name, blank, "is missing");
+            check_error(name, blank, "is missing");
         }
     }
 }
 
 #[test]
-fn a_blank_variable_is_like_one_that_is_not_set() {
+fn blank_variable_counts_as_unset() {
     let optional = [
         "SECRET_TTL_SECONDS",
         "QUEUE_TYPE",
@@ -141,14 +141,14 @@ fn a_blank_variable_is_like_one_that_is_not_set() {
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     ];
     for blank in ["", "  ", "\t\n"] {
-        let config = good(&optional.map(|name| (name, blank)));
-        assert_eq!(format!("{config:?}"), format!("{:?}", good(&[])));
+        let config = load_valid(&optional.map(|name| (name, blank)));
+        assert_eq!(format!("{config:?}"), format!("{:?}", load_valid(&[])));
         assert!(config.aws.credentials == credentials(None));
     }
 }
 
 #[test]
-fn everything_that_is_missing_is_named_in_one_message() {
+fn reports_all_missing_variables_in_one_message() {
     let message = Config::load(|_| None).unwrap_err().to_string();
     for (name, _) in REQUIRED {
         assert!(
@@ -160,7 +160,7 @@ fn everything_that_is_missing_is_named_in_one_message() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_in_one_message() {
+fn reports_all_invalid_variables_in_one_message() {
     let errors = errors(&[
         ("SECRET_ARN", ""),
         ("SECRET_TTL_SECONDS", "soon"),
@@ -172,7 +172,7 @@ fn everything_that_is_wrong_is_named_in_one_message() {
         ("LOG_LEVEL", "loud"),
         ("AWS_REGION", " "),
     ]);
-    let mut names: Vec<_> = errors.iter().map(|error| named(error)).collect();
+    let mut names: Vec<_> = errors.iter().map(|error| variable(error)).collect();
     names.sort_unstable();
     let expected = [
         "ALLOWED_SOURCE_CIDRS",
@@ -189,15 +189,18 @@ fn everything_that_is_wrong_is_named_in_one_message() {
 }
 
 #[test]
-fn a_number_is_whole_and_within_its_bounds() {
+fn numbers_are_whole_and_in_range() {
     for (text, seconds) in [("1", 1), ("300", 300), (" 60 ", 60), ("86400", 86_400)] {
-        let config = good(&[("SECRET_TTL_SECONDS", text)]);
+        let config = load_valid(&[("SECRET_TTL_SECONDS", text)]);
         assert_eq!(config.secret_ttl, Duration::from_secs(seconds));
     }
     for (text, bytes) in [("1", 1024), ("256", 262_144), ("1024", 1_048_576)] {
-        assert_eq!(good(&[("INLINE_LIMIT_KIB", text)]).inline_limit, bytes);
+        assert_eq!(
+            load_valid(&[("INLINE_LIMIT_KIB", text)]).inline_limit,
+            bytes
+        );
     }
-    for wrong in [
+    for invalid in [
         "0",
         "-1",
         "86401",
@@ -208,23 +211,23 @@ fn a_number_is_whole_and_within_its_bounds() {
         "five",
         "99999999999999999999",
     ] {
-        check_only_problem(
+        check_error(
             "SECRET_TTL_SECONDS",
-            wrong,
+            invalid,
             "must be a whole number from 1 to 86400",
         );
     }
-    for wrong in ["0", "-1", "1025", "1 MiB"] {
-        check_only_problem(
+    for invalid in ["0", "-1", "1025", "1 MiB"] {
+        check_error(
             "INLINE_LIMIT_KIB",
-            wrong,
+            invalid,
             "must be a whole number from 1 to 1024",
         );
     }
 }
 
 #[test]
-fn a_word_is_one_of_those_that_are_known_in_any_case() {
+fn keywords_are_case_insensitive() {
     for (word, enforced) in [
         ("enforce", true),
         ("Enforce", true),
@@ -232,7 +235,7 @@ fn a_word_is_one_of_those_that_are_known_in_any_case() {
         ("observe", false),
     ] {
         assert_eq!(
-            good(&[("SOURCE_CHECK", word)]).sources.enforced,
+            load_valid(&[("SOURCE_CHECK", word)]).sources.enforced,
             enforced,
             "{word}"
         );
@@ -246,30 +249,39 @@ fn a_word_is_one_of_those_that_are_known_in_any_case() {
         ("INFO", Level::INFO),
         ("Debug", Level::DEBUG),
     ] {
-        assert_eq!(good(&[("LOG_LEVEL", word)]).log_level, level, "{word}");
+        assert_eq!(
+            load_valid(&[("LOG_LEVEL", word)]).log_level,
+            level,
+            "{word}"
+        );
     }
-    for wrong in ["off", "true", "enforced", "enforce,observe"] {
-        check_only_problem("SOURCE_CHECK", wrong, "must be one of: enforce, observe");
+    for invalid in ["off", "true", "enforced", "enforce,observe"] {
+        check_error("SOURCE_CHECK", invalid, "must be one of: enforce, observe");
     }
-    for wrong in ["off", "warning", "3", "labelbox_relay=info"] {
-        check_only_problem(
+    for invalid in ["off", "warning", "3", "labelbox_relay=info"] {
+        check_error(
             "LOG_LEVEL",
-            wrong,
+            invalid,
             "must be one of: error, warn, info, debug, trace",
         );
     }
 }
 
-/// A queue of each entity, of this kind.
-fn queues_ending_in(end: &str) -> Vec<(&'static str, String)> {
+/// The URLs of all queues, with this suffix.
+fn queue_urls_with_suffix(suffix: &str) -> Vec<(&'static str, String)> {
     QUEUES
         .iter()
-        .map(|name| (*name, format!("http://127.0.0.1:4566/000000000000/a{end}")))
+        .map(|name| {
+            (
+                *name,
+                format!("http://127.0.0.1:4566/000000000000/a{suffix}"),
+            )
+        })
         .collect()
 }
 
-fn load_with_queues(queue_type: &str, end: &str) -> Result<Config, ConfigError> {
-    let queues = queues_ending_in(end);
+fn load_with_queues(queue_type: &str, suffix: &str) -> Result<Config, ConfigError> {
+    let queues = queue_urls_with_suffix(suffix);
     let mut variables: Vec<_> = queues
         .iter()
         .map(|(name, url)| (*name, url.as_str()))
@@ -279,70 +291,70 @@ fn load_with_queues(queue_type: &str, end: &str) -> Result<Config, ConfigError> 
 }
 
 #[test]
-fn the_queues_are_of_the_kind_that_the_settings_say() {
-    for (word, end, queue_type) in [
+fn queue_urls_must_match_the_queue_type() {
+    for (word, suffix, queue_type) in [
         ("fifo", ".fifo", QueueType::Fifo),
         ("FIFO", ".fifo", QueueType::Fifo),
         ("", ".fifo", QueueType::Fifo),
         ("standard", "", QueueType::Standard),
         ("Standard", "-fifo", QueueType::Standard),
     ] {
-        let config = load_with_queues(word, end).unwrap();
+        let config = load_with_queues(word, suffix).unwrap();
         assert_eq!(config.queue_type, queue_type, "{word}");
     }
-    for (word, end) in [
+    for (word, suffix) in [
         ("fifo", ""),
         ("", ""),
         ("fifo", ".fifo/"),
         ("standard", ".fifo"),
     ] {
-        let message = load_with_queues(word, end).unwrap_err().to_string();
+        let message = load_with_queues(word, suffix).unwrap_err().to_string();
         for name in QUEUES {
             let error = format!("{name} must be a queue of the type in QUEUE_TYPE");
-            assert!(message.contains(&error), "{word} {end}: {message}");
+            assert!(message.contains(&error), "{word} {suffix}: {message}");
         }
     }
 }
 
 #[test]
-fn an_unknown_queue_type_is_reported() {
-    for wrong in ["lifo", "fifo.fifo", "both"] {
-        check_only_problem("QUEUE_TYPE", wrong, "must be one of: fifo, standard");
-        // Nobody can say then which kind the queues should be.
-        let message = load_with_queues(wrong, "").unwrap_err().to_string();
+fn reports_unknown_queue_type() {
+    for invalid in ["lifo", "fifo.fifo", "both"] {
+        check_error("QUEUE_TYPE", invalid, "must be one of: fifo, standard");
+        // Without a queue type, the queue URLs cannot be checked.
+        let message = load_with_queues(invalid, "").unwrap_err().to_string();
         assert!(!message.contains("_QUEUE_URL"), "{message}");
     }
 }
 
 #[test]
-fn a_queue_is_given_by_its_url() {
+fn reports_invalid_queue_url() {
     for name in QUEUES {
-        for wrong in [
+        for invalid in [
             "label.fifo",
             "arn:aws:sqs:eu-central-1:123456789012:label.fifo",
             "ftp://example.com/label.fifo",
             "//example.com/label.fifo",
         ] {
-            check_only_problem(name, wrong, "must be the URL of a queue");
+            check_error(name, invalid, "must be the URL of a queue");
         }
     }
 }
 
 #[test]
-fn an_endpoint_is_given_by_its_url() {
+fn reports_invalid_endpoint_url() {
     for name in [
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_SQS",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     ] {
-        for wrong in ["127.0.0.1:4566", "localhost", "http://", "ftp://127.0.0.1"] {
-            check_only_problem(name, wrong, "must be a URL");
+        for invalid in ["127.0.0.1:4566", "localhost", "http://", "ftp://127.0.0.1"] {
+            check_error(name, invalid, "must be a URL");
         }
     }
 }
 
 #[test]
-fn model_names_are_separated_by_commas() {
+fn model_names_are_comma_separated() {
     for (text, names) in [
         ("ner", vec!["ner"]),
         (
@@ -351,14 +363,16 @@ fn model_names_are_separated_by_commas() {
         ),
         (",", vec![]),
     ] {
-        assert_eq!(good(&[("TRAINING_MODELS", text)]).training_models, names);
+        assert_eq!(
+            load_valid(&[("TRAINING_MODELS", text)]).training_models,
+            names
+        );
     }
 }
 
-/// Whether a delivery from `address` is let in where `networks` are allowed.
 #[track_caller]
 fn check_source(networks: &str, address: &str, is_allowed: bool) {
-    let sources = good(&[("ALLOWED_SOURCE_CIDRS", networks)]).sources;
+    let sources = load_valid(&[("ALLOWED_SOURCE_CIDRS", networks)]).sources;
     let address: IpAddr = address.parse().unwrap();
     assert_eq!(
         sources.allow(Some(address)),
@@ -368,7 +382,7 @@ fn check_source(networks: &str, address: &str, is_allowed: bool) {
 }
 
 #[test]
-fn only_listed_addresses_are_allowed() {
+fn allows_only_addresses_in_the_networks() {
     let labelbox = "35.223.142.181/32, 34.135.127.45/32";
     let cases = [
         (labelbox, "35.223.142.181", true),
@@ -390,7 +404,7 @@ fn only_listed_addresses_are_allowed() {
         ("2001:db8::/32", "2001:db9::1", false),
         ("2001:db8::1", "2001:db8::1", true),
         ("2001:db8::1", "2001:db8::2", false),
-        // An IPv4 sender as a dual-stack listener sees it.
+        // IPv4-mapped IPv6 addresses.
         ("192.0.2.0/24", "::ffff:192.0.2.1", true),
         ("192.0.2.0/24", "::ffff:192.0.3.1", false),
         ("::ffff:192.0.2.1", "192.0.2.1", true),
@@ -408,22 +422,22 @@ fn only_listed_addresses_are_allowed() {
 }
 
 #[test]
-fn an_empty_list_allows_any_address() {
+fn empty_list_allows_any_address() {
     for address in ["203.0.113.9", "2001:db8::1"] {
         check_source("", address, true);
     }
 }
 
 #[test]
-fn an_address_that_is_not_known_is_in_no_list_but_the_empty_one() {
-    assert!(good(&[]).sources.allow(None));
-    let listed = good(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0,::/0")]);
-    assert!(!listed.sources.allow(None));
+fn only_empty_list_allows_unknown_address() {
+    assert!(load_valid(&[]).sources.allow(None));
+    let all_networks = load_valid(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0,::/0")]);
+    assert!(!all_networks.sources.allow(None));
 }
 
 #[test]
-fn a_list_with_anything_but_networks_is_reported() {
-    for wrong in [
+fn reports_invalid_network() {
+    for invalid in [
         "everywhere",
         "192.0.2.0/33",
         "192.0.2.256",
@@ -439,16 +453,16 @@ fn a_list_with_anything_but_networks_is_reported() {
         ",",
         " , ,",
     ] {
-        check_only_problem(
+        check_error(
             "ALLOWED_SOURCE_CIDRS",
-            wrong,
+            invalid,
             "must be a comma-separated list of networks such as 192.0.2.0/24",
         );
     }
 }
 
 #[test]
-fn an_endpoint_of_one_service_comes_before_that_of_all() {
+fn endpoint_of_a_service_takes_precedence() {
     let all = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
     let sqs = ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1");
     let secrets = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:2");
@@ -467,7 +481,7 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
         ),
     ];
     for (variables, expected) in cases {
-        let aws = good(&variables).aws;
+        let aws = load_valid(&variables).aws;
         let endpoints = [
             aws.sqs_endpoint.as_deref(),
             aws.secrets_manager_endpoint.as_deref(),
@@ -480,13 +494,13 @@ fn an_endpoint_of_one_service_comes_before_that_of_all() {
 }
 
 #[test]
-fn no_credential_shows_in_debug_output_or_in_a_problem() {
+fn debug_and_errors_do_not_contain_credentials() {
     let credentials = [
         ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEYID"),
         ("AWS_SECRET_ACCESS_KEY", "correct-horse"),
         ("AWS_SESSION_TOKEN", "battery-staple"),
     ];
-    let config = good(&credentials);
+    let config = load_valid(&credentials);
     let texts = [
         format!("{config:?}"),
         format!("{config:#?}"),
@@ -502,29 +516,29 @@ fn no_credential_shows_in_debug_output_or_in_a_problem() {
 }
 
 #[test]
-fn a_problem_does_not_repeat_the_value() {
-    for (name, wrong) in [
+fn errors_do_not_contain_the_value() {
+    for (name, invalid) in [
         ("LABEL_QUEUE_URL", "hunter2"),
         ("LOG_LEVEL", "hunter2"),
         ("SECRET_TTL_SECONDS", "hunter2"),
         ("ALLOWED_SOURCE_CIDRS", "hunter2"),
     ] {
-        let errors = errors(&[(name, wrong)]);
+        let errors = errors(&[(name, invalid)]);
         assert!(!errors.concat().contains("hunter2"), "{errors:?}");
     }
 }
 
 #[test]
-fn metrics_have_a_namespace_that_cloudwatch_takes() {
+fn accepts_only_namespaces_that_cloudwatch_accepts() {
     for namespace in ["LabelboxRelay/mine", "a", "A.b-c_d/e#f:g"] {
-        let config = good(&[("METRICS_NAMESPACE", namespace)]);
+        let config = load_valid(&[("METRICS_NAMESPACE", namespace)]);
         assert_eq!(config.metrics_namespace, namespace);
     }
     assert_eq!(
-        good(&[("METRICS_NAMESPACE", " ")]).metrics_namespace,
+        load_valid(&[("METRICS_NAMESPACE", " ")]).metrics_namespace,
         "LabelboxRelay"
     );
-    for wrong in [
+    for invalid in [
         "two words",
         ":mine",
         "AWS/Lambda",
@@ -532,7 +546,7 @@ fn metrics_have_a_namespace_that_cloudwatch_takes() {
         &"x".repeat(256),
     ] {
         let error = "must be a namespace for metrics, such as LabelboxRelay/mine";
-        check_only_problem("METRICS_NAMESPACE", wrong, error);
+        check_error("METRICS_NAMESPACE", invalid, error);
     }
 }
 
@@ -557,7 +571,7 @@ fn rejects_fips_dual_stack_and_proxies() {
             "{error}"
         );
     }
-    good(&[
+    load_valid(&[
         ("AWS_USE_FIPS_ENDPOINT", "False"),
         ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
         ("HTTPS_PROXY", ""),

@@ -1,12 +1,14 @@
+//! Tests of the time limits of the stages, on a paused clock.
+
 #![expect(
     clippy::disallowed_methods,
-    reason = "on a paused clock, time is what the test makes of it"
+    reason = "the test controls the paused clock"
 )]
 
 use super::*;
 use std::future::pending;
 
-/// How long each stage may take if nothing before it takes any time.
+/// The time limit of each stage if the stages before it take no time.
 async fn limits(remaining: Option<Duration>) -> [Duration; 4] {
     let start = Instant::now();
     let deadlines = Deadlines::starting_now(remaining);
@@ -24,7 +26,7 @@ async fn limits(remaining: Option<Duration>) -> [Duration; 4] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_stage_leaves_time_for_those_after_it() {
+async fn each_stage_leaves_time_for_later_stages() {
     let start = Instant::now();
     let limits = limits(None).await;
     assert!(limits.is_sorted_by(|a, b| a < b), "{limits:?}");
@@ -34,7 +36,7 @@ async fn each_stage_leaves_time_for_those_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lambdas_deadline_shortens_every_stage_and_extends_none() {
+async fn lambda_deadline_shortens_every_stage_and_extends_none() {
     let default = limits(None).await;
     let near = limits(Some(Duration::from_millis(4500))).await;
     assert_eq!(near, default.map(|limit| limit / 2));

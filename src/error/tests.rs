@@ -1,32 +1,32 @@
-//! How a failure reads in the log.
+//! Tests of error chains.
 
 use super::error_chain;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-struct Cause {
+struct TestError {
     text: &'static str,
     source: Option<Box<Self>>,
 }
 
 #[test]
-fn a_chain_names_every_cause_from_the_outside_in() {
-    let cause = |text, source: Option<Cause>| Cause {
+fn joins_all_causes_and_omits_repetitions() {
+    let error = |text, source: Option<TestError>| TestError {
         text,
         source: source.map(Box::new),
     };
-    assert_eq!(error_chain(&cause("alone", None)), "alone");
-    let three = cause(
+    assert_eq!(error_chain(&error("alone", None)), "alone");
+    let chain = error(
         "service error",
-        Some(cause("refused", Some(cause("key is disabled", None)))),
+        Some(error("access denied", Some(error("key is disabled", None)))),
     );
     assert_eq!(
-        error_chain(&three),
-        "service error: refused: key is disabled"
+        error_chain(&chain),
+        "service error: access denied: key is disabled"
     );
-    let repeated = cause(
+    let repeated = error(
         "service error",
-        Some(cause("refused", Some(cause("refused", None)))),
+        Some(error("access denied", Some(error("access denied", None)))),
     );
-    assert_eq!(error_chain(&repeated), "service error: refused");
+    assert_eq!(error_chain(&repeated), "service error: access denied");
 }

@@ -1,4 +1,4 @@
-//! The tables of the contract, both body shapes, and bodies that are odd in every way.
+//! Tests of routing by topic, of v1 and v2 bodies, and of malformed bodies.
 
 #![expect(
     clippy::unwrap_used,
@@ -31,16 +31,16 @@ fn read(topic: &str, body: impl ToString) -> Event {
 #[track_caller]
 fn check(topic: &str, body: impl ToString, expected: (Option<&str>, Option<&str>, Option<&str>)) {
     let event = read(topic, body);
-    let found = (
+    let actual = (
         event.entity_id.as_deref(),
         event.project_id.as_deref(),
         event.occurred_at.as_deref(),
     );
-    assert_eq!(found, expected);
+    assert_eq!(actual, expected);
 }
 
 #[test]
-fn the_topic_decides_the_entity() {
+fn topic_determines_the_entity() {
     let table = [
         ("LABEL_CREATED", "label", None),
         ("LABEL_UPDATED", "label", None),
@@ -57,24 +57,24 @@ fn the_topic_decides_the_entity() {
         ("MOVED", "unrouted", Some("unknown_topic")),
         ("REMOVE", "unrouted", Some("unknown_topic")),
         ("ISSUE_CREATED", "unrouted", Some("unknown_topic")),
-        // Only Labelbox's call for a training run is one; a header can claim anything.
+        // This topic is only for requests to the training route.
         ("MODEL_RUN_CREATED", "unrouted", Some("unknown_topic")),
     ];
     for (topic, entity, reason) in table {
         let event = read(topic, "{}");
         assert_eq!(event.entity.name(), entity, "{topic}");
-        let found = if let Entity::Unrouted(reason) = event.entity {
+        let actual = if let Entity::Unrouted(reason) = event.entity {
             Some(reason.name())
         } else {
             None
         };
-        assert_eq!(found, reason, "{topic}");
+        assert_eq!(actual, reason, "{topic}");
         assert_eq!(event.topic, Some(topic.to_ascii_uppercase()));
     }
 }
 
 #[test]
-fn no_topic_is_a_reason_of_its_own() {
+fn event_without_topic_is_unrouted() {
     let event = Event::of_webhook(&verified(b"{}"), None);
     assert_eq!(
         (event.entity, event.topic),
@@ -83,7 +83,7 @@ fn no_topic_is_a_reason_of_its_own() {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_is_unreadable() {
+fn body_that_is_not_a_json_object_is_unreadable() {
     for body in [
         "",
         " ",
@@ -115,9 +115,9 @@ fn a_body_that_is_no_json_object_is_unreadable() {
 }
 
 #[test]
-fn an_unusable_topic_is_the_reason_even_when_the_body_is_unreadable_too() {
+fn reason_of_the_topic_takes_precedence_over_an_unreadable_body() {
     assert_eq!(
-        read("NEW_THING", "[]").entity,
+        read("UNKNOWN", "[]").entity,
         Entity::Unrouted(Reason::UnknownTopic)
     );
     assert_eq!(
@@ -127,10 +127,10 @@ fn an_unusable_topic_is_the_reason_even_when_the_body_is_unreadable_too() {
 }
 
 #[test]
-fn a_v1_label_is_read() {
+fn reads_v1_label() {
     let body = json!({
         "id": "label1", "createdAt": "2021-03-17T13:51:59Z", "updatedAt": "2021-03-17T14:00:00.123Z",
-        "label": "{\"id\":\"not this\"}", "project": {"id": "project1", "name": "x"},
+        "label": "{\"id\":\"other\"}", "project": {"id": "project1", "name": "x"},
         "dataRow": {"id": "row1"}, "dataset": {"id": "set1"}, "user": {"id": "user1"},
     });
     check(
@@ -145,7 +145,7 @@ fn a_v1_label_is_read() {
 }
 
 #[test]
-fn reads_a_body_after_its_byte_order_mark() {
+fn reads_body_after_a_byte_order_mark() {
     check(
         "LABEL_CREATED",
         "\u{feff}{\"id\":\"label1\"}",
@@ -153,7 +153,8 @@ fn reads_a_body_after_its_byte_order_mark() {
     );
 }
 
-/// Times as Labelbox's export reference has them: `created_at` and `updated_at` of a data row are those of its import.
+/// A v2 body with times as in Labelbox's export reference: `created_at` and `updated_at` of a data row are those of its
+/// import.
 fn v2(labels: usize) -> serde_json::Value {
     let label = |number| {
         json!({"label_kind": "Default", "id": format!("label{number}"), "label_details": {
@@ -180,7 +181,7 @@ fn v2(labels: usize) -> serde_json::Value {
 }
 
 #[test]
-fn a_v2_body_is_about_its_data_row_however_many_labels_it_has() {
+fn v2_event_is_about_its_data_row_for_any_number_of_labels() {
     let expected = (
         Some("row1"),
         Some("project1"),
@@ -194,22 +195,22 @@ fn a_v2_body_is_about_its_data_row_however_many_labels_it_has() {
 }
 
 #[test]
-fn a_v2_body_without_last_activity_has_the_newest_time_under_projects() {
+fn v2_event_without_last_activity_has_the_newest_time_of_its_projects() {
     let check_time = |body: &serde_json::Value, expected| {
         let event = read("LABEL_UPDATED", body);
         assert_eq!(event.occurred_at.as_deref(), expected);
     };
     let mut body = v2(2);
-    for odd in [json!(null), json!("soon"), json!(5)] {
+    for invalid in [json!(null), json!("soon"), json!(5)] {
         *body
             .pointer_mut("/data_row/details/last_activity_at")
-            .unwrap() = odd;
+            .unwrap() = invalid;
         check_time(&body, Some("2023-03-15T14:47:01.007Z"));
     }
     let project = body.pointer_mut("/projects/project1").unwrap();
     project["project_details"] = json!({});
     check_time(&body, Some("2023-03-15T14:46:58.000Z"));
-    // Each of a label's times counts, and those of the labels of every project.
+    // All times of a label count, and those of the labels of all projects.
     for name in ["created_at", "updated_at", "content_last_updated_at"] {
         let mut body = body.clone();
         let projects = body["projects"].as_object_mut().unwrap();
@@ -222,7 +223,7 @@ fn a_v2_body_without_last_activity_has_the_newest_time_under_projects() {
 }
 
 #[test]
-fn a_body_s_own_id_and_times_come_first() {
+fn own_id_and_times_of_a_body_take_precedence() {
     let mut body = v2(1);
     body["id"] = json!("own");
     body["createdAt"] = json!("2020-01-01T00:00:00Z");
@@ -243,7 +244,7 @@ fn a_body_s_own_id_and_times_come_first() {
 }
 
 #[test]
-fn several_projects_are_no_project() {
+fn event_of_several_projects_has_no_project_id() {
     let mut body = v2(1);
     let projects = body["projects"].as_object_mut().unwrap();
     projects.insert("project2".to_owned(), json!(5));
@@ -252,7 +253,7 @@ fn several_projects_are_no_project() {
 }
 
 #[test]
-fn reviews_and_workflow_events_have_second_choices() {
+fn reviews_and_workflow_events_have_fallback_ids() {
     check(
         "REVIEW_CREATED",
         json!({"id": "review1", "label": {"id": "label1"}}),
@@ -283,22 +284,23 @@ fn reviews_and_workflow_events_have_second_choices() {
         json!({"data_row": {"id": "row1"}}),
         (Some("row1"), None, None),
     );
-    // A label is never known by its data row in a v1 body.
+    // In a v1 body, the data row is not a fallback for the id of a label.
     check(
         "LABEL_CREATED",
         json!({"dataRow": {"id": "row1"}}),
         (None, None, None),
     );
     check(
-        "NEW_THING",
+        "UNKNOWN",
         json!({"id": "x", "project": {"id": "p"}, "updatedAt": "2021-03-17T13:51:59Z"}),
         (None, Some("p"), Some("2021-03-17T13:51:59.000Z")),
     );
 }
 
 #[test]
-fn a_model_run_is_read() {
-    let body = json!({"id": "not this", "modelId": "model1", "modelRunId": "not-a-uuid", "modelType": "ner"});
+fn reads_model_run() {
+    let body =
+        json!({"id": "other", "modelId": "model1", "modelRunId": "not-a-uuid", "modelType": "ner"});
     let event = Event::of_model_run(&verified(body.to_string().as_bytes()));
     assert_eq!(event.entity, Entity::ModelRun);
     assert_eq!(event.entity_id.as_deref(), Some("not-a-uuid"));
@@ -306,7 +308,7 @@ fn a_model_run_is_read() {
 }
 
 #[test]
-fn times_become_utc_with_milliseconds() {
+fn converts_times_to_utc_with_milliseconds() {
     let table = [
         ("2021-03-17T13:51:59Z", Some("2021-03-17T13:51:59.000Z")),
         ("2021-03-17T13:51:59.1Z", Some("2021-03-17T13:51:59.100Z")),
@@ -338,19 +340,19 @@ fn times_become_utc_with_milliseconds() {
         ("2021-03-17/13:51:59Z", None),
         ("2021-03-17T13:51:59", None),
     ];
-    for (written, expected) in table {
+    for (time, expected) in table {
         assert_eq!(
-            read("LABEL_CREATED", json!({"updatedAt": written}))
+            read("LABEL_CREATED", json!({"updatedAt": time}))
                 .occurred_at
                 .as_deref(),
             expected,
-            "{written}"
+            "{time}"
         );
     }
 }
 
 #[test]
-fn the_next_time_counts_where_one_is_none() {
+fn ignores_invalid_time_if_there_is_another() {
     let created = "2021-03-17T13:51:59Z";
     for updated in [
         json!(null),
@@ -368,12 +370,12 @@ fn the_next_time_counts_where_one_is_none() {
     }
 }
 
-/// Fields whose value belongs to be a text.
-const TEXTS: [&str; 4] = ["id", "label", "updatedAt", "createdAt"];
-/// Fields whose value belongs to be an object.
+/// Fields that must be strings.
+const STRINGS: [&str; 4] = ["id", "label", "updatedAt", "createdAt"];
+/// Fields that must be objects.
 const OBJECTS: [&str; 4] = ["dataRow", "project", "data_row", "projects"];
-/// Values that are neither a text nor an object with an id.
-const ODD: [&str; 10] = [
+/// Values that are neither a string with content nor an object with an id.
+const INVALID: [&str; 10] = [
     "null",
     "true",
     "5",
@@ -387,40 +389,40 @@ const ODD: [&str; 10] = [
 ];
 
 #[test]
-fn fields_of_other_types_count_as_not_there() {
-    let check_field = |field: &str, odd: &str| {
-        let body = format!(r#"{{"{field}":{odd},"modelRunId":"x"}}"#);
+fn ignores_fields_of_the_wrong_type() {
+    let check_field = |field: &str, value: &str| {
+        let body = format!(r#"{{"{field}":{value},"modelRunId":"x"}}"#);
         check("REVIEW_CREATED", &body, (None, None, None));
     };
-    for odd in ODD {
-        TEXTS
+    for invalid in INVALID {
+        STRINGS
             .iter()
             .chain(&OBJECTS)
-            .for_each(|field| check_field(field, odd));
+            .for_each(|field| check_field(field, invalid));
     }
-    TEXTS
+    STRINGS
         .iter()
         .for_each(|field| check_field(field, r#""\ud800""#));
-    for odd in ODD {
+    for invalid in INVALID {
         check(
             "LABEL_CREATED",
-            format!(r#"{{"projects":{{"p":{odd}}}}}"#),
+            format!(r#"{{"projects":{{"p":{invalid}}}}}"#),
             (None, Some("p"), None),
         );
         check(
             "LABEL_CREATED",
-            format!(r#"{{"data_row":{{"id":{odd},"details":{odd}}}}}"#),
+            format!(r#"{{"data_row":{{"id":{invalid},"details":{invalid}}}}}"#),
             (None, None, None),
         );
     }
 }
 
 #[test]
-fn labels_that_are_no_list_have_no_times_and_hide_no_others() {
+fn ignores_labels_that_are_not_a_list() {
     let label = r#"{"label_details":{"updated_at":"2023-03-15T14:46:58Z"}}"#;
-    for odd in ["null", "5", r#""x""#, "{}", &format!(r#"{{"0":{label}}}"#)] {
+    for invalid in ["null", "5", r#""x""#, "{}", &format!(r#"{{"0":{label}}}"#)] {
         let projects = format!(
-            r#"{{"a":{{"labels":{odd}}},"b":{{"labels":[{label}]}},"c":{{"labels":{odd}}}}}"#
+            r#"{{"a":{{"labels":{invalid}}},"b":{{"labels":[{label}]}},"c":{{"labels":{invalid}}}}}"#
         );
         check(
             "LABEL_CREATED",
@@ -429,31 +431,31 @@ fn labels_that_are_no_list_have_no_times_and_hide_no_others() {
         );
         check(
             "LABEL_CREATED",
-            format!(r#"{{"projects":{{"a":{{"labels":{odd}}}}}}}"#),
+            format!(r#"{{"projects":{{"a":{{"labels":{invalid}}}}}}}"#),
             (None, Some("a"), None),
         );
     }
 }
 
 #[test]
-fn lone_surrogates_and_huge_numbers_do_not_matter() {
-    for odd in [r#""\ud800""#, "1e999"] {
+fn ignores_lone_surrogates_and_huge_numbers() {
+    for invalid in [r#""\ud800""#, "1e999"] {
         for field in [
             "label", "other", "project", "data_row", "dataRow", "projects",
         ] {
-            let body = format!(r#"{{"id":"x","{field}":{odd}}}"#);
+            let body = format!(r#"{{"id":"x","{field}":{invalid}}}"#);
             check("LABEL_CREATED", body, (Some("x"), None, None));
         }
         check(
             "LABEL_CREATED",
-            format!(r#"{{"id":{odd}}}"#),
+            format!(r#"{{"id":{invalid}}}"#),
             (None, None, None),
         );
     }
 }
 
 #[test]
-fn the_last_of_two_fields_counts() {
+fn last_of_duplicate_fields_counts() {
     check(
         "LABEL_CREATED",
         r#"{"id":"first","id":"last"}"#,
@@ -467,7 +469,7 @@ fn the_last_of_two_fields_counts() {
 }
 
 #[test]
-fn a_project_that_occurs_twice_is_one_project_with_the_times_of_both() {
+fn merges_duplicate_project_keys() {
     let project = |key, second| {
         format!(
             r#""{key}":{{"labels":[{{"label_details":{{"updated_at":"2023-03-15T14:46:{second}Z"}}}}]}}"#
@@ -482,25 +484,25 @@ fn a_project_that_occurs_twice_is_one_project_with_the_times_of_both() {
 }
 
 #[test]
-fn a_key_that_is_no_text_counts_as_not_there() {
-    let odd = r#""\ud800":"#;
+fn ignores_keys_with_lone_surrogates() {
+    let invalid = r#""\ud800":"#;
     for body in [
-        format!(r#"{{{odd}1,"id":"x"}}"#),
-        format!(r#"{{"id":"x","project":{{{odd}[]}}}}"#),
-        format!(r#"{{"projects":{{{odd}{{"labels":[{{"id":"y"}}]}}}},"id":"x"}}"#),
-        format!(r#"{{"id":"x","data_row":{{"details":{{{odd}{{}}}}}}}}"#),
+        format!(r#"{{{invalid}1,"id":"x"}}"#),
+        format!(r#"{{"id":"x","project":{{{invalid}[]}}}}"#),
+        format!(r#"{{"projects":{{{invalid}{{"labels":[{{"id":"y"}}]}}}},"id":"x"}}"#),
+        format!(r#"{{"id":"x","data_row":{{"details":{{{invalid}{{}}}}}}}}"#),
     ] {
         check("LABEL_CREATED", body, (Some("x"), None, None));
     }
     check(
         "LABEL_CREATED",
-        format!(r#"{{"projects":{{"p":{{"labels":{{{odd}1}}}}}},"id":"x"}}"#),
+        format!(r#"{{"projects":{{"p":{{"labels":{{{invalid}1}}}}}},"id":"x"}}"#),
         (Some("x"), Some("p"), None),
     );
 }
 
 #[test]
-fn an_empty_name_is_no_project_s_id() {
+fn ignores_empty_project_key() {
     check(
         "LABEL_CREATED",
         r#"{"projects":{"":{}}}"#,
@@ -509,7 +511,7 @@ fn an_empty_name_is_no_project_s_id() {
 }
 
 #[test]
-fn escapes_in_names_and_values_are_read() {
+fn decodes_escapes_in_keys_and_values() {
     check(
         "LABEL_CREATED",
         r#"{"\u0069d":"caf\u00e9"}"#,
@@ -523,7 +525,7 @@ fn escapes_in_names_and_values_are_read() {
 }
 
 #[test]
-fn depth_does_not_matter() {
+fn reads_deeply_nested_body() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     check(
         "LABEL_CREATED",
@@ -544,13 +546,13 @@ fn depth_does_not_matter() {
 
 proptest! {
     #[test]
-    fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..300), topic in prop::option::of(".*")) {
+    fn never_panics(body in prop::collection::vec(any::<u8>(), 0..300), topic in prop::option::of(".*")) {
         Event::of_webhook(&verified(&body), topic.as_deref());
         Event::of_model_run(&verified(&body));
     }
 
     #[test]
-    fn a_known_id_is_found_among_any_fields(
+    fn finds_id_among_any_other_fields(
         before in ".*",
         after in prop::collection::vec(any::<(String, f64)>(), 0..5),
         id in "[a-z0-9]{25}",

@@ -1,4 +1,4 @@
-//! What a message is made of, against answers computed elsewhere (Python's hashlib, moto) and the rules of SQS.
+//! Tests of messages. Python's hashlib computed the expected ids, moto the expected checksums.
 
 #![expect(
     clippy::indexing_slicing,
@@ -28,7 +28,6 @@ const PAYLOAD_ID: Uuid = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0
 /// 1 MiB, the limit of SQS.
 const LIMIT: usize = 1_048_576;
 
-/// A body with a real signature, as there is no other way to get it verified.
 fn verified(body: &[u8]) -> Verified {
     let secret = "example_secret";
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
@@ -41,7 +40,7 @@ fn verified(body: &[u8]) -> Verified {
         .unwrap()
 }
 
-/// A delivery to `/webhooks/labelbox`, all of it optional but the body.
+/// A delivery to `/webhooks/labelbox`.
 #[derive(Clone, Copy)]
 struct Delivery<'a> {
     body: &'a [u8],
@@ -62,13 +61,13 @@ fn delivery(body: &str) -> Delivery<'_> {
 }
 
 impl Delivery<'_> {
-    fn compose(&self) -> (Message, Option<Payload>) {
+    fn build(&self) -> (Message, Option<Payload>) {
         let verified = verified(self.body);
         let event = Event::of_webhook(&verified, self.topic);
-        self.compose_event(verified, event, Some("labelbox"))
+        self.build_from_event(verified, event, Some("labelbox"))
     }
 
-    fn compose_event(
+    fn build_from_event(
         &self,
         verified: Verified,
         event: Event,
@@ -95,17 +94,17 @@ impl Delivery<'_> {
         )
     }
 
-    /// The message, which goes inline.
+    /// Builds a message with an inline body.
     #[track_caller]
     fn message(&self) -> Message {
-        let (message, payload) = self.compose();
+        let (message, payload) = self.build();
         assert_eq!(payload, None);
         message
     }
 
-    /// Why the body goes to the bucket, if it does.
-    fn reason(&self) -> Option<OffloadReason> {
-        self.compose().1.map(|payload| payload.reason)
+    /// Why the body is offloaded, or `None` if it is inline.
+    fn offload_reason(&self) -> Option<OffloadReason> {
+        self.build().1.map(|payload| payload.reason)
     }
 }
 
@@ -116,10 +115,10 @@ fn model_run(body: &str) -> Message {
         delivery_id: None,
         ..delivery(body)
     };
-    without_headers.compose_event(verified, event, None).0
+    without_headers.build_from_event(verified, event, None).0
 }
 
-/// Names and values, as SQS keeps them: in no order.
+/// Attribute values by name.
 fn attributes(message: &Message) -> BTreeMap<&str, &str> {
     let attributes: BTreeMap<_, _> = message
         .attributes
@@ -129,13 +128,13 @@ fn attributes(message: &Message) -> BTreeMap<&str, &str> {
     assert_eq!(
         attributes.len(),
         message.attributes.len(),
-        "a name twice: {message:?}"
+        "duplicate attribute: {message:?}"
     );
     attributes
 }
 
 #[test]
-fn a_label_has_every_attribute_of_the_contract() {
+fn label_has_all_attributes() {
     let message = delivery(LABEL).message();
     assert_eq!(message.entity, Entity::Label);
     assert_eq!(
@@ -158,14 +157,14 @@ fn a_label_has_every_attribute_of_the_contract() {
 }
 
 #[test]
-fn an_attribute_can_be_asked_for_by_its_name() {
+fn returns_attribute_by_name() {
     let message = delivery(LABEL).message();
     assert_eq!(message.attribute("entity"), Some("label"));
     assert_eq!(message.attribute("reason"), None);
     assert_eq!(message.attribute("Entity"), None);
 }
 
-/// The four attributes that every message has are added to `others`.
+/// Checks the names of the attributes. The four that every webhook message has are added to `others`.
 #[track_caller]
 fn check_names(message: &Message, others: &[&str]) {
     let expected: BTreeSet<_> = ["entity", "webhook", "received_at", "dedup_id"]
@@ -178,7 +177,7 @@ fn check_names(message: &Message, others: &[&str]) {
 }
 
 #[test]
-fn what_is_not_known_is_left_out() {
+fn omits_unknown_attributes() {
     let all = delivery(LABEL);
     let no_ids = Delivery {
         body: br#"{"updatedAt":"2021-03-17T13:51:59Z"}"#,
@@ -213,7 +212,7 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
-fn a_training_run_has_a_topic_but_no_webhook() {
+fn training_run_has_a_topic_but_no_webhook() {
     assert_eq!(
         attributes(&model_run(RUN)),
         BTreeMap::from([
@@ -259,19 +258,19 @@ fn only_unrouted_messages_have_a_reason() {
 }
 
 #[test]
-fn the_fullest_messages_leave_room_for_a_tenth_attribute() {
+fn messages_with_all_attributes_have_fewer_than_ten() {
     let unrouted = Delivery {
         topic: Some("PROJECT_CREATED"),
         ..delivery(LABEL)
     };
-    for fullest in [delivery(LABEL), unrouted] {
-        // SQS takes ten, and ExtendedPayloadSize is one of them.
-        assert!(fullest.message().attributes.len() < 10);
+    for delivery in [delivery(LABEL), unrouted] {
+        // The limit of SQS is ten, including ExtendedPayloadSize.
+        assert!(delivery.message().attributes.len() < 10);
     }
 }
 
 #[test]
-fn the_topic_goes_out_in_upper_case() {
+fn converts_topic_to_upper_case() {
     let message = Delivery {
         topic: Some("label_Updated"),
         ..delivery(LABEL)
@@ -281,7 +280,7 @@ fn the_topic_goes_out_in_upper_case() {
 }
 
 #[test]
-fn the_body_is_the_signed_bytes_unchanged() {
+fn body_is_unchanged() {
     let bodies = [
         LABEL,
         " {\t\"id\" :\r\n1 , \"id\": \"\\u00e9\\/\" } \n",
@@ -296,7 +295,7 @@ fn the_body_is_the_signed_bytes_unchanged() {
 }
 
 #[test]
-fn the_trace_is_passed_through() {
+fn message_has_the_trace_of_the_request() {
     assert_eq!(
         delivery(LABEL).message().trace.as_deref(),
         Some("Root=1-5759e988-bd862e3fe1be46a994272793")
@@ -319,22 +318,22 @@ fn the_trace_is_passed_through() {
     assert_eq!(message.trace, None);
 }
 
-/// The expected ids are `hashlib.sha256` of what the contract says, in Python.
+/// Python's `hashlib.sha256` computed the expected ids.
 #[test]
-fn the_dedup_id_is_what_the_contract_says() {
+fn dedup_id_is_the_hash_of_webhook_topic_discriminator_and_body() {
     let other = "ckmdi74ew57lq063553kuzekr";
     let time = r#"{"createdAt":"2021-03-17T13:51:59Z"}"#;
     let no_time = r#"{"updatedAt":"yesterday"}"#;
     #[rustfmt::skip]
     let cases = [
-        // A label with a time: the same state is the same event, whatever delivers it.
+        // A label with a time: the delivery id does not matter.
         (LABEL, Some("LABEL_UPDATED"), Some(DELIVERY), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
         (LABEL, Some("LABEL_UPDATED"), Some(other), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
         (LABEL, Some("LABEL_UPDATED"), None, "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
         (LABEL, Some("label_updated"), Some(DELIVERY), "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
         (LABEL, Some("LABEL_CREATED"), Some(DELIVERY), "07c4e98ac2e7f44ec8152cf81749f92e00c7893a3d0839b1991c2d5f06938796"),
         (time, Some("LABEL_CREATED"), Some(DELIVERY), "27b1da2b6ec758ed38ff09afbbca34c82366ef44e7151e35fa885697ddfa3114"),
-        // Any other event: the delivery tells it apart, even with a time.
+        // Any other event: the delivery id is the discriminator, even with a time.
         (LABEL, Some("WORKFLOW_ACTION"), Some(DELIVERY), "72271d561a35911ea4ea2a728c0e6ce8e60581b08f3dc720dba98fe217e8ea2c"),
         (LABEL, Some("REVIEW_UPDATED"), Some(DELIVERY), "35bf7d9d0f7c1268b6a4bfd55eb06b83889e86f4d5ed1b6c496650e05340d6c8"),
         (LABEL, None, Some(DELIVERY), "55ab83e59d9c0937b06eb73b94fdca8430b91d3ab2836a21dd17cced089a800c"),
@@ -343,7 +342,7 @@ fn the_dedup_id_is_what_the_contract_says() {
         (MOVE, Some("MOVE"), Some(other), "36da18c6642dc1f913069f03ac86987137dd0ba550e638e23172af4588955a83"),
         (no_time, Some("LABEL_UPDATED"), Some(DELIVERY), "cbd128651e7437885ec28debee266aaf7a31cfe56fd0744d292f15b5fc3ddbce"),
         ("[1]", Some("LABEL_UPDATED"), Some(DELIVERY), "a45e365d561d85700ec3744ba8ee571d0da30de00ffaec9c3cd436a86070c90a"),
-        // Without a delivery id, the invocation does.
+        // Without a delivery id, the discriminator is the request id.
         (MOVE, Some("MOVE"), None, "a55aa9caa0cc115d0d8464b9d6c09c79d1138cb5ea5e060e1f0c982d0d7a52f6"),
         (MOVE, None, None, "e701396b345e60ec4722a209a95be6cf1b2895fd202981d4d45655b681b4a1f6"),
         (no_time, Some("LABEL_UPDATED"), None, "a298b4ad3f8b09def5c9f3c825749346ea3a519e30ad37b2978c8bd11bde92c3"),
@@ -369,7 +368,7 @@ fn the_dedup_id_is_what_the_contract_says() {
 }
 
 #[test]
-fn each_request_for_a_training_run_is_an_event_of_its_own() {
+fn dedup_id_of_a_training_run_depends_on_the_invocation() {
     let body = r#"{"modelId":"m","modelRunId":"r","modelType":"ner"}"#;
     let dedup_id = model_run(body).dedup_id;
     assert_eq!(
@@ -378,27 +377,27 @@ fn each_request_for_a_training_run_is_an_event_of_its_own() {
     );
 }
 
-/// Each part of the input ends where it ends: what moves from one part to the next makes another event.
+/// If bytes move from one part of the input to the next, the id is different.
 #[test]
-fn parts_of_the_dedup_id_cannot_be_shifted() {
-    let of = |webhook, delivery_id, body| {
+fn dedup_id_separates_its_parts() {
+    let dedup_id = |webhook, delivery_id, body| {
         let verified = verified(body);
         let event = Event::of_webhook(&verified, Some("MOVE"));
         let delivery = Delivery {
             delivery_id,
             ..delivery("")
         };
-        let (message, _) = delivery.compose_event(verified, event, webhook);
+        let (message, _) = delivery.build_from_event(verified, event, webhook);
         message.dedup_id
     };
     let ids = [
-        of(Some("a"), Some("x"), b"y"),
-        of(Some("b"), Some("x"), b"y"),
-        of(None, Some("x"), b"y"),
-        of(Some("a"), Some("xy"), b""),
-        of(Some("a"), Some("x\n"), b"y"),
-        of(Some("a"), Some("x"), b"\ny"),
-        of(Some("a"), Some("x"), b"\0y"),
+        dedup_id(Some("a"), Some("x"), b"y"),
+        dedup_id(Some("b"), Some("x"), b"y"),
+        dedup_id(None, Some("x"), b"y"),
+        dedup_id(Some("a"), Some("xy"), b""),
+        dedup_id(Some("a"), Some("x\n"), b"y"),
+        dedup_id(Some("a"), Some("x"), b"\ny"),
+        dedup_id(Some("a"), Some("x"), b"\0y"),
     ];
     let unique: BTreeSet<_> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len());
@@ -408,16 +407,16 @@ fn with_id(id: &str) -> String {
     serde_json::json!({ "id": id }).to_string()
 }
 
-/// The hashes are `hashlib.sha256` of the id, in Python.
+/// Python's `hashlib.sha256` computed the hashes of the ids.
 #[test]
-fn the_group_is_the_entity_where_sqs_allows_its_id() {
-    let as_such = [
+fn group_id_is_the_entity_id_or_its_hash() {
+    let unchanged = [
         "cl0sjr9nb9tfi0zatagsq5zw1".to_owned(),
         "1".to_owned(),
         "a".repeat(128),
         r##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##.to_owned(),
     ];
-    for id in as_such {
+    for id in unchanged {
         let message = delivery(&with_id(&id)).message();
         assert_eq!(message.group_id.as_deref(), Some(id.as_str()));
     }
@@ -438,7 +437,7 @@ fn the_group_is_the_entity_where_sqs_allows_its_id() {
 }
 
 #[test]
-fn an_event_of_no_entity_is_a_group_of_its_own() {
+fn event_without_entity_id_has_its_own_group() {
     for (body, topic) in [
         ("{}", Some("LABEL_UPDATED")),
         (LABEL, Some("PROJECT_CREATED")),
@@ -454,7 +453,7 @@ fn an_event_of_no_entity_is_a_group_of_its_own() {
 }
 
 #[test]
-fn a_standard_queue_gets_no_group() {
+fn message_for_standard_queue_has_no_group() {
     let fifo = delivery(LABEL);
     let standard = Delivery {
         queue_type: QueueType::Standard,
@@ -468,7 +467,7 @@ fn a_standard_queue_gets_no_group() {
 }
 
 #[test]
-fn an_id_that_no_attribute_can_hold_is_left_out_and_still_groups() {
+fn invalid_attribute_value_is_omitted_but_determines_the_group() {
     let cases = [
         (
             "b".repeat(1025),
@@ -487,8 +486,8 @@ fn an_id_that_no_attribute_can_hold_is_left_out_and_still_groups() {
 }
 
 #[test]
-fn an_attribute_from_a_body_has_at_most_1024_bytes() {
-    for (id, is_kept) in [
+fn omits_values_over_1024_bytes() {
+    for (id, is_included) in [
         ("b".repeat(1024), true),
         ("b".repeat(1025), false),
         ("\u{e9}".repeat(512), true),
@@ -496,17 +495,17 @@ fn an_attribute_from_a_body_has_at_most_1024_bytes() {
     ] {
         let body = serde_json::json!({"id": id, "project": {"id": id}}).to_string();
         let message = delivery(&body).message();
-        let expected = is_kept.then_some(id.as_str());
+        let expected = is_included.then_some(id.as_str());
         assert_eq!(message.attribute("entity_id"), expected);
         assert_eq!(message.attribute("project_id"), expected);
     }
 }
 
-/// The attributes of [`LABEL`] have 345 bytes: for each, its name, `String` and its value (computed in Python).
+/// The size of the attributes of [`LABEL`] in bytes, computed in Python: the sum of name, `String` and value of each.
 const ATTRIBUTES_BYTES: usize = 345;
 
 #[test]
-fn a_message_may_be_exactly_as_large_as_the_limit_and_not_a_byte_larger() {
+fn offloads_body_one_byte_over_the_limit_of_sqs() {
     let padded = |bytes: usize| format!("{LABEL}{}", " ".repeat(bytes - LABEL.len()));
     let fits = padded(LIMIT - ATTRIBUTES_BYTES);
     let too_large = padded(LIMIT - ATTRIBUTES_BYTES + 1);
@@ -520,17 +519,17 @@ fn a_message_may_be_exactly_as_large_as_the_limit_and_not_a_byte_larger() {
             queue_type,
             ..delivery(&too_large)
         };
-        assert_eq!(too_large.reason(), Some(OffloadReason::TooLarge));
+        assert_eq!(too_large.offload_reason(), Some(OffloadReason::TooLarge));
     }
 }
 
 #[test]
-fn a_pointer_is_the_one_that_aws_s_extended_client_reads() {
+fn pointer_has_the_format_of_the_extended_client() {
     let too_large = Delivery {
         limit: LABEL.len(),
         ..delivery(LABEL)
     };
-    let (message, payload) = too_large.compose();
+    let (message, payload) = too_large.build();
     let key = "payloads/61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d/67e55044-10b1-426f-9247-bb680e5fe0c8";
     assert_eq!(
         message.body,
@@ -559,34 +558,40 @@ fn a_pointer_is_the_one_that_aws_s_extended_client_reads() {
 }
 
 #[test]
-fn the_limit_is_the_one_that_is_given() {
+fn inline_limit_is_configurable() {
     let at = |limit| Delivery {
         limit,
         ..delivery(LABEL)
     };
     let bytes = LABEL.len() + ATTRIBUTES_BYTES;
-    assert_eq!(at(bytes).reason(), None);
-    assert_eq!(at(bytes - 1).reason(), Some(OffloadReason::TooLarge));
+    assert_eq!(at(bytes).offload_reason(), None);
+    assert_eq!(
+        at(bytes - 1).offload_reason(),
+        Some(OffloadReason::TooLarge)
+    );
 }
 
 #[test]
-fn a_body_is_counted_in_bytes_not_in_characters() {
+fn counts_bytes_not_characters() {
     let body = "\u{e9}".repeat(LIMIT / 2);
-    assert_eq!(delivery(&body).reason(), Some(OffloadReason::TooLarge));
+    assert_eq!(
+        delivery(&body).offload_reason(),
+        Some(OffloadReason::TooLarge)
+    );
 }
 
 #[test]
-fn an_empty_body_cannot_be_carried() {
-    assert_eq!(delivery("").reason(), Some(OffloadReason::Empty));
+fn offloads_empty_body() {
+    assert_eq!(delivery("").offload_reason(), Some(OffloadReason::Empty));
 }
 
 #[test]
-fn a_body_that_is_not_utf_8_cannot_be_carried() {
+fn offloads_body_that_is_not_utf8() {
     let bodies: [&[u8]; 5] = [
         b"\xff",
         b"{\"id\":\"caf\xe9\"}",
         b"\xc3",
-        // A lone surrogate, and a slash that is too long.
+        // A lone surrogate, and an overlong slash.
         b"\xed\xa0\x80",
         b"\xc0\xaf",
     ];
@@ -595,12 +600,16 @@ fn a_body_that_is_not_utf_8_cannot_be_carried() {
             body,
             ..delivery("")
         };
-        assert_eq!(delivery.reason(), Some(OffloadReason::NotUtf8), "{body:?}");
+        assert_eq!(
+            delivery.offload_reason(),
+            Some(OffloadReason::NotUtf8),
+            "{body:?}"
+        );
     }
 }
 
 #[test]
-fn only_characters_of_sqs_s_set_are_carried() {
+fn offloads_body_with_forbidden_characters() {
     #[rustfmt::skip]
     let cases = [
         ('\u{0}', false), ('\u{8}', false), ('\t', true), ('\n', true), ('\u{b}', false), ('\u{c}', false),
@@ -608,20 +617,20 @@ fn only_characters_of_sqs_s_set_are_carried() {
         ('\u{80}', true), ('\u{d7ff}', true), ('\u{e000}', true), ('\u{fffd}', true), ('\u{fffe}', false),
         ('\u{ffff}', false), ('\u{10000}', true), ('\u{1fffe}', true), ('\u{10ffff}', true),
     ];
-    for (character, is_carried) in cases {
+    for (character, is_allowed) in cases {
         for body in [
             format!("{character}"),
             format!("a{character}"),
             format!("{character}a"),
         ] {
-            let expected = (!is_carried).then_some(OffloadReason::ForbiddenCharacter);
-            assert_eq!(delivery(&body).reason(), expected, "{character:?}");
+            let expected = (!is_allowed).then_some(OffloadReason::ForbiddenCharacter);
+            assert_eq!(delivery(&body).offload_reason(), expected, "{character:?}");
         }
     }
 }
 
-/// `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF`, as SQS's page writes it.
-fn sqs_takes(text: &str) -> bool {
+/// The characters that SQS accepts: `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF`.
+fn is_sqs_text(text: &str) -> bool {
     text.chars().all(|c| {
         matches!(
             u32::from(c),
@@ -649,7 +658,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn whatever_comes_in_what_goes_out_keeps_the_rules_of_sqs(
+    fn every_message_satisfies_the_rules_of_sqs(
         body in any_body(),
         topic in proptest::option::of("[!-~]{1,256}|LABEL_UPDATED|MOVE"),
         delivery_id in proptest::option::of(any_text()),
@@ -662,7 +671,7 @@ proptest! {
             queue_type: QueueType::Fifo,
             limit,
         };
-        let (message, payload) = delivery.compose();
+        let (message, payload) = delivery.build();
         let inline_bytes: usize = message
             .attributes
             .iter()
@@ -676,7 +685,7 @@ proptest! {
             Some(OffloadReason::TooLarge) => prop_assert!(inline_bytes > limit),
             Some(OffloadReason::NotUtf8) => prop_assert!(std::str::from_utf8(&body).is_err()),
             Some(OffloadReason::ForbiddenCharacter) => {
-                prop_assert!(!sqs_takes(std::str::from_utf8(&body).unwrap()));
+                prop_assert!(!is_sqs_text(std::str::from_utf8(&body).unwrap()));
             }
         }
         prop_assert_eq!(message.attribute(PAYLOAD_SIZE).is_some(), payload.is_some());
@@ -684,12 +693,12 @@ proptest! {
             prop_assert_eq!(payload.bytes, body);
         }
         prop_assert!(!message.body.is_empty());
-        prop_assert!(sqs_takes(&message.body));
+        prop_assert!(is_sqs_text(&message.body));
         let attributes = attributes(&message);
         prop_assert!(attributes.len() <= 10);
         for (name, value) in &attributes {
             prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
-            prop_assert!(!value.is_empty() && value.len() <= 1024 && sqs_takes(value));
+            prop_assert!(!value.is_empty() && value.len() <= 1024 && is_sqs_text(value));
         }
         let group_id = message.group_id.unwrap();
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || r##"!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"##.contains(c);
@@ -698,7 +707,7 @@ proptest! {
     }
 }
 
-/// The expected checksums are those that moto, an SQS made elsewhere, computes for the same message.
+/// moto, an independent implementation of SQS, computed the expected checksums.
 #[track_caller]
 fn check_checksums(message: &Message, body: &str, attributes: &str) {
     let expected = Checksums {
@@ -709,7 +718,7 @@ fn check_checksums(message: &Message, body: &str, attributes: &str) {
 }
 
 #[test]
-fn checksums_are_those_that_sqs_computes() {
+fn computes_the_checksums_of_sqs() {
     check_checksums(
         &delivery(LABEL).message(),
         "201bbe8b25bb2d65d54a45d3b59667d9",
@@ -737,9 +746,9 @@ fn checksums_are_those_that_sqs_computes() {
     );
 }
 
-/// `relayctl redrive` moves messages of others, too. These checksums are moto's as well.
+/// `relayctl redrive` also moves messages of other senders. moto computed the expected checksums.
 #[test]
-fn a_binary_attribute_counts_as_one_whatever_its_label() {
+fn checksum_of_a_binary_attribute_includes_its_custom_type() {
     for (data_type, expected) in [
         ("Binary", "528925c666bc9422de72d25527206c67"),
         ("Binary.png", "a33ba10126f57fb591915d9a3539dbde"),
@@ -754,28 +763,28 @@ fn a_binary_attribute_counts_as_one_whatever_its_label() {
 }
 
 #[test]
-fn checksums_do_not_depend_on_the_order_of_attributes() {
+fn checksums_do_not_depend_on_attribute_order() {
     let message = delivery(LABEL).message();
-    for turn in 0..message.attributes.len() {
-        let mut turned = message.clone();
-        turned.attributes.rotate_left(turn);
-        assert_eq!(Checksums::of(&turned), Checksums::of(&message));
-        turned.attributes.reverse();
-        assert_eq!(Checksums::of(&turned), Checksums::of(&message));
+    for count in 0..message.attributes.len() {
+        let mut reordered = message.clone();
+        reordered.attributes.rotate_left(count);
+        assert_eq!(Checksums::of(&reordered), Checksums::of(&message));
+        reordered.attributes.reverse();
+        assert_eq!(Checksums::of(&reordered), Checksums::of(&message));
     }
 }
 
 #[test]
-fn any_change_of_an_attribute_changes_its_checksum() {
+fn any_change_of_an_attribute_changes_the_checksum() {
     let message = delivery(LABEL).message();
     let sent = Checksums::of(&message);
-    for place in 0..message.attributes.len() {
+    for index in 0..message.attributes.len() {
         let mut changed = message.clone();
-        changed.attributes.remove(place);
+        changed.attributes.remove(index);
         assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
         assert_eq!(Checksums::of(&changed).body, sent.body);
         let mut changed = message.clone();
-        changed.attributes[place].value.push('x');
+        changed.attributes[index].value.push('x');
         assert_ne!(Checksums::of(&changed).attributes, sent.attributes);
     }
 }

@@ -1,4 +1,4 @@
-//! The two forms of the secret's string, and what becomes of typing mistakes.
+//! Tests of parsing the secret value, and of redaction.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,8 +9,8 @@ fn texts(secrets: Option<&[Secret]>) -> Option<Vec<String>> {
     secrets.map(|secrets| secrets.iter().map(text).collect())
 }
 
-/// The texts of a webhook's secrets.
-fn of(value: &str, webhook: &str) -> Option<Vec<String>> {
+/// The secrets of a webhook.
+fn of_webhook(value: &str, webhook: &str) -> Option<Vec<String>> {
     texts(
         Secrets::parse(value.to_owned())
             .unwrap()
@@ -18,7 +18,7 @@ fn of(value: &str, webhook: &str) -> Option<Vec<String>> {
     )
 }
 
-/// The texts of the training routes' secrets.
+/// The secrets of the training routes.
 fn of_training(value: &str) -> Option<Vec<String>> {
     texts(Secrets::parse(value.to_owned()).unwrap().of_training())
 }
@@ -35,33 +35,33 @@ fn plain_text_is_the_secret_of_every_route() {
         "ключ",
         "zero width\u{200b}",
     ] {
-        assert_eq!(of(plain, "labelbox").unwrap(), [plain]);
+        assert_eq!(of_webhook(plain, "labelbox").unwrap(), [plain]);
         assert_eq!(of_training(plain).unwrap(), [plain]);
     }
 }
 
 #[test]
-fn an_object_gives_each_webhook_its_own() {
-    let value = r#" {"labelbox": "current", "project-x": ["new", "old"], "training": "another", "none": []}"#;
-    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
-    assert_eq!(of(value, "project-x").unwrap(), ["new", "old"]);
+fn object_has_secrets_of_each_webhook() {
+    let value = r#" {"labelbox": "current", "project-x": ["new", "old"], "training": "another", "empty-list": []}"#;
+    assert_eq!(of_webhook(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of_webhook(value, "project-x").unwrap(), ["new", "old"]);
     assert_eq!(of_training(value).unwrap(), ["another"]);
-    assert_eq!(of(value, "training"), None, "no webhook");
-    assert_eq!(of(value, "none").unwrap(), [""; 0]);
-    assert_eq!(of(value, "stranger"), None);
-    assert_eq!(of("{}", "labelbox"), None);
+    assert_eq!(of_webhook(value, "training"), None, "reserved name");
+    assert_eq!(of_webhook(value, "empty-list").unwrap(), [""; 0]);
+    assert_eq!(of_webhook(value, "unknown"), None);
+    assert_eq!(of_webhook("{}", "labelbox"), None);
     assert_eq!(of_training("{}"), None);
 }
 
 #[test]
 fn reads_an_object_after_a_byte_order_mark() {
     let value = "\u{feff}{\"labelbox\": \"\u{feff}current\"}";
-    assert_eq!(of(value, "labelbox").unwrap(), ["current"]);
-    assert_eq!(of(value, "other"), None);
+    assert_eq!(of_webhook(value, "labelbox").unwrap(), ["current"]);
+    assert_eq!(of_webhook(value, "other"), None);
 }
 
 #[test]
-fn a_value_that_cannot_be_meant_as_a_secret_is_none() {
+fn rejects_values_that_are_not_a_secret() {
     for (value, error) in [
         ("", InvalidSecret::Blank),
         (" \t\r\n", InvalidSecret::Blank),
@@ -83,14 +83,14 @@ fn a_value_that_cannot_be_meant_as_a_secret_is_none() {
         (r#"["a", "list"]"#, InvalidSecret::NotAnObject),
         (" []", InvalidSecret::NotAnObject),
     ] {
-        let found = Secrets::parse(value.to_owned()).unwrap_err();
-        assert_eq!(found, error, "{value:?}");
+        let actual = Secrets::parse(value.to_owned()).unwrap_err();
+        assert_eq!(actual, error, "{value:?}");
     }
 }
 
 #[test]
-fn a_byte_order_mark_and_a_newline_are_not_part_of_a_secret() {
-    for (written, meant) in [
+fn strips_byte_order_mark_and_trailing_newline() {
+    for (value, secret) in [
         ("\u{feff}a", "a"),
         ("\u{feff}a\n", "a"),
         ("\u{feff}\u{feff}a", "\u{feff}a"),
@@ -103,24 +103,32 @@ fn a_byte_order_mark_and_a_newline_are_not_part_of_a_secret() {
         ("\n", ""),
         ("\u{feff}", ""),
     ] {
-        if !meant.is_empty() {
-            assert_eq!(of(written, "labelbox").unwrap(), [meant], "{written:?}");
+        if !secret.is_empty() {
+            assert_eq!(
+                of_webhook(value, "labelbox").unwrap(),
+                [secret],
+                "{value:?}"
+            );
         }
-        let object = serde_json::json!({"labelbox": [written]}).to_string();
-        assert_eq!(of(&object, "labelbox").unwrap(), [meant], "{written:?}");
+        let object = serde_json::json!({"labelbox": [value]}).to_string();
+        assert_eq!(
+            of_webhook(&object, "labelbox").unwrap(),
+            [secret],
+            "{value:?}"
+        );
     }
 }
 
 #[test]
-fn a_secret_of_nothing_is_empty() {
+fn blank_line_is_an_empty_secret() {
     assert!(Secret::new(String::new()).is_empty());
     assert!(Secret::new("\n".to_owned()).is_empty());
     assert!(!Secret::new(" ".to_owned()).is_empty());
 }
 
 #[test]
-fn a_broken_object_is_no_secret_and_is_not_quoted() {
-    for broken in [
+fn error_does_not_quote_a_malformed_object() {
+    for malformed in [
         r#"{"labelbox": "hunter2""#,
         r#"{"labelbox": hunter2}"#,
         r#"{"labelbox": {"hunter2": "hunter2"}}"#,
@@ -128,16 +136,16 @@ fn a_broken_object_is_no_secret_and_is_not_quoted() {
         r#"{"labelbox": null, "other": "hunter2"}"#,
         "{hunter2",
     ] {
-        let error = Secrets::parse(broken.to_owned()).unwrap_err();
+        let error = Secrets::parse(malformed.to_owned()).unwrap_err();
         assert!(
             !format!("{error} {error:?}").contains("hunter2"),
-            "{broken}: {error}"
+            "{malformed}: {error}"
         );
     }
 }
 
 #[test]
-fn debug_shows_nothing_of_a_secret() {
+fn debug_does_not_print_a_secret() {
     let secrets = Secrets::parse(r#"{"labelbox": ["hunter2"]}"#.to_owned()).unwrap();
     assert!(!format!("{secrets:?}").contains("hunter2"), "{secrets:?}");
     let secrets = Secrets::parse("hunter2".to_owned()).unwrap();
@@ -145,7 +153,7 @@ fn debug_shows_nothing_of_a_secret() {
 }
 
 #[test]
-fn a_secret_is_zeroed_on_drop() {
+fn secret_is_zeroed_on_drop() {
     fn is_zeroed_on_drop<T: zeroize::ZeroizeOnDrop>(_: &T) {}
     let Secret(text) = Secret::new("hunter2".to_owned());
     is_zeroed_on_drop(&text);

@@ -1,4 +1,4 @@
-//! Known answers computed elsewhere, and everything that must not get through.
+//! Tests with signatures computed by other implementations, malformed signatures, and random bodies.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,7 +38,7 @@ fn sign<M: Mac + KeyInit>(scheme: &str, secret: &[u8], body: &[u8]) -> String {
 }
 
 #[test]
-fn known_answers_verify() {
+fn verifies_known_signatures() {
     assert!(verifies(BODY, &[SHA1], &[], &["example_secret"]));
     assert!(verifies(BODY, &[], &[SHA256], &["example_secret"]));
     assert!(verifies(BODY, &[SHA1], &[SHA256], &["example_secret"]));
@@ -53,28 +53,28 @@ fn known_answers_verify() {
 }
 
 #[test]
-fn hex_may_be_upper_or_lower_case() {
+fn accepts_hex_in_upper_case() {
     let upper = format!("sha1={}", SHA1.trim_start_matches("sha1=").to_uppercase());
     assert!(verifies(BODY, &[&upper], &[], &["example_secret"]));
 }
 
 #[test]
-fn any_secret_of_the_list_may_match() {
+fn accepts_any_secret_of_the_list() {
     assert!(verifies(BODY, &[SHA1], &[], &["new", "example_secret"]));
     assert!(verifies(BODY, &[SHA1], &[], &["example_secret", "old"]));
     assert!(!verifies(BODY, &[SHA1], &[], &["new", "old"]));
 }
 
 #[test]
-fn an_empty_secret_and_an_empty_list_verify_nothing() {
-    let signed_with_nothing = sign::<Hmac<Sha1>>("sha1", b"", BODY);
-    assert!(!verifies(BODY, &[&signed_with_nothing], &[], &[""]));
-    assert!(!verifies(BODY, &[&signed_with_nothing], &[], &["\n"]));
+fn rejects_empty_secret_and_empty_list() {
+    let signed_with_empty_secret = sign::<Hmac<Sha1>>("sha1", b"", BODY);
+    assert!(!verifies(BODY, &[&signed_with_empty_secret], &[], &[""]));
+    assert!(!verifies(BODY, &[&signed_with_empty_secret], &[], &["\n"]));
     assert!(!verifies(BODY, &[SHA1], &[], &[]));
 }
 
 #[test]
-fn every_signature_that_is_there_must_match() {
+fn rejects_if_one_of_two_signatures_is_wrong() {
     let wrong_sha1 = "sha1=0000000000000000000000000000000000000000";
     let wrong_sha256 = format!("sha256={}", "0".repeat(64));
     assert!(!verifies(
@@ -92,7 +92,7 @@ fn every_signature_that_is_there_must_match() {
 }
 
 #[test]
-fn both_signatures_must_be_of_the_same_secret() {
+fn rejects_signatures_with_different_secrets() {
     let other = sign::<Hmac<Sha256>>("sha256", b"other", BODY);
     assert!(!verifies(
         BODY,
@@ -103,13 +103,13 @@ fn both_signatures_must_be_of_the_same_secret() {
 }
 
 #[test]
-fn what_is_not_a_signature_is_rejected() {
+fn rejects_malformed_signatures() {
     let digits = SHA1.trim_start_matches("sha1=");
     let digits_256 = SHA256.trim_start_matches("sha256=");
     let (truncated, longer) = (&SHA1[..SHA1.len() - 1], format!("{SHA1}0"));
-    let (spaced, odd) = (format!("sha1= {digits}"), format!("sha1={}g", &digits[1..]));
+    let (spaced, not_hex) = (format!("sha1= {digits}"), format!("sha1={}g", &digits[1..]));
     let (upper_scheme, other_scheme) = (format!("SHA1={digits}"), format!("sha256={digits}"));
-    let (crossed, joined) = (format!("sha1={digits_256}"), format!("{SHA1},{SHA1}"));
+    let (wrong_length, joined) = (format!("sha1={digits_256}"), format!("{SHA1},{SHA1}"));
     let table: [(&str, &[&str], &[&str]); 14] = [
         ("missing", &[], &[]),
         ("empty", &[""], &[]),
@@ -117,14 +117,14 @@ fn what_is_not_a_signature_is_rejected() {
         ("no prefix", &[digits], &[]),
         ("upper-case prefix", &[&upper_scheme], &[]),
         ("the other header's prefix", &[&other_scheme], &[]),
-        ("the other header's length", &[&crossed], &[]),
+        ("the other header's length", &[&wrong_length], &[]),
         ("truncated", &[truncated], &[]),
         ("too long", &[&longer], &[]),
         ("space after the prefix", &[&spaced], &[]),
-        ("not hex", &[&odd], &[]),
-        ("doubled", &[SHA1, SHA1], &[]),
-        ("doubled by a gateway", &[&joined], &[]),
-        ("one good, one malformed", &[SHA1], &["sha256="]),
+        ("not hex", &[&not_hex], &[]),
+        ("duplicate", &[SHA1, SHA1], &[]),
+        ("joined by a gateway", &[&joined], &[]),
+        ("one valid, one malformed", &[SHA1], &["sha256="]),
     ];
     for (name, sha1, sha256) in table {
         assert_eq!(signatures(sha1, sha256), Err(InvalidSignature), "{name}");
@@ -132,7 +132,7 @@ fn what_is_not_a_signature_is_rejected() {
 }
 
 #[test]
-fn a_rejected_body_comes_back_unread_and_can_be_tried_again() {
+fn rejected_body_can_be_verified_again() {
     let signatures = signatures(&[SHA1], &[]).unwrap();
     let body = Unverified::new(BODY.to_vec())
         .verify(&signatures, &[secret("old")])
@@ -145,7 +145,7 @@ fn a_rejected_body_comes_back_unread_and_can_be_tried_again() {
 }
 
 #[test]
-fn debug_shows_no_body() {
+fn debug_prints_only_the_length_of_a_body() {
     let body = Unverified::new(BODY.to_vec());
     assert_eq!(format!("{body:?}"), "Unverified(34 bytes)");
     let verified = body
@@ -159,7 +159,7 @@ fn debug_shows_no_body() {
 
 proptest! {
     #[test]
-    fn what_is_signed_verifies_and_any_changed_byte_does_not(
+    fn accepts_signed_body_and_rejects_any_change(
         body in prop::collection::vec(any::<u8>(), 0..200),
         key in "[ -~]{1,80}",
         at in any::<prop::sample::Index>(),
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_makes_it_panic(sha1 in ".*", sha256 in ".*") {
+    fn never_panics(sha1 in ".*", sha256 in ".*") {
         let _ = signatures(&[&sha1], &[&sha256]);
     }
 }

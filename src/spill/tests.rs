@@ -1,4 +1,4 @@
-//! The record of a spilled message, as the AWS CLI takes it, and back.
+//! Tests of the record and the key of a spilled message.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -32,7 +32,7 @@ fn json_of(message: &Message) -> Json {
 }
 
 #[test]
-fn the_key_names_entity_day_and_event() {
+fn key_has_entity_date_and_dedup_id() {
     assert_eq!(key(&message()), "spill/model_run/2026/02/03/4d96d4de.json");
     let unrouted = Message {
         entity: Entity::Unrouted(Reason::NoTopic),
@@ -43,7 +43,7 @@ fn the_key_names_entity_day_and_event() {
 }
 
 #[test]
-fn the_record_is_what_the_aws_cli_takes() {
+fn record_is_input_of_the_aws_cli() {
     let text = |value: &str| json!({"DataType": "String", "StringValue": value});
     let expected = json!({
         "MessageBody": "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}",
@@ -59,7 +59,7 @@ fn the_record_is_what_the_aws_cli_takes() {
 }
 
 #[test]
-fn a_message_for_a_standard_queue_has_neither_group_nor_deduplication_id() {
+fn message_for_standard_queue_has_neither_group_nor_deduplication_id() {
     let standard = Message {
         group_id: None,
         trace: None,
@@ -72,7 +72,7 @@ fn a_message_for_a_standard_queue_has_neither_group_nor_deduplication_id() {
 }
 
 #[test]
-fn what_was_written_down_is_read_again() {
+fn record_is_read_as_it_was_written() {
     for message in [
         message(),
         Message {

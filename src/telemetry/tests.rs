@@ -1,4 +1,4 @@
-//! The log lines: their level, their message, and exactly their fields and metrics.
+//! Tests of the log lines: level, message, fields and metrics.
 
 #![expect(
     clippy::indexing_slicing,
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use tracing::Dispatch;
 
-/// Keeps what is written.
+/// Collects the output.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -48,12 +48,12 @@ fn subscriber<W>(level: Level, output: W) -> JsonSubscriber<W> {
     }
 }
 
-/// The lines that `write` writes where [`init`] was told `level`, without their timestamps.
+/// The lines that `write` logs at `level`, without their timestamps.
 fn lines_at(level: Level, write: impl FnOnce()) -> Vec<Value> {
     let sink = Sink::default();
     let writer = sink.clone();
     let dispatch = Dispatch::new(subscriber(level, move || writer.clone()));
-    // While there is just one, tracing may ask a thread that has none whether a line is wanted, and remember its no.
+    // With a single dispatcher, tracing may cache that another thread, which has none, is not interested in a line.
     let _second = Dispatch::new(subscriber(Level::ERROR, io::sink));
     tracing::dispatcher::with_default(&dispatch, write);
     let bytes = sink.0.lock().unwrap();
@@ -100,7 +100,7 @@ fn request() -> Request {
     }
 }
 
-/// What is known of a request beside its route and its outcome.
+/// What a log line contains besides the route and the outcome.
 struct Context {
     report: Report,
     is_source_allowed: bool,
@@ -118,7 +118,7 @@ fn refresh_error(is_stale: bool) -> Option<RefreshError> {
     Some(RefreshError { error, is_stale })
 }
 
-/// What is written of a request where `level` is logged.
+/// The log line of a request at `level`, with its metrics.
 fn document(
     level: Level,
     route: Option<&Route>,
@@ -151,7 +151,7 @@ fn document(
     serde_json::from_str(text).unwrap()
 }
 
-/// The fields that are there to be read: those of a document that are neither metrics nor dimensions.
+/// The fields of a log line that are neither metrics nor dimensions.
 fn line_of(route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
     line_in(&context(), route, outcome)
 }
@@ -160,21 +160,21 @@ fn line_in(context: &Context, route: Option<&Route>, outcome: &Result<Success, A
     let mut document = document(Level::INFO, route, outcome, context);
     let time = document.remove("timestamp");
     assert_eq!(time, Some(json!("2023-11-14T22:13:20.123Z")));
-    let of_metrics = take_emitted(&mut document);
-    assert!(!of_metrics.is_empty());
+    let emitted = take_emitted(&mut document);
+    assert!(!emitted.is_empty());
     document.into()
 }
 
-/// A metric as CloudWatch makes it: its name, unit, dimensions with their values, and value.
+/// A metric as CloudWatch reads it: name, unit, dimensions with their values, and value.
 type Emitted = (String, String, Vec<(String, String)>, f64);
 
-/// Takes the metrics out of a document, as its directives say.
+/// Removes the metrics from a document as its directives define them.
 fn take_emitted(document: &mut Map<String, Value>) -> Vec<Emitted> {
     let mut emitted = Vec::new();
     let mut used = Vec::new();
-    let about = document.remove("_aws").unwrap();
-    assert_eq!(about["Timestamp"], 1_700_000_000_123_u64);
-    for directive in about["CloudWatchMetrics"].as_array().unwrap() {
+    let metadata = document.remove("_aws").unwrap();
+    assert_eq!(metadata["Timestamp"], 1_700_000_000_123_u64);
+    for directive in metadata["CloudWatchMetrics"].as_array().unwrap() {
         assert_eq!(directive["Namespace"], "LabelboxRelay/mine");
         for definition in directive["Metrics"].as_array().unwrap() {
             let name = definition["Name"].as_str().unwrap();
@@ -238,8 +238,8 @@ fn webhook() -> Route {
     Route::Webhook("labelbox".to_owned())
 }
 
-fn private(what: &str) -> Box<dyn Error + Send + Sync> {
-    what.into()
+fn source(text: &str) -> Box<dyn Error + Send + Sync> {
+    text.into()
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
         message: message(Entity::Unrouted(Reason::NoTopic)),
         destination: Destination::Spill {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
-            reason: QueueError::NotSent(private("no such queue")),
+            reason: QueueError::NotSent(source("no such queue")),
         },
         offload_reason: None,
     })));
@@ -338,9 +338,9 @@ fn omits_unknown_fields() {
     }
 }
 
-/// The line of a request that queued nothing has these fields and no other.
+/// Checks the fields of the line of a request that queued nothing.
 #[track_caller]
-fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
+fn check_fields(line: &Value, level: &str, message: &str, optional: &[&str]) {
     assert_eq!(line["level"], level, "{line}");
     assert_eq!(line["message"], message, "{line}");
     let mut names: Vec<_> = line
@@ -370,10 +370,10 @@ fn check_bare(line: &Value, level: &str, message: &str, optional: &[&str]) {
 }
 
 #[test]
-fn logs_a_request_that_is_no_event() {
-    let served = Success::Models("private-models".to_owned());
-    let line = line_of(Some(&Route::Models), &Ok(served));
-    check_bare(&line, "INFO", "request answered", &[]);
+fn logs_request_for_the_model_list() {
+    let success = Success::Models("private-models".to_owned());
+    let line = line_of(Some(&Route::Models), &Ok(success));
+    check_fields(&line, "INFO", "request answered", &[]);
     assert_eq!(line["route"], "models");
 }
 
@@ -410,7 +410,7 @@ fn logs_an_uptime_check_without_metrics_at_info_level() {
 }
 
 #[test]
-fn logs_a_refused_request_as_a_warning_without_its_content() {
+fn logs_a_rejected_request_as_a_warning_without_its_content() {
     let cases = [
         (404, ApiError::NoRoute, "no such route"),
         (
@@ -440,30 +440,30 @@ fn logs_a_refused_request_as_a_warning_without_its_content() {
             "unknown webhook",
         ),
     ];
-    for (status, refusal, error) in cases {
-        let line = line_of(Some(&webhook()), &Err(refusal));
-        check_bare(&line, "WARN", "request refused", &["error", "webhook"]);
+    for (status, api_error, error) in cases {
+        let line = line_of(Some(&webhook()), &Err(api_error));
+        check_fields(&line, "WARN", "request refused", &["error", "webhook"]);
         assert_eq!(line["error"], error);
         assert_eq!(line["status"], status);
     }
     let line = line_of(None, &Err(ApiError::NoRoute));
-    check_bare(&line, "WARN", "request refused", &["error"]);
+    check_fields(&line, "WARN", "request refused", &["error"]);
     assert_eq!(line["route"], "none");
 }
 
 #[test]
-fn logs_that_a_refused_request_has_a_valid_signature() {
+fn logs_that_a_rejected_request_has_a_valid_signature() {
     let mut context = context();
     context.report.has_valid_signature = true;
-    let refused = Err(ApiError::UnsupportedMediaType);
-    let line = line_in(&context, Some(&webhook()), &refused);
+    let outcome = Err(ApiError::UnsupportedMediaType);
+    let line = line_in(&context, Some(&webhook()), &outcome);
     let optional = ["error", "webhook", "valid_signature"];
-    check_bare(&line, "WARN", "request refused", &optional);
+    check_fields(&line, "WARN", "request refused", &optional);
     assert_eq!(line["valid_signature"], "true");
 }
 
 #[test]
-fn logs_an_invocation_that_is_no_http_request_without_metrics() {
+fn logs_invocation_that_is_not_http_without_metrics() {
     let line = only_line(|| not_an_http_request("request-1"));
     assert_eq!(line["message"], "invocation is not an HTTP request");
     assert_eq!(line["level"], "INFO");
@@ -475,24 +475,24 @@ fn logs_an_invocation_that_is_no_http_request_without_metrics() {
 fn logs_a_server_error_with_its_chain_of_causes() {
     let cases = [
         (
-            AuthenticationError::SecretUnavailable(FetchError::Denied(private("access denied")))
+            AuthenticationError::SecretUnavailable(FetchError::Denied(source("access denied")))
                 .into(),
             "no secret is available: the secret store denied access: access denied",
         ),
         (
-            AuthenticationError::SecretUnavailable(FetchError::Unreachable(private("timeout")))
+            AuthenticationError::SecretUnavailable(FetchError::Unreachable(source("timeout")))
                 .into(),
             "no secret is available: the secret store could not be reached: timeout",
         ),
         (
-            DeliveryError::PayloadNotStored(BucketError::NotStored(private("no such bucket")))
+            DeliveryError::PayloadNotStored(BucketError::NotStored(source("no such bucket")))
                 .into(),
             "the payload could not be stored: the bucket did not store the object: no such bucket",
         ),
         (
             DeliveryError::NotDurable {
-                queue: QueueError::NotSent(private("no such queue")),
-                bucket: BucketError::NotStored(private("no such bucket")),
+                queue: QueueError::NotSent(source("no such queue")),
+                bucket: BucketError::NotStored(source("no such bucket")),
             }
             .into(),
             "the event could not be stored: the queue did not accept the message: no such queue; nor could it be spilled: \
@@ -510,14 +510,14 @@ fn logs_a_server_error_with_its_chain_of_causes() {
     ];
     for (failure, error) in cases {
         let line = line_of(Some(&webhook()), &Err(ApiError::Ingest(failure)));
-        check_bare(&line, "ERROR", "request failed", &["error", "webhook"]);
+        check_fields(&line, "ERROR", "request failed", &["error", "webhook"]);
         assert_eq!(line["error"], error);
     }
 }
 
 #[test]
 fn logs_a_failed_warm_up_as_a_warning() {
-    let fetch_error = FetchError::Unreachable(private("timeout"));
+    let fetch_error = FetchError::Unreachable(source("timeout"));
     let error = "the secret store could not be reached: timeout";
     assert_eq!(
         only_line(|| secret_not_fetched(&fetch_error)),
@@ -527,7 +527,7 @@ fn logs_a_failed_warm_up_as_a_warning() {
 
 #[test]
 fn logs_a_failed_start_as_an_error() {
-    let fetch_error = FetchError::Unreachable(private("timeout"));
+    let fetch_error = FetchError::Unreachable(source("timeout"));
     let error = "the secret store could not be reached: timeout";
     assert_eq!(
         only_line(|| start_failed(&fetch_error)),
@@ -537,7 +537,7 @@ fn logs_a_failed_start_as_an_error() {
 
 #[test]
 fn does_not_write_a_line_below_the_level() {
-    let error = FetchError::Unreachable(private("timeout"));
+    let error = FetchError::Unreachable(source("timeout"));
     let write = || {
         secret_not_fetched(&error);
         start_failed(&error);
@@ -548,10 +548,10 @@ fn does_not_write_a_line_below_the_level() {
     assert_eq!(lines[0]["message"], "start failed");
 }
 
-/// tracing asks once, and then does not even put together what is below: `debug!` costs an event nothing.
+/// With the hint, tracing does not evaluate the fields of lines below the level.
 #[test]
-fn tracing_is_told_from_which_level_on_there_are_lines() {
-    for (level, least) in [
+fn max_level_hint_is_the_level_but_at_least_warn() {
+    for (level, expected) in [
         (Level::ERROR, Level::WARN),
         (Level::WARN, Level::WARN),
         (Level::INFO, Level::INFO),
@@ -559,7 +559,7 @@ fn tracing_is_told_from_which_level_on_there_are_lines() {
     ] {
         let subscriber = subscriber(level, io::sink);
         let hint = tracing::Subscriber::max_level_hint(&subscriber);
-        assert_eq!(hint, Some(least.into()), "{level}");
+        assert_eq!(hint, Some(expected.into()), "{level}");
     }
 }
 
@@ -594,10 +594,10 @@ fn writes_only_errors_of_other_crates_at_any_level() {
         tracing::debug!(target: "aws_lite::client", "the value of a secret");
         tracing::warn!(target: "lambda_runtime", "a whole event");
         tracing::error!(target: "lambda_runtime", "a failure");
-        tracing::trace!("a line of ours");
+        tracing::trace!("a line of this crate");
     });
     let messages: Vec<_> = lines.iter().map(|line| line["message"].clone()).collect();
-    assert_eq!(messages, ["a failure", "a line of ours"]);
+    assert_eq!(messages, ["a failure", "a line of this crate"]);
 }
 
 #[test]
@@ -620,7 +620,7 @@ fn logs_a_warning_for_a_disallowed_source_or_a_stale_secret() {
     );
 }
 
-/// A request, and its metrics beside `Received`, `BodyBytes` and `TotalTime`.
+/// A request, and its metrics other than `Received`, `BodyBytes` and `TotalTime`.
 struct Case {
     name: &'static str,
     route: Option<Route>,
@@ -649,7 +649,7 @@ fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Succ
         message: message(entity),
         destination: Destination::Spill {
             key: "spill/label/2026/02/03/4d96d4de.json".to_owned(),
-            reason: QueueError::NotSent(private("no such queue")),
+            reason: QueueError::NotSent(source("no such queue")),
         },
         offload_reason,
     })))
@@ -658,12 +658,12 @@ fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Succ
 fn cases() -> Vec<Case> {
     let large = Some(OffloadReason::TooLarge);
     let unrouted = Entity::Unrouted(Reason::NoTopic);
-    let refused = |refusal: ApiError| Err(refusal);
+    let rejected = |error: ApiError| Err(error);
     fn failed(error: impl Into<IngestError>) -> Result<Success, ApiError> {
         Err(error.into().into())
     }
-    let unreachable = || FetchError::Unreachable(private("timeout"));
-    let not_stored = || BucketError::NotStored(private("no such bucket"));
+    let unreachable = || FetchError::Unreachable(source("timeout"));
+    let not_stored = || BucketError::NotStored(source("no such bucket"));
     let mut cases = vec![
         case(
             "label",
@@ -704,17 +704,17 @@ fn cases() -> Vec<Case> {
         case("models", Ok(Success::Models("{}".to_owned())), &[]),
         case(
             "method",
-            refused(ApiError::MethodNotAllowed { allow: "POST" }),
+            rejected(ApiError::MethodNotAllowed { allow: "POST" }),
             &["Refused 1", "Refused Reason=method_not_allowed 1"],
         ),
         case(
             "content type",
-            refused(ApiError::UnsupportedMediaType),
+            rejected(ApiError::UnsupportedMediaType),
             &["Refused 1", "Refused Reason=unsupported_media_type 1"],
         ),
         case(
             "base64",
-            refused(MalformedBase64.into()),
+            rejected(MalformedBase64.into()),
             &["Refused 1", "Refused Reason=malformed_base64 1"],
         ),
         case(
@@ -738,7 +738,7 @@ fn cases() -> Vec<Case> {
             &["Failed 1"],
         ),
         case(
-            "nothing durable",
+            "not durable",
             failed(DeliveryError::NotDurable {
                 queue: QueueError::ChecksumMismatch("MessageId is missing"),
                 bucket: not_stored(),
@@ -747,16 +747,16 @@ fn cases() -> Vec<Case> {
         ),
     ];
     let label = || received(message(Entity::Label));
-    let mut refused_source = case(
+    let mut rejected_source = case(
         "source",
-        refused(ApiError::SourceNotAllowed),
+        rejected(ApiError::SourceNotAllowed),
         &[
             "Refused 1",
             "Refused Reason=source_not_allowed 1",
             "SourceNotAllowed 1",
         ],
     );
-    refused_source.context.is_source_allowed = false;
+    rejected_source.context.is_source_allowed = false;
     let mut observed = case(
         "observed source",
         label(),
@@ -769,14 +769,14 @@ fn cases() -> Vec<Case> {
         &["Queued 1", "Queued Entity=label 1", "SecretStale 1"],
     );
     stale.context.report.refresh_error = refresh_error(true);
-    let mut young = case(
-        "a secret that is not stale yet",
+    let mut not_stale = case(
+        "failed refresh of a fresh secret",
         label(),
         &["Queued 1", "Queued Entity=label 1"],
     );
-    young.context.report.refresh_error = refresh_error(false);
+    not_stale.context.report.refresh_error = refresh_error(false);
     let mut slow = case(
-        "times",
+        "durations",
         spilled(Entity::Label, None),
         &[
             "Spilled 1",
@@ -792,17 +792,24 @@ fn cases() -> Vec<Case> {
         queue: Some(Duration::from_millis(300)),
         spill: Some(Duration::from_nanos(1_999)),
     };
-    let mut lost = case(
-        "refused with a valid signature",
-        refused(ApiError::UnsupportedMediaType),
+    let mut valid_signature = case(
+        "rejected with a valid signature",
+        rejected(ApiError::UnsupportedMediaType),
         &[
             "Refused 1",
             "Refused Reason=unsupported_media_type 1",
             "RefusedWithValidSignature 1",
         ],
     );
-    lost.context.report.has_valid_signature = true;
-    cases.extend([refused_source, observed, stale, young, slow, lost]);
+    valid_signature.context.report.has_valid_signature = true;
+    cases.extend([
+        rejected_source,
+        observed,
+        stale,
+        not_stale,
+        slow,
+        valid_signature,
+    ]);
     cases
 }
 
@@ -892,7 +899,7 @@ fn emits_every_metric_with_its_unit_and_dimension() {
 }
 
 #[test]
-fn a_line_below_the_level_has_only_its_metrics() {
+fn line_below_the_level_has_only_metrics() {
     for case in cases() {
         let line_level = {
             let document = document(
@@ -921,9 +928,9 @@ fn a_line_below_the_level_has_only_its_metrics() {
 }
 
 #[test]
-fn metrics_have_nothing_from_an_unauthenticated_request() {
-    let refusal = ApiError::from(AuthenticationError::InvalidSignature(InvalidSignature));
-    let document = document(Level::ERROR, Some(&webhook()), &Err(refusal), &context());
+fn metrics_contain_nothing_from_an_unauthenticated_request() {
+    let api_error = ApiError::from(AuthenticationError::InvalidSignature(InvalidSignature));
+    let document = document(Level::ERROR, Some(&webhook()), &Err(api_error), &context());
     let text = Value::from(document).to_string();
     assert!(!text.to_lowercase().contains("private"), "{text}");
     assert!(
@@ -932,7 +939,7 @@ fn metrics_have_nothing_from_an_unauthenticated_request() {
     );
 }
 
-/// The line of a label as Labelbox's are, with ids of Lambda's and SQS's own length.
+/// The size of the line of a typical label in bytes. Its ids have the lengths of those of Lambda and SQS.
 fn typical_line_bytes(level: Level) -> usize {
     let id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
     let mut message = message(Entity::Label);
@@ -951,7 +958,7 @@ fn typical_line_bytes(level: Level) -> usize {
     let mut context = context();
     context.report.durations.queue = Some(Duration::from_micros(10_203));
     let document = document(level, Some(&webhook()), &outcome, &context);
-    // The usual stack's name is longer than "mine", and is there twice.
+    // The namespace occurs twice, and the default stack name is longer than "mine".
     serde_json::to_string(&document).unwrap().len()
         + 1
         + 2 * ("labelbox-relay".len() - "mine".len())
@@ -979,12 +986,15 @@ fn documents_state_the_size_of_a_line() {
             .join(page);
         let text = std::fs::read_to_string(path).unwrap();
         let (_, rest) = text.split_once(before).unwrap();
-        let (whole, rest) = rest.split_once(between).unwrap();
+        let (all, rest) = rest.split_once(between).unwrap();
         let (metrics, _) = rest.split_once(after).unwrap();
-        for (said, level) in [(whole, Level::INFO), (metrics, Level::WARN)] {
-            let said: usize = said.replace(',', "").parse().unwrap();
-            let is = typical_line_bytes(level);
-            assert!(said.abs_diff(is) < 20, "{page} says {said}, it is {is}");
+        for (stated, level) in [(all, Level::INFO), (metrics, Level::WARN)] {
+            let stated: usize = stated.replace(',', "").parse().unwrap();
+            let actual = typical_line_bytes(level);
+            assert!(
+                stated.abs_diff(actual) < 20,
+                "{page}: stated {stated}, actual {actual}"
+            );
         }
     }
 }

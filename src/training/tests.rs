@@ -1,15 +1,15 @@
-//! The model list, letter by letter.
+//! Tests of the JSON of the model list.
 
 use super::*;
 
 #[track_caller]
-fn check(names: &[&str], answer: &str) {
+fn check(names: &[&str], expected: &str) {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(model_list(&names), answer);
+    assert_eq!(model_list(&names), expected);
 }
 
 #[test]
-fn the_names_are_the_keys_in_the_order_given() {
+fn keeps_the_order_of_the_names() {
     check(
         &["bounding_box", "ner"],
         r#"{"bounding_box": {}, "ner": {}}"#,
@@ -22,12 +22,12 @@ fn the_names_are_the_keys_in_the_order_given() {
 }
 
 #[test]
-fn no_model_is_an_empty_object() {
+fn is_an_empty_object_without_models() {
     check(&[], "{}");
 }
 
 #[test]
-fn a_name_is_escaped_as_json_wants_it() {
+fn escapes_names() {
     check(
         &["a \"b\"", "c\\d", "e\nf\u{1}", "caf\u{e9} \u{1f600}", "</>"],
         "{\"a \\\"b\\\"\": {}, \"c\\\\d\": {}, \"e\\nf\\u0001\": {}, \"caf\u{e9} \u{1f600}\": {}, \"</>\": {}}",
@@ -35,15 +35,15 @@ fn a_name_is_escaped_as_json_wants_it() {
 }
 
 #[test]
-fn the_answer_is_json_whatever_the_names_are() {
+fn is_valid_json_for_any_name() {
     let names: Vec<_> = (0..=0x2fff_u32)
         .filter_map(char::from_u32)
         .map(String::from)
         .collect();
-    let answer: serde_json::Map<String, serde_json::Value> =
+    let list: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&model_list(&names)).unwrap_or_default();
-    assert_eq!(answer.len(), names.len());
+    assert_eq!(list.len(), names.len());
     for name in &names {
-        assert_eq!(answer.get(name), Some(&serde_json::json!({})), "{name:?}");
+        assert_eq!(list.get(name), Some(&serde_json::json!({})), "{name:?}");
     }
 }

@@ -86,7 +86,7 @@ fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
     (aws, clients)
 }
 
-/// The relay's connection pool as an HTTP client of the SDK.
+/// The in-memory network as an HTTP client of the SDK.
 #[derive(Clone)]
 struct InMemoryClient(Arc<dyn aws_lite::HttpClient>);
 

@@ -1,10 +1,10 @@
-//! The house rules that a reader relies on: what only one module says.
+//! Architecture rules, checked against the source text of the library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is said, and the modules that may say it.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+/// Names, and the files that may use them.
+const RESTRICTED: [(&str, &[&str]); 12] = [
     ("lambda_http", &["main.rs", "http.rs", "http/"]),
     ("hmac::", &["signature.rs", "aws_lite/sign.rs"]),
     ("sha1::", &["signature.rs"]),
@@ -19,7 +19,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("new_v4", &["receive.rs"]),
 ];
 
-/// Each module of the function and of its AWS client with its text.
+/// The path and the text of each source file of the function and of its AWS client.
 pub(crate) fn modules() -> Vec<(String, String)> {
     let mut modules = Vec::new();
     for (source, prefix) in [("src", ""), ("aws-lite/src", "aws_lite/")] {
@@ -43,19 +43,19 @@ pub(crate) fn modules() -> Vec<(String, String)> {
 }
 
 #[test]
-fn restricted_names_stay_in_their_modules() {
+fn only_allowed_modules_use_restricted_names() {
     for (module, text) in modules() {
         let code: String = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
             .collect();
-        for (said, allowed) in ONLY_IN {
-            let may = allowed
+        for (restricted, allowed) in RESTRICTED {
+            let is_allowed = allowed
                 .iter()
                 .any(|name| module == *name || (name.ends_with('/') && module.starts_with(name)));
             assert!(
-                may || !code.contains(said),
-                "{module} says {said}; only {allowed:?} may"
+                is_allowed || !code.contains(restricted),
+                "{module} uses {restricted}; only {allowed:?} may use it"
             );
         }
     }

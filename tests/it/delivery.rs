@@ -1,19 +1,20 @@
-//! What becomes of an authentic delivery: its message and its answer.
+//! The message and the response for a valid delivery.
 
-use crate::outside::{BODY, SECRET, Stage, TRACE, delivery, event, sha256, webhook, with};
+use crate::fixture::{Fixture, TRACE};
+use crate::requests::{BODY, SECRET, delivery, gateway_event, sha256, webhook_request, with};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_label_is_queued_as_the_contract_says() {
-    let stage = Stage::usual();
-    stage
-        .check(
+async fn queues_a_label_with_all_attributes() {
+    let fixture = Fixture::new();
+    fixture
+        .assert_response(
             delivery(),
             200,
             json!({"status": "queued", "entity": "label", "message_id": "message-1"}),
         )
         .await;
-    let queued = stage.queued();
+    let queued = fixture.take_queued();
     let [message] = queued.as_slice() else {
         panic!("{} messages", queued.len())
     };
@@ -44,10 +45,10 @@ async fn a_label_is_queued_as_the_contract_says() {
 }
 
 #[tokio::test]
-async fn a_standard_queue_gets_no_group() {
-    let stage = Stage::with(&[("QUEUE_TYPE", "standard")]);
-    stage.send(delivery()).await;
-    let queued = stage.queued();
+async fn message_for_standard_queue_has_no_group() {
+    let fixture = Fixture::with_settings(&[("QUEUE_TYPE", "standard")]);
+    fixture.send(delivery()).await;
+    let queued = fixture.take_queued();
     assert_eq!(queued[0].group_id, None);
     assert_eq!(
         queued[0].attribute("dedup_id"),
@@ -56,19 +57,19 @@ async fn a_standard_queue_gets_no_group() {
 }
 
 #[tokio::test]
-async fn either_signature_is_enough_and_both_are_fine() {
+async fn accepts_either_signature_or_both() {
     let sha256 = json!(sha256(SECRET, BODY.as_bytes()));
     let both = with(delivery(), "/headers/x-hub-signature-256", sha256);
     let only_256 = with(both.clone(), "/headers/x-hub-signature", Value::Null);
     for request in [both, only_256] {
-        let stage = Stage::usual();
-        assert_eq!(stage.send(request).await.status_code, 200);
-        assert_eq!(stage.queued().len(), 1);
+        let fixture = Fixture::new();
+        assert_eq!(fixture.send(request).await.status_code, 200);
+        assert_eq!(fixture.take_queued().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_knows_has_a_home() {
+async fn queues_unknown_event_as_unrouted() {
     for (topic, body, reason) in [
         (json!("ISSUE_CREATED"), "{}", "unknown_topic"),
         (Value::Null, "{}", "no_topic"),
@@ -76,15 +77,16 @@ async fn an_event_that_nobody_knows_has_a_home() {
         (json!("LABEL_CREATED"), "not json", "unreadable"),
         (json!("LABEL_CREATED"), "12", "unreadable"),
     ] {
-        let stage = Stage::usual();
+        let fixture = Fixture::new();
         let request = with(
-            webhook("labelbox", SECRET, body),
+            webhook_request("labelbox", SECRET, body),
             "/headers/x-labelbox-event",
             topic,
         );
-        let answer = json!({"status": "unrouted", "entity": "unrouted", "message_id": "message-1"});
-        stage.check(request, 200, answer).await;
-        let queued = stage.queued();
+        let response =
+            json!({"status": "unrouted", "entity": "unrouted", "message_id": "message-1"});
+        fixture.assert_response(request, 200, response).await;
+        let queued = fixture.take_queued();
         assert_eq!(
             (queued[0].body.as_str(), queued[0].attribute("reason")),
             (body, Some(reason))
@@ -94,9 +96,9 @@ async fn an_event_that_nobody_knows_has_a_home() {
 }
 
 #[tokio::test]
-async fn a_header_that_is_not_1_to_256_visible_ascii_characters_counts_as_missing() {
+async fn header_that_is_not_1_to_256_visible_ascii_characters_counts_as_missing() {
     let longest = "L".repeat(256);
-    for absurd in [
+    for invalid in [
         "",
         " ",
         "LABEL CREATED",
@@ -106,38 +108,41 @@ async fn a_header_that_is_not_1_to_256_visible_ascii_characters_counts_as_missin
         &"L".repeat(257),
         &"L".repeat(10_240),
     ] {
-        let stage = Stage::usual();
-        let request = with(delivery(), "/headers/x-labelbox-event", json!(absurd));
-        stage
-            .send(with(request, "/headers/x-labelbox-id", json!(absurd)))
+        let fixture = Fixture::new();
+        let request = with(delivery(), "/headers/x-labelbox-event", json!(invalid));
+        fixture
+            .send(with(request, "/headers/x-labelbox-id", json!(invalid)))
             .await;
-        let queued = stage.queued();
-        assert_eq!(queued[0].attribute("event"), None, "{absurd:?}");
-        assert_eq!(queued[0].attribute("delivery_id"), None, "{absurd:?}");
+        let queued = fixture.take_queued();
+        assert_eq!(queued[0].attribute("event"), None, "{invalid:?}");
+        assert_eq!(queued[0].attribute("delivery_id"), None, "{invalid:?}");
         assert_eq!(
             queued[0].attribute("reason"),
             Some("no_topic"),
-            "{absurd:?}"
+            "{invalid:?}"
         );
     }
-    let stage = Stage::usual();
-    stage
+    let fixture = Fixture::new();
+    fixture
         .send(with(
             delivery(),
             "/headers/x-labelbox-event",
             json!(longest),
         ))
         .await;
-    assert_eq!(stage.queued()[0].attribute("event"), Some(longest.as_str()));
+    assert_eq!(
+        fixture.take_queued()[0].attribute("event"),
+        Some(longest.as_str())
+    );
 }
 
 #[tokio::test]
-async fn odd_headers_that_nobody_reads_change_nothing() {
-    let stage = Stage::usual();
+async fn ignores_malformed_unused_headers_and_query_string() {
+    let fixture = Fixture::new();
     let mut request = delivery();
     for (name, value) in [
         ("host", "not a host"),
-        ("x-odd", "\u{0}\u{1f}ü\n"),
+        ("x-control", "\u{0}\u{1f}ü\n"),
         ("", "x"),
         ("näme", "x"),
         ("x-null", ""),
@@ -146,19 +151,19 @@ async fn odd_headers_that_nobody_reads_change_nothing() {
     }
     request = with(request, "/rawQueryString", json!("a b=%zz&ü=\u{1}"));
     request = with(request, "/headers/x-none", Value::Null);
-    assert_eq!(stage.send(request).await.status_code, 200);
-    assert_eq!(stage.queued().len(), 1);
+    assert_eq!(fixture.send(request).await.status_code, 200);
+    assert_eq!(fixture.take_queued().len(), 1);
 }
 
 #[tokio::test]
-async fn health_touches_nothing_and_needs_no_signature() {
-    let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
-    stage
-        .check(
-            event("GET", "/health", json!({}), None),
+async fn health_check_needs_no_signature_and_fetches_no_secret() {
+    let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+    fixture
+        .assert_response(
+            gateway_event("GET", "/health", json!({}), None),
             200,
             json!({"status": "ok"}),
         )
         .await;
-    assert_eq!(stage.fetches(), 0);
+    assert_eq!(fixture.fetch_count(), 0);
 }

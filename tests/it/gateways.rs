@@ -1,6 +1,8 @@
-//! The same delivery through each gateway that the function may stand behind.
+//! The gateways that can invoke the function: HTTP API, REST API and function URL.
 
-use crate::outside::{BODY, Mood, SECRET, Stage, delivery, refused, sha1, try_again, with};
+use crate::fakes::QueueBehavior;
+use crate::fixture::{Fixture, TRACE, signature_rejected, try_again};
+use crate::requests::{BODY, SECRET, delivery, sha1, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use labelbox_relay::http::GatewayEvent;
@@ -9,8 +11,8 @@ use lambda_http::http::HeaderMap;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A REST API's event, payload format 1.0: headers as they were written, each in two maps.
-fn rest() -> Value {
+/// The event of a REST API in payload format 1.0. Header names keep their case, and each header is in two maps.
+fn rest_api_event() -> Value {
     let headers = [
         ("Content-Type", "application/json".to_owned()),
         ("X-Hub-Signature", sha1(SECRET, BODY.as_bytes())),
@@ -39,62 +41,72 @@ fn rest() -> Value {
 }
 
 #[tokio::test]
-async fn a_rest_api_delivers_the_same_message() {
-    let (a, b) = (Stage::usual(), Stage::usual());
+async fn rest_api_event_gives_the_same_message() {
+    let (a, b) = (Fixture::new(), Fixture::new());
     a.send(delivery()).await;
-    b.send(rest()).await;
-    let (a, b) = (a.queued(), b.queued());
+    b.send(rest_api_event()).await;
+    let (a, b) = (a.take_queued(), b.take_queued());
     assert_eq!(a.len(), 1);
     assert_eq!(a, b);
 }
 
 #[tokio::test]
-async fn a_rest_api_that_fills_only_one_of_the_maps_is_read_too() {
-    for gone in ["/headers", "/multiValueHeaders"] {
-        let stage = Stage::usual();
+async fn reads_rest_api_event_with_only_one_of_the_header_maps() {
+    for removed in ["/headers", "/multiValueHeaders"] {
+        let fixture = Fixture::new();
         assert_eq!(
-            stage
-                .send(with(rest(), gone, Value::Null))
+            fixture
+                .send(with(rest_api_event(), removed, Value::Null))
                 .await
                 .status_code,
             200,
-            "without {gone}"
+            "without {removed}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_signature_that_came_twice_is_refused() {
-    let right = sha1(SECRET, BODY.as_bytes());
+async fn rejects_duplicate_signature_header() {
+    let valid = sha1(SECRET, BODY.as_bytes());
     let twice = with(
-        rest(),
+        rest_api_event(),
         "/multiValueHeaders/X-Hub-Signature",
-        json!([right, right]),
+        json!([valid, valid]),
     );
-    let two_cases = with(rest(), "/multiValueHeaders/x-hub-signature", json!([right]));
-    let two_maps = with(rest(), "/headers/X-Hub-Signature", json!("sha1=0000"));
-    let two_cases_v2 = with(delivery(), "/headers/X-Hub-Signature", json!(right));
+    let two_cases = with(
+        rest_api_event(),
+        "/multiValueHeaders/x-hub-signature",
+        json!([valid]),
+    );
+    let two_maps = with(
+        rest_api_event(),
+        "/headers/X-Hub-Signature",
+        json!("sha1=0000"),
+    );
+    let two_cases_v2 = with(delivery(), "/headers/X-Hub-Signature", json!(valid));
     for request in [twice, two_cases, two_maps, two_cases_v2] {
-        let stage = Stage::usual();
-        stage.check(request, 401, refused()).await;
-        assert!(stage.queued().is_empty());
+        let fixture = Fixture::new();
+        fixture
+            .assert_response(request, 401, signature_rejected())
+            .await;
+        assert!(fixture.take_queued().is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_base64_body_is_decoded_before_it_is_verified() {
-    for request in [delivery(), rest()] {
-        let stage = Stage::usual();
+async fn decodes_base64_body_before_verification() {
+    for request in [delivery(), rest_api_event()] {
+        let fixture = Fixture::new();
         let request = with(request, "/body", json!(STANDARD.encode(BODY)));
-        stage
+        fixture
             .send(with(request, "/isBase64Encoded", json!(true)))
             .await;
-        assert_eq!(stage.queued()[0].body, BODY);
+        assert_eq!(fixture.take_queued()[0].body, BODY);
     }
 }
 
 #[tokio::test]
-async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
+async fn strips_stage_prefix_from_the_path() {
     let staged = with(delivery(), "/requestContext/stage", json!("prod"));
     for (path, status) in [
         ("/prod/webhooks/labelbox", 200),
@@ -105,16 +117,20 @@ async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
     ] {
         let request = with(staged.clone(), "/rawPath", json!(path));
         assert_eq!(
-            Stage::usual().send(request).await.status_code,
+            Fixture::new().send(request).await.status_code,
             status,
             "{path}"
         );
     }
-    // A REST API does not put its stage there, and one may be called like a route.
-    let stage = Stage::usual();
+    // The path of a REST API has no stage prefix, and a stage can have the name of a route.
+    let fixture = Fixture::new();
     assert_eq!(
-        stage
-            .send(with(rest(), "/requestContext/stage", json!("webhooks")))
+        fixture
+            .send(with(
+                rest_api_event(),
+                "/requestContext/stage",
+                json!("webhooks")
+            ))
             .await
             .status_code,
         200
@@ -122,8 +138,8 @@ async fn a_named_stage_in_front_of_the_path_is_not_part_of_it() {
 }
 
 #[tokio::test]
-async fn a_stage_that_is_named_like_a_route_is_not_taken_for_it() {
-    // By a custom domain the path comes without the stage, by the default endpoint with it.
+async fn stage_can_have_the_name_of_a_route() {
+    // The path has the stage prefix at the default endpoint, and has none at a custom domain.
     for (name, path) in [
         ("webhooks", "/webhooks/labelbox"),
         ("webhooks", "/webhooks/webhooks/labelbox"),
@@ -131,19 +147,19 @@ async fn a_stage_that_is_named_like_a_route_is_not_taken_for_it() {
     ] {
         let staged = with(delivery(), "/requestContext/stage", json!(name));
         let request = with(staged, "/rawPath", json!(path));
-        let answer = Stage::usual().send(request).await;
-        assert_eq!(answer.status_code, 200, "{name} {path}");
+        let response = Fixture::new().send(request).await;
+        assert_eq!(response.status_code, 200, "{name} {path}");
     }
     let staged = with(delivery(), "/requestContext/stage", json!("webhooks"));
-    let of_health = with(staged, "/rawPath", json!("/webhooks/health"));
-    assert_eq!(Stage::usual().send(of_health).await.status_code, 404);
+    let health = with(staged, "/rawPath", json!("/webhooks/health"));
+    assert_eq!(Fixture::new().send(health).await.status_code, 404);
     let training = with(delivery(), "/requestContext/stage", json!("training"));
     let training = with(training, "/rawPath", json!("/training/model_run"));
-    assert_eq!(Stage::usual().send(training).await.status_code, 200);
+    assert_eq!(Fixture::new().send(training).await.status_code, 200);
 }
 
 #[tokio::test]
-async fn behind_a_base_path_the_resource_of_a_rest_api_says_the_route() {
+async fn resource_of_a_rest_api_determines_the_route_behind_a_base_path() {
     for (resource, parameters, path, status) in [
         (
             "/webhooks/{webhook}",
@@ -157,11 +173,11 @@ async fn behind_a_base_path_the_resource_of_a_rest_api_says_the_route() {
             "/relay/webhooks/labelbox",
             200,
         ),
-        // The mapping's own name is a route's: the resource has the last word.
+        // The resource takes precedence over a base path with the name of a route.
         ("/health", Value::Null, "/webhooks/health", 405),
         (
             "/webhooks/{webhook}",
-            json!({"webhook": "stranger"}),
+            json!({"webhook": "unknown"}),
             "/webhooks/labelbox",
             404,
         ),
@@ -171,37 +187,37 @@ async fn behind_a_base_path_the_resource_of_a_rest_api_says_the_route() {
             "/relay/webhooks/labelbox",
             404,
         ),
-        ("/{proxy+}", json!({"proxy": "else"}), "/relay/else", 404),
+        ("/{proxy+}", json!({"proxy": "other"}), "/relay/other", 404),
     ] {
-        let request = with(rest(), "/resource", json!(resource));
+        let request = with(rest_api_event(), "/resource", json!(resource));
         let request = with(request, "/pathParameters", parameters);
-        let answer = Stage::usual()
+        let response = Fixture::new()
             .send(with(request, "/path", json!(path)))
             .await;
-        assert_eq!(answer.status_code, status, "{resource} {path}");
+        assert_eq!(response.status_code, status, "{resource} {path}");
     }
 }
 
 #[tokio::test]
-async fn a_function_url_delivers_the_same_message() {
+async fn function_url_event_gives_the_same_message() {
     let event = with(
         delivery(),
         "/requestContext/domainName",
         json!("abc.lambda-url.eu-west-1.on.aws"),
     );
     let event = with(event, "/requestContext/accountId", json!("anonymous"));
-    let (a, b) = (Stage::usual(), Stage::usual());
+    let (a, b) = (Fixture::new(), Fixture::new());
     a.send(delivery()).await;
     b.send(event).await;
-    assert_eq!(a.queued(), b.queued());
+    assert_eq!(a.take_queued(), b.take_queued());
 }
 
 #[tokio::test]
-async fn the_trace_is_lambdas_and_else_the_gateways() {
-    let gateways =
+async fn trace_is_from_lambda_or_else_from_the_gateway() {
+    let from_gateway =
         "Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678";
     for (header, expected) in [
-        (json!(gateways), Some(gateways)),
+        (json!(from_gateway), Some(from_gateway)),
         (
             json!("Root=1-5759e988-bd862e3fe1be46a994272793"),
             Some("Root=1-5759e988-bd862e3fe1be46a994272793"),
@@ -212,29 +228,30 @@ async fn the_trace_is_lambdas_and_else_the_gateways() {
         (json!("anything"), None),
         (Value::Null, None),
     ] {
-        let stage = Stage::usual();
+        let fixture = Fixture::new();
         let event = with(delivery(), "/headers/x-amzn-trace-id", header.clone());
-        stage.send_traced(event, None).await;
-        assert_eq!(stage.queued()[0].trace.as_deref(), expected, "{header}");
+        fixture.send_with_trace(event, None).await;
+        assert_eq!(
+            fixture.take_queued()[0].trace.as_deref(),
+            expected,
+            "{header}"
+        );
     }
-    let stage = Stage::usual();
-    stage
+    let fixture = Fixture::new();
+    fixture
         .send(with(
             delivery(),
             "/headers/x-amzn-trace-id",
-            json!(gateways),
+            json!(from_gateway),
         ))
         .await;
-    assert_eq!(
-        stage.queued()[0].trace.as_deref(),
-        Some(crate::outside::TRACE)
-    );
+    assert_eq!(fixture.take_queued()[0].trace.as_deref(), Some(TRACE));
 }
 
-/// Where the function is traced, Lambda gives each invocation its trace in this header, which has to go on as it is: a
-/// consumer's spans join the parent that it names, if it is sampled.
+/// With active tracing, Lambda passes the trace of each invocation in this header. The relay must forward it unchanged:
+/// the spans of a consumer become children of its parent if the trace is sampled.
 #[tokio::test]
-async fn lambdas_trace_goes_on_with_parent_sampling_and_lineage() {
+async fn preserves_parent_sampling_and_lineage_of_the_trace() {
     for trace in [
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:5b9c1f2e:0",
         "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0",
@@ -243,12 +260,12 @@ async fn lambdas_trace_goes_on_with_parent_sampling_and_lineage() {
         headers.insert("lambda-runtime-trace-id", trace.parse().unwrap());
         headers.insert("lambda-runtime-deadline-ms", "0".parse().unwrap());
         let invocation = || Context::new("request-1", Arc::default(), &headers).unwrap();
-        let stage = Stage::usual();
-        stage.send_in(delivery(), invocation()).await;
-        assert_eq!(stage.queued()[0].trace.as_deref(), Some(trace));
-        stage.queue_is(Mood::Refuses);
-        stage.send_in(delivery(), invocation()).await;
-        let objects = stage.objects();
+        let fixture = Fixture::new();
+        fixture.send_with_context(delivery(), invocation()).await;
+        assert_eq!(fixture.take_queued()[0].trace.as_deref(), Some(trace));
+        fixture.set_queue(QueueBehavior::Rejects);
+        fixture.send_with_context(delivery(), invocation()).await;
+        let objects = fixture.take_objects();
         let (_, record) = objects.first_key_value().unwrap();
         let record: Value = serde_json::from_slice(record).unwrap();
         let attributes = &record["MessageSystemAttributes"];
@@ -257,46 +274,48 @@ async fn lambdas_trace_goes_on_with_parent_sampling_and_lineage() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_to_be_tried_again() {
-    for (place, value) in [
-        ("/headers", json!("odd")),
-        ("/headers/x-hub-signature", json!(["odd"])),
-        ("/headers/x-odd", json!(5)),
-        ("/requestContext", json!("odd")),
+async fn responds_with_503_to_unreadable_event() {
+    for (pointer, value) in [
+        ("/headers", json!("invalid")),
+        ("/headers/x-hub-signature", json!(["invalid"])),
+        ("/headers/x-other", json!(5)),
+        ("/requestContext", json!("invalid")),
         ("/requestContext/http/sourceIp", json!(5)),
-        ("/isBase64Encoded", json!("odd")),
+        ("/isBase64Encoded", json!("invalid")),
         ("/body", json!({})),
     ] {
-        let stage = Stage::usual();
-        stage
-            .check(with(delivery(), place, value), 503, try_again())
+        let fixture = Fixture::new();
+        fixture
+            .assert_response(with(delivery(), pointer, value), 503, try_again())
             .await;
-        assert!(stage.queued().is_empty());
+        assert!(fixture.take_queued().is_empty());
     }
 }
 
 #[tokio::test]
-async fn an_invocation_that_is_no_http_request_counts_nowhere() {
+async fn invocation_that_is_not_http_is_not_counted() {
     for event in [
         json!({}),
         json!({"key1": "value1"}),
         json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events"}),
         json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
         json!({"body": {"warm": true}}),
-        json!({"resource": ["arn:aws:events:eu-west-1:1:rule/warm"], "isBase64Encoded": "odd"}),
+        json!({"resource": ["arn:aws:events:eu-west-1:1:rule/warm"], "isBase64Encoded": "invalid"}),
         Value::Null,
         json!("warm"),
         json!([1]),
         json!(5),
     ] {
-        let stage = Stage::usual();
-        stage.check(event, 404, json!({"error": "not_found"})).await;
-        assert!(stage.queued().is_empty() && stage.lines().is_empty());
+        let fixture = Fixture::new();
+        fixture
+            .assert_response(event, 404, json!({"error": "not_found"}))
+            .await;
+        assert!(fixture.take_queued().is_empty() && fixture.take_log_lines().is_empty());
     }
 }
 
 #[test]
-fn a_text_that_is_no_text_is_an_event_that_cannot_be_read() {
+fn deserializes_event_with_lone_surrogate() {
     for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#] {
         assert!(
             serde_json::from_str::<GatewayEvent>(event).is_ok(),

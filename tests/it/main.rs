@@ -1,4 +1,4 @@
-//! The relay behind its door, in process: gateway events in, answers and queued messages out.
+//! Integration tests: the handler with fake services, and the binary as a process.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,31 +7,28 @@
 )]
 #![expect(
     clippy::disallowed_methods,
-    reason = "on a paused clock, time is what the test makes of it"
+    reason = "the tests control the clock, or measure the time that passes"
 )]
 
-mod abuse;
+mod adversarial_input;
 mod architecture;
-mod canaries;
+mod deadlines;
 mod delivery;
-mod durable;
-mod filled;
+mod durability;
+mod fakes;
+mod fixture;
 mod gateways;
 mod memory;
 mod module_graph;
-mod outside;
-mod printable;
 mod process;
 mod properties;
-mod refusals;
+mod redaction;
+mod refresh_limit;
+mod rejections;
 mod requests;
-
-mod samples;
+mod sample_events;
 mod secrets;
-mod shapes;
-mod shown;
-mod sources;
-mod talkative;
+mod source_allowlist;
 mod telemetry;
-mod time;
+mod trace_logging;
 mod training;

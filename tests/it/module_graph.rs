@@ -11,7 +11,7 @@ const CRATES: [&str; 5] = [
     "aws-lite/src",
     "bench/src",
     "bench/timing/src",
-    "tests/freed/src",
+    "tests/scanning-allocator/src",
 ];
 
 /// The segments of a module's path in its crate.

@@ -1,18 +1,18 @@
-//! The program itself: how it refuses to start, and that it takes several events at once where Lambda says so.
+//! Runs the relay's binary with a fake Lambda Runtime API and fake AWS services.
 
-use crate::requests::request;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_labelbox-relay");
-/// How long a healthy program may take for anything; a broken one makes the test wait so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-pub(crate) const SETTINGS: [(&str, &str); 14] = [
+const BINARY: &str = env!("CARGO_BIN_EXE_labelbox-relay");
+/// Far more than a working process needs. Only a broken one makes a test wait this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
+const SETTINGS: [(&str, &str); 14] = [
     ("SECRET_ARN", "relay-secret"),
     ("PAYLOAD_BUCKET", "relay-payloads"),
     ("LABEL_QUEUE_URL", "http://127.0.0.1:9/label.fifo"),
@@ -28,10 +28,169 @@ pub(crate) const SETTINGS: [(&str, &str); 14] = [
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
 ];
+/// The headers of an invocation, with a deadline in the year 2100.
+const INVOCATION_HEADERS: &str = "Lambda-Runtime-Aws-Request-Id: request\r\n\
+    Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn\r\n";
+
+struct KillOnDrop(Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A running relay. One local server is its Runtime API and all its AWS services.
+pub(crate) struct Process {
+    child: KillOnDrop,
+    events: mpsc::Sender<String>,
+    responses: mpsc::Receiver<Value>,
+    output: File,
+}
+
+impl Process {
+    /// Starts the relay with `env` in addition to the default settings.
+    ///
+    /// `aws` returns the status and the body of the response to a request to an AWS service. Its argument is the request
+    /// body, or `null` if that is not JSON.
+    pub(crate) fn start(
+        env: &[(&str, &str)],
+        aws: impl Fn(&Value) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (events, next_events) = mpsc::channel();
+        let (responded, responses) = mpsc::channel();
+        let server = Arc::new(Server {
+            events: Mutex::new(next_events),
+            responses: responded,
+            aws,
+        });
+        thread::spawn(move || {
+            for connection in listener.incoming().map_while(Result::ok) {
+                let server = Arc::clone(&server);
+                thread::spawn(move || server.serve(connection));
+            }
+        });
+        let output = tempfile::tempfile().unwrap();
+        let child = Command::new(BINARY)
+            .env_clear()
+            .envs(SETTINGS)
+            .env("AWS_ENDPOINT_URL", format!("http://{address}"))
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .envs(env.iter().copied())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        Self {
+            child: KillOnDrop(child),
+            events,
+            responses,
+            output,
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    /// Invokes the function, and returns its response.
+    pub(crate) fn invoke(&self, event: &Value) -> Value {
+        self.events.send(event.to_string()).unwrap();
+        self.responses.recv_timeout(TIMEOUT).unwrap()
+    }
+
+    /// Stops the process, and returns what it wrote to standard output and standard error.
+    pub(crate) fn stop(self) -> String {
+        let Self {
+            child, mut output, ..
+        } = self;
+        drop(child);
+        let mut text = String::new();
+        output.rewind().unwrap();
+        output.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+struct Server<F> {
+    events: Mutex<mpsc::Receiver<String>>,
+    responses: mpsc::Sender<Value>,
+    aws: F,
+}
+
+impl<F: Fn(&Value) -> (u16, String)> Server<F> {
+    /// Responds to the requests of a connection until the relay or the test ends it.
+    fn serve(&self, connection: TcpStream) -> Option<()> {
+        let mut connection = BufReader::new(connection);
+        loop {
+            let (path, body) = read_request(&mut connection)?;
+            let (status, headers, body) = if path.ends_with("/invocation/next") {
+                let event = self.events.lock().unwrap().recv().ok()?;
+                (200, INVOCATION_HEADERS, event)
+            } else if path.starts_with("/2018-06-01/runtime/invocation/") {
+                self.responses.send(body).ok()?;
+                (202, "", String::new())
+            } else {
+                let (status, body) = (self.aws)(&body);
+                (status, "", body)
+            };
+            write_response(&mut connection, status, headers, &body)?;
+        }
+    }
+}
+
+/// Reads the path and the JSON body of a request. Returns `None` at the end of the connection.
+fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
+    let mut lines = stream.by_ref().lines();
+    let path = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
+    let headers: Vec<String> = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.to_lowercase())
+        .collect();
+    let is_chunked = headers
+        .iter()
+        .any(|header| header == "transfer-encoding: chunked");
+    let mut body = Vec::new();
+    if is_chunked {
+        let mut line = String::new();
+        while stream.read_line(&mut line).ok()? > 0 {
+            let length = usize::from_str_radix(line.trim(), 16).ok()?;
+            let mut chunk = vec![0; length + 2];
+            stream.read_exact(&mut chunk).ok()?;
+            body.extend(chunk.iter().take(length));
+            if length == 0 {
+                break;
+            }
+            line.clear();
+        }
+    } else {
+        let length = headers
+            .iter()
+            .find_map(|header| header.strip_prefix("content-length: ")?.parse().ok());
+        body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body).ok()?;
+    }
+    Some((path, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+fn write_response(
+    stream: &mut BufReader<TcpStream>,
+    status: u16,
+    headers: &str,
+    body: &str,
+) -> Option<()> {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status} Any\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    stream.get_mut().write_all(text.as_bytes()).ok()
+}
 
 #[test]
-fn wrong_settings_stop_the_start_with_one_line_that_names_them_all() {
-    let output = Command::new(PROGRAM)
+fn invalid_settings_stop_the_start_with_one_line_that_names_them_all() {
+    let output = Command::new(BINARY)
         .env_clear()
         .envs(SETTINGS)
         .env_remove("SECRET_ARN")
@@ -56,21 +215,11 @@ fn wrong_settings_stop_the_start_with_one_line_that_names_them_all() {
     assert!(!error.contains("WORKFLOW_QUEUE_URL"), "{error}");
 }
 
-/// Ends the program when the test does, well or not.
-pub(crate) struct Running(pub(crate) Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
-fn several_events_are_taken_at_once_where_lambda_says_so() {
+fn handles_invocations_concurrently_if_lambda_allows_it() {
     let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
-    let _running = Running(
-        Command::new(PROGRAM)
+    let _process = KillOnDrop(
+        Command::new(BINARY)
             .env_clear()
             .envs(SETTINGS)
             .env(
@@ -88,40 +237,30 @@ fn several_events_are_taken_at_once_where_lambda_says_so() {
             .incoming()
             .try_for_each(|connection| connected.send(connection.unwrap()))
     });
-    // Neither gets its event before both have asked for one.
-    let mut first = asked_for_an_event(&connections);
-    let mut second = asked_for_an_event(&connections);
+    // The relay polls for the second invocation before it has the first one.
+    let mut first = accept_poll(&connections);
+    let mut second = accept_poll(&connections);
     for (connection, id) in [(&mut first, "first"), (&mut second, "second")] {
-        give_event(connection, id);
-        let (path, answer) = request(connection).unwrap();
+        let headers = INVOCATION_HEADERS.replace("Id: request", &format!("Id: {id}"));
+        let event = r#"{"rawPath":"/health","requestContext":{"http":{"method":"GET"}}}"#;
+        write_response(connection, 200, &headers, event).unwrap();
+        let (path, response) = read_request(connection).unwrap();
         assert_eq!(
             path,
             format!("/2018-06-01/runtime/invocation/{id}/response")
         );
-        assert_eq!(answer["statusCode"], 200);
+        assert_eq!(response["statusCode"], 200);
     }
 }
 
-fn asked_for_an_event(connections: &mpsc::Receiver<TcpStream>) -> BufReader<TcpStream> {
-    let connection = connections.recv_timeout(PATIENCE).unwrap();
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+/// Accepts a connection, and reads the request for the next invocation from it.
+fn accept_poll(connections: &mpsc::Receiver<TcpStream>) -> BufReader<TcpStream> {
+    let connection = connections.recv_timeout(TIMEOUT).unwrap();
+    connection.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut connection = BufReader::new(connection);
     assert_eq!(
-        request(&mut connection).unwrap().0,
+        read_request(&mut connection).unwrap().0,
         "/2018-06-01/runtime/invocation/next"
     );
     connection
-}
-
-fn give_event(connection: &mut BufReader<TcpStream>, id: &str) {
-    let event = r#"{"rawPath":"/health","requestContext":{"http":{"method":"GET"}}}"#;
-    let length = event.len();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: {id}\r\nLambda-Runtime-Deadline-Ms: 1\r\n\
-         Lambda-Runtime-Invoked-Function-Arn: arn\r\nContent-Length: {length}\r\n\r\n"
-    );
-    connection
-        .get_mut()
-        .write_all(format!("{head}{event}").as_bytes())
-        .unwrap();
 }

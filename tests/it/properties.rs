@@ -1,33 +1,35 @@
-//! What holds for every request, not only for those that somebody thought of: properties, through the whole door.
+//! Property tests of the whole handler.
 
-mod answers;
-mod attributes;
+mod body_bytes;
 mod ids;
-mod refused;
-mod same_bytes;
+mod rejections;
+mod responses;
+mod sqs_limits;
 
-use crate::outside::{Answer, Stage, Vault, event, sha1, sha256};
+use crate::fakes::StoreBehavior;
+use crate::fixture::{Fixture, Response};
+use crate::requests::{gateway_event, sha1, sha256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// On how many requests each property is tried: all of them together take seconds.
+/// The number of cases per property. All of them together take seconds.
 const CASES: u32 = 100;
 
-/// A delivery of a label as proptest draws it.
+/// A random delivery of a label.
 #[derive(Debug, Clone)]
 struct Delivery {
     secret: String,
-    signed_with: (bool, bool),
+    signature_headers: (bool, bool),
     body: Vec<u8>,
     in_base64: bool,
 }
 
 impl Delivery {
-    /// The event of an HTTP API, with a right signature of either kind, or with both.
+    /// The event of an HTTP API with one or both of the signature headers.
     fn event(&self) -> Value {
-        let (with_sha1, with_sha256) = self.signed_with;
+        let (with_sha1, with_sha256) = self.signature_headers;
         let sha1 = with_sha1.then(|| sha1(&self.secret, &self.body));
         let sha256 = (with_sha256 || !with_sha1).then(|| sha256(&self.secret, &self.body));
         let headers = json!({
@@ -37,21 +39,21 @@ impl Delivery {
             "x-labelbox-event": "LABEL_UPDATED",
             "x-labelbox-id": "ckmdi74ew57lq063553kuzekq",
         });
-        let event = event("POST", "/webhooks/labelbox", headers, None);
+        let event = gateway_event("POST", "/webhooks/labelbox", headers, None);
         with_body(event, &self.body, self.in_base64)
     }
 
-    /// A relay that knows its secret, and carries at most 1 KiB in a message.
-    fn stage(&self) -> Stage {
-        let stage = Stage::with(&[("INLINE_LIMIT_KIB", "1")]);
-        stage.secret_is(Vault::Holds(
+    /// A relay that has the secret, and an inline limit of 1 KiB.
+    fn fixture(&self) -> Fixture {
+        let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1")]);
+        fixture.set_store(StoreBehavior::Returns(
             json!({"labelbox": self.secret, "training": "another"}).to_string(),
         ));
-        stage
+        fixture
     }
 }
 
-/// The same event with this body, in base64 where it is no text.
+/// Sets the body of an event. It is in base64 if it is not UTF-8.
 fn with_body(mut event: Value, body: &[u8], in_base64: bool) -> Value {
     let text = std::str::from_utf8(body).ok().filter(|_| !in_base64);
     event["isBase64Encoded"] = json!(text.is_none());
@@ -65,21 +67,21 @@ fn with_body(mut event: Value, body: &[u8], in_base64: bool) -> Value {
 prop_compose! {
     fn deliveries()(
         secret in secrets(),
-        signed_with in any::<(bool, bool)>(),
+        signature_headers in any::<(bool, bool)>(),
         body in bodies(),
         in_base64 in any::<bool>(),
     ) -> Delivery {
-        Delivery { secret, signed_with, body, in_base64 }
+        Delivery { secret, signature_headers, body, in_base64 }
     }
 }
 
-/// Any text without control characters. (A zero at its end would make no other key of it: HMAC fills up with zeros.)
+/// Any text without control characters. HMAC pads keys with zeros, so a zero at the end would give the same key.
 fn secrets() -> impl Strategy<Value = String> {
     "\\PC{1,80}"
 }
 
-/// Bodies of every kind: bytes, texts with and without what SQS forbids, JSON, nothing; small, and too large to be
-/// carried.
+/// Binary data, text with and without characters that SQS forbids, JSON and the empty body, below and above the inline
+/// limit.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => prop::collection::vec(any::<u8>(), 0..1500),
@@ -94,7 +96,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(any::<char>(), 0..400).prop_map(String::from_iter)
 }
 
-/// A label whose ids are any texts: such as Labelbox's, about as long as a group may be, with what SQS forbids.
+/// Labels with ids like those of Labelbox, ids of about the maximum length of a group id, and arbitrary ids.
 fn labels() -> impl Strategy<Value = Value> {
     let id = || prop_oneof!["[a-z0-9]{25}", "[!-~]{120,140}", texts()];
     (id(), id(), times(), "\\PC{0,300}").prop_map(|(id, project, time, text)| {
@@ -114,12 +116,12 @@ fn times() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Runs a request where proptest expects no future.
-fn send(stage: &Stage, event: Value) -> Answer {
-    now(stage.send(event))
+/// Sends an event, and blocks until the response.
+fn send(fixture: &Fixture, event: Value) -> Response {
+    block_on(fixture.send(event))
 }
 
-fn now<T>(future: impl Future<Output = T>) -> T {
+fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();

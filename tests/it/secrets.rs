@@ -1,228 +1,257 @@
-//! Secrets by webhook name, their rotation, and what happens when they cannot be had.
+//! Secrets by webhook name, their rotation, and requests while they cannot be fetched.
 
-use crate::outside::{BODY, SECRET, Stage, Vault, delivery, refused, try_again, webhook, with};
+use crate::fakes::StoreBehavior;
+use crate::fixture::{Fixture, signature_rejected, try_again};
+use crate::requests::{BODY, SECRET, delivery, webhook_request, with};
 use serde_json::{Value, json};
+use std::time::Duration;
 
-async fn status(stage: &Stage, request: Value) -> u16 {
-    stage.send(request).await.status_code
+async fn status(fixture: &Fixture, request: Value) -> u16 {
+    fixture.send(request).await.status_code
 }
 
 #[tokio::test]
 async fn each_webhook_has_its_own_secrets() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, webhook("project-x", "new", BODY)).await, 200);
-    assert_eq!(status(&stage, webhook("project-x", "old", BODY)).await, 200);
+    let fixture = Fixture::new();
     assert_eq!(
-        status(&stage, webhook("project-x", "older", BODY)).await,
+        status(&fixture, webhook_request("project-x", "new", BODY)).await,
+        200
+    );
+    assert_eq!(
+        status(&fixture, webhook_request("project-x", "old", BODY)).await,
+        200
+    );
+    assert_eq!(
+        status(&fixture, webhook_request("project-x", "older", BODY)).await,
         401
     );
-    assert_eq!(status(&stage, webhook("labelbox", "new", BODY)).await, 401);
-    assert_eq!(stage.queued().len(), 2);
+    assert_eq!(
+        status(&fixture, webhook_request("labelbox", "new", BODY)).await,
+        401
+    );
+    assert_eq!(fixture.take_queued().len(), 2);
 }
 
-/// `training` has its own routes, and `backfill` marks the messages of `relayctl backfill`.
+/// `training` has its own routes, and `backfill` is the webhook of messages from `relayctl backfill`.
 #[tokio::test]
-async fn reserved_names_are_no_webhooks() {
+async fn rejects_reserved_webhook_names() {
     for secret in [
         SECRET.to_owned(),
         json!({"training": SECRET, "backfill": SECRET}).to_string(),
     ] {
-        let stage = Stage::usual();
-        stage.secret_is(Vault::Holds(secret));
+        let fixture = Fixture::new();
+        fixture.set_store(StoreBehavior::Returns(secret));
         for name in ["training", "backfill"] {
-            assert_eq!(status(&stage, webhook(name, SECRET, BODY)).await, 404);
+            assert_eq!(
+                status(&fixture, webhook_request(name, SECRET, BODY)).await,
+                404
+            );
         }
-        assert!(stage.queued().is_empty());
+        assert!(fixture.take_queued().is_empty());
     }
 }
 
 #[tokio::test]
-async fn plain_text_is_the_secret_of_any_webhook() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Holds("plain\n".to_owned()));
+async fn plain_text_secret_is_valid_for_any_webhook() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Returns("plain\n".to_owned()));
     assert_eq!(
-        status(&stage, webhook("anything", "plain", BODY)).await,
+        status(&fixture, webhook_request("anything", "plain", BODY)).await,
         200
     );
     assert_eq!(
-        status(&stage, webhook("anything", "plain\n", BODY)).await,
+        status(&fixture, webhook_request("anything", "plain\n", BODY)).await,
         401
     );
 }
 
 #[tokio::test]
-async fn a_rotation_takes_effect_at_once() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.secret_is(Vault::Holds(
+async fn rotation_takes_effect_immediately() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.set_store(StoreBehavior::Returns(
         json!({"labelbox": ["rotated", SECRET]}).to_string(),
     ));
-    stage.seconds_pass(1);
+    fixture.advance_secs(1);
     assert_eq!(
-        status(&stage, webhook("labelbox", "rotated", BODY)).await,
+        status(&fixture, webhook_request("labelbox", "rotated", BODY)).await,
         200
     );
-    assert_eq!(status(&stage, delivery()).await, 200);
-    assert_eq!(stage.fetches(), 2);
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    assert_eq!(fixture.fetch_count(), 2);
 }
 
 #[tokio::test]
-async fn a_new_webhook_is_known_at_once() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.secret_is(Vault::Holds(
+async fn new_webhook_takes_effect_immediately() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.set_store(StoreBehavior::Returns(
         json!({"labelbox": SECRET, "fresh": "fresh"}).to_string(),
     ));
-    stage.seconds_pass(1);
-    assert_eq!(status(&stage, webhook("fresh", "fresh", BODY)).await, 200);
+    fixture.advance_secs(1);
+    assert_eq!(
+        status(&fixture, webhook_request("fresh", "fresh", BODY)).await,
+        200
+    );
 }
 
 #[tokio::test]
-async fn a_withdrawn_secret_stops_working_at_the_age_limit() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.secret_is(Vault::Holds(json!({"labelbox": "rotated"}).to_string()));
-    stage.seconds_pass(299);
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.seconds_pass(1);
-    assert_eq!(status(&stage, delivery()).await, 401);
-    stage.secret_is(Vault::Holds("{}".to_owned()));
-    stage.seconds_pass(300);
-    assert_eq!(status(&stage, delivery()).await, 404);
+async fn removed_secret_expires_with_the_cache() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.set_store(StoreBehavior::Returns(
+        json!({"labelbox": "rotated"}).to_string(),
+    ));
+    fixture.advance_secs(299);
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.advance_secs(1);
+    assert_eq!(status(&fixture, delivery()).await, 401);
+    fixture.set_store(StoreBehavior::Returns("{}".to_owned()));
+    fixture.advance_secs(300);
+    assert_eq!(status(&fixture, delivery()).await, 404);
 }
 
 #[tokio::test]
-async fn strangers_cause_at_most_one_fetch_in_30_seconds() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
+async fn unauthenticated_requests_cause_at_most_one_fetch_per_30_seconds() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
     for second in 0..60 {
-        stage.seconds_pass(1);
-        stage
-            .check(webhook("labelbox", "stranger", BODY), 401, refused())
+        fixture.advance_secs(1);
+        fixture
+            .assert_response(
+                webhook_request("labelbox", "wrong", BODY),
+                401,
+                signature_rejected(),
+            )
             .await;
-        stage
-            .check(
-                webhook("unknown", "stranger", BODY),
+        fixture
+            .assert_response(
+                webhook_request("unknown", "wrong", BODY),
                 404,
                 json!({"error": "not_found"}),
             )
             .await;
-        assert_eq!(stage.fetches(), 2 + second / 30);
+        assert_eq!(fixture.fetch_count(), 2 + second / 30);
     }
-    assert_eq!(status(&stage, delivery()).await, 200);
+    assert_eq!(status(&fixture, delivery()).await, 200);
 }
 
 #[tokio::test]
-async fn a_missing_or_malformed_signature_causes_no_fetch() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.seconds_pass(1);
+async fn missing_or_malformed_signature_causes_no_fetch() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.advance_secs(1);
     for signature in [Value::Null, json!("sha1=zz")] {
         assert_eq!(
             status(
-                &stage,
+                &fixture,
                 with(delivery(), "/headers/x-hub-signature", signature)
             )
             .await,
             401
         );
     }
-    assert_eq!(stage.fetches(), 1);
+    assert_eq!(fixture.fetch_count(), 1);
 }
 
 #[tokio::test]
-async fn without_a_secret_the_sender_is_to_try_again() {
-    for vault in [
-        Vault::Unreachable,
-        Vault::Refuses,
-        Vault::Holds("{broken".to_owned()),
+async fn responds_with_503_without_a_secret() {
+    for behavior in [
+        StoreBehavior::Unreachable,
+        StoreBehavior::Denied,
+        StoreBehavior::Returns("{broken".to_owned()),
     ] {
-        let stage = Stage::usual();
-        stage.secret_is(vault);
-        stage.warm_up().await;
-        let answer = stage.send(delivery()).await;
-        assert_eq!((answer.status_code, answer.json()), (503, try_again()));
-        assert_eq!(answer.headers["retry-after"], "5");
-        assert!(stage.queued().is_empty());
-        stage.secret_is(Vault::Holds(SECRET.to_owned()));
-        assert_eq!(status(&stage, delivery()).await, 200);
+        let fixture = Fixture::new();
+        fixture.set_store(behavior);
+        fixture.warm_up().await;
+        let response = fixture.send(delivery()).await;
+        assert_eq!((response.status_code, response.json()), (503, try_again()));
+        assert_eq!(response.headers["retry-after"], "5");
+        assert!(fixture.take_queued().is_empty());
+        fixture.set_store(StoreBehavior::Returns(SECRET.to_owned()));
+        assert_eq!(status(&fixture, delivery()).await, 200);
     }
 }
 
 #[tokio::test]
-async fn the_last_secret_serves_while_secrets_manager_cannot_be_reached() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.secret_is(Vault::Unreachable);
-    stage.seconds_pass(100_000);
-    assert_eq!(status(&stage, delivery()).await, 200);
+async fn uses_stale_secret_while_secrets_manager_is_unreachable() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.set_store(StoreBehavior::Unreachable);
+    fixture.advance_secs(100_000);
+    assert_eq!(status(&fixture, delivery()).await, 200);
 }
 
-/// The sender may have the newer secret, and the fault is ours.
+/// The request may be signed with the newer secret.
 #[tokio::test]
-async fn a_refresh_that_cannot_be_made_is_no_verdict_on_the_sender() {
+async fn responds_with_503_if_refresh_fails() {
     for failure in [
-        Vault::Unreachable,
-        Vault::Refuses,
-        Vault::Holds("[\"rotated\"]".to_owned()),
+        StoreBehavior::Unreachable,
+        StoreBehavior::Denied,
+        StoreBehavior::Returns("[\"rotated\"]".to_owned()),
     ] {
-        let stage = Stage::usual();
-        assert_eq!(status(&stage, delivery()).await, 200);
-        stage.secret_is(failure);
-        stage.seconds_pass(1);
-        // The refresh that failed stands for later ones, of every name.
+        let fixture = Fixture::new();
+        assert_eq!(status(&fixture, delivery()).await, 200);
+        fixture.set_store(failure);
+        fixture.advance_secs(1);
+        // For 30 s, the failed refresh counts for all webhooks.
         for second in [0, 15, 14] {
-            stage.seconds_pass(second);
+            fixture.advance_secs(second);
             for request in [
-                webhook("labelbox", "rotated", BODY),
-                webhook("fresh", "rotated", BODY),
+                webhook_request("labelbox", "rotated", BODY),
+                webhook_request("fresh", "rotated", BODY),
             ] {
-                stage.check(request, 503, try_again()).await;
+                fixture.assert_response(request, 503, try_again()).await;
             }
-            assert_eq!(status(&stage, delivery()).await, 200);
+            assert_eq!(status(&fixture, delivery()).await, 200);
             let unsigned = with(delivery(), "/headers/x-hub-signature", Value::Null);
-            stage.check(unsigned, 401, refused()).await;
+            fixture
+                .assert_response(unsigned, 401, signature_rejected())
+                .await;
         }
-        assert_eq!(stage.fetches(), 2);
-        stage.secret_is(Vault::Holds(
+        assert_eq!(fixture.fetch_count(), 2);
+        fixture.set_store(StoreBehavior::Returns(
             json!({"labelbox": "rotated", "fresh": "rotated"}).to_string(),
         ));
-        stage.seconds_pass(1);
+        fixture.advance_secs(1);
         assert_eq!(
-            status(&stage, webhook("labelbox", "rotated", BODY)).await,
+            status(&fixture, webhook_request("labelbox", "rotated", BODY)).await,
             200
         );
-        assert_eq!(status(&stage, webhook("fresh", "rotated", BODY)).await, 200);
-        assert_eq!(status(&stage, delivery()).await, 401);
+        assert_eq!(
+            status(&fixture, webhook_request("fresh", "rotated", BODY)).await,
+            200
+        );
+        assert_eq!(status(&fixture, delivery()).await, 401);
     }
 }
 
 #[tokio::test]
-async fn a_refusal_ends_the_last_secret_at_its_age_limit() {
-    let stage = Stage::usual();
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.secret_is(Vault::Refuses);
-    stage.seconds_pass(299);
-    assert_eq!(status(&stage, delivery()).await, 200);
-    stage.seconds_pass(1);
-    assert_eq!(status(&stage, delivery()).await, 503);
-    assert_eq!(stage.queued().len(), 2);
+async fn drops_expired_secret_if_access_is_denied() {
+    let fixture = Fixture::new();
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.set_store(StoreBehavior::Denied);
+    fixture.advance_secs(299);
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    fixture.advance_secs(1);
+    assert_eq!(status(&fixture, delivery()).await, 503);
+    assert_eq!(fixture.take_queued().len(), 2);
 }
 
 #[tokio::test]
-async fn the_secret_is_there_before_the_first_request() {
-    let stage = Stage::usual();
-    stage.warm_up().await;
-    assert_eq!(stage.fetches(), 1);
-    assert_eq!(status(&stage, delivery()).await, 200);
-    assert_eq!(stage.fetches(), 1);
+async fn warm_up_fetches_the_secret() {
+    let fixture = Fixture::new();
+    fixture.warm_up().await;
+    assert_eq!(fixture.fetch_count(), 1);
+    assert_eq!(status(&fixture, delivery()).await, 200);
+    assert_eq!(fixture.fetch_count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_does_not_hold_up_the_answer() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Hangs);
+async fn responds_within_5_seconds_if_store_hangs() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Hangs);
     let started = tokio::time::Instant::now();
-    stage.check(delivery(), 503, try_again()).await;
-    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+    fixture.assert_response(delivery(), 503, try_again()).await;
+    assert!(started.elapsed() < Duration::from_secs(5));
 }

@@ -1,29 +1,31 @@
-//! What becomes of each request in the log and in the metrics: one line, which has both.
+//! The log line of a request, which contains its metrics.
 
-use crate::outside::{
-    BODY, Mood, SECRET, Shelf, Stage, Vault, delivery, event, sha1, webhook, with,
-};
+use crate::fakes::{BucketBehavior, QueueBehavior, StoreBehavior};
+use crate::fixture::Fixture;
+use crate::requests::{BODY, SECRET, delivery, gateway_event, sha1, webhook_request, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The only line that was written since the last call.
+/// The only log line since the last call.
 #[track_caller]
-fn only_line(stage: &Stage) -> Value {
-    let [line] = stage.lines().try_into().unwrap();
+fn only_line(fixture: &Fixture) -> Value {
+    let [line] = fixture.take_log_lines().try_into().unwrap();
     line
 }
 
-/// The names of a line's metrics, those by dimension left out; each must have a number.
+/// The names of the metrics without dimensions in a line. Each must have a number.
 fn metrics(line: &Value) -> Vec<String> {
     let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-    let whole = directives.iter().filter(|directive| {
+    let without_dimensions = directives.iter().filter(|directive| {
         let sets = directive["Dimensions"].as_array().unwrap();
         sets.contains(&json!([]))
     });
     let mut names = Vec::new();
-    for definition in whole.flat_map(|directive| directive["Metrics"].as_array().unwrap()) {
+    for definition in
+        without_dimensions.flat_map(|directive| directive["Metrics"].as_array().unwrap())
+    {
         let name = definition["Name"].as_str().unwrap();
         assert!(line[name].is_number(), "{name}: {line}");
         names.push(name.to_owned());
@@ -32,10 +34,10 @@ fn metrics(line: &Value) -> Vec<String> {
     names
 }
 
-/// Sends an event and checks its metrics beside `Received` and `TotalTime`.
-async fn check(stage: &Stage, event: Value, expected: &[&str]) -> Value {
-    stage.send(event.clone()).await;
-    let line = only_line(stage);
+/// Sends an event, and checks its metrics. `Received` and `TotalTime` are added to `expected`.
+async fn assert_metrics(fixture: &Fixture, event: Value, expected: &[&str]) -> Value {
+    fixture.send(event.clone()).await;
+    let line = only_line(fixture);
     let mut expected: Vec<_> = expected.iter().map(|name| (*name).to_owned()).collect();
     expected.extend(["Received".to_owned(), "TotalTime".to_owned()]);
     expected.sort();
@@ -43,17 +45,17 @@ async fn check(stage: &Stage, event: Value, expected: &[&str]) -> Value {
     line
 }
 
-/// A stage that has its secret, as it usually has when an event comes.
-async fn warm(settings: &[(&str, &str)]) -> Stage {
-    let stage = Stage::with(settings);
-    stage.warm_up().await;
-    stage
+/// A relay that has fetched its secret.
+async fn warm_fixture(settings: &[(&str, &str)]) -> Fixture {
+    let fixture = Fixture::with_settings(settings);
+    fixture.warm_up().await;
+    fixture
 }
 
 const LARGE: (&str, &str) = ("INLINE_LIMIT_KIB", "1");
 
-fn large() -> Value {
-    webhook(
+fn large_delivery() -> Value {
+    webhook_request(
         "labelbox",
         SECRET,
         &format!(r#"{{"id":"{}"}}"#, "x".repeat(2000)),
@@ -61,9 +63,9 @@ fn large() -> Value {
 }
 
 #[tokio::test]
-async fn an_event_counts_by_its_entity() {
-    let stage = warm(&[("METRICS_NAMESPACE", "LabelboxRelay/mine")]).await;
-    let line = check(&stage, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
+async fn counts_event_by_entity() {
+    let fixture = warm_fixture(&[("METRICS_NAMESPACE", "LabelboxRelay/mine")]).await;
+    let line = assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
     assert_eq!(line["Entity"], "label");
     assert_eq!(line["BodyBytes"], BODY.len());
     assert_eq!(line["body_bytes"], BODY.len());
@@ -71,13 +73,9 @@ async fn an_event_counts_by_its_entity() {
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
         assert_eq!(directive["Namespace"], "LabelboxRelay/mine");
     }
-    let unknown = with(
-        delivery(),
-        "/headers/x-labelbox-event",
-        json!("NOBODY_KNOWS"),
-    );
-    let line = check(
-        &stage,
+    let unknown = with(delivery(), "/headers/x-labelbox-event", json!("UNKNOWN"));
+    let line = assert_metrics(
+        &fixture,
         unknown,
         &["Queued", "Unrouted", "BodyBytes", "QueueTime"],
     )
@@ -86,28 +84,28 @@ async fn an_event_counts_by_its_entity() {
 }
 
 #[tokio::test]
-async fn a_body_in_base64_counts_by_its_own_bytes() {
-    let stage = warm(&[]).await;
+async fn counts_decoded_bytes_of_base64_body() {
+    let fixture = warm_fixture(&[]).await;
     for padding in 0..=2 {
         let body = format!("{BODY}{}", " ".repeat(padding));
         let event = with(
             with(
-                webhook("labelbox", SECRET, &body),
+                webhook_request("labelbox", SECRET, &body),
                 "/body",
                 json!(STANDARD.encode(&body)),
             ),
             "/isBase64Encoded",
             json!(true),
         );
-        let line = check(&stage, event, &["Queued", "BodyBytes", "QueueTime"]).await;
+        let line = assert_metrics(&fixture, event, &["Queued", "BodyBytes", "QueueTime"]).await;
         assert_eq!(line["body_bytes"], body.len());
     }
 }
 
 #[tokio::test]
-async fn without_a_namespace_of_its_own_a_relay_has_the_usual_one() {
-    let stage = warm(&[("METRICS_NAMESPACE", " ")]).await;
-    let line = check(&stage, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
+async fn blank_namespace_is_the_default_namespace() {
+    let fixture = warm_fixture(&[("METRICS_NAMESPACE", " ")]).await;
+    let line = assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
     assert_eq!(
         line["_aws"]["CloudWatchMetrics"][0]["Namespace"],
         "LabelboxRelay"
@@ -115,27 +113,35 @@ async fn without_a_namespace_of_its_own_a_relay_has_the_usual_one() {
 }
 
 #[tokio::test]
-async fn each_stage_that_happened_has_its_time_and_no_other() {
-    let cold = Stage::with(&[LARGE]);
-    let usual = ["Queued", "BodyBytes", "QueueTime", "SecretTime"];
-    check(&cold, delivery(), &usual).await;
+async fn emits_durations_only_of_stages_that_ran() {
+    let cold = Fixture::with_settings(&[LARGE]);
+    let queued = ["Queued", "BodyBytes", "QueueTime", "SecretTime"];
+    assert_metrics(&cold, delivery(), &queued).await;
     let pointer = ["Queued", "Pointer", "BodyBytes", "PayloadTime", "QueueTime"];
-    check(&cold, large(), &pointer).await;
-    cold.queue_is(Mood::Refuses);
+    assert_metrics(&cold, large_delivery(), &pointer).await;
+    cold.set_queue(QueueBehavior::Rejects);
     let spilled = ["Spilled", "BodyBytes", "QueueTime", "SpillTime"];
-    check(&cold, delivery(), &spilled).await;
-    cold.bucket_is(Shelf::Refuses);
+    assert_metrics(&cold, delivery(), &spilled).await;
+    cold.set_bucket(BucketBehavior::Rejects);
     let failed = ["Failed", "BodyBytes", "QueueTime", "SpillTime"];
-    check(&cold, delivery(), &failed).await;
-    check(&cold, large(), &["Failed", "BodyBytes", "PayloadTime"]).await;
+    assert_metrics(&cold, delivery(), &failed).await;
+    assert_metrics(
+        &cold,
+        large_delivery(),
+        &["Failed", "BodyBytes", "PayloadTime"],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_stage_is_the_time_that_it_took() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Slow(SECRET.to_owned(), Duration::from_millis(250)));
-    let line = check(
-        &stage,
+async fn duration_of_a_stage_is_its_elapsed_time() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Slow(
+        SECRET.to_owned(),
+        Duration::from_millis(250),
+    ));
+    let line = assert_metrics(
+        &fixture,
         delivery(),
         &["Queued", "BodyBytes", "QueueTime", "SecretTime"],
     )
@@ -148,10 +154,10 @@ async fn the_time_of_a_stage_is_the_time_that_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stage_that_was_given_up_has_its_time_too() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Hangs);
-    let line = check(&stage, delivery(), &["Failed", "BodyBytes", "SecretTime"]).await;
+async fn emits_duration_of_a_stage_that_timed_out() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Hangs);
+    let line = assert_metrics(&fixture, delivery(), &["Failed", "BodyBytes", "SecretTime"]).await;
     assert!(
         (2400.0..2410.0).contains(&line["SecretTime"].as_f64().unwrap()),
         "{line}"
@@ -159,9 +165,9 @@ async fn a_stage_that_was_given_up_has_its_time_too() {
 }
 
 #[tokio::test]
-async fn a_refusal_counts_by_the_code_of_its_answer() {
+async fn counts_rejection_by_error_code() {
     let cases = [
-        (event("GET", "/odd", json!({}), None), false),
+        (gateway_event("GET", "/unknown", json!({}), None), false),
         (
             with(delivery(), "/requestContext/http/method", json!("PUT")),
             true,
@@ -186,16 +192,18 @@ async fn a_refusal_counts_by_the_code_of_its_answer() {
             ),
             true,
         ),
-        (webhook("unknown", SECRET, BODY), true),
+        (webhook_request("unknown", SECRET, BODY), true),
     ];
     let mut reasons = Vec::new();
     for (request, has_body) in cases {
-        let stage = warm(&[]).await;
-        // What the secret at hand does not verify makes the cache ask once more.
-        stage.secret_is(Vault::Holds(json!({"labelbox": SECRET}).to_string()));
-        let answer = stage.send(request).await.json();
-        let line = only_line(&stage);
-        assert_eq!(line["Reason"], answer["error"]);
+        let fixture = warm_fixture(&[]).await;
+        // A signature that the cached secret does not verify causes a refresh.
+        fixture.set_store(StoreBehavior::Returns(
+            json!({"labelbox": SECRET}).to_string(),
+        ));
+        let response = fixture.send(request).await.json();
+        let line = only_line(&fixture);
+        assert_eq!(line["Reason"], response["error"]);
         assert_eq!(
             (&line["Refused"], &line["level"]),
             (&json!(1), &json!("WARN"))
@@ -219,11 +227,11 @@ async fn a_refusal_counts_by_the_code_of_its_answer() {
 }
 
 #[tokio::test]
-async fn a_source_that_may_not_send_is_counted_whether_it_is_refused_or_not() {
-    let listed = ("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24");
-    let guarded = warm(&[listed]).await;
-    let line = check(
-        &guarded,
+async fn counts_disallowed_source_in_enforce_and_observe_mode() {
+    let allowlist = ("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24");
+    let enforcing = warm_fixture(&[allowlist]).await;
+    let line = assert_metrics(
+        &enforcing,
         delivery(),
         &[
             "Refused",
@@ -234,9 +242,9 @@ async fn a_source_that_may_not_send_is_counted_whether_it_is_refused_or_not() {
     )
     .await;
     assert_eq!(line["Reason"], "source_not_allowed");
-    let observing = warm(&[listed, ("SOURCE_CHECK", "observe")]).await;
-    let seen = ["Queued", "SourceNotAllowed", "BodyBytes", "QueueTime"];
-    let line = check(&observing, delivery(), &seen).await;
+    let observing = warm_fixture(&[allowlist, ("SOURCE_CHECK", "observe")]).await;
+    let expected = ["Queued", "SourceNotAllowed", "BodyBytes", "QueueTime"];
+    let line = assert_metrics(&observing, delivery(), &expected).await;
     assert_eq!(
         (&line["level"], &line["message"]),
         (&json!("WARN"), &json!("event queued"))
@@ -245,12 +253,12 @@ async fn a_source_that_may_not_send_is_counted_whether_it_is_refused_or_not() {
 }
 
 #[tokio::test]
-async fn an_old_secret_in_use_is_counted_each_time_that_a_newer_one_could_not_be_had() {
-    let stage = warm(&[("SECRET_TTL_SECONDS", "60")]).await;
-    let usual = ["Queued", "BodyBytes", "QueueTime"];
-    check(&stage, delivery(), &usual).await;
-    stage.secret_is(Vault::Unreachable);
-    stage.seconds_pass(61);
+async fn counts_each_failed_refresh_of_a_stale_secret() {
+    let fixture = warm_fixture(&[("SECRET_TTL_SECONDS", "60")]).await;
+    let queued = ["Queued", "BodyBytes", "QueueTime"];
+    assert_metrics(&fixture, delivery(), &queued).await;
+    fixture.set_store(StoreBehavior::Unreachable);
+    fixture.advance_secs(61);
     let stale = [
         "Queued",
         "SecretStale",
@@ -258,29 +266,29 @@ async fn an_old_secret_in_use_is_counted_each_time_that_a_newer_one_could_not_be
         "SecretTime",
         "QueueTime",
     ];
-    let line = check(&stage, delivery(), &stale).await;
+    let line = assert_metrics(&fixture, delivery(), &stale).await;
     assert_eq!(
         line["secret_error"],
         "the secret store could not be reached: no route to host"
     );
     assert_eq!(line["level"], "WARN");
-    // For 30 s nobody is asked again.
-    check(&stage, delivery(), &usual).await;
+    // There is no other attempt for 30 s.
+    assert_metrics(&fixture, delivery(), &queued).await;
 }
 
 #[tokio::test]
-async fn a_refresh_that_fails_is_a_failure_of_ours_and_says_why() {
-    let stage = warm(&[]).await;
-    stage.secret_is(Vault::Unreachable);
-    stage.seconds_pass(1);
-    let wrong = with(
+async fn failed_refresh_is_a_server_error_with_its_cause() {
+    let fixture = warm_fixture(&[]).await;
+    fixture.set_store(StoreBehavior::Unreachable);
+    fixture.advance_secs(1);
+    let unverified = with(
         delivery(),
         "/headers/x-hub-signature",
         json!(sha1("other", BODY.as_bytes())),
     );
-    let line = check(
-        &stage,
-        wrong.clone(),
+    let line = assert_metrics(
+        &fixture,
+        unverified.clone(),
         &["Failed", "BodyBytes", "SecretTime"],
     )
     .await;
@@ -289,9 +297,9 @@ async fn a_refresh_that_fails_is_a_failure_of_ours_and_says_why() {
         line["error"],
         format!("the secret could not be refreshed: {reason}")
     );
-    // Whatever the store did then, the line says it as long as it stands for later requests.
-    stage.seconds_pass(1);
-    let line = check(&stage, wrong, &["Failed", "BodyBytes"]).await;
+    // Later requests have the same cause in their lines until the next attempt.
+    fixture.advance_secs(1);
+    let line = assert_metrics(&fixture, unverified, &["Failed", "BodyBytes"]).await;
     assert_eq!(
         line["error"],
         format!(
@@ -301,16 +309,16 @@ async fn a_refresh_that_fails_is_a_failure_of_ours_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_failed_in_an_invocation_that_the_line_names() {
-    let stage = Stage::usual();
-    let line = check(&stage, json!({"rawPath": 5}), &["Failed"]).await;
+async fn log_line_of_an_unreadable_event_has_the_request_id() {
+    let fixture = Fixture::new();
+    let line = assert_metrics(&fixture, json!({"rawPath": 5}), &["Failed"]).await;
     assert_eq!(line["request_id"], "request-1");
 }
 
 #[tokio::test]
-async fn the_level_hides_the_words_and_never_the_metrics() {
-    let stage = warm(&[("LOG_LEVEL", "error")]).await;
-    let line = check(&stage, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
+async fn log_level_suppresses_fields_but_not_metrics() {
+    let fixture = warm_fixture(&[("LOG_LEVEL", "error")]).await;
+    let line = assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
     let mut names: Vec<_> = line
         .as_object()
         .unwrap()
@@ -328,9 +336,9 @@ async fn the_level_hides_the_words_and_never_the_metrics() {
         "_aws",
     ];
     assert_eq!(names, expected);
-    stage.queue_is(Mood::Refuses);
-    let line = check(
-        &stage,
+    fixture.set_queue(QueueBehavior::Rejects);
+    let line = assert_metrics(
+        &fixture,
         delivery(),
         &["Spilled", "BodyBytes", "QueueTime", "SpillTime"],
     )
@@ -339,11 +347,13 @@ async fn the_level_hides_the_words_and_never_the_metrics() {
 }
 
 #[tokio::test]
-async fn an_uptime_check_counts_for_nothing() {
-    let stage = Stage::usual();
+async fn health_check_is_not_counted() {
+    let fixture = Fixture::new();
     for (method, body) in [("GET", r#"{"status":"ok"}"#), ("HEAD", "")] {
-        let answer = stage.send(event(method, "/health", json!({}), None)).await;
-        assert_eq!((answer.status_code, answer.body.as_str()), (200, body));
+        let response = fixture
+            .send(gateway_event(method, "/health", json!({}), None))
+            .await;
+        assert_eq!((response.status_code, response.body.as_str()), (200, body));
     }
-    assert!(stage.lines().is_empty());
+    assert!(fixture.take_log_lines().is_empty());
 }

@@ -1,13 +1,15 @@
-//! The training routes: the model list, and training runs.
+//! The training routes.
 
-use crate::outside::{BODY, SECRET, Stage, Vault, event, refused, sha1, webhook};
+use crate::fakes::StoreBehavior;
+use crate::fixture::{Fixture, signature_rejected};
+use crate::requests::{BODY, SECRET, gateway_event, sha1, webhook_request};
 use serde_json::{Value, json};
 
 const RUN: &str = r#"{"modelId":"model1","modelRunId":"3f5c-not-a-uuid","modelType":"ner"}"#;
 
-fn call(method: &str, path: &str, secret: &str, body: &str) -> Value {
+fn training_request(method: &str, path: &str, secret: &str, body: &str) -> Value {
     let headers = json!({"x-hub-signature": sha1(secret, body.as_bytes())});
-    event(
+    gateway_event(
         method,
         path,
         headers,
@@ -16,55 +18,72 @@ fn call(method: &str, path: &str, secret: &str, body: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_model_list_has_the_names_as_keys() {
-    let stage = Stage::with(&[("TRAINING_MODELS", "bounding_box, ner,with \"quotes\"")]);
+async fn model_list_has_model_names_as_keys() {
+    let fixture =
+        Fixture::with_settings(&[("TRAINING_MODELS", "bounding_box, ner,with \"quotes\"")]);
     let models = json!({"bounding_box": {}, "ner": {}, "with \"quotes\"": {}});
-    stage
-        .check(call("GET", "/training/models", SECRET, ""), 200, models)
+    fixture
+        .assert_response(
+            training_request("GET", "/training/models", SECRET, ""),
+            200,
+            models,
+        )
         .await;
-    Stage::usual()
-        .check(call("GET", "/training/models", SECRET, ""), 200, json!({}))
-        .await;
-}
-
-#[tokio::test]
-async fn the_model_list_is_signed_over_the_empty_body_whatever_comes_with_it() {
-    let stage = Stage::usual();
-    let headers = json!({"x-hub-signature": "sha1=b108cfc4cd679878f8095d3ffecdc302357420a0"});
-    stage
-        .check(
-            event("GET", "/training/models", headers, Some("ignored")),
+    Fixture::new()
+        .assert_response(
+            training_request("GET", "/training/models", SECRET, ""),
             200,
             json!({}),
         )
         .await;
-    stage
-        .check(call("GET", "/training/models", SECRET, "x"), 401, refused())
+}
+
+#[tokio::test]
+async fn model_list_signature_covers_empty_body_even_if_there_is_a_body() {
+    let fixture = Fixture::new();
+    let headers = json!({"x-hub-signature": "sha1=b108cfc4cd679878f8095d3ffecdc302357420a0"});
+    fixture
+        .assert_response(
+            gateway_event("GET", "/training/models", headers, Some("ignored")),
+            200,
+            json!({}),
+        )
         .await;
-    stage
-        .check(call("GET", "/training/models", "other", ""), 401, refused())
-        .await;
-    stage
-        .check(
-            event("GET", "/training/models", json!({}), None),
+    fixture
+        .assert_response(
+            training_request("GET", "/training/models", SECRET, "x"),
             401,
-            refused(),
+            signature_rejected(),
+        )
+        .await;
+    fixture
+        .assert_response(
+            training_request("GET", "/training/models", "other", ""),
+            401,
+            signature_rejected(),
+        )
+        .await;
+    fixture
+        .assert_response(
+            gateway_event("GET", "/training/models", json!({}), None),
+            401,
+            signature_rejected(),
         )
         .await;
 }
 
 #[tokio::test]
-async fn a_training_run_is_queued_without_a_content_type() {
-    let stage = Stage::usual();
-    let answer = json!({"status": "queued", "entity": "model_run", "message_id": "message-1"});
-    stage
-        .check(
-            call("POST", "/training/model_run", SECRET, RUN),
+async fn queues_training_run_without_content_type() {
+    let fixture = Fixture::new();
+    let response = json!({"status": "queued", "entity": "model_run", "message_id": "message-1"});
+    fixture
+        .assert_response(
+            training_request("POST", "/training/model_run", SECRET, RUN),
             200,
-            answer,
+            response,
         )
         .await;
-    let queued = stage.queued();
+    let queued = fixture.take_queued();
     assert_eq!(queued[0].body, RUN);
     assert_eq!(queued[0].attribute("event"), Some("MODEL_RUN_CREATED"));
     assert_eq!(queued[0].attribute("entity"), Some("model_run"));
@@ -74,40 +93,46 @@ async fn a_training_run_is_queued_without_a_content_type() {
 }
 
 #[tokio::test]
-async fn training_has_a_secret_of_its_own() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Holds(
+async fn training_routes_have_their_own_secret() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Returns(
         json!({"labelbox": "one", "training": "another"}).to_string(),
     ));
     for (method, path, body) in [
         ("GET", "/training/models", ""),
         ("POST", "/training/model_run", RUN),
     ] {
-        stage
-            .check(call(method, path, "one", body), 401, refused())
+        fixture
+            .assert_response(
+                training_request(method, path, "one", body),
+                401,
+                signature_rejected(),
+            )
             .await;
         assert_eq!(
-            stage
-                .send(call(method, path, "another", body))
+            fixture
+                .send(training_request(method, path, "another", body))
                 .await
                 .status_code,
             200,
             "{path}"
         );
     }
-    // Whoever runs the training service cannot send label events with its secret.
-    let request = webhook("training", "another", BODY);
-    stage
-        .check(request, 404, json!({"error": "not_found"}))
+    // The training service cannot send label events with its secret.
+    let request = webhook_request("training", "another", BODY);
+    fixture
+        .assert_response(request, 404, json!({"error": "not_found"}))
         .await;
-    stage.secret_is(Vault::Holds(json!({"labelbox": "one"}).to_string()));
-    stage.seconds_pass(300);
-    stage
-        .check(
-            call("GET", "/training/models", "one", ""),
+    fixture.set_store(StoreBehavior::Returns(
+        json!({"labelbox": "one"}).to_string(),
+    ));
+    fixture.advance_secs(300);
+    fixture
+        .assert_response(
+            training_request("GET", "/training/models", "one", ""),
             404,
             json!({"error": "not_found"}),
         )
         .await;
-    assert_eq!(stage.queued().len(), 1);
+    assert_eq!(fixture.take_queued().len(), 1);
 }

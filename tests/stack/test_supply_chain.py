@@ -17,14 +17,17 @@ WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*"))
 
 
 def direct_dependencies() -> dict[str, set[str]]:
-    """Others' crates that `Cargo.toml` names, each where it matters most: function before tool before tests."""
-    manifest = tomllib.loads((PROJECT / "Cargo.toml").read_text())
-    dependencies = manifest["dependencies"]
-    ours = {name for name, how in manifest["dev-dependencies"].items() if isinstance(how, dict) and "path" in how}
-    optional = {name for name, how in dependencies.items() if isinstance(how, dict) and how.get("optional")}
-    function = set(dependencies) - optional
-    tests = set(manifest["dev-dependencies"]) - set(dependencies) - ours
-    return {"function": function, "tool": optional, "tests": tests}
+    """The crates from elsewhere that the function's manifests name: each under the function, the tool or the tests, whichever comes first."""
+    manifests = [tomllib.loads((PROJECT / path / "Cargo.toml").read_text()) for path in (".", "aws-lite")]
+
+    def named(section: str, *, optional: bool) -> set[str]:
+        entries = [item for manifest in manifests for item in manifest[section].items()]
+        settings = [(name, entry if isinstance(entry, dict) else {}) for name, entry in entries]
+        return {name for name, entry in settings if "path" not in entry and entry.get("optional", False) == optional}
+
+    function = named("dependencies", optional=False)
+    tool = named("dependencies", optional=True) - function
+    return {"function": function, "tool": tool, "tests": named("dev-dependencies", optional=False) - function - tool}
 
 
 def noted(chapter: str) -> list[str]:

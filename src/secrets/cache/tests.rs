@@ -1,4 +1,4 @@
-//! The cache with a fake store that counts how often it is asked.
+//! Tests of the cache with a fake store that counts the fetches.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,48 +9,48 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const AGE_LIMIT: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy)]
-enum Answer {
+enum Behavior {
     Secret(&'static str),
     Unreachable,
     Denied,
     Unusable,
 }
 
-struct Store {
-    answer: Mutex<Answer>,
-    asked: AtomicUsize,
+struct FakeStore {
+    behavior: Mutex<Behavior>,
+    fetch_count: AtomicUsize,
 }
 
-impl SecretStore for &Store {
+impl SecretStore for &FakeStore {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.fetch_count.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(50)).await;
-        match *self.answer.lock().unwrap() {
-            Answer::Secret(text) => Ok(Secrets::parse(text.to_owned())?),
-            Answer::Unreachable => Err(FetchError::Unreachable("no route".into())),
-            Answer::Denied => Err(FetchError::Denied("access denied".into())),
-            Answer::Unusable => Err(FetchError::Unusable("binary".into())),
+        match *self.behavior.lock().unwrap() {
+            Behavior::Secret(text) => Ok(Secrets::parse(text.to_owned())?),
+            Behavior::Unreachable => Err(FetchError::Unreachable("no route".into())),
+            Behavior::Denied => Err(FetchError::Denied("access denied".into())),
+            Behavior::Unusable => Err(FetchError::Unusable("binary".into())),
         }
     }
 }
 
-impl Store {
-    fn new(answer: Answer) -> Self {
+impl FakeStore {
+    fn new(behavior: Behavior) -> Self {
         Self {
-            answer: Mutex::new(answer),
-            asked: AtomicUsize::new(0),
+            behavior: Mutex::new(behavior),
+            fetch_count: AtomicUsize::new(0),
         }
     }
 
-    fn answers(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
+    fn set(&self, behavior: Behavior) {
+        *self.behavior.lock().unwrap() = behavior;
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    fn fetch_count(&self) -> usize {
+        self.fetch_count.load(Ordering::Relaxed)
     }
 
-    fn cached(&self) -> SecretCache<&Self> {
+    fn cache(&self) -> SecretCache<&Self> {
         SecretCache::new(self, AGE_LIMIT)
     }
 }
@@ -63,7 +63,7 @@ fn deadline() -> Deadline {
     Deadlines::starting_now(None).secret
 }
 
-async fn current(cache: &SecretCache<&Store>, second: u64) -> Result<Arc<Secrets>, FetchError> {
+async fn current(cache: &SecretCache<&FakeStore>, second: u64) -> Result<Arc<Secrets>, FetchError> {
     cache.current(at(second), deadline()).await.result
 }
 
@@ -75,9 +75,9 @@ fn text(secrets: &Secrets) -> String {
         .collect()
 }
 
-/// What a refresh at this second finds; an error if the store could not be asked.
+/// The newer secret that a refresh at this second returns.
 async fn refresh(
-    cache: &SecretCache<&Store>,
+    cache: &SecretCache<&FakeStore>,
     seen: &Arc<Secrets>,
     second: u64,
 ) -> Result<Option<String>, FetchError> {
@@ -87,61 +87,61 @@ async fn refresh(
 
 #[tokio::test(start_paused = true)]
 async fn does_not_fetch_a_fresh_value_again() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     assert_eq!(text(&current(&cache, 0).await.unwrap()), "one");
-    store.answers(Answer::Secret("two"));
+    store.set(Behavior::Secret("two"));
     assert_eq!(text(&current(&cache, 299).await.unwrap()), "one");
-    assert_eq!(store.asked(), 1);
+    assert_eq!(store.fetch_count(), 1);
     assert_eq!(text(&current(&cache, 300).await.unwrap()), "two");
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.fetch_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fetches_for_every_request_without_a_value() {
-    let store = Store::new(Answer::Unreachable);
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Unreachable);
+    let cache = store.cache();
     assert!(current(&cache, 0).await.is_err());
     assert!(current(&cache, 0).await.is_err());
-    store.answers(Answer::Secret("one"));
+    store.set(Behavior::Secret("one"));
     assert_eq!(text(&current(&cache, 0).await.unwrap()), "one");
-    assert_eq!(store.asked(), 3);
+    assert_eq!(store.fetch_count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn uses_the_last_value_while_the_store_is_unreachable() {
-    for failure in [Answer::Unreachable, Answer::Unusable] {
-        let store = Store::new(Answer::Secret("one"));
-        let cache = store.cached();
+    for failure in [Behavior::Unreachable, Behavior::Unusable] {
+        let store = FakeStore::new(Behavior::Secret("one"));
+        let cache = store.cache();
         current(&cache, 0).await.unwrap();
-        store.answers(failure);
+        store.set(failure);
         assert_eq!(text(&current(&cache, 300).await.unwrap()), "one");
         assert_eq!(text(&current(&cache, 100_000).await.unwrap()), "one");
-        store.answers(Answer::Secret("two"));
+        store.set(Behavior::Secret("two"));
         assert_eq!(text(&current(&cache, 200_000).await.unwrap()), "two");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn retries_a_stale_value_once_per_interval() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     current(&cache, 0).await.unwrap();
-    store.answers(Answer::Unreachable);
+    store.set(Behavior::Unreachable);
     for second in [300, 301, 329] {
         assert_eq!(text(&current(&cache, second).await.unwrap()), "one");
     }
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.fetch_count(), 2);
     current(&cache, 330).await.unwrap();
-    assert_eq!(store.asked(), 3);
+    assert_eq!(store.fetch_count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn denied_access_drops_the_value_at_its_age_limit_and_not_before() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+async fn denied_access_drops_an_expired_value_only() {
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let seen = current(&cache, 0).await.unwrap();
-    store.answers(Answer::Denied);
+    store.set(Behavior::Denied);
     refresh(&cache, &seen, 290).await.unwrap_err();
     assert_eq!(text(&current(&cache, 299).await.unwrap()), "one");
     assert!(matches!(
@@ -153,61 +153,61 @@ async fn denied_access_drops_the_value_at_its_age_limit_and_not_before() {
 
 #[tokio::test(start_paused = true)]
 async fn denied_access_drops_a_stale_value() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     current(&cache, 0).await.unwrap();
-    store.answers(Answer::Unreachable);
+    store.set(Behavior::Unreachable);
     current(&cache, 300).await.unwrap();
-    store.answers(Answer::Denied);
+    store.set(Behavior::Denied);
     assert!(current(&cache, 330).await.is_err());
-    store.answers(Answer::Unreachable);
+    store.set(Behavior::Unreachable);
     assert!(current(&cache, 331).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn refreshes_at_once_but_only_once_in_30_seconds() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let seen = current(&cache, 0).await.unwrap();
-    store.answers(Answer::Secret("two"));
+    store.set(Behavior::Secret("two"));
     assert_eq!(refresh(&cache, &seen, 1).await.unwrap().unwrap(), "two");
     let seen = current(&cache, 1).await.unwrap();
     assert_eq!(text(&seen), "two");
     for second in [1, 2, 30] {
         assert_eq!(refresh(&cache, &seen, second).await.unwrap(), None);
     }
-    assert_eq!(store.asked(), 2);
-    store.answers(Answer::Secret("three"));
+    assert_eq!(store.fetch_count(), 2);
+    store.set(Behavior::Secret("three"));
     assert_eq!(refresh(&cache, &seen, 31).await.unwrap().unwrap(), "three");
-    assert_eq!(store.asked(), 3);
+    assert_eq!(store.fetch_count(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn does_not_refresh_what_was_fetched_for_the_same_request() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+async fn does_not_refresh_a_value_fetched_for_the_same_request() {
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let seen = current(&cache, 0).await.unwrap();
     assert_eq!(refresh(&cache, &seen, 0).await.unwrap(), None);
-    assert_eq!(store.asked(), 1);
-    store.answers(Answer::Unreachable);
+    assert_eq!(store.fetch_count(), 1);
+    store.set(Behavior::Unreachable);
     let seen = current(&cache, 300).await.unwrap();
     refresh(&cache, &seen, 300).await.unwrap_err();
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.fetch_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_refresh_fails_those_of_the_next_30_seconds() {
-    for failure in [Answer::Unreachable, Answer::Denied, Answer::Unusable] {
-        let store = Store::new(Answer::Secret("one"));
-        let cache = store.cached();
+async fn failed_refresh_fails_refreshes_for_30_seconds() {
+    for failure in [Behavior::Unreachable, Behavior::Denied, Behavior::Unusable] {
+        let store = FakeStore::new(Behavior::Secret("one"));
+        let cache = store.cache();
         let seen = current(&cache, 0).await.unwrap();
-        store.answers(failure);
+        store.set(failure);
         for second in [1, 2, 30] {
             refresh(&cache, &seen, second).await.unwrap_err();
         }
-        assert_eq!(store.asked(), 2);
+        assert_eq!(store.fetch_count(), 2);
         assert_eq!(text(&current(&cache, 30).await.unwrap()), "one");
-        store.answers(Answer::Secret("two"));
+        store.set(Behavior::Secret("two"));
         assert_eq!(refresh(&cache, &seen, 31).await.unwrap().unwrap(), "two");
         let seen = current(&cache, 31).await.unwrap();
         assert_eq!(refresh(&cache, &seen, 32).await.unwrap(), None);
@@ -215,27 +215,27 @@ async fn a_failed_refresh_fails_those_of_the_next_30_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_fetch_fails_a_refresh_that_is_not_due() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+async fn failed_fetch_fails_a_refresh_that_is_not_due() {
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     current(&cache, 0).await.unwrap();
     let seen = current(&cache, 300).await.unwrap();
     let refreshed = refresh(&cache, &seen, 599).await;
     assert_eq!(refreshed.unwrap().unwrap(), "one");
-    store.answers(Answer::Unreachable);
-    // The refresh has made the value young until 899.
+    store.set(Behavior::Unreachable);
+    // After the refresh, the value is fresh until 899.
     let stale = current(&cache, 899).await.unwrap();
     refresh(&cache, &stale, 900).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_is_denied_access_drops_a_stale_value() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+async fn denied_refresh_drops_a_stale_value() {
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     current(&cache, 0).await.unwrap();
-    store.answers(Answer::Unreachable);
+    store.set(Behavior::Unreachable);
     let stale = current(&cache, 301).await.unwrap();
-    store.answers(Answer::Denied);
+    store.set(Behavior::Denied);
     let error = refresh(&cache, &stale, 302).await.unwrap_err();
     assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
     current(&cache, 303).await.unwrap_err();
@@ -243,53 +243,53 @@ async fn a_refresh_that_is_denied_access_drops_a_stale_value() {
 
 #[tokio::test(start_paused = true)]
 async fn concurrent_requests_share_one_fetch() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let (a, b, c) = tokio::join!(
         async { current(&cache, 0).await },
         async { current(&cache, 0).await },
         async { current(&cache, 1).await }
     );
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    assert_eq!(store.asked(), 1);
+    assert_eq!(store.fetch_count(), 1);
     let seen = a.unwrap();
-    store.answers(Answer::Secret("two"));
+    store.set(Behavior::Secret("two"));
     let (a, b) = tokio::join!(refresh(&cache, &seen, 2), refresh(&cache, &seen, 3));
     assert_eq!(
         (a.unwrap().unwrap(), b.unwrap().unwrap()),
         ("two".to_owned(), "two".to_owned())
     );
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.fetch_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fetches_again_after_the_clock_was_set_back() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     current(&cache, 1000).await.unwrap();
-    store.answers(Answer::Secret("two"));
+    store.set(Behavior::Secret("two"));
     assert_eq!(text(&current(&cache, 0).await.unwrap()), "two");
 }
 
 #[tokio::test(start_paused = true)]
 async fn returns_the_last_value_after_waiting_for_a_failed_fetch() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let seen = current(&cache, 0).await.unwrap();
-    store.answers(Answer::Unreachable);
-    // An unauthenticated request asks while the value is young; meanwhile it becomes old, and somebody needs it.
+    store.set(Behavior::Unreachable);
+    // The value expires while an unauthenticated request refreshes it, and another request needs it.
     let (refreshed, current) = tokio::join!(refresh(&cache, &seen, 299), async {
         current(&cache, 301).await
     });
     assert!(refreshed.is_err());
     assert_eq!(text(&current.unwrap()), "one");
-    assert_eq!(store.asked(), 2);
+    assert_eq!(store.fetch_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waits_for_another_fetch_no_longer_than_the_deadline() {
-    let store = Store::new(Answer::Secret("one"));
-    let cache = store.cached();
+    let store = FakeStore::new(Behavior::Secret("one"));
+    let cache = store.cache();
     let seen = current(&cache, 0).await.unwrap();
     let guard = cache.fetching.lock().await;
     let passed = Deadlines::starting_now(Some(Duration::ZERO)).secret;
@@ -304,5 +304,5 @@ async fn waits_for_another_fetch_no_longer_than_the_deadline() {
     let refreshed = cache.refresh(&seen, at(300), passed).await.result;
     assert!(matches!(refreshed, Err(FetchError::Unreachable(_))));
     drop(guard);
-    assert_eq!(store.asked(), 1);
+    assert_eq!(store.fetch_count(), 1);
 }

@@ -1,11 +1,11 @@
-//! The table of metrics beside the document that has it, too.
+//! Compares the metrics with the table in `docs/observability.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use std::path::Path;
 
-/// The first three columns of each row of the document's table: name, unit, dimension.
+/// The name, unit and dimension in each row of the table in the document.
 fn documented() -> Vec<[String; 3]> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/observability.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -23,7 +23,7 @@ fn documented() -> Vec<[String; 3]> {
 }
 
 #[test]
-fn the_document_has_every_metric_and_no_other() {
+fn document_lists_exactly_the_metrics() {
     let defined = Metric::ALL.map(|metric| {
         let dimension = metric.dimension.map_or("", Dimension::name);
         [metric.name, metric.unit.name(), dimension].map(str::to_owned)

@@ -1,7 +1,7 @@
-//! The same event has the same ids however often it comes, and the ids are those of the contract's section 4.
+//! Deduplication and group ids: their input, and that they do not depend on when and how a delivery arrives.
 
 use super::*;
-use crate::outside::with;
+use crate::requests::with;
 use labelbox_relay::message::Message;
 use sha2::{Digest, Sha256};
 
@@ -9,9 +9,9 @@ fn hash(parts: &[&[u8]]) -> String {
     hex::encode(Sha256::digest(parts.concat()))
 }
 
-fn queued(stage: &Stage, event: Value) -> Message {
-    assert_eq!(send(stage, event).status_code, 200);
-    stage.queued().remove(0)
+fn queued(fixture: &Fixture, event: Value) -> Message {
+    assert_eq!(send(fixture, event).status_code, 200);
+    fixture.take_queued().remove(0)
 }
 
 fn ids(message: &Message) -> (String, Option<String>) {
@@ -22,18 +22,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
-    fn the_same_request_has_the_same_ids_whenever_it_comes(delivery in deliveries(), seconds in 0..1_000_000u64) {
-        let stage = delivery.stage();
-        let first = queued(&stage, delivery.event());
-        stage.seconds_pass(seconds);
-        prop_assert_eq!(ids(&queued(&stage, delivery.event())), ids(&first));
-        // Another instance, which got the same bytes the other way.
-        let transported = Delivery { in_base64: !delivery.in_base64, ..delivery };
-        prop_assert_eq!(ids(&queued(&transported.stage(), transported.event())), ids(&first));
+    fn same_request_has_the_same_ids_at_any_time(delivery in deliveries(), seconds in 0..1_000_000u64) {
+        let fixture = delivery.fixture();
+        let first = queued(&fixture, delivery.event());
+        fixture.advance_secs(seconds);
+        prop_assert_eq!(ids(&queued(&fixture, delivery.event())), ids(&first));
+        // Another instance that receives the same bytes in the other encoding.
+        let reencoded = Delivery { in_base64: !delivery.in_base64, ..delivery };
+        prop_assert_eq!(ids(&queued(&reencoded.fixture(), reencoded.event())), ids(&first));
     }
 
     #[test]
-    fn ids_are_made_of_webhook_topic_body_and_what_tells_the_event_apart(
+    fn ids_are_hashes_of_webhook_topic_discriminator_and_body(
         delivery in deliveries(),
         id in "[!-~]{1,128}|[!-~]{129,140}|[a-z]* [a-z]*|[\u{e0}-\u{ff}]{1,80}",
         has_time in any::<bool>(),
@@ -55,13 +55,13 @@ proptest! {
         let dedup_id = hash(&[parts.join("\0").as_bytes()]);
         let is_group = id.len() <= 128 && !id.contains(|c: char| c == ' ' || !c.is_ascii());
         let group = if is_group { id } else { hash(&[id.as_bytes()]) };
-        prop_assert_eq!(ids(&queued(&delivery.stage(), event)), (dedup_id, Some(group)));
+        prop_assert_eq!(ids(&queued(&delivery.fixture(), event)), (dedup_id, Some(group)));
     }
 
     #[test]
-    fn an_event_of_no_entity_is_a_group_of_its_own(delivery in deliveries()) {
-        let event = with(delivery.event(), "/headers/x-labelbox-event", json!("NEW_THING"));
-        let message = queued(&delivery.stage(), event);
+    fn event_without_entity_id_has_its_own_group(delivery in deliveries()) {
+        let event = with(delivery.event(), "/headers/x-labelbox-event", json!("UNKNOWN"));
+        let message = queued(&delivery.fixture(), event);
         prop_assert_eq!(message.group_id, Some(message.dedup_id));
     }
 }

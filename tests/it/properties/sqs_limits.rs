@@ -1,12 +1,12 @@
-//! Whatever headers and bodies say, SQS takes the message. The rules are those of SQS's pages, written down again here:
+//! SQS accepts the message of every request. The rules are from the SQS documentation:
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
 
 use super::*;
-use crate::outside::{sha256, with};
+use crate::requests::{sha256, with};
 use labelbox_relay::message::{Attribute, DataType, Message};
 use std::collections::BTreeSet;
 
-/// What a message with its attributes may have here, in bytes.
+/// The inline limit in bytes.
 const LIMIT: usize = 1024;
 
 fn is_name(name: &str) -> bool {
@@ -23,8 +23,11 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_text(text: &str) -> bool {
-    let is_taken = |code| matches!(code, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF);
-    !text.is_empty() && text.chars().all(|character| is_taken(u32::from(character)))
+    let is_allowed = |code| matches!(code, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF);
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|character| is_allowed(u32::from(character)))
 }
 
 fn is_id(id: &str) -> bool {
@@ -45,33 +48,36 @@ fn byte_count(message: &Message) -> usize {
     message.body.len() + counts.sum::<usize>()
 }
 
-/// The name of what `message` breaks.
-fn broken(message: &Message) -> Option<&'static str> {
+/// The first rule that `message` violates.
+fn violated_rule(message: &Message) -> Option<&'static str> {
     let attributes = &message.attributes;
     let names: BTreeSet<_> = attributes.iter().map(|it| it.name).collect();
     let rules = [
-        ("a name", attributes.iter().all(|it| is_name(it.name))),
-        ("a name that is there once", names.len() == attributes.len()),
-        ("a value", attributes.iter().all(is_value)),
-        ("at most ten", attributes.len() <= 10),
-        ("the body's characters", is_text(&message.body)),
-        ("the deduplication id", is_id(&message.dedup_id)),
-        ("the group", message.group_id.as_deref().is_none_or(is_id)),
-        ("the trace", message.trace.as_deref().is_none_or(is_text)),
-        // A pointer's message may be larger than a limit of 1 KiB, by what attributes it has; never than SQS's own.
         (
-            "the size",
+            "attribute name",
+            attributes.iter().all(|it| is_name(it.name)),
+        ),
+        ("unique attribute names", names.len() == attributes.len()),
+        ("attribute value", attributes.iter().all(is_value)),
+        ("at most ten attributes", attributes.len() <= 10),
+        ("characters of the body", is_text(&message.body)),
+        ("deduplication id", is_id(&message.dedup_id)),
+        ("group id", message.group_id.as_deref().is_none_or(is_id)),
+        ("trace", message.trace.as_deref().is_none_or(is_text)),
+        // With its attributes, a pointer can exceed the inline limit of this test, but not the limit of SQS.
+        (
+            "size",
             byte_count(message) <= LIMIT
                 || (names.contains("ExtendedPayloadSize") && byte_count(message) < 8 * LIMIT),
         ),
     ];
     rules
         .into_iter()
-        .find(|(_, is_kept)| !is_kept)
+        .find(|(_, is_satisfied)| !is_satisfied)
         .map(|(rule, _)| rule)
 }
 
-/// What may stand in a header: what Labelbox sends, and anything else.
+/// Header values of Labelbox, and arbitrary ones.
 fn headers() -> impl Strategy<Value = Value> {
     prop_oneof![
         1 => Just(Value::Null),
@@ -85,7 +91,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3 * CASES))]
 
     #[test]
-    fn sqs_takes_whatever_is_sent_to_it(
+    fn every_message_satisfies_the_rules_of_sqs(
         delivery in deliveries(),
         (topic, delivery_id) in (headers(), headers()),
         webhook in "[a-z0-9-]{1,64}",
@@ -93,8 +99,8 @@ proptest! {
         (is_fifo, is_training) in any::<(bool, bool)>(),
     ) {
         let queue_type = if is_fifo { "fifo" } else { "standard" };
-        let stage = Stage::with(&[("INLINE_LIMIT_KIB", "1"), ("QUEUE_TYPE", queue_type)]);
-        stage.secret_is(Vault::Holds(json!({&webhook: delivery.secret, "training": "another"}).to_string()));
+        let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1"), ("QUEUE_TYPE", queue_type)]);
+        fixture.set_store(StoreBehavior::Returns(json!({&webhook: delivery.secret, "training": "another"}).to_string()));
         let path = if is_training { "/training/model_run".to_owned() } else { format!("/webhooks/{webhook}") };
         let mut event = with(delivery.event(), "/rawPath", json!(path));
         if is_training {
@@ -103,11 +109,11 @@ proptest! {
         }
         event = with(event, "/headers/x-labelbox-event", topic);
         event = with(event, "/headers/x-labelbox-id", delivery_id);
-        let answer = now(stage.send_traced(event, trace.as_deref()));
-        prop_assert_eq!(answer.status_code, 200);
-        let queued = stage.queued();
+        let response = block_on(fixture.send_with_trace(event, trace.as_deref()));
+        prop_assert_eq!(response.status_code, 200);
+        let queued = fixture.take_queued();
         prop_assert_eq!(queued.len(), 1);
-        prop_assert_eq!(broken(&queued[0]), None, "{:?}", queued[0]);
+        prop_assert_eq!(violated_rule(&queued[0]), None, "{:?}", queued[0]);
         prop_assert_eq!(queued[0].group_id.is_some(), is_fifo);
     }
 }

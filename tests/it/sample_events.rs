@@ -1,6 +1,6 @@
-//! Every sample event of `events/`, as its manifest says it must end.
+//! Every sample event in `events/` has the result that its manifest expects.
 
-use crate::outside::Stage;
+use crate::fixture::Fixture;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -39,27 +39,27 @@ fn samples() -> Vec<Sample> {
 }
 
 #[tokio::test]
-async fn every_sample_ends_as_its_manifest_says() {
+async fn every_sample_event_has_the_result_in_the_manifest() {
     for queue_type in ["fifo", "standard"] {
-        let stage = Stage::with(&[
+        let fixture = Fixture::with_settings(&[
             ("QUEUE_TYPE", queue_type),
             ("TRAINING_MODELS", "bounding_box,ner"),
         ]);
         for sample in samples() {
-            check(&stage, &sample).await;
+            check(&fixture, &sample).await;
         }
     }
 }
 
-async fn check(stage: &Stage, sample: &Sample) {
+async fn check(fixture: &Fixture, sample: &Sample) {
     let (name, expect) = (&sample.name, &sample.expect);
     let event: Value = serde_json::from_slice(&read(&format!("{name}.json"))).unwrap();
-    let answer = stage.send(event).await;
-    assert_eq!(answer.status_code, expect.status, "{name}");
-    let queued = stage.queued();
+    let response = fixture.send(event).await;
+    assert_eq!(response.status_code, expect.status, "{name}");
+    let queued = fixture.take_queued();
     let Some(queue) = &expect.queue else {
         assert_eq!(
-            answer.json(),
+            response.json(),
             json!({"bounding_box": {}, "ner": {}}),
             "{name}"
         );
@@ -71,15 +71,15 @@ async fn check(stage: &Stage, sample: &Sample) {
     } else {
         "queued"
     };
-    assert_eq!(answer.json()["status"], status, "{name}");
-    assert_eq!(answer.json()["entity"], json!(expect.entity), "{name}");
+    assert_eq!(response.json()["status"], status, "{name}");
+    assert_eq!(response.json()["entity"], json!(expect.entity), "{name}");
     let [message] = queued.as_slice() else {
         panic!("{name}: {} messages", queued.len())
     };
     assert_eq!(message.entity.name(), queue, "{name}");
     assert!(
         message.body.as_bytes() == read(sample.payload.as_deref().unwrap()),
-        "{name}: another body"
+        "{name}: different body"
     );
     let webhook = sample.path.strip_prefix("/webhooks/");
     let expected = [

@@ -1,21 +1,22 @@
-//! Which addresses may send.
+//! The source allowlist.
 
-use crate::outside::{Stage, delivery, event, with};
+use crate::fixture::Fixture;
+use crate::requests::{delivery, gateway_event, with};
 use serde_json::{Value, json};
 
 async fn status(settings: &[(&str, &str)], address: Value) -> u16 {
-    let stage = Stage::with(settings);
-    let status = stage
+    let fixture = Fixture::with_settings(settings);
+    let status = fixture
         .send(with(delivery(), "/requestContext/http/sourceIp", address))
         .await
         .status_code;
-    assert_eq!(stage.queued().len(), usize::from(status == 200));
+    assert_eq!(fixture.take_queued().len(), usize::from(status == 200));
     status
 }
 
 #[tokio::test]
-async fn only_listed_networks_may_send() {
-    let listed = [(
+async fn only_allowed_networks_can_send() {
+    let allowlist = [(
         "ALLOWED_SOURCE_CIDRS",
         "35.223.142.181/32, 192.0.2.0/24, 2001:db8::/32, 198.51.100.7",
     )];
@@ -26,38 +27,38 @@ async fn only_listed_networks_may_send() {
         "198.51.100.7",
         "::ffff:192.0.2.1",
     ] {
-        assert_eq!(status(&listed, json!(allowed)).await, 200, "{allowed}");
+        assert_eq!(status(&allowlist, json!(allowed)).await, 200, "{allowed}");
     }
-    for refused in [
+    for rejected in [
         "35.223.142.182",
         "192.0.3.0",
         "2001:db9::1",
         "198.51.100.8",
         "::ffff:192.0.3.1",
     ] {
-        assert_eq!(status(&listed, json!(refused)).await, 403, "{refused}");
+        assert_eq!(status(&allowlist, json!(rejected)).await, 403, "{rejected}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_not_listed() {
-    for none in [
+async fn rejects_invalid_address_if_there_is_an_allowlist() {
+    for invalid in [
         Value::Null,
         json!(""),
         json!("unknown"),
         json!("35.223.142.181, 10.0.0.1"),
     ] {
         assert_eq!(
-            status(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0")], none.clone()).await,
+            status(&[("ALLOWED_SOURCE_CIDRS", "0.0.0.0/0")], invalid.clone()).await,
             403,
-            "{none}"
+            "{invalid}"
         );
-        assert_eq!(status(&[], none).await, 200);
+        assert_eq!(status(&[], invalid).await, 200);
     }
 }
 
 #[tokio::test]
-async fn observing_lets_everybody_in() {
+async fn observe_mode_accepts_any_address() {
     let settings = [
         ("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24"),
         ("SOURCE_CHECK", "observe"),
@@ -66,12 +67,12 @@ async fn observing_lets_everybody_in() {
 }
 
 #[tokio::test]
-async fn the_training_routes_are_guarded_too() {
-    let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+async fn allowlist_applies_to_training_routes() {
+    let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
     for (method, path) in [("GET", "/training/models"), ("POST", "/training/model_run")] {
-        stage
-            .check(
-                event(method, path, json!({}), None),
+        fixture
+            .assert_response(
+                gateway_event(method, path, json!({}), None),
                 403,
                 json!({"error": "source_not_allowed"}),
             )

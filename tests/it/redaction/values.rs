@@ -1,8 +1,8 @@
-//! Every type of the library that can be printed, filled with what must not show.
+//! A value of each printable type, with canaries in all confidential fields.
 
-use crate::canaries::{ACCESS_KEY, BODY, HEADER, SECRET, TOKEN};
-use crate::outside::{config, sha1, sha256, verified};
-use crate::shown::Shown;
+use super::{ACCESS_KEY, BODY, HEADER, Printed, SECRET, TOKEN};
+use crate::fixture::config;
+use crate::requests::{sha1, sha256, verified};
 use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
 use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
 use labelbox_relay::bucket::BucketError;
@@ -26,54 +26,53 @@ use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// Prints every type that there is, with canaries wherever it can hold them.
-pub(crate) fn everything() -> Shown {
-    let mut shown = Shown::default();
-    secrets_and_signatures(&mut shown);
-    settings_and_services(&mut shown);
-    requests_and_events(&mut shown);
-    messages(&mut shown);
-    errors(&mut shown);
-    shown
+pub(super) fn print_all_types() -> Printed {
+    let mut printed = Printed::default();
+    secrets_and_signatures(&mut printed);
+    settings_and_services(&mut printed);
+    requests_and_events(&mut printed);
+    messages(&mut printed);
+    errors(&mut printed);
+    printed
 }
 
-fn secrets_and_signatures(shown: &mut Shown) {
+fn secrets_and_signatures(printed: &mut Printed) {
     let (by_webhook, signatures) = (secrets(), signatures());
-    shown.debug(&Secret::new(SECRET.to_owned()));
-    shown.debug(&by_webhook);
-    shown.debug(&Secrets::parse(SECRET.to_owned()).unwrap());
-    shown.debug(&signatures);
-    shown.debug(&Unverified::new(BODY.into()));
-    shown.debug(&verified(SECRET, BODY));
+    printed.debug(&Secret::new(SECRET.to_owned()));
+    printed.debug(&by_webhook);
+    printed.debug(&Secrets::parse(SECRET.to_owned()).unwrap());
+    printed.debug(&signatures);
+    printed.debug(&Unverified::new(BODY.into()));
+    printed.debug(&verified(SECRET, BODY));
 }
 
-fn settings_and_services(shown: &mut Shown) {
+fn settings_and_services(printed: &mut Printed) {
     let keys = [
         ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
         ("AWS_SESSION_TOKEN", TOKEN),
     ];
     let config = config(&keys);
-    shown.debug(&config);
-    shown.debug(&config.aws);
-    shown.debug(&config.queue_type);
-    shown.debug(&config.queue_urls);
-    shown.debug(&config.sources);
-    shown.debug(&JsonService::SECRETS_MANAGER);
+    printed.debug(&config);
+    printed.debug(&config.aws);
+    printed.debug(&config.queue_type);
+    printed.debug(&config.queue_urls);
+    printed.debug(&config.sources);
+    printed.debug(&JsonService::SECRETS_MANAGER);
     let e_tag = Some("\"0\"".to_owned());
-    shown.debug(&PutObjectOutput {
+    printed.debug(&PutObjectOutput {
         e_tag,
         checksum_crc32: None,
     });
 }
 
-fn requests_and_events(shown: &mut Shown) {
+fn requests_and_events(printed: &mut Printed) {
     let body = || RawBody {
         text: BODY.to_owned(),
         is_base64: false,
     };
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    shown.debug(&body());
-    shown.debug(&Request {
+    printed.debug(&body());
+    printed.debug(&Request {
         path: format!("/{HEADER}"),
         headers: vec![
             header("cookie", HEADER),
@@ -83,17 +82,17 @@ fn requests_and_events(shown: &mut Shown) {
         body: body(),
         ..Request::default()
     });
-    shown.debug(&SecretScope::Webhook("labelbox".to_owned()));
-    shown.debug(&Route::Models);
-    shown.debug(&event());
-    shown.debug(&Entity::Label);
-    shown.debug(&Reason::NoTopic);
+    printed.debug(&SecretScope::Webhook("labelbox".to_owned()));
+    printed.debug(&Route::Models);
+    printed.debug(&event());
+    printed.debug(&Entity::Label);
+    printed.debug(&Reason::NoTopic);
     let refresh_error = RefreshError {
         error: FetchError::from(malformed()).to_string(),
         is_stale: true,
     };
-    shown.debug(&refresh_error);
-    shown.debug(&Lookup {
+    printed.debug(&refresh_error);
+    printed.debug(&Lookup {
         result: Ok(secrets()),
         fetch_duration: None,
         refresh_error: Some(refresh_error.clone()),
@@ -102,33 +101,33 @@ fn requests_and_events(shown: &mut Shown) {
         refresh_error: Some(refresh_error),
         ..Report::default()
     };
-    shown.debug(&report.durations);
-    shown.debug(&report);
+    printed.debug(&report.durations);
+    printed.debug(&report);
     let deadlines = Deadlines::starting_now(None);
-    shown.debug(&deadlines.secret);
-    shown.debug(&deadlines);
-    shown.debug(&Metric::QUEUED);
-    shown.debug(&Dimension::Entity);
+    printed.debug(&deadlines.secret);
+    printed.debug(&deadlines);
+    printed.debug(&Metric::QUEUED);
+    printed.debug(&Dimension::Entity);
 }
 
-fn messages(shown: &mut Shown) {
+fn messages(printed: &mut Printed) {
     for inline_limit in [1024, 1] {
         let (message, payload) = message(inline_limit);
-        payload.iter().for_each(|payload| shown.debug(payload));
+        payload.iter().for_each(|payload| printed.debug(payload));
         let record = SendMessageRequest::from(&message);
         record
             .message_attributes
             .values()
-            .for_each(|value| shown.debug(value));
-        shown.debug(&record);
-        shown.debug(&Checksums::of(&message));
-        shown.debug(&SendMessageOutput {
+            .for_each(|value| printed.debug(value));
+        printed.debug(&record);
+        printed.debug(&Checksums::of(&message));
+        printed.debug(&SendMessageOutput {
             message_id: None,
             md5_of_message_body: Some(Checksums::of(&message).body),
             md5_of_message_attributes: None,
         });
-        shown.debug(&message);
-        shown.debug(&message.attributes[0]);
+        printed.debug(&message);
+        printed.debug(&message.attributes[0]);
         let queued = Destination::Queue {
             message_id: "1".to_owned(),
         };
@@ -137,45 +136,45 @@ fn messages(shown: &mut Shown) {
             destination: queued,
             offload_reason: None,
         };
-        shown.debug(&result.destination);
-        shown.debug(&result);
-        shown.debug(&Success::Received(Box::new(result)));
+        printed.debug(&result.destination);
+        printed.debug(&result);
+        printed.debug(&Success::Received(Box::new(result)));
     }
-    shown.debug(&message_config(1));
-    shown.debug(&DataType::String);
-    shown.debug(&OffloadReason::TooLarge);
-    let answer = lambda_http::http::Response::new(String::new());
-    shown.debug(&GatewayResponse::from(answer));
+    printed.debug(&message_config(1));
+    printed.debug(&DataType::String);
+    printed.debug(&OffloadReason::TooLarge);
+    let response = lambda_http::http::Response::new(String::new());
+    printed.debug(&GatewayResponse::from(response));
 }
 
-fn errors(shown: &mut Shown) {
+fn errors(printed: &mut Printed) {
     let rejected = || ServiceError {
         service: "SQS",
         status: 400,
         code: Some("AccessDenied".to_owned()),
-        message: Some("in the service's words".to_owned()),
+        message: Some("the message of the service".to_owned()),
     };
     let not_sent = || QueueError::NotSent(AwsError::from(rejected()).into());
     let not_stored = || BucketError::NotStored(AwsError::from(rejected()).into());
-    shown.error(&rejected());
-    shown.error(&AwsError::invalid("not read"));
-    shown.error(&not_sent());
-    shown.error(&not_stored());
-    shown.error(&malformed());
-    shown.error(&FetchError::from(malformed()));
-    shown.error(&DeadlineExceeded);
-    shown.debug(&EventError::NotHttp);
-    shown.error(&InvalidSignature);
-    shown.error(&MalformedBase64);
+    printed.error(&rejected());
+    printed.error(&AwsError::invalid("not read"));
+    printed.error(&not_sent());
+    printed.error(&not_stored());
+    printed.error(&malformed());
+    printed.error(&FetchError::from(malformed()));
+    printed.error(&DeadlineExceeded);
+    printed.debug(&EventError::NotHttp);
+    printed.error(&InvalidSignature);
+    printed.error(&MalformedBase64);
     for error in [
         || AuthenticationError::UnknownWebhook,
         || AuthenticationError::InvalidSignature(InvalidSignature),
         || AuthenticationError::SecretUnavailable(malformed().into()),
         || AuthenticationError::RefreshFailed(malformed().into()),
     ] {
-        shown.error(&error());
-        shown.error(&IngestError::from(error()));
-        shown.error(&ApiError::from(error()));
+        printed.error(&error());
+        printed.error(&IngestError::from(error()));
+        printed.error(&ApiError::from(error()));
     }
     let payload_not_stored = || DeliveryError::PayloadNotStored(not_stored());
     let not_durable = || DeliveryError::NotDurable {
@@ -186,16 +185,16 @@ fn errors(shown: &mut Shown) {
         [payload_not_stored(), payload_not_stored()],
         [not_durable(), not_durable()],
     ] {
-        shown.error(&error);
-        shown.error(&ApiError::from(IngestError::from(same)));
+        printed.error(&error);
+        printed.error(&ApiError::from(IngestError::from(same)));
     }
-    shown.error(&ApiError::from(MalformedBase64));
-    shown.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
-    // A file that holds something else than certificates.
+    printed.error(&ApiError::from(MalformedBase64));
+    printed.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
+    // A CA bundle without certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), SECRET).unwrap();
     let connector = TlsConnector::new(Some(file.path()), "eu-central-1", false);
-    shown.error(&connector.err().unwrap());
+    printed.error(&connector.err().unwrap());
 }
 
 fn secrets() -> Secrets {

@@ -1,73 +1,79 @@
-//! Everything that is turned away, each with its answer, and with nothing queued.
+//! Rejected requests: the response of each, without a message in the queue.
 
-use crate::outside::{
-    BODY, SECRET, Stage, Vault, delivery, event, refused, sha1, sha256, webhook, with,
-};
+use crate::fakes::StoreBehavior;
+use crate::fixture::{Fixture, signature_rejected};
+use crate::requests::{BODY, SECRET, delivery, gateway_event, sha1, sha256, webhook_request, with};
 use labelbox_relay::http::RawBody;
 use serde_json::{Value, json};
 
 const SIGNATURE: &str = "/headers/x-hub-signature";
 
-/// Sends each request of a table to a fresh relay.
+/// Sends each request of a table to a new relay.
 async fn check_table(table: Vec<(&str, Value, u16, &str)>) {
     for (name, request, status, code) in table {
-        let stage = Stage::usual();
-        let answer = stage.send(request).await;
-        assert_eq!(answer.status_code, status, "{name}");
-        assert_eq!(answer.json(), json!({"error": code}), "{name}");
-        // The same request would be refused again; who is told to wait is told that the fault is ours.
-        assert!(!answer.headers.contains_key("retry-after"), "{name}");
-        assert!(stage.queued().is_empty(), "{name}");
+        let fixture = Fixture::new();
+        let response = fixture.send(request).await;
+        assert_eq!(response.status_code, status, "{name}");
+        assert_eq!(response.json(), json!({"error": code}), "{name}");
+        // The header belongs to server errors: the same request would be rejected again.
+        assert!(!response.headers.contains_key("retry-after"), "{name}");
+        assert!(fixture.take_queued().is_empty(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_bad_signature_is_refused_and_nothing_is_queued() {
-    let right = sha1(SECRET, BODY.as_bytes());
-    let digits = right.trim_start_matches("sha1=");
+async fn rejects_invalid_signature_without_enqueueing() {
+    let valid = sha1(SECRET, BODY.as_bytes());
+    let digits = valid.trim_start_matches("sha1=");
     let header = |value: Value| with(delivery(), SIGNATURE, value);
     let both = |value: String| with(delivery(), "/headers/x-hub-signature-256", json!(value));
     let table = vec![
         ("missing", header(Value::Null)),
         ("empty", header(json!(""))),
         ("wrong", header(json!(sha1("other", BODY.as_bytes())))),
-        ("truncated", header(json!(right[..right.len() - 2]))),
-        ("unprefixed", header(json!(digits))),
+        ("truncated", header(json!(valid[..valid.len() - 2]))),
+        ("without prefix", header(json!(digits))),
         ("upper-case prefix", header(json!(format!("SHA1={digits}")))),
         (
-            "doubled by the gateway",
-            header(json!(format!("{right},{right}"))),
+            "joined by the gateway",
+            header(json!(format!("{valid},{valid}"))),
         ),
         (
             "with a control character",
-            header(json!(format!("{right}\u{1}"))),
+            header(json!(format!("{valid}\u{1}"))),
         ),
         (
             "10 KB",
             header(json!(format!("sha1={}", "0".repeat(10_240)))),
         ),
         (
-            "of another webhook's secret",
-            webhook("project-x", SECRET, BODY),
+            "with the secret of another webhook",
+            webhook_request("project-x", SECRET, BODY),
         ),
-        ("of the empty secret", webhook("nobody", "", BODY)),
-        ("of an empty list", webhook("none", "", BODY)),
         (
-            "right SHA-1, wrong SHA-256",
+            "with the empty secret",
+            webhook_request("empty-secret", "", BODY),
+        ),
+        (
+            "with an empty list of secrets",
+            webhook_request("empty-list", "", BODY),
+        ),
+        (
+            "valid SHA-1, wrong SHA-256",
             both(sha256("other", BODY.as_bytes())),
         ),
-        ("right SHA-1, malformed SHA-256", both("sha256=".to_owned())),
+        ("valid SHA-1, malformed SHA-256", both("sha256=".to_owned())),
         (
-            "body changed by a byte",
+            "one byte of the body changed",
             with(delivery(), "/body", json!(BODY.replace("label1", "label2"))),
         ),
         (
-            "body with a newline more",
+            "newline appended to the body",
             with(delivery(), "/body", json!(format!("{BODY}\n"))),
         ),
-        ("body gone", with(delivery(), "/body", Value::Null)),
+        ("body removed", with(delivery(), "/body", Value::Null)),
         (
-            "body said to be base64 and is other bytes",
+            "body is base64 of other bytes",
             with(
                 with(delivery(), "/body", json!("AAAA")),
                 "/isBase64Encoded",
@@ -85,17 +91,17 @@ async fn a_bad_signature_is_refused_and_nothing_is_queued() {
 }
 
 #[test]
-fn a_body_shows_its_length_alone() {
+fn debug_prints_only_the_length_of_a_body() {
     let body = RawBody {
         text: BODY.to_owned(),
         is_base64: false,
     };
-    let shown = format!("RawBody({} bytes, base64: false)", BODY.len());
-    assert_eq!(format!("{body:?}"), shown);
+    let expected = format!("RawBody({} bytes, base64: false)", BODY.len());
+    assert_eq!(format!("{body:?}"), expected);
 }
 
 #[tokio::test]
-async fn what_is_not_a_route_is_refused() {
+async fn rejects_unknown_routes_and_methods() {
     let path = |path: &str| with(delivery(), "/rawPath", json!(path));
     let method = |method: &str| with(delivery(), "/requestContext/http/method", json!(method));
     check_table(vec![
@@ -104,74 +110,81 @@ async fn what_is_not_a_route_is_refused() {
         ("no webhook name", path("/webhooks/"), 404, "not_found"),
         ("no slash", path("/webhooks"), 404, "not_found"),
         (
-            "a longer path",
+            "longer path",
             path("/webhooks/labelbox/more"),
             404,
             "not_found",
         ),
         (
-            "a trailing slash",
+            "trailing slash",
             path("/webhooks/labelbox/"),
             404,
             "not_found",
         ),
         (
-            "an upper-case name",
+            "upper-case name",
             path("/webhooks/Labelbox"),
             404,
             "not_found",
         ),
         (
-            "a name of 65",
+            "name of 65 characters",
             path(&format!("/webhooks/{}", "a".repeat(65))),
             404,
             "not_found",
         ),
         (
-            "an encoded name",
+            "percent-encoded name",
             path("/webhooks/label%62ox"),
             404,
             "not_found",
         ),
-        ("dots", path("/webhooks/../health"), 404, "not_found"),
         (
-            "a name with an underscore",
+            "dot segments",
+            path("/webhooks/../health"),
+            404,
+            "not_found",
+        ),
+        (
+            "name with an underscore",
             path("/webhooks/label_box"),
             404,
             "not_found",
         ),
         (
-            "a path in front",
+            "path prefix",
             path("/x/webhooks/labelbox"),
             404,
             "not_found",
         ),
         (
-            "a webhook that the secret does not know",
-            webhook("stranger", SECRET, BODY),
+            "webhook without a secret",
+            webhook_request("unknown", SECRET, BODY),
             404,
             "not_found",
         ),
         ("GET", method("GET"), 405, "method_not_allowed"),
         ("PUT", method("PUT"), 405, "method_not_allowed"),
         ("lower-case post", method("post"), 405, "method_not_allowed"),
-        ("no event at all", json!({}), 404, "not_found"),
+        ("empty event", json!({}), 404, "not_found"),
     ])
     .await;
 }
 
 #[tokio::test]
-async fn a_webhook_name_has_1_to_64_characters() {
-    let stage = Stage::usual();
-    stage.secret_is(Vault::Holds(SECRET.to_owned()));
+async fn webhook_name_has_1_to_64_characters() {
+    let fixture = Fixture::new();
+    fixture.set_store(StoreBehavior::Returns(SECRET.to_owned()));
     for (length, status) in [(0, 404), (1, 200), (64, 200), (65, 404)] {
-        let answer = stage.send(webhook(&"a".repeat(length), SECRET, BODY)).await;
-        assert_eq!(answer.status_code, status, "{length}");
+        let response = fixture
+            .send(webhook_request(&"a".repeat(length), SECRET, BODY))
+            .await;
+        assert_eq!(response.status_code, status, "{length}");
     }
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_not_json_is_refused() {
+async fn rejects_webhook_with_other_content_type_than_json() {
     for value in [
         Value::Null,
         json!(""),
@@ -183,12 +196,12 @@ async fn a_webhook_that_is_not_json_is_refused() {
         json!("application/json; x=\"\\\\\",text/plain"),
         json!("text/plain; x=\"application/json, application/json\""),
     ] {
-        let stage = Stage::usual();
+        let fixture = Fixture::new();
         let request = with(delivery(), "/headers/content-type", value);
-        stage
-            .check(request, 415, json!({"error": "unsupported_media_type"}))
+        fixture
+            .assert_response(request, 415, json!({"error": "unsupported_media_type"}))
             .await;
-        assert!(stage.queued().is_empty());
+        assert!(fixture.take_queued().is_empty());
     }
     for value in [
         "application/json",
@@ -200,32 +213,32 @@ async fn a_webhook_that_is_not_json_is_refused() {
         "application/json; x=\"a,b\"",
         "application/json; x=\"\\\",text/plain\"",
     ] {
-        let stage = Stage::usual();
-        stage
+        let fixture = Fixture::new();
+        fixture
             .send(with(delivery(), "/headers/content-type", json!(value)))
             .await;
-        assert_eq!(stage.queued().len(), 1, "{value}");
+        assert_eq!(fixture.take_queued().len(), 1, "{value}");
     }
 }
 
 #[tokio::test]
-async fn base64_that_is_none_is_refused() {
+async fn rejects_malformed_base64() {
     for body in ["not base64!", "AAA", "A===", "AAAA\n"] {
-        let stage = Stage::usual();
+        let fixture = Fixture::new();
         let request = with(
             with(delivery(), "/body", json!(body)),
             "/isBase64Encoded",
             json!(true),
         );
-        stage
-            .check(request, 400, json!({"error": "malformed_base64"}))
+        fixture
+            .assert_response(request, 400, json!({"error": "malformed_base64"}))
             .await;
-        assert!(stage.queued().is_empty());
+        assert!(fixture.take_queued().is_empty());
     }
 }
 
 #[tokio::test]
-async fn the_method_answer_says_which_one_is_allowed() {
+async fn method_not_allowed_response_lists_allowed_methods() {
     for (path, wrong, allow) in [
         ("/webhooks/labelbox", "GET", "POST"),
         ("/training/model_run", "GET", "POST"),
@@ -233,65 +246,69 @@ async fn the_method_answer_says_which_one_is_allowed() {
         ("/training/models", "HEAD", "GET"),
         ("/health", "POST", "GET, HEAD"),
     ] {
-        let answer = Stage::usual()
-            .send(event(wrong, path, json!({}), None))
+        let response = Fixture::new()
+            .send(gateway_event(wrong, path, json!({}), None))
             .await;
         assert_eq!(
-            (answer.status_code, answer.headers["allow"].as_str()),
+            (response.status_code, response.headers["allow"].as_str()),
             (405, allow),
             "{path}"
         );
     }
 }
 
-/// Another route's secret does not make it an event of this one. Labelbox signs a call for the models over nothing.
+/// The secret of another route is not valid. Labelbox signs the empty body for the model list.
 #[tokio::test]
-async fn a_refused_request_is_signed_only_by_a_secret_of_its_route() {
-    let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
-    stage.warm_up().await;
+async fn valid_signature_is_one_with_a_secret_of_the_route() {
+    let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+    fixture.warm_up().await;
     let models = |signed: &[u8]| {
         let headers = json!({"x-hub-signature": sha1(SECRET, signed)});
-        event("GET", "/training/models", headers, Some(BODY))
+        gateway_event("GET", "/training/models", headers, Some(BODY))
     };
     for (request, is_signed) in [
-        (webhook("labelbox", SECRET, BODY), true),
-        (webhook("project-x", SECRET, BODY), false),
-        (webhook("unknown", SECRET, BODY), true),
+        (webhook_request("labelbox", SECRET, BODY), true),
+        (webhook_request("project-x", SECRET, BODY), false),
+        (webhook_request("unknown", SECRET, BODY), true),
         (models(b""), true),
         (models(BODY.as_bytes()), false),
     ] {
-        assert_eq!(stage.send(request.clone()).await.status_code, 403);
-        let [line] = &stage.lines()[..] else { panic!() };
+        assert_eq!(fixture.send(request.clone()).await.status_code, 403);
+        let [line] = &fixture.take_log_lines()[..] else {
+            panic!()
+        };
         assert_eq!(line["valid_signature"] == "true", is_signed, "{request}");
     }
 }
 
-/// An event that Labelbox has signed and we refuse is lost, unlike noise.
+/// If Labelbox signed the request, an event was lost.
 #[tokio::test]
-async fn a_refused_request_with_a_valid_signature_is_told_apart() {
-    let refusals = [
+async fn logs_whether_a_rejected_request_has_a_valid_signature() {
+    let rejections = [
         ("/rawPath", json!("/nowhere"), 404),
         ("/rawPath", json!("/webhooks/unknown"), 404),
         ("/requestContext/http/method", json!("PUT"), 405),
         ("/requestContext/http/sourceIp", json!("192.0.3.1"), 403),
         ("/headers/content-type", json!("text/plain"), 415),
     ];
-    for (pointer, value, status) in refusals {
-        let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+    for (pointer, value, status) in rejections {
+        let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
         let allowed = "/requestContext/http/sourceIp";
         let delivery = |secret| {
             with(
-                webhook("labelbox", secret, BODY),
+                webhook_request("labelbox", secret, BODY),
                 allowed,
                 json!("192.0.2.1"),
             )
         };
-        assert_eq!(stage.send(delivery(SECRET)).await.status_code, 200);
-        stage.lines();
+        assert_eq!(fixture.send(delivery(SECRET)).await.status_code, 200);
+        fixture.take_log_lines();
         for (secret, is_signed) in [(SECRET, true), ("unknown", false)] {
             let request = with(delivery(secret), pointer, value.clone());
-            assert_eq!(stage.send(request).await.status_code, status);
-            let [line] = &stage.lines()[..] else { panic!() };
+            assert_eq!(fixture.send(request).await.status_code, status);
+            let [line] = &fixture.take_log_lines()[..] else {
+                panic!()
+            };
             let found = (
                 line["valid_signature"] == "true",
                 line["RefusedWithValidSignature"] == 1,
@@ -301,20 +318,20 @@ async fn a_refused_request_with_a_valid_signature_is_told_apart() {
     }
 }
 
-/// Each request has every fault from its own on; the first one answers.
+/// Each request has all faults that are not fixed yet; the first failing check determines the status.
 #[tokio::test]
-async fn the_checks_run_in_the_order_of_the_contract() {
-    let stage = Stage::with(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
-    let worst = with(
+async fn checks_run_in_the_documented_order() {
+    let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
+    let mut request = with(
         with(delivery(), "/body", json!("!")),
         "/isBase64Encoded",
         json!(true),
     );
-    let worst = with(worst, "/headers/content-type", json!("text/plain"));
-    let worst = with(worst, "/requestContext/http/method", json!("PUT"));
-    let worst = with(worst, "/rawPath", json!("/nowhere"));
-    let mends = [
-        (404, "/rawPath", json!("/webhooks/stranger")),
+    request = with(request, "/headers/content-type", json!("text/plain"));
+    request = with(request, "/requestContext/http/method", json!("PUT"));
+    request = with(request, "/rawPath", json!("/nowhere"));
+    let fixes = [
+        (404, "/rawPath", json!("/webhooks/unknown")),
         (405, "/requestContext/http/method", json!("POST")),
         (403, "/requestContext/http/sourceIp", json!("192.0.2.7")),
         (415, "/headers/content-type", json!("application/json")),
@@ -322,30 +339,29 @@ async fn the_checks_run_in_the_order_of_the_contract() {
         (404, "/rawPath", json!("/webhooks/labelbox")),
         (401, "/isBase64Encoded", json!(false)),
     ];
-    let mut request = worst;
-    for (status, pointer, mended) in mends {
+    for (status, pointer, fixed) in fixes {
         assert_eq!(
-            stage.send(request.clone()).await.status_code,
+            fixture.send(request.clone()).await.status_code,
             status,
-            "before {pointer} is mended"
+            "before {pointer} is fixed"
         );
-        request = with(request, pointer, mended);
+        request = with(request, pointer, fixed);
     }
     let request = with(request, SIGNATURE, json!(sha1(SECRET, b"AAAA")));
-    assert_eq!(stage.send(request).await.status_code, 200);
+    assert_eq!(fixture.send(request).await.status_code, 200);
 }
 
 #[tokio::test]
-async fn all_bad_signatures_get_the_very_same_answer() {
-    let stage = Stage::usual();
-    let missing = stage.send(with(delivery(), SIGNATURE, Value::Null)).await;
-    let wrong = stage
+async fn all_invalid_signatures_get_the_same_response() {
+    let fixture = Fixture::new();
+    let missing = fixture.send(with(delivery(), SIGNATURE, Value::Null)).await;
+    let wrong = fixture
         .send(with(delivery(), SIGNATURE, json!(sha1("other", b""))))
         .await;
-    let malformed = stage
+    let malformed = fixture
         .send(with(delivery(), SIGNATURE, json!("sha1=zz")))
         .await;
-    assert_eq!(missing.json(), refused());
+    assert_eq!(missing.json(), signature_rejected());
     for other in [wrong, malformed] {
         assert_eq!(
             (&missing.body, &missing.headers),
@@ -355,24 +371,27 @@ async fn all_bad_signatures_get_the_very_same_answer() {
 }
 
 #[tokio::test]
-async fn no_answer_carries_a_part_of_the_request_or_the_secret() {
-    let stage = Stage::usual();
+async fn response_contains_no_part_of_the_request_or_the_secret() {
+    let fixture = Fixture::new();
     for request in [
         delivery(),
         with(delivery(), SIGNATURE, json!("sha1=zz")),
-        webhook("stranger", SECRET, BODY),
+        webhook_request("unknown-webhook", SECRET, BODY),
     ] {
-        let answer = stage.send(request).await;
-        let text = format!("{}{:?}", answer.body, answer.headers);
-        for secret in [
+        let response = fixture.send(request).await;
+        let text = format!("{}{:?}", response.body, response.headers);
+        for confidential in [
             SECRET,
             "label1",
             "2021-03-17",
             "sha1",
             "ckmdi74ew57lq063553kuzekq",
-            "stranger",
+            "unknown-webhook",
         ] {
-            assert!(!text.contains(secret), "{text} contains {secret}");
+            assert!(
+                !text.contains(confidential),
+                "{text} contains {confidential}"
+            );
         }
     }
 }
