@@ -49,7 +49,7 @@ fn is_webhook_name(name: &str) -> bool {
 pub(crate) enum InvalidEvent {
     /// It is not an HTTP event.
     NotHttp,
-    /// It is an HTTP event that no gateway sends. The relay must answer 503.
+    /// It is an HTTP event that no gateway sends. The relay must respond with 503.
     Malformed,
     /// No gateway sends it, and how the relay reads it is unspecified: an array instead of an object, or a duplicate path
     /// parameter.
