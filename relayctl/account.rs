@@ -49,10 +49,7 @@ pub struct Account {
 
 impl Account {
     pub fn new(dry_run: bool) -> Self {
-        Self {
-            dry_run,
-            ..Self::default()
-        }
+        Self { dry_run, ..Self::default() }
     }
 
     pub fn find(&mut self, messages: u64) {
@@ -71,10 +68,7 @@ impl Account {
     /// Enters what became of a message, called `message` where it has to be named.
     pub fn enter(&mut self, message: &str, outcome: Outcome) {
         let mut keep = |reason| {
-            self.kept.push(Kept {
-                message: message.to_owned(),
-                reason,
-            });
+            self.kept.push(Kept { message: message.to_owned(), reason });
         };
         match outcome {
             Outcome::Moved => {
@@ -99,9 +93,7 @@ impl Account {
     /// How the command ended: an interruption tells a script more than what stayed because of it.
     pub fn ending(&self) -> Ending {
         match self {
-            Self {
-                interrupted: true, ..
-            } => Ending::Interrupted,
+            Self { interrupted: true, .. } => Ending::Interrupted,
             Self { kept, .. } if !kept.is_empty() => Ending::Incomplete,
             _ => Ending::Done,
         }

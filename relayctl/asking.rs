@@ -43,11 +43,7 @@ pub async fn consent(
         line = line => line.unwrap_or_default(),
         () = session.interrupt.pressed() => return Ok(withhold(session, Ending::Interrupted)),
     };
-    Ok(if is_yes(&line) {
-        Answer::Given(())
-    } else {
-        withhold(session, Ending::Incomplete)
-    })
+    Ok(if is_yes(&line) { Answer::Given(()) } else { withhold(session, Ending::Incomplete) })
 }
 
 /// Asks for something that nobody may read over a shoulder.

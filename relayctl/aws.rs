@@ -82,9 +82,7 @@ impl Clients {
 
 /// HTTPS, with the TLS that the function has, too, and the machine's root certificates.
 fn http_client() -> SharedHttpClient {
-    Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 fn time_limits() -> TimeoutConfig {

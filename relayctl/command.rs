@@ -45,12 +45,7 @@ pub struct CommandLine {
 #[derive(Debug, Args)]
 pub struct Place {
     /// Name of the relay's CloudFormation stack
-    #[arg(
-        long,
-        env = "RELAY_STACK",
-        default_value = "labelbox-relay",
-        global = true
-    )]
+    #[arg(long, env = "RELAY_STACK", default_value = "labelbox-relay", global = true)]
     pub stack: String,
     /// Profile of your AWS configuration
     #[arg(long, global = true)]

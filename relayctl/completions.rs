@@ -22,12 +22,7 @@ pub struct Completions {
 
 pub fn run(command: &Completions, session: &Session<'_>) -> Result<Ending, Trouble> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        command.shell,
-        &mut CommandLine::command(),
-        "relayctl",
-        &mut script,
-    );
+    clap_complete::generate(command.shell, &mut CommandLine::command(), "relayctl", &mut script);
     session.printer.text(String::from_utf8_lossy(&script))?;
     Ok(Ending::Done)
 }

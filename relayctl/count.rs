@@ -55,12 +55,8 @@ pub async fn count_queue(
     clients: &Clients,
     stack: &Stack,
 ) -> Result<Counted, Trouble> {
-    let queue = LiveQueue::new(clients, stack, entity, false)?
-        .standing()
-        .await?;
-    let dead = LiveQueue::new(clients, stack, entity, true)?
-        .standing()
-        .await?;
+    let queue = LiveQueue::new(clients, stack, entity, false)?.standing().await?;
+    let dead = LiveQueue::new(clients, stack, entity, true)?.standing().await?;
     Ok(Counted {
         queue: Some(entity.name()),
         waiting: queue.waiting,
@@ -114,11 +110,7 @@ impl Counts {
             dead_letters: sum(|it| it.dead_letters),
             spilled: sum(|it| it.spilled),
         };
-        Self {
-            queues,
-            total,
-            foreign_objects,
-        }
+        Self { queues, total, foreign_objects }
     }
 }
 

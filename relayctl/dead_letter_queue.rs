@@ -55,9 +55,7 @@ impl<'r> DeadLetterQueue<'r> {
             .map_err(|error| aws::trouble("sqs:ReceiveMessage", &error))?;
         let is_fifo = self.url.ends_with(".fifo");
         let messages = answer.messages.unwrap_or_default().into_iter();
-        Ok(messages
-            .filter_map(|message| DeadLetter::read(message, is_fifo))
-            .collect())
+        Ok(messages.filter_map(|message| DeadLetter::read(message, is_fifo)).collect())
     }
 
     /// Deletes what was sent.
@@ -79,9 +77,6 @@ impl<'r> DeadLetterQueue<'r> {
             let request = self.sqs.change_message_visibility().queue_url(self.url);
             request.receipt_handle(handle).visibility_timeout(0).send()
         });
-        releases
-            .buffer_unordered(RELEASED_AT_ONCE)
-            .for_each(|_| async {})
-            .await;
+        releases.buffer_unordered(RELEASED_AT_ONCE).for_each(|_| async {}).await;
     }
 }

@@ -57,11 +57,7 @@ pub struct Visit<'v> {
 
 pub async fn run(command: &Doctor, session: &Session<'_>) -> Result<Ending, Trouble> {
     let (clients, stack) = session.find_stack().await?;
-    let visit = Visit {
-        clients: &clients,
-        stack: &stack,
-        session,
-    };
+    let visit = Visit { clients: &clients, stack: &stack, session };
     let Some(report) = examine(command, &visit).await? else {
         return Ok(Ending::Interrupted);
     };
@@ -101,12 +97,8 @@ async fn examine(command: &Doctor, visit: &Visit<'_>) -> Result<Option<Report>, 
     };
     let (rights, probe) = tokio::join!(rights, probe(command, visit, secrets.as_ref()));
     function.extend(rights);
-    let last = async {
-        tokio::join!(
-            waiting::look(visit),
-            newest::look(visit, configuration.as_ref())
-        )
-    };
+    let last =
+        async { tokio::join!(waiting::look(visit), newest::look(visit, configuration.as_ref())) };
     let (mut events, newest) = tokio::select! {
         biased;
         () = interrupt.pressed() => return Ok(None),

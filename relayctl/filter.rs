@@ -53,11 +53,7 @@ impl Wanted<'_> {
     pub fn takes(&self, letter: &Letter) -> bool {
         let topic = letter.attribute("event").unwrap_or_default();
         let project = letter.attribute("project_id").unwrap_or_default();
-        let Filter {
-            topic: topics,
-            project: projects,
-            ..
-        } = self.filter;
+        let Filter { topic: topics, project: projects, .. } = self.filter;
         (topics.is_empty() || topics.iter().any(|it| it.names(topic)))
             && (projects.is_empty() || projects.iter().any(|it| it == project))
             && (!self.is_timed() || received_at(letter).is_some_and(|time| self.is_time(time)))
@@ -87,9 +83,9 @@ impl Topic {
     fn names(&self, topic: &str) -> bool {
         match self {
             Self::Exact(name) => name.eq_ignore_ascii_case(topic),
-            Self::BeginsWith(name) => topic
-                .get(..name.len())
-                .is_some_and(|begin| begin.eq_ignore_ascii_case(name)),
+            Self::BeginsWith(name) => {
+                topic.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+            }
         }
     }
 }
@@ -109,11 +105,7 @@ impl FromStr for Topic {
             return Err("a topic has a name");
         }
         let name = name.to_owned();
-        Ok(if is_begin {
-            Self::BeginsWith(name)
-        } else {
-            Self::Exact(name)
-        })
+        Ok(if is_begin { Self::BeginsWith(name) } else { Self::Exact(name) })
     }
 }
 

@@ -84,10 +84,7 @@ impl<'r> Follower<'r> {
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // There is nothing to renew yet.
         renewal.reset();
-        let farewell = Farewell {
-            queue: queue.name(),
-            ..Farewell::default()
-        };
+        let farewell = Farewell { queue: queue.name(), ..Farewell::default() };
         Self {
             queue,
             care,
@@ -140,11 +137,7 @@ impl<'r> Follower<'r> {
         let queue = self.queue;
         self.standing = self.renewing(queue.standing()).await?;
         let waiting = self.standing.waiting;
-        self.less = if waiting < self.known {
-            self.less + 1
-        } else {
-            0
-        };
+        self.less = if waiting < self.known { self.less + 1 } else { 0 };
         if self.less >= LESS_BELIEVED {
             (self.known, self.less) = (waiting, 0);
         }

@@ -26,9 +26,7 @@ pub fn client() -> Result<Client, Trouble> {
         .connect_timeout(CONNECT_TIME_LIMIT)
         .timeout(TIME_LIMIT)
         .dns_resolver(Arc::new(Names));
-    client
-        .build()
-        .map_err(|error| Trouble::NoHttp(labelbox_relay::error::error_chain(&error)))
+    client.build().map_err(|error| Trouble::NoHttp(labelbox_relay::error::error_chain(&error)))
 }
 
 /// Names under `localhost` are this machine, whatever its resolver makes of them, as RFC 6761 wants it.

@@ -53,22 +53,13 @@ impl<'r> LiveQueue<'r> {
         } else {
             stack.queue_url(entity)?
         };
-        Ok(Self {
-            sqs: &clients.sqs,
-            url,
-            entity,
-            is_of_dead_letters,
-        })
+        Ok(Self { sqs: &clients.sqs, url, entity, is_of_dead_letters })
     }
 
     /// What people call it.
     pub fn name(&self) -> String {
         let name = self.entity.name();
-        if self.is_of_dead_letters {
-            format!("{name} dead letters")
-        } else {
-            name.to_owned()
-        }
+        if self.is_of_dead_letters { format!("{name} dead letters") } else { name.to_owned() }
     }
 
     /// Changes nothing.

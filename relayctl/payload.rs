@@ -37,11 +37,7 @@ pub async fn content(clients: &Clients, letter: &Letter, enough: Option<usize>) 
             size: letter.body.len() as u64,
             place: None,
         },
-        Err(error) => Content {
-            bytes: Err(error.to_string()),
-            size,
-            place: None,
-        },
+        Err(error) => Content { bytes: Err(error.to_string()), size, place: None },
         Ok(Some(Payload { bucket, key })) => Content {
             bytes: get(clients, &bucket, &key, enough).await,
             size,

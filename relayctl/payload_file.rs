@@ -35,10 +35,8 @@ pub fn read(path: &Path) -> Result<Content, Trouble> {
     } else {
         std::fs::read(path)
     };
-    understand(bytes.map_err(unreadable)?).map_err(|said| Trouble::NoFile {
-        file: path.display().to_string(),
-        said,
-    })
+    understand(bytes.map_err(unreadable)?)
+        .map_err(|said| Trouble::NoFile { file: path.display().to_string(), said })
 }
 
 fn understand(bytes: Vec<u8>) -> Result<Content, String> {
@@ -51,16 +49,8 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
     let route = route(&request)?;
     let header = |name| request.single_value(name).map(str::to_owned);
     let (topic, delivery_id) = (header("x-labelbox-event"), header("x-labelbox-id"));
-    let body = request
-        .body
-        .decode()
-        .map_err(|error| format!("its {error}"))?;
-    Ok(Content::Delivery(Delivery {
-        route,
-        topic,
-        delivery_id,
-        body,
-    }))
+    let body = request.body.decode().map_err(|error| format!("its {error}"))?;
+    Ok(Content::Delivery(Delivery { route, topic, delivery_id, body }))
 }
 
 fn route(request: &Request) -> Result<Route, String> {

@@ -68,9 +68,7 @@ pub async fn run(command: &Peek, session: &Session<'_>) -> Result<Ending, Troubl
         }
     }
     if skipped > 0 {
-        printer.warn(format_args!(
-            "{skipped} others are not what the filter asks for"
-        ));
+        printer.warn(format_args!("{skipped} others are not what the filter asks for"));
     }
     if spent > 0 {
         let name = queue.entity.name();
@@ -85,8 +83,7 @@ fn say_why_nothing(queue: &LiveQueue<'_>, standing: Standing, printer: Printer) 
     let name = queue.name();
     match standing.in_flight {
         0 => printer.warn(format_args!("{name}: there are no messages")),
-        count => printer.warn(format_args!(
-            "{name}: no message can be had; consumers have {count} in hand"
-        )),
+        count => printer
+            .warn(format_args!("{name}: no message can be had; consumers have {count} in hand")),
     }
 }

@@ -50,11 +50,7 @@ impl Printer {
 
     /// Prints a value as scripts or as people want it.
     pub fn show(self, value: &(impl Serialize + Display)) -> Result<(), Trouble> {
-        if self.is_json {
-            self.json(value)
-        } else {
-            self.text(value)
-        }
+        if self.is_json { self.json(value) } else { self.text(value) }
     }
 }
 

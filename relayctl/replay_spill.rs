@@ -165,10 +165,7 @@ impl Replay<'_> {
             let cause = labelbox_relay::error::error_chain(&error);
             format!("it cannot be read: {cause}")
         })?;
-        Ok(Some(Object {
-            content: content.to_vec(),
-            etag: object.e_tag,
-        }))
+        Ok(Some(Object { content: content.to_vec(), etag: object.e_tag }))
     }
 
     /// A pointer to nothing would fail at its consumer, again and again.
@@ -180,10 +177,9 @@ impl Replay<'_> {
         let request = self.clients.s3.head_object().bucket(&bucket).key(&key);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!(
-                "its payload s3://{bucket}/{key} cannot be had: {}",
-                aws::said(&error)
-            )),
+            Err(error) => {
+                Err(format!("its payload s3://{bucket}/{key} cannot be had: {}", aws::said(&error)))
+            }
         }
     }
 

@@ -16,11 +16,7 @@ const OTHER: &str = include_str!("../events/unrouted-unknown-topic.payload.json"
 /// Where bodies have ids that make them events of their own.
 const IDS: [&str; 3] = ["/id", "/dataRow/id", "/data_row/id"];
 /// The fields from which the relay reads a body's time.
-const TIMES: [&str; 3] = [
-    "/updatedAt",
-    "/createdAt",
-    "/data_row/details/last_activity_at",
-];
+const TIMES: [&str; 3] = ["/updatedAt", "/createdAt", "/data_row/details/last_activity_at"];
 
 /// Labelbox's two shapes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -53,10 +49,7 @@ pub fn renew(body: &mut Value, now: &str, random: &mut Rng) {
     set_all(body, &["/modelRunId"], || json!(uuid(random)));
     set_all(body, &TIMES, || json!(now));
     let projects = body.get_mut("projects").and_then(Value::as_object_mut);
-    for project in projects
-        .into_iter()
-        .flat_map(|projects| projects.values_mut())
-    {
+    for project in projects.into_iter().flat_map(|projects| projects.values_mut()) {
         let labels = project.get_mut("labels").and_then(Value::as_array_mut);
         for label in labels.into_iter().flatten() {
             set_all(label, &["/id"], || json!(id(random)));
@@ -75,16 +68,11 @@ fn set_all(body: &mut Value, paths: &[&str], mut value: impl FnMut() -> Value) {
 /// An id that looks like Labelbox's.
 fn id(random: &mut Rng) -> String {
     let rest = std::iter::repeat_with(|| random.lowercase_or_digit()).take(23);
-    std::iter::once('c')
-        .chain(std::iter::once('m'))
-        .chain(rest)
-        .collect()
+    std::iter::once('c').chain(std::iter::once('m')).chain(rest).collect()
 }
 
 fn uuid(random: &mut Rng) -> String {
-    uuid::Builder::from_random_bytes(random.u128(..).to_be_bytes())
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(random.u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
 /// Draws letters as ids have them.
@@ -110,9 +98,7 @@ impl std::str::FromStr for Setting {
 
     /// A value that is JSON is that; anything else is a text.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (path, value) = text
-            .split_once('=')
-            .ok_or("it has no =; write field=value")?;
+        let (path, value) = text.split_once('=').ok_or("it has no =; write field=value")?;
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
         if path.iter().any(String::is_empty) {
             return Err("a part of the field's name is empty".to_owned());

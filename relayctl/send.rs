@@ -58,12 +58,9 @@ impl Address {
     pub fn deliver(&self, content: Content) -> Delivery {
         match content {
             Content::Delivery(delivery) => delivery,
-            Content::Body(body) if self.training => Delivery {
-                route: Route::ModelRun,
-                topic: None,
-                delivery_id: None,
-                body,
-            },
+            Content::Body(body) if self.training => {
+                Delivery { route: Route::ModelRun, topic: None, delivery_id: None, body }
+            }
             Content::Body(body) => Delivery {
                 route: Route::Webhook(self.webhook.clone()),
                 topic: self.topic.clone(),
@@ -120,11 +117,7 @@ pub async fn run(command: &Send, session: &Session<'_>) -> Result<Ending, Troubl
         }
         let answer = sender.post(&delivery).await?;
         account.enter(&answer);
-        session.printer.show(&Line {
-            file,
-            bytes: delivery.body.len(),
-            answer: &answer,
-        })?;
+        session.printer.show(&Line { file, bytes: delivery.body.len(), answer: &answer })?;
     }
     account.close(Duration::ZERO, session.interrupt.is_pressed());
     Ok(account.ending())

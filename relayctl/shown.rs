@@ -73,20 +73,12 @@ impl Shown {
         standing: Standing,
         extent: Extent,
     ) -> Self {
-        let Received {
-            letter,
-            receives,
-            sent_at,
-            message_id,
-            ..
-        } = received;
+        let Received { letter, receives, sent_at, message_id, .. } = received;
         let body = match (content.bytes, extent) {
             (Err(reason), _) => Body::Missing(reason),
             (Ok(bytes), Extent::Line(width)) => Body::Text(line(&bytes, width)),
-            (Ok(bytes), Extent::Full) => String::from_utf8(bytes).map_or_else(
-                |error| Body::Base64(STANDARD.encode(error.as_bytes())),
-                Body::Text,
-            ),
+            (Ok(bytes), Extent::Full) => String::from_utf8(bytes)
+                .map_or_else(|error| Body::Base64(STANDARD.encode(error.as_bytes())), Body::Text),
         };
         Self {
             message_id,
@@ -165,11 +157,8 @@ impl fmt::Display for Shown {
         let received_at = self.attributes.get("received_at").cloned();
         let time = received_at.or_else(|| self.system.sent_at.clone());
         let time = time.unwrap_or_else(|| "-".to_owned());
-        let entity = if self.dead_letter {
-            format!("{} (dead)", self.queue)
-        } else {
-            self.queue.to_owned()
-        };
+        let entity =
+            if self.dead_letter { format!("{} (dead)", self.queue) } else { self.queue.to_owned() };
         write!(
             f,
             "{dim}{}{dim:#} {color}{entity:9} {:<18}{color:#} {} {dim}project{dim:#} {} {dim}{},{dim:#} ",
@@ -187,12 +176,7 @@ impl fmt::Display for Shown {
             (count, None) => writeln!(f, "{dim}receive {count}{dim:#}")?,
         }
         if let Some(Place { bucket, key, .. }) = &self.payload {
-            writeln!(
-                f,
-                "  {dim}s3://{}/{}{dim:#}",
-                harmless(bucket),
-                harmless(key)
-            )?;
+            writeln!(f, "  {dim}s3://{}/{}{dim:#}", harmless(bucket), harmless(key))?;
         }
         let margin = match self.extent {
             Extent::Line(_) => "  ",

@@ -36,10 +36,8 @@ pub async fn run(command: &Sign, session: &Session<'_>) -> Result<Ending, Troubl
     let sender = Sender::find(&clients, &stack, session.clock).await?;
     let headers = headers(&delivery, &sender.secret(&delivery.route)?);
     if session.printer.is_json {
-        let headers: serde_json::Map<_, _> = headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
+        let headers: serde_json::Map<_, _> =
+            headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         session.printer.json(&headers)?;
     } else {
         for (name, value) in headers {

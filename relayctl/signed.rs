@@ -64,8 +64,7 @@ pub struct Said {
 
 impl Answer {
     pub fn is_success(&self) -> bool {
-        self.http_status
-            .is_some_and(|status| (200..300).contains(&status))
+        self.http_status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
@@ -89,22 +88,15 @@ fn newest(value: &Value, route: &Route) -> Result<Secret, Trouble> {
 /// The headers that prove who signed a body: Labelbox's, and the stronger one of its sample for AWS Lambda.
 pub fn signatures(secret: &Secret, body: &[u8]) -> [(&'static str, String); 2] {
     [
-        (
-            SHA1_HEADER,
-            format!("sha1={}", mac::<Hmac<Sha1>>(secret, body)),
-        ),
-        (
-            SHA256_HEADER,
-            format!("sha256={}", mac::<Hmac<Sha256>>(secret, body)),
-        ),
+        (SHA1_HEADER, format!("sha1={}", mac::<Hmac<Sha1>>(secret, body))),
+        (SHA256_HEADER, format!("sha256={}", mac::<Hmac<Sha256>>(secret, body))),
     ]
 }
 
 fn mac<M: Mac + KeyInit>(secret: &Secret, body: &[u8]) -> String {
     // HMAC takes keys of any length, so there is always one; an empty signature would be refused.
     let mac = <M as KeyInit>::new_from_slice(secret.as_bytes());
-    mac.map(|mac| hex::encode(mac.chain_update(body).finalize().into_bytes()))
-        .unwrap_or_default()
+    mac.map(|mac| hex::encode(mac.chain_update(body).finalize().into_bytes())).unwrap_or_default()
 }
 
 /// All headers of a delivery.
@@ -112,12 +104,7 @@ pub fn headers(delivery: &Delivery, secret: &Secret) -> Vec<(&'static str, Strin
     let mut headers = vec![(CONTENT_TYPE.as_str(), JSON.to_owned())];
     headers.extend(signatures(secret, &delivery.body));
     headers.extend(delivery.topic.clone().map(|topic| (TOPIC_HEADER, topic)));
-    headers.extend(
-        delivery
-            .delivery_id
-            .clone()
-            .map(|id| (DELIVERY_ID_HEADER, id)),
-    );
+    headers.extend(delivery.delivery_id.clone().map(|id| (DELIVERY_ID_HEADER, id)));
     headers
 }
 
@@ -180,28 +167,18 @@ impl Sender {
             Ok(answer) => {
                 let status = answer.status().as_u16();
                 let text = answer.bytes().await.unwrap_or_default();
-                (
-                    Some(status),
-                    serde_json::from_slice(&text).unwrap_or_default(),
-                )
+                (Some(status), serde_json::from_slice(&text).unwrap_or_default())
             }
             Err(error) => (None, no_answer(&error)),
         };
         let duration = (self.clock)().duration_since(started);
-        Answer {
-            http_status,
-            said,
-            duration_ms: milliseconds(duration.unwrap_or_default()),
-        }
+        Answer { http_status, said, duration_ms: milliseconds(duration.unwrap_or_default()) }
     }
 }
 
 fn no_answer(error: &reqwest::Error) -> Said {
     let error = error_chain(error);
-    Said {
-        error: Some(format!("no answer: {error}")),
-        ..Said::default()
-    }
+    Said { error: Some(format!("no answer: {error}")), ..Said::default() }
 }
 
 /// With as many digits as one can believe.

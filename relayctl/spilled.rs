@@ -57,10 +57,7 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
         .message_attributes
         .into_iter()
         .map(|(name, value)| {
-            Ok((
-                name.into_owned(),
-                attribute(value).map_err(|error| not_a_record(&error))?,
-            ))
+            Ok((name.into_owned(), attribute(value).map_err(|error| not_a_record(&error))?))
         })
         .collect::<Result<_, Unsendable>>()?;
     let mut letter = Letter {
@@ -73,11 +70,7 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     check(key, &letter)?;
     if is_fifo {
         let computed = || group_id(letter.attribute("entity_id"), key.dedup_id);
-        letter.group_id = Some(
-            record
-                .message_group_id
-                .map_or_else(computed, Cow::into_owned),
-        );
+        letter.group_id = Some(record.message_group_id.map_or_else(computed, Cow::into_owned));
         // The record's own id: the queue may hold something else under the event's.
         let dedup_id = record.message_deduplication_id;
         letter.dedup_id = Some(dedup_id.map_or_else(|| key.dedup_id.to_owned(), Cow::into_owned));

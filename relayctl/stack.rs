@@ -90,11 +90,7 @@ impl Stack {
 
     /// The stack of this name with these outputs.
     pub fn new(name: &str, outputs: HashMap<String, String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            outputs,
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), outputs, ..Self::default() }
     }
 
     /// What the stack was told, if that is known and not empty.
@@ -141,16 +137,10 @@ impl Stack {
     pub fn output(&self, output: impl Into<String>) -> Result<&str, Trouble> {
         let output = output.into();
         let value = self.outputs.get(&output).map(String::as_str);
-        value.ok_or_else(|| Trouble::NoOutput {
-            stack: self.name.clone(),
-            output,
-        })
+        value.ok_or_else(|| Trouble::NoOutput { stack: self.name.clone(), output })
     }
 }
 
 fn no_stack(name: &str, clients: &Clients) -> Trouble {
-    Trouble::NoStack {
-        name: name.to_owned(),
-        region: clients.region.clone(),
-    }
+    Trouble::NoStack { name: name.to_owned(), region: clients.region.clone() }
 }

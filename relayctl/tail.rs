@@ -78,9 +78,7 @@ pub async fn run(command: &Tail, session: &Session<'_>) -> Result<Ending, Troubl
     let (clients, stack) = session.find_stack().await?;
     let queues = command.queues(&clients, &stack)?;
     let (line, found) = channel(MOST_IN_LINE);
-    let followed = queues
-        .into_iter()
-        .map(|queue| follow(queue, command.care, line.clone()));
+    let followed = queues.into_iter().map(|queue| follow(queue, command.care, line.clone()));
     let followed = join_all(followed.collect::<Vec<_>>());
     drop(line);
     let shown = command.show(found, &clients, session);
@@ -144,10 +142,7 @@ impl Tail {
                 continue;
             }
             let printer = session.printer;
-            (self
-                .view
-                .print(received, &queue, standing, clients, printer))
-            .await?;
+            (self.view.print(received, &queue, standing, clients, printer)).await?;
             shown += 1;
             if Some(shown) == self.count {
                 return Ok(End::Complete);

@@ -82,11 +82,7 @@ impl Trigger {
         }
         let is_run = self.topic.eq_ignore_ascii_case(MODEL_RUN_CREATED);
         Ok(Delivery {
-            route: if is_run {
-                Route::ModelRun
-            } else {
-                Route::Webhook(self.webhook.clone())
-            },
+            route: if is_run { Route::ModelRun } else { Route::Webhook(self.webhook.clone()) },
             topic: (!is_run).then(|| self.topic.clone()),
             delivery_id: (!is_run).then(new_id),
             body: written(&mut body, self.bytes),

@@ -48,9 +48,7 @@ pub struct Authenticator<S> {
 impl<S: SecretStore> Authenticator<S> {
     /// An authenticator that fetches the secrets when they are older than `secret_ttl`.
     pub fn new(store: S, secret_ttl: Duration) -> Self {
-        Self {
-            secrets: SecretCache::new(store, secret_ttl),
-        }
+        Self { secrets: SecretCache::new(store, secret_ttl) }
     }
 
     /// Fetches the secrets before the first request needs them. A failure is logged; the first request tries again.
@@ -99,11 +97,8 @@ impl<S: SecretStore> Authenticator<S> {
                     }
                 },
             };
-            let Lookup {
-                result,
-                fetch_duration,
-                ..
-            } = self.secrets.refresh(&secrets, now, deadline).await;
+            let Lookup { result, fetch_duration, .. } =
+                self.secrets.refresh(&secrets, now, deadline).await;
             report.durations.secret = fetch_duration.or(report.durations.secret);
             let error = match result {
                 Ok(Some(newer)) => {
@@ -141,7 +136,7 @@ impl<S: SecretStore> Authenticator<S> {
 }
 
 impl SecretScope<'_> {
-    fn secrets_in<'s>(self, secrets: &'s Secrets) -> Option<&'s [Secret]> {
+    fn secrets_in(self, secrets: &Secrets) -> Option<&[Secret]> {
         match self {
             Self::Webhook(name) => secrets.of_webhook(name),
             Self::Training => secrets.of_training(),

@@ -51,9 +51,7 @@ impl S3 {
     /// Stores in the bucket in the settings.
     pub fn new(config: &Config, aws: &AwsConfig) -> Self {
         let endpoint = config.aws.s3_endpoint.as_deref();
-        Self {
-            bucket: S3Bucket::new(&config.message.bucket, aws, endpoint),
-        }
+        Self { bucket: S3Bucket::new(&config.message.bucket, aws, endpoint) }
     }
 }
 

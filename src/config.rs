@@ -87,9 +87,7 @@ impl SourceAllowlist {
     /// Whether `address` is allowed. An unknown address is only allowed by an empty list.
     pub fn allows(&self, address: Option<IpAddr>) -> bool {
         let contains = |address: IpAddr| {
-            self.allowed
-                .iter()
-                .any(|network| network.contains(&address.to_canonical()))
+            self.allowed.iter().any(|network| network.contains(&address.to_canonical()))
         };
         self.allowed.is_empty() || address.is_some_and(contains)
     }
@@ -146,10 +144,8 @@ impl AwsSettings {
     }
 
     fn read(settings: &mut EnvReader<'_>) -> Self {
-        let (key_id, key) = (
-            settings.required("AWS_ACCESS_KEY_ID"),
-            settings.required("AWS_SECRET_ACCESS_KEY"),
-        );
+        let (key_id, key) =
+            (settings.required("AWS_ACCESS_KEY_ID"), settings.required("AWS_SECRET_ACCESS_KEY"));
         let everywhere = settings.endpoint("AWS_ENDPOINT_URL");
         let mut endpoint = |name| settings.endpoint(name).or_else(|| everywhere.clone());
         let (sqs_endpoint, secrets_manager_endpoint, s3_endpoint) = (

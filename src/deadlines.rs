@@ -76,10 +76,7 @@ impl Deadline {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "deadlines follow tokio's clock, which tests pause"
-)]
+#[expect(clippy::disallowed_methods, reason = "deadlines follow tokio's clock, which tests pause")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -107,10 +107,6 @@ pub async fn deliver(
             Destination::Spill { key, reason }
         }
     };
-    let result = DeliveryResult {
-        message,
-        destination,
-        offload_reason,
-    };
+    let result = DeliveryResult { message, destination, offload_reason };
     (Ok(result), durations)
 }

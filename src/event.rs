@@ -100,20 +100,13 @@ impl Event {
 
     /// Reads the body of a request for a training run. Never fails either.
     pub fn from_model_run(verified: &Verified) -> Self {
-        Self::read(
-            verified,
-            Entity::ModelRun,
-            Some(MODEL_RUN_CREATED.to_owned()),
-        )
+        Self::read(verified, Entity::ModelRun, Some(MODEL_RUN_CREATED.to_owned()))
     }
 
     fn read(verified: &Verified, entity: Entity, topic: Option<String>) -> Self {
         let Some(body) = Body::parse(verified.body()) else {
-            let reason = if let Entity::Unrouted(reason) = entity {
-                reason
-            } else {
-                Reason::Unreadable
-            };
+            let reason =
+                if let Entity::Unrouted(reason) = entity { reason } else { Reason::Unreadable };
             return Self {
                 entity: Entity::Unrouted(reason),
                 topic,
@@ -146,9 +139,7 @@ fn normalize(time: &str) -> Option<String> {
     if !matches!(time.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;
     }
-    let time = OffsetDateTime::parse(time, &Rfc3339)
-        .ok()?
-        .checked_to_offset(UtcOffset::UTC)?;
+    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     // RFC 3339 has years of four digits, which the conversion to UTC can leave.
     (0..=9999).contains(&time.year()).then(|| timestamp(time))
 }

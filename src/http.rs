@@ -90,10 +90,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             }
             Err(EventError::Unreadable) => {
                 let now = (self.clock)();
-                let request = Request {
-                    request_id: context.request_id.clone(),
-                    ..Request::default()
-                };
+                let request =
+                    Request { request_id: context.request_id.clone(), ..Request::default() };
                 self.respond(&Exchange {
                     request: &request,
                     route: None,
@@ -123,10 +121,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             _ => true,
         };
         let (outcome, report) = match self.check(&request, route.as_ref(), is_source_allowed) {
-            Ok(route) => {
-                self.dispatch(&request, route, body, started, deadlines)
-                    .await
-            }
+            Ok(route) => self.dispatch(&request, route, body, started, deadlines).await,
             Err(error) => {
                 let report = Report {
                     refused_with_valid_signature: self.is_signed(&request, route.as_ref(), body),
@@ -196,10 +191,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             Err(error) => return (Err(error.into()), Report::default()),
         };
         let signatures = signatures_of(request);
-        let (verified, mut report) = self
-            .authenticator
-            .authenticate(scope, signatures, body, now, deadlines.secret)
-            .await;
+        let (verified, mut report) =
+            self.authenticator.authenticate(scope, signatures, body, now, deadlines.secret).await;
         let verified = match verified {
             Ok(verified) => verified,
             Err(error) => return (Err(error.into()), report),
@@ -228,10 +221,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         );
         let (delivered, durations) =
             deliver(&self.bucket, &self.queue, message, payload, deadlines).await;
-        report.durations = StageDurations {
-            secret: report.durations.secret,
-            ..durations
-        };
+        report.durations = StageDurations { secret: report.durations.secret, ..durations };
         let stored = delivered.map(|result| Success::Stored(Box::new(result)));
         (stored.map_err(ApiError::from), report)
     }
@@ -246,8 +236,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             return false;
         };
         let scope = route.and_then(Route::secret_scope);
-        self.authenticator
-            .has_valid_signature(scope, &signatures, &body)
+        self.authenticator.has_valid_signature(scope, &signatures, &body)
     }
 }
 
@@ -308,9 +297,7 @@ fn has_root(trace: &str) -> bool {
         text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     let is_root = |part: &str| {
-        let id = part
-            .strip_prefix("Root=1-")
-            .and_then(|id| id.split_once('-'));
+        let id = part.strip_prefix("Root=1-").and_then(|id| id.split_once('-'));
         id.is_some_and(|(time, unique)| is_hex(time, 8) && is_hex(unique, 24))
     };
     trace.split(';').any(is_root)

@@ -22,9 +22,7 @@ use std::time::SystemTime;
 async fn main() -> ExitCode {
     let config = Config::load(|name| std::env::var(name).ok());
     telemetry::init(
-        config
-            .as_ref()
-            .map_or(tracing::Level::INFO, |config| config.log_level),
+        config.as_ref().map_or(tracing::Level::INFO, |config| config.log_level),
         SystemTime::now,
     );
     let outcome = match config {
@@ -53,9 +51,7 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     let bucket = S3::new(&config, &aws);
     let queue_endpoint = queue.endpoint().to_owned();
     let log = Log::to_standard_output(&config);
-    let handler = Arc::new(WebhookHandler::new(
-        &config, store, queue, bucket, log, clock,
-    ));
+    let handler = Arc::new(WebhookHandler::new(&config, store, queue, bucket, log, clock));
     // If this fails, the first message connects again.
     let _ = tokio::join!(handler.warm_up(), pool.preconnect(&queue_endpoint));
     let handle = move |event: LambdaEvent<GatewayEvent>| {

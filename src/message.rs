@@ -86,11 +86,7 @@ impl DataType {
 impl Attribute {
     /// A String attribute.
     pub fn string(name: &'static str, value: String) -> Self {
-        Self {
-            name,
-            data_type: DataType::String,
-            value,
-        }
+        Self { name, data_type: DataType::String, value }
     }
 
     /// SQS counts the name, data type and value of each attribute. Source:
@@ -119,13 +115,8 @@ impl Message {
             QueueType::Standard => None,
         };
         let entity = event.entity;
-        let mut attributes = attributes(
-            event,
-            metadata.delivery_id,
-            metadata.webhook,
-            received_at,
-            &dedup_id,
-        );
+        let mut attributes =
+            attributes(event, metadata.delivery_id, metadata.webhook, received_at, &dedup_id);
         let size = attributes.iter().map(Attribute::byte_count).sum();
         let (body, payload) = match place(verified.into_body(), size, config.inline_limit) {
             Placement::Inline(body) => (body, None),

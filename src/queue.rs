@@ -74,10 +74,8 @@ impl Sqs {
 
 impl Queue for Sqs {
     async fn send(&self, message: &Message) -> Result<String, QueueError> {
-        let input = SendMessageInput {
-            queue_url: self.queue_url(message.entity),
-            message: message.into(),
-        };
+        let input =
+            SendMessageInput { queue_url: self.queue_url(message.entity), message: message.into() };
         // About every sixth character of a label is a quotation mark, which is escaped.
         let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + OVERHEAD_BYTES);
         serde_json::to_writer(&mut json, &input).map_err(AwsError::invalid)?;
@@ -121,13 +119,9 @@ pub fn verify_response(
         return Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"));
     }
     if response.md5_of_message_attributes != sent.attributes {
-        return Err(QueueError::ChecksumMismatch(
-            "MD5OfMessageAttributes differs",
-        ));
+        return Err(QueueError::ChecksumMismatch("MD5OfMessageAttributes differs"));
     }
-    response
-        .message_id
-        .ok_or(QueueError::ChecksumMismatch("MessageId is missing"))
+    response.message_id.ok_or(QueueError::ChecksumMismatch("MessageId is missing"))
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ const BYTE_ORDER_MARK: char = '\u{FEFF}';
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret's text. One leading byte order mark and one trailing newline, with or without a message_config return,
-    /// are not part of it: editors and shells add them.
+    /// A secret from its text. One leading byte order mark and one trailing newline (LF or CRLF) are not part of it: editors and
+    /// shells add them.
     pub fn new(mut text: String) -> Self {
         if text.starts_with(BYTE_ORDER_MARK) {
             text.remove(0);
@@ -111,11 +111,7 @@ impl Secrets {
                 column: error.column(),
             })?;
         let named = by_webhook.into_iter();
-        Ok(Self::ByWebhook(
-            named
-                .map(|(webhook, OneOrMany(secrets))| (webhook, secrets))
-                .collect(),
-        ))
+        Ok(Self::ByWebhook(named.map(|(webhook, OneOrMany(secrets))| (webhook, secrets)).collect()))
     }
 
     /// All secrets.
@@ -124,10 +120,7 @@ impl Secrets {
             Self::Shared(secrets) => (Some(secrets), None),
             Self::ByWebhook(by_webhook) => (None, Some(by_webhook.values())),
         };
-        shared
-            .into_iter()
-            .chain(by_webhook.into_iter().flatten())
-            .flatten()
+        shared.into_iter().chain(by_webhook.into_iter().flatten()).flatten()
     }
 
     /// The secrets of a webhook, any of which may match; `None` if the name is not known.

@@ -34,10 +34,8 @@ impl Signatures {
         sha1: impl Iterator<Item = &'h str>,
         sha256: impl Iterator<Item = &'h str>,
     ) -> Result<Self, InvalidSignature> {
-        let signatures = Self {
-            sha1: read_one(sha1, "sha1=")?,
-            sha256: read_one(sha256, "sha256=")?,
-        };
+        let signatures =
+            Self { sha1: read_one(sha1, "sha1=")?, sha256: read_one(sha256, "sha256=")? };
         if signatures.sha1.is_none() && signatures.sha256.is_none() {
             return Err(InvalidSignature);
         }
@@ -103,12 +101,8 @@ impl Unverified {
         if secret.is_empty() {
             return false;
         }
-        let sha1 = signatures
-            .sha1
-            .map(|mac| matches::<Hmac<Sha1>>(secret, &self.0, &mac));
-        let sha256 = signatures
-            .sha256
-            .map(|mac| matches::<Hmac<Sha256>>(secret, &self.0, &mac));
+        let sha1 = signatures.sha1.map(|mac| matches::<Hmac<Sha1>>(secret, &self.0, &mac));
+        let sha256 = signatures.sha256.map(|mac| matches::<Hmac<Sha256>>(secret, &self.0, &mac));
         match (sha1, sha256) {
             (Some(sha1), Some(sha256)) => sha1 & sha256,
             (Some(one), None) | (None, Some(one)) => one,

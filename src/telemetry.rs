@@ -25,11 +25,7 @@ const LINE_CAPACITY: usize = 1536;
 
 /// Starts logging: JSON lines on standard output, from `level` up. [`Log`] writes the lines of requests.
 pub fn init(level: Level, clock: fn() -> SystemTime) {
-    let subscriber = JsonSubscriber {
-        level,
-        clock,
-        output: std::io::stdout,
-    };
+    let subscriber = JsonSubscriber { level, clock, output: std::io::stdout };
     // Fails only if the process has called it before.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -67,23 +63,13 @@ impl Log {
             return log_health_check(request);
         }
         let metrics = RequestMetrics::of(request);
-        let entry = EmfEntry {
-            request,
-            metrics: &metrics,
-            is_logged: request.level() <= self.level,
-        };
+        let entry =
+            EmfEntry { request, metrics: &metrics, is_logged: request.level() <= self.level };
         let dimension = metrics.dimension.map(|(dimension, _)| dimension);
         let mut line = Vec::with_capacity(LINE_CAPACITY);
-        let mut formatters = self
-            .formatters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut formatters = self.formatters.lock().unwrap_or_else(PoisonError::into_inner);
         // Formatting into memory does not fail.
-        if formatters
-            .for_dimension(dimension)
-            .format(&entry, &mut line)
-            .is_ok()
-        {
+        if formatters.for_dimension(dimension).format(&entry, &mut line).is_ok() {
             (self.output)(&line);
         }
     }
@@ -125,11 +111,7 @@ impl Formatters {
 }
 
 fn definition(metric: Metric) -> MetricDefinition<'static> {
-    MetricDefinition {
-        name: metric.name,
-        unit: metric.unit,
-        storage_resolution: None,
-    }
+    MetricDefinition { name: metric.name, unit: metric.unit, storage_resolution: None }
 }
 
 /// A formatter that publishes every metric without dimensions. Tests validate its output, so it need not at run time.

@@ -47,9 +47,7 @@ fn scan_finds_memory_that_is_not_zeroed() {
     assert_eq!(leaks.len(), 2, "before and after the reallocation");
     assert!(leaks_of(|| "another-long-enough-text".to_owned()).is_empty());
     assert!(
-        leaks
-            .iter()
-            .all(|backtrace| backtrace.contains("scan_finds_memory_that_is_not_zeroed"))
+        leaks.iter().all(|backtrace| backtrace.contains("scan_finds_memory_that_is_not_zeroed"))
     );
 }
 
@@ -93,28 +91,16 @@ fn parsing_a_malformed_value_leaks_nothing() {
         "{SECRET",
     ] {
         let mut text = Some(secret_string(template));
-        assert_no_leaks(template, || {
-            Secrets::parse(text.take().unwrap()).unwrap_err()
-        });
+        assert_no_leaks(template, || Secrets::parse(text.take().unwrap()).unwrap_err());
     }
 }
 
 #[test]
 fn escaped_secret_leaks_only_in_serde_json() {
-    let mut text = Some(secret_string(
-        r#"{"labelbox": ["SECRET\n", "\u0041SECRET"]}"#,
-    ));
+    let mut text = Some(secret_string(r#"{"labelbox": ["SECRET\n", "\u0041SECRET"]}"#));
     let leaks = leaks_of(|| Secrets::parse(text.take().unwrap()).unwrap());
-    assert!(
-        !leaks.is_empty(),
-        "serde_json zeroes its buffer now: update docs/security.md"
-    );
-    assert!(
-        leaks
-            .iter()
-            .all(|backtrace| backtrace.contains("serde_json")),
-        "{leaks:#?}"
-    );
+    assert!(!leaks.is_empty(), "serde_json zeroes its buffer now: update docs/security.md");
+    assert!(leaks.iter().all(|backtrace| backtrace.contains("serde_json")), "{leaks:#?}");
 }
 
 #[test]
@@ -130,10 +116,7 @@ fn verifying_leaks_nothing() {
 
 #[test]
 fn fetched_secret_leaks_only_in_the_response_body() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for template in ["SECRET", r#"{"labelbox": ["SECRET", "old"]}"#] {
         let store = secrets_manager(&secret_string(template));
         let leaks = leaks_of(|| {
@@ -148,10 +131,7 @@ fn fetched_secret_leaks_only_in_the_response_body() {
         let [backtrace] = leaks.as_slice() else {
             panic!("{template}: {leaks:#?}");
         };
-        assert!(
-            backtrace.contains("bytes::bytes"),
-            "not the response body: {backtrace}"
-        );
+        assert!(backtrace.contains("bytes::bytes"), "not the response body: {backtrace}");
     }
 }
 
@@ -168,8 +148,6 @@ fn secrets_manager(value: &str) -> SecretsManager {
         _ => None,
     });
     let config = config.unwrap();
-    let aws = config
-        .aws
-        .for_clients(Arc::new(replay), || SystemTime::UNIX_EPOCH);
+    let aws = config.aws.for_clients(Arc::new(replay), || SystemTime::UNIX_EPOCH);
     SecretsManager::new(&config, &aws)
 }

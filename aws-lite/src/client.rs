@@ -30,7 +30,7 @@ const CLOCK_SKEW_CODES: [&str; 6] = [
 /// AWS accepts a difference of five minutes between the clocks; the SDKs correct from four on.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(4 * 60);
 
-/// The response to a request, whole, or [`AwsError::NoResponse`] where another attempt may succeed.
+/// The whole response, or why there is none.
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'a>>;
 
@@ -154,8 +154,7 @@ impl Client {
         let is_wrong = (date - self.now()).abs() > MAX_CLOCK_SKEW;
         if is_wrong {
             let offset = date - OffsetDateTime::from((self.config.clock)());
-            self.clock_offset
-                .store(offset.whole_seconds(), Ordering::Relaxed);
+            self.clock_offset.store(offset.whole_seconds(), Ordering::Relaxed);
         }
         is_wrong
     }

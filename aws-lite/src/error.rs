@@ -79,9 +79,8 @@ impl ServiceError {
         code: Option<String>,
         message: Option<String>,
     ) -> Self {
-        let quotes_headers = code
-            .as_deref()
-            .is_some_and(|code| CODES_THAT_QUOTE_HEADERS.contains(&code));
+        let quotes_headers =
+            code.as_deref().is_some_and(|code| CODES_THAT_QUOTE_HEADERS.contains(&code));
         Self {
             service,
             status,
@@ -93,10 +92,7 @@ impl ServiceError {
     /// Whether another attempt may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self.status, 429 | 500 | 502 | 503 | 504)
-            || self
-                .code
-                .as_deref()
-                .is_some_and(|code| RETRYABLE_CODES.contains(&code))
+            || self.code.as_deref().is_some_and(|code| RETRYABLE_CODES.contains(&code))
     }
 }
 

@@ -105,9 +105,7 @@ fn parse_error(response: &Response<Bytes>) -> ErrorFields {
         let code = header("x-amzn-errortype").or_else(|| ["code", "__type"].iter().find_map(field));
         code.map(short_code)
     });
-    let message = ["message", "Message", "errorMessage"]
-        .iter()
-        .find_map(field);
+    let message = ["message", "Message", "errorMessage"].iter().find_map(field);
     (code.map(str::to_owned), message.map(str::to_owned))
 }
 

@@ -69,10 +69,7 @@ type Origin = (Scheme, Authority);
 impl<C: Connect> ConnectionPool<C> {
     /// Returns a pool without connections.
     pub fn new(connector: C) -> Self {
-        Self {
-            connector,
-            idle: Mutex::default(),
-        }
+        Self { connector, idle: Mutex::default() }
     }
 
     /// Opens a connection to the host of a URL, and keeps it for the first request there.
@@ -140,11 +137,7 @@ impl<C: Connect> ConnectionPool<C> {
             .map_err(|elapsed| AwsError::NoResponse(elapsed.into()))??;
         // The sender gets the error that ends a connection.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Connection {
-            sender,
-            is_flushed,
-            task,
-        })
+        Ok(Connection { sender, is_flushed, task })
     }
 
     /// Takes an idle connection to this host that is still open.
@@ -170,11 +163,7 @@ impl<C: Connect> ConnectionPool<C> {
             let oldest = (0..idle.len()).min_by_key(|index| idle.get(*index).map(|it| it.since));
             oldest.map(|oldest| idle.swap_remove(oldest));
         }
-        idle.push(IdleConnection {
-            origin,
-            since,
-            connection,
-        });
+        idle.push(IdleConnection { origin, since, connection });
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
@@ -251,9 +240,7 @@ fn origin(url: &Uri) -> Result<Origin, AwsError> {
 /// <https://www.rfc-editor.org/rfc/rfc9112#name-origin-form>.
 fn to_origin_form<B>(request: &mut Request<B>, url: &Uri) -> Result<(), AwsError> {
     let path = url.path_and_query().cloned();
-    *request.uri_mut() = path
-        .unwrap_or_else(|| PathAndQuery::from_static("/"))
-        .into();
+    *request.uri_mut() = path.unwrap_or_else(|| PathAndQuery::from_static("/")).into();
     let host = host(url).map_err(AwsError::Invalid)?;
     let host = HeaderValue::from_str(host).map_err(AwsError::invalid)?;
     request.headers_mut().insert(HOST, host);
@@ -270,10 +257,7 @@ fn into_aws_error(error: hyper::Error) -> AwsError {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tokio's clock runs its timeouts; tests pause it"
-)]
+#[expect(clippy::disallowed_methods, reason = "tokio's clock runs its timeouts; tests pause it")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -128,11 +128,7 @@ fn canonical_request(
 /// The value of the `Host` header: with the port only where it is not the scheme's default.
 pub(crate) fn host(uri: &Uri) -> Result<&str, BoxError> {
     let authority = uri.authority().ok_or("the URL has no host")?;
-    let default_port = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     if authority.port_u16().is_none_or(|port| port == default_port) {
         Ok(authority.host())
     } else {

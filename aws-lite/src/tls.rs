@@ -34,9 +34,9 @@ pub struct TlsConnector {
     lookup: Mutex<()>,
 }
 
-/// The file of a CA bundle is missing or has no valid certificate.
+/// A CA bundle cannot be read, is empty, or has an invalid certificate.
 #[derive(Debug, thiserror::Error)]
-#[error("AWS_CA_BUNDLE names {}, which has no valid certificate", .path.display())]
+#[error("the CA bundle {} is not usable", .path.display())]
 pub struct InvalidCaBundle {
     path: PathBuf,
     #[source]
@@ -53,17 +53,14 @@ impl TlsConnector {
     /// servers are AWS's: in a region of the partition `aws`, without custom endpoints. Else it trusts the system's roots.
     ///
     /// # Errors
-    /// When `ca_bundle` has no valid certificate.
+    /// If `ca_bundle` cannot be read, is empty, or has an invalid certificate.
     pub fn new(
         ca_bundle: Option<&Path>,
         region: &str,
         has_custom_endpoint: bool,
     ) -> Result<Self, InvalidCaBundle> {
         let roots = roots(ca_bundle, region, has_custom_endpoint)?;
-        Ok(Self {
-            tls: Arc::new(client_config(roots)).into(),
-            lookup: Mutex::default(),
-        })
+        Ok(Self { tls: Arc::new(client_config(roots)).into(), lookup: Mutex::default() })
     }
 
     async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -144,10 +141,9 @@ fn roots(
     has_custom_endpoint: bool,
 ) -> Result<RootCertStore, InvalidCaBundle> {
     match ca_bundle {
-        Some(path) => roots_in(path).map_err(|cause| InvalidCaBundle {
-            path: path.to_owned(),
-            cause,
-        }),
+        Some(path) => {
+            roots_in(path).map_err(|cause| InvalidCaBundle { path: path.to_owned(), cause })
+        }
         None if !has_custom_endpoint && is_in_aws_partition(region) => Ok(amazon_roots()),
         None => Ok(system_roots()),
     }

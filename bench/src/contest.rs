@@ -44,11 +44,7 @@ enum Series {
 
 impl Contest {
     pub(crate) fn new(programs: Vec<Program>, bodies: Vec<Delivery>, rounds: usize) -> Self {
-        Self {
-            programs,
-            bodies,
-            rounds,
-        }
+        Self { programs, bodies, rounds }
     }
 
     /// Measures everything.
@@ -72,8 +68,7 @@ impl Contest {
                 for host in [Host::Address, Host::Name] {
                     let series = Series::ColdStart(host);
                     for place in self.turns(round) {
-                        self.measure(&services, &mut entries, place, 0, small, series)
-                            .await?;
+                        self.measure(&services, &mut entries, place, 0, small, series).await?;
                     }
                     bar.inc(1);
                 }
@@ -81,8 +76,7 @@ impl Contest {
             for (size, body) in self.bodies.iter().enumerate() {
                 bar.set_message(format!("bodies of {}", body.name));
                 for place in self.turns(round) {
-                    self.measure(&services, &mut entries, place, size, body, Series::Warm)
-                        .await?;
+                    self.measure(&services, &mut entries, place, size, body, Series::Warm).await?;
                 }
                 bar.inc(1);
             }
@@ -95,11 +89,7 @@ impl Contest {
         let mut entries = entries.into_iter();
         let mut next = || entries.next().context("a program is missing");
         Ok(Outcome {
-            bodies: self
-                .bodies
-                .iter()
-                .map(|it| (it.name, it.body.len()))
-                .collect(),
+            bodies: self.bodies.iter().map(|it| (it.name, it.body.len())).collect(),
             noop: next()?,
             relay: next()?,
             usual: entries.next(),
@@ -139,17 +129,10 @@ impl Contest {
                     WARMING + events.clamp(FEWEST_EVENTS, MOST_EVENTS)
                 }
             },
-            busy_events: if series == Series::Warm && size == 0 {
-                BUSY_EVENTS
-            } else {
-                0
-            },
+            busy_events: if series == Series::Warm && size == 0 { BUSY_EVENTS } else { 0 },
         };
         let context = || format!("the {} with a body of {}", program.name, delivery.name);
-        let lines = course
-            .run(services, samples, place <= RELAY)
-            .await
-            .with_context(context)?;
+        let lines = course.run(services, samples, place <= RELAY).await.with_context(context)?;
         let account = services.take_account();
         if place == RELAY {
             course.check(&account, lines).with_context(context)?;
@@ -234,11 +217,7 @@ impl Course<'_> {
         ensure!(secrets == 1, "{secrets} secrets were fetched");
         ensure!(queued == events, "{queued} of {events} are queued");
         ensure!(lines == events, "{lines} of {events} are logged");
-        let arrived = if account.objects.is_empty() {
-            &account.messages
-        } else {
-            &account.objects
-        };
+        let arrived = if account.objects.is_empty() { &account.messages } else { &account.objects };
         let stored = arrived.len();
         ensure!(stored == events, "{stored} of {events} are stored");
         let is_whole = arrived.iter().all(|body| *body == self.delivery.body);

@@ -10,12 +10,8 @@ use std::path::Path;
 /// The secret that everything is signed with.
 pub(crate) const SECRET: &str = "example_secret";
 
-const SIZES: [(&str, usize); 4] = [
-    ("2 KB", 2_000),
-    ("64 KB", 64_000),
-    ("900 KB", 900_000),
-    ("4.3 MB", 4_300_000),
-];
+const SIZES: [(&str, usize); 4] =
+    [("2 KB", 2_000), ("64 KB", 64_000), ("900 KB", 900_000), ("4.3 MB", 4_300_000)];
 
 /// One label, and the gateway's event that brings it.
 #[derive(Clone)]
@@ -45,9 +41,7 @@ pub(crate) fn of_every_size(project: &Path) -> Result<Vec<Delivery>> {
             let body = label(&sample, size)?;
             let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes())?;
             mac.update(body.as_bytes());
-            let headers = event["headers"]
-                .as_object_mut()
-                .context("the sample has no headers")?;
+            let headers = event["headers"].as_object_mut().context("the sample has no headers")?;
             // Labelbox sends this one alone.
             headers.remove("x-hub-signature-256");
             headers.insert(
@@ -57,25 +51,16 @@ pub(crate) fn of_every_size(project: &Path) -> Result<Vec<Delivery>> {
             headers.insert("content-length".to_owned(), size.to_string().into());
             event["body"] = body.clone().into();
             event["isBase64Encoded"] = json!(false);
-            Ok(Delivery {
-                name,
-                body: body.into(),
-                event: serde_json::to_vec(&event)?.into(),
-            })
+            Ok(Delivery { name, body: body.into(), event: serde_json::to_vec(&event)?.into() })
         })
         .collect()
 }
 
 /// The sample with as many of its polygons, again and again, as make `size` bytes; what is left is white space.
 fn label(sample: &Value, size: usize) -> Result<String> {
-    let text = sample["label"]
-        .as_str()
-        .context("the sample has no label")?;
+    let text = sample["label"].as_str().context("the sample has no label")?;
     let mut drawn: Value = serde_json::from_str(text)?;
-    let polygons = drawn["objects"]
-        .as_array()
-        .context("the sample has no objects")?
-        .clone();
+    let polygons = drawn["objects"].as_array().context("the sample has no objects")?.clone();
     let with = |objects: Vec<Value>, drawn: &mut Value| -> Result<String> {
         let mut label = sample.clone();
         drawn["objects"] = objects.into();
@@ -93,8 +78,6 @@ fn label(sample: &Value, size: usize) -> Result<String> {
             body.push_str(&" ".repeat(size - body.len()));
             return Ok(body);
         }
-        count = count
-            .checked_sub(1)
-            .context("the sample is larger than the body")?;
+        count = count.checked_sub(1).context("the sample is larger than the body")?;
     }
 }

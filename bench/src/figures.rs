@@ -121,13 +121,7 @@ impl Entry {
         let (program_bytes, package_bytes) = program.sizes()?;
         let mut samples = Vec::new();
         samples.resize_with(body_sizes, Samples::default);
-        Ok(Self {
-            name: program.name,
-            program_bytes,
-            package_bytes,
-            instructions: None,
-            samples,
-        })
+        Ok(Self { name: program.name, program_bytes, package_bytes, instructions: None, samples })
     }
 
     pub(crate) fn small(&self) -> Option<&Samples> {
@@ -149,23 +143,11 @@ impl Outcome {
             return Vec::new();
         };
         let per_byte = |place: usize| {
-            let bytes = self
-                .bodies
-                .get(place)
-                .map_or(f64::NAN, |(_, bytes)| *bytes as f64);
-            relay
-                .samples
-                .get(place)
-                .map_or(f64::NAN, |samples| samples.cpu(0.5))
-                / bytes
+            let bytes = self.bodies.get(place).map_or(f64::NAN, |(_, bytes)| *bytes as f64);
+            relay.samples.get(place).map_or(f64::NAN, |samples| samples.cpu(0.5)) / bytes
         };
         let last = self.bodies.len().saturating_sub(1);
-        let target = |what, reached, limit, unit| Target {
-            what,
-            limit,
-            reached,
-            unit,
-        };
+        let target = |what, reached, limit, unit| Target { what, limit, reached, unit };
         vec![
             target(
                 "cold start to first answer",
@@ -185,12 +167,7 @@ impl Outcome {
                 3.0,
                 "times the no-op's p50",
             ),
-            target(
-                "peak memory, 2 KB",
-                small.peak() / nothing.peak(),
-                2.0,
-                "times the no-op's",
-            ),
+            target("peak memory, 2 KB", small.peak() / nothing.peak(), 2.0, "times the no-op's"),
             target(
                 "peak memory, 4.3 MB",
                 large.peak() / nothing_large.peak(),
@@ -210,12 +187,7 @@ impl Outcome {
                 "times that at 900 KB",
             ),
             target("program", relay.program_bytes as f64 / 1e6, 5.0, "MB"),
-            target(
-                "deployment package",
-                relay.package_bytes as f64 / 1e6,
-                2.5,
-                "MB",
-            ),
+            target("deployment package", relay.package_bytes as f64 / 1e6, 2.5, "MB"),
         ]
     }
 }
@@ -235,12 +207,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_measured_meets_no_target() {
-        let target = Target {
-            what: "",
-            limit: 2.0,
-            reached: median([]),
-            unit: "",
-        };
+        let target = Target { what: "", limit: 2.0, reached: median([]), unit: "" };
         assert!(!target.is_met());
     }
 }

@@ -34,10 +34,7 @@ pub(crate) struct Function {
 impl Program {
     pub(crate) fn new(name: &'static str, path: &Path) -> Result<Self> {
         let path = path.canonicalize();
-        Ok(Self {
-            name,
-            path: path.with_context(|| format!("the {name} is missing"))?,
-        })
+        Ok(Self { name, path: path.with_context(|| format!("the {name} is missing"))? })
     }
 
     /// Its size in bytes, and that of its deployment package.
@@ -70,23 +67,14 @@ impl Program {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]1")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE")
-            .env(
-                "AWS_SECRET_ACCESS_KEY",
-                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-            )
+            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .env("AWS_SESSION_TOKEN", "t".repeat(800))
             .env("AWS_CA_BUNDLE", services.ca_bundle())
             .env("SSL_CERT_FILE", services.ca_bundle())
-            .env(
-                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-                services.url(Service::SecretsManager, host),
-            )
+            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", services.url(Service::SecretsManager, host))
             .env("AWS_ENDPOINT_URL_SQS", services.url(Service::Sqs, host))
             .env("AWS_ENDPOINT_URL_S3", services.url(Service::S3, host))
-            .env(
-                "SECRET_ARN",
-                "arn:aws:secretsmanager:us-east-1:123456789012:secret:relay-AbCdEf",
-            )
+            .env("SECRET_ARN", "arn:aws:secretsmanager:us-east-1:123456789012:secret:relay-AbCdEf")
             .env("PAYLOAD_BUCKET", "relay-payloads");
         for entity in ["LABEL", "WORKFLOW", "REVIEW", "MODEL_RUN", "UNROUTED"] {
             let name = entity.to_lowercase();
@@ -112,9 +100,7 @@ impl Program {
         Ok(Function {
             child,
             clock,
-            log: Some(std::thread::spawn(|| {
-                BufReader::new(output).lines().count()
-            })),
+            log: Some(std::thread::spawn(|| BufReader::new(output).lines().count())),
             started,
             lambda,
         })
@@ -141,8 +127,7 @@ impl Function {
         self.child.kill()?;
         self.child.wait()?;
         let log = self.log.take().context("nobody read the log")?;
-        log.join()
-            .map_err(|_| anyhow::anyhow!("the log was not read"))
+        log.join().map_err(|_| anyhow::anyhow!("the log was not read"))
     }
 }
 

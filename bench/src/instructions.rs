@@ -12,11 +12,7 @@ use nix::unistd::Pid;
 use std::io::ErrorKind;
 use std::process::Stdio;
 
-const TOOL: [&str; 3] = [
-    "valgrind",
-    "--tool=callgrind",
-    "--callgrind-out-file=/dev/null",
-];
+const TOOL: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
 const FEW_EVENTS: u64 = 20;
 const MANY_EVENTS: u64 = 120;
 
@@ -44,10 +40,7 @@ async fn of_a_process(
     // valgrind itself has to be found.
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let valgrind = match tokio::process::Command::from(command)
-        .kill_on_drop(true)
-        .spawn()
-    {
+    let valgrind = match tokio::process::Command::from(command).kill_on_drop(true).spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         spawned => spawned?,
     };
@@ -62,9 +55,7 @@ async fn of_a_process(
     kill(Pid::from_raw(id.try_into()?), Signal::SIGTERM)?;
     let report = valgrind.wait_with_output().await?.stderr;
     let report = String::from_utf8_lossy(&report);
-    let count = report
-        .lines()
-        .find_map(|line| line.split_once("Collected : "));
+    let count = report.lines().find_map(|line| line.split_once("Collected : "));
     let count = count.with_context(|| format!("valgrind said: {report}"))?.1;
     Ok(Some(count.trim().parse()?))
 }

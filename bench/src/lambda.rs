@@ -59,28 +59,19 @@ impl Lambda {
         let address = listener.local_addr()?.to_string();
         let (events, waiting) = mpsc::unbounded_channel();
         let (told, happenings) = mpsc::unbounded_channel();
-        let desk = Rc::new(Desk {
-            events: Mutex::new(waiting),
-            happenings: told,
-        });
+        let desk = Rc::new(Desk { events: Mutex::new(waiting), happenings: told });
         let server = spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
                 let desk = Rc::clone(&desk);
                 let service = service_fn(move |request| serve(Rc::clone(&desk), request));
                 spawn_local(async move {
-                    let _ = http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    let _ =
+                        http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Ok(Self {
-            address,
-            events,
-            happenings,
-            server,
-        })
+        Ok(Self { address, events, happenings, server })
     }
 
     /// Hands over an event as soon as the function asks for one.
@@ -97,12 +88,7 @@ impl Lambda {
                 Happening::Handed(at) => handed = Some(at),
                 Happening::Answered(at, kind, body) => {
                     let handed = handed.context("it answered before it was asked")?;
-                    return Ok(Answer {
-                        at,
-                        after: at - handed,
-                        kind,
-                        body,
-                    });
+                    return Ok(Answer { at, after: at - handed, kind, body });
                 }
             }
         }
@@ -138,10 +124,7 @@ async fn serve(desk: Rc<Desk>, request: Request<Incoming>) -> Result<Response<Fu
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis()
             + u128::from(TIMEOUT_SECONDS) * 1000;
         let response = Response::builder()
-            .header(
-                "lambda-runtime-aws-request-id",
-                "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-            )
+            .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
             .header("lambda-runtime-deadline-ms", deadline.to_string())
             .header(
                 "lambda-runtime-invoked-function-arn",
@@ -159,7 +142,6 @@ async fn serve(desk: Rc<Desk>, request: Request<Incoming>) -> Result<Response<Fu
     let path = request.uri().path().to_owned();
     let kind = path.rsplit('/').next().unwrap_or_default().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
-    desk.happenings
-        .send(Happening::Answered(Instant::now(), kind, body))?;
+    desk.happenings.send(Happening::Answered(Instant::now(), kind, body))?;
     Ok(Response::builder().status(202).body(Full::default())?)
 }

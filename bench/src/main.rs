@@ -7,10 +7,7 @@
     reason = "what a JSON value lacks is null; the samples are objects"
 )]
 #![expect(clippy::print_stdout, reason = "the result is printed, too")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "measuring time is what this is for"
-)]
+#![expect(clippy::disallowed_methods, reason = "measuring time is what this is for")]
 
 mod contest;
 mod delivery;
@@ -62,10 +59,7 @@ async fn main() -> Result<()> {
     if let Some(usual) = &arguments.usual {
         programs.push(Program::new("usual handler", usual)?);
     }
-    ensure!(
-        arguments.rounds > 0,
-        "there is nothing to measure in 0 rounds"
-    );
+    ensure!(arguments.rounds > 0, "there is nothing to measure in 0 rounds");
     let bodies = delivery::of_every_size(&arguments.project)?;
     let contest = Contest::new(programs, bodies, arguments.rounds);
     let outcome = contest.run().await?;

@@ -10,17 +10,11 @@ pub(crate) fn draw(file: &Path, outcome: &Outcome) -> Result<()> {
     let area = SVGBackend::new(file, (800, 480)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption(
-            "CPU of a warm event by size of its body",
-            ("sans-serif", 20),
-        )
+        .caption("CPU of a warm event by size of its body", ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d(
-            (1_000f64..10_000_000f64).log_scale(),
-            (0.05f64..200f64).log_scale(),
-        )?;
+        .build_cartesian_2d((1_000f64..10_000_000f64).log_scale(), (0.05f64..200f64).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("bytes")
@@ -37,10 +31,7 @@ pub(crate) fn draw(file: &Path, outcome: &Outcome) -> Result<()> {
             .draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?
             .label(entry.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-        chart.draw_series(
-            line.into_iter()
-                .map(|point| Circle::new(point, 4, colour.filled())),
-        )?;
+        chart.draw_series(line.into_iter().map(|point| Circle::new(point, 4, colour.filled())))?;
     }
     chart
         .configure_series_labels()
@@ -48,8 +39,7 @@ pub(crate) fn draw(file: &Path, outcome: &Outcome) -> Result<()> {
         .background_style(WHITE)
         .border_style(BLACK)
         .draw()?;
-    area.present()
-        .map_err(|error| anyhow!("{}: {error}", file.display()))
+    area.present().map_err(|error| anyhow!("{}: {error}", file.display()))
 }
 
 fn points(outcome: &Outcome, entry: &Entry) -> Vec<(f64, f64)> {

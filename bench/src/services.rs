@@ -114,10 +114,7 @@ fn bundle(folder: &Path) -> PathBuf {
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    Ok(CertifiedIssuer::self_signed(
-        parameters,
-        KeyPair::generate()?,
-    )?)
+    Ok(CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?)
 }
 
 /// Each has keys and TLS sessions of its own, as AWS's services do: nobody resumes one's session at another.
@@ -147,9 +144,7 @@ async fn open(
                 };
                 let answer =
                     service_fn(move |request| answer(service, request, Rc::clone(&account)));
-                let _ = http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), answer)
-                    .await;
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
             });
         }
     });
@@ -181,18 +176,11 @@ async fn answer(
         }
         Service::Sqs => {
             let message: Value = serde_json::from_slice(&body)?;
-            let text = message["MessageBody"]
-                .as_str()
-                .context("a message without a body")?;
+            let text = message["MessageBody"].as_str().context("a message without a body")?;
             if text.len() > MAX_MESSAGE_BYTES {
-                json_answer(
-                    400,
-                    &json!({"__type": "com.amazonaws.sqs#InvalidParameterValue"}),
-                )
+                json_answer(400, &json!({"__type": "com.amazonaws.sqs#InvalidParameterValue"}))
             } else {
-                account
-                    .messages
-                    .push(Bytes::copy_from_slice(text.as_bytes()));
+                account.messages.push(Bytes::copy_from_slice(text.as_bytes()));
                 json_answer(
                     200,
                     &json!({
@@ -230,19 +218,13 @@ fn json_answer(status: u16, body: &Value) -> Result<Response<Full<Bytes>>> {
 
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
 fn attributes_md5(attributes: &Value) -> Result<String> {
-    let attributes = attributes
-        .as_object()
-        .context("a message without attributes")?;
+    let attributes = attributes.as_object().context("a message without attributes")?;
     let mut sorted: Vec<_> = attributes.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| *name);
     let mut hash = Md5::new();
     for (name, attribute) in sorted {
-        let data_type = attribute["DataType"]
-            .as_str()
-            .context("an attribute without a type")?;
-        let value = attribute["StringValue"]
-            .as_str()
-            .context("an attribute without a value")?;
+        let data_type = attribute["DataType"].as_str().context("an attribute without a type")?;
+        let value = attribute["StringValue"].as_str().context("an attribute without a value")?;
         for (mark, part) in [(None, name.as_str()), (None, data_type), (Some([1]), value)] {
             if let Some(mark) = mark {
                 hash.update(mark);

@@ -70,11 +70,7 @@ impl Event {
         };
         let time = |name| get(name).unwrap_or_default();
         let version = format!("{} {} {dedup_id}", time("occurred_at"), time("received_at"));
-        Ok(Self {
-            id,
-            version,
-            attributes,
-        })
+        Ok(Self { id, version, attributes })
     }
 }
 
@@ -178,8 +174,7 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
             ("sha256", S(hex::encode(Sha256::digest(&body)))),
         ];
         let condition = "attribute_not_exists(version) OR version < :version";
-        self.store(&event, digest, condition, &event.version)
-            .await?;
+        self.store(&event, digest, condition, &event.version).await?;
         Ok(())
     }
 
@@ -237,12 +232,8 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         let name = QueueAttributeName::VisibilityTimeout;
         let get = self.sqs.get_queue_attributes().queue_url(queue_url);
         let output = get.attribute_names(name.clone()).send().await?;
-        let value = output
-            .attributes()
-            .and_then(|attributes| attributes.get(&name));
-        Ok(value
-            .ok_or("the queue has no visibility timeout")?
-            .parse()?)
+        let value = output.attributes().and_then(|attributes| attributes.get(&name));
+        Ok(value.ok_or("the queue has no visibility timeout")?.parse()?)
     }
 
     /// Extends the visibility timeout of a batch's remaining messages, so that no other consumer receives them.
@@ -336,9 +327,7 @@ impl From<Message> for Record {
             message_id: message.message_id.unwrap_or_default(),
             receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
-            attributes: attributes
-                .map(|(name, value)| (name.to_string(), value))
-                .collect(),
+            attributes: attributes.map(|(name, value)| (name.to_string(), value)).collect(),
             message_attributes: values
                 .map(|(name, value)| (name, json!({"stringValue": value.string_value})))
                 .collect(),

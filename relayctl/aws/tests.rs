@@ -33,14 +33,8 @@ async fn a_refusal_is_told_with_what_to_do_next() {
             "AccessDenied",
             "AWS does not allow cloudformation:DescribeStacks: AccessDenied: No, no.; ask for",
         ),
-        (
-            "ExpiredToken",
-            "no usable AWS credentials: ExpiredToken: No, no.; sign in",
-        ),
-        (
-            "InvalidClientTokenId",
-            "no usable AWS credentials: InvalidClientTokenId",
-        ),
+        ("ExpiredToken", "no usable AWS credentials: ExpiredToken: No, no.; sign in"),
+        ("InvalidClientTokenId", "no usable AWS credentials: InvalidClientTokenId"),
         (
             "ValidationError",
             "AWS could not do cloudformation:DescribeStacks: ValidationError: No, no.; try",
@@ -64,10 +58,7 @@ async fn a_stack_that_does_not_exist_is_no_refusal() {
 async fn an_address_of_ones_own_has_no_host_for_each_bucket() {
     for (endpoint, uri) in [
         (None, "https://bucket.s3.us-east-1.amazonaws.com/key"),
-        (
-            Some("http://emulator:4566"),
-            "http://emulator:4566/bucket/key",
-        ),
+        (Some("http://emulator:4566"), "http://emulator:4566/bucket/key"),
     ] {
         let (clients, asked) = offline_at(endpoint, &[(200, "")]);
         let request = clients.s3.head_object().bucket("bucket").key("key");

@@ -73,10 +73,7 @@ fn each_command_shows_examples_that_work() {
         for example in examples.lines().map(|line| line.trim()) {
             let line = example.split(['|', '>', '<']).next().unwrap().trim();
             read(line).unwrap_or_else(|error| panic!("{example}: {error}"));
-            assert!(
-                line.starts_with(&words),
-                "{example} is no example of {words}"
-            );
+            assert!(line.starts_with(&words), "{example} is no example of {words}");
             count += 1;
         }
         assert!(count >= 2, "{help}");
@@ -90,9 +87,5 @@ fn command_words(command: &clap::Command, words: &str) -> Vec<String> {
         .filter(|under| under.get_name() != "help")
         .flat_map(|under| command_words(under, &format!("{words} {}", under.get_name())))
         .collect();
-    if under.is_empty() {
-        vec![words.to_owned()]
-    } else {
-        under
-    }
+    if under.is_empty() { vec![words.to_owned()] } else { under }
 }

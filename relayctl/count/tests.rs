@@ -1,10 +1,6 @@
 //! What counts add up to, and how they are printed.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 
@@ -45,8 +41,5 @@ fn what_is_no_spilled_message_is_told_of() {
     let mut counts = counts();
     counts.foreign_objects = 2;
     let text = counts.to_string();
-    assert!(
-        text.contains("2 objects under spill/ are no spilled"),
-        "{text}"
-    );
+    assert!(text.contains("2 objects under spill/ are no spilled"), "{text}");
 }

@@ -18,20 +18,11 @@ fn received(message_id: &str) -> Message {
         .body("body")
         .md5_of_body("841a2d689ad86bd1611447453c22c6fc")
         .md5_of_message_attributes("94cce254cc6010ecaff2338807604fd2")
-        .message_attributes(
-            "event",
-            attribute("String").string_value("MOVE").build().unwrap(),
-        )
-        .message_attributes(
-            "size",
-            attribute("Number").string_value("5").build().unwrap(),
-        )
+        .message_attributes("event", attribute("String").string_value("MOVE").build().unwrap())
+        .message_attributes("size", attribute("Number").string_value("5").build().unwrap())
         .message_attributes(
             "picture",
-            attribute("Binary.png")
-                .binary_value(Blob::new([0, 255]))
-                .build()
-                .unwrap(),
+            attribute("Binary.png").binary_value(Blob::new([0, 255])).build().unwrap(),
         )
         .attributes(MessageSystemAttributeName::MessageGroupId, "group1")
         .attributes(MessageSystemAttributeName::MessageDeduplicationId, "seen")
@@ -46,10 +37,7 @@ fn read(message_id: &str) -> DeadLetter {
 #[test]
 fn a_dead_letter_keeps_everything_but_its_deduplication_id() {
     let dead = read("id1");
-    assert_eq!(
-        Some(&dead.letter.attributes),
-        received("").message_attributes.as_ref()
-    );
+    assert_eq!(Some(&dead.letter.attributes), received("").message_attributes.as_ref());
     assert_eq!(dead.letter.body, "body");
     assert_eq!(dead.letter.trace.as_deref(), Some("Root=1-2-3"));
     assert_eq!(dead.letter.group_id.as_deref(), Some("group1"));

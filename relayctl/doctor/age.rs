@@ -21,13 +21,9 @@ mod tests {
 
     #[test]
     fn two_units_are_enough() {
-        for (seconds, said) in [
-            (0, "0s"),
-            (59, "59s"),
-            (3_600, "1h"),
-            (3_725, "1h 2m"),
-            (200_000, "2days 7h"),
-        ] {
+        for (seconds, said) in
+            [(0, "0s"), (59, "59s"), (3_600, "1h"), (3_725, "1h 2m"), (200_000, "2days 7h")]
+        {
             assert_eq!(say(Duration::from_secs(seconds)), said);
         }
     }

@@ -42,12 +42,7 @@ pub struct Finding {
 
 impl Finding {
     pub fn ok(name: impl Into<String>, says: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            status: Status::Ok,
-            says: says.into(),
-            mend: None,
-        }
+        Self { name: name.into(), status: Status::Ok, says: says.into(), mend: None }
     }
 
     pub fn not_checked(
@@ -91,11 +86,7 @@ impl Finding {
         says: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self {
-            status,
-            mend: Some(mend.into()),
-            ..Self::ok(name, says)
-        }
+        Self { status, mend: Some(mend.into()), ..Self::ok(name, says) }
     }
 }
 
@@ -153,10 +144,7 @@ impl Serialize for Report {
             checks: Vec<&'r Finding>,
             status: Status,
         }
-        let flat = Flat {
-            checks: self.findings().collect(),
-            status: self.status(),
-        };
+        let flat = Flat { checks: self.findings().collect(), status: self.status() };
         flat.serialize(serializer)
     }
 }

@@ -62,21 +62,14 @@ pub async fn look(visit: &Visit<'_>, function: Option<&Function>) -> Vec<Finding
     let group = function.and_then(|function| function.logging_config()?.log_group());
     let Some(group) = group else {
         let says = "the function's log is not known";
-        return vec![Finding::not_checked(
-            "newest event",
-            says,
-            mend::deploy(visit.stack),
-        )];
+        return vec![Finding::not_checked("newest event", says, mend::deploy(visit.stack))];
     };
     match read(visit, group).await {
         Ok(lines) => {
             let level = function.and_then(|function| variable(function, "LOG_LEVEL"));
             let is_quiet = |level: &str| QUIET.iter().any(|it| level.eq_ignore_ascii_case(it));
-            let place = Place {
-                stack: visit.stack,
-                group,
-                logs_events: !level.is_some_and(is_quiet),
-            };
+            let place =
+                Place { stack: visit.stack, group, logs_events: !level.is_some_and(is_quiet) };
             judge(&lines, &place, (visit.session.clock)())
         }
         Err(trouble) => vec![Finding::of_trouble("newest event", &trouble)],

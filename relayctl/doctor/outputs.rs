@@ -22,31 +22,22 @@ const OUTPUTS: [&str; 7] = [
 /// When it has no output of a relay at all: then there is nothing to look at.
 pub fn judge(stack: &Stack) -> Result<Vec<Finding>, Trouble> {
     let missing = missing(stack);
-    if OUTPUTS
-        .iter()
-        .all(|output| missing.iter().any(|it| it == *output))
-    {
+    if OUTPUTS.iter().all(|output| missing.iter().any(|it| it == *output)) {
         stack.output("FunctionName")?;
     }
     let outputs = if missing.is_empty() {
         Finding::ok("outputs", "all there")
     } else {
-        let says = format!(
-            "missing: {}; is it a relay, and up to date?",
-            missing.join(", ")
-        );
+        let says = format!("missing: {}; is it a relay, and up to date?", missing.join(", "));
         Finding::problem("outputs", says, mend::deploy(stack))
     };
     Ok(vec![judge_status(stack), outputs])
 }
 
 fn missing(stack: &Stack) -> Vec<String> {
-    let queues = Entity::value_variants().iter().flat_map(|entity| {
-        [
-            stack.queue_url(*entity),
-            stack.dead_letter_queue_url(*entity),
-        ]
-    });
+    let queues = Entity::value_variants()
+        .iter()
+        .flat_map(|entity| [stack.queue_url(*entity), stack.dead_letter_queue_url(*entity)]);
     let others = OUTPUTS.iter().map(|output| stack.output(*output));
     let missing = others.chain(queues).filter_map(|output| match output {
         Err(Trouble::NoOutput { output, .. }) => Some(output),

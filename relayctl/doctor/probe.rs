@@ -40,11 +40,7 @@ pub async fn look(visit: &Visit<'_>, secrets: &Secrets) -> Vec<Finding> {
             return vec![Finding::not_checked(NAME, says, "mend the secret first")];
         }
     };
-    let probe = Probe {
-        visit,
-        sender,
-        delivery: delivery(webhook),
-    };
+    let probe = Probe { visit, sender, delivery: delivery(webhook) };
     probe.send().await
 }
 
@@ -60,11 +56,7 @@ fn webhook(secrets: &Secrets) -> Option<String> {
     let Secrets::ByWebhook(by_webhook) = secrets else {
         return None;
     };
-    by_webhook
-        .keys()
-        .filter(|name| is_usable(name))
-        .min()
-        .cloned()
+    by_webhook.keys().filter(|name| is_usable(name)).min().cloned()
 }
 
 fn delivery(webhook: String) -> Delivery {
@@ -87,12 +79,7 @@ struct Probe<'p> {
 
 impl Probe<'_> {
     async fn send(&self) -> Vec<Finding> {
-        let queue = LiveQueue::new(
-            self.visit.clients,
-            self.visit.stack,
-            Entity::Unrouted,
-            false,
-        );
+        let queue = LiveQueue::new(self.visit.clients, self.visit.stack, Entity::Unrouted, false);
         let queue = match queue {
             Ok(queue) => queue,
             Err(trouble) => return vec![Finding::of_trouble(NAME, &trouble)],
@@ -176,9 +163,7 @@ impl Probe<'_> {
             return judge_forgery(self.visit.stack, &answer);
         }
         // Said whether or not it is found: nothing is worse.
-        let _ = self
-            .take_out(queue, answer.said.message_id.as_deref())
-            .await;
+        let _ = self.take_out(queue, answer.said.message_id.as_deref()).await;
         let says = "an event with a wrong signature was let in";
         Finding::problem(FORGERY, says, mend::deploy(self.visit.stack))
     }
@@ -194,10 +179,7 @@ impl Probe<'_> {
     }
 
     async fn take_out(&self, queue: LiveQueue<'_>, id: Option<&str>) -> Result<Search, Trouble> {
-        let wanted = Wanted {
-            message_id: id,
-            body: &self.delivery.body,
-        };
+        let wanted = Wanted { message_id: id, body: &self.delivery.body };
         retrieval::take_out(queue, &wanted, self.visit.session.clock).await
     }
 
@@ -231,10 +213,7 @@ mod tests {
         for (secrets, expected) in [
             ("plain", Some("labelbox")),
             (r#"{"a":"x","labelbox":"y"}"#, Some("labelbox")),
-            (
-                r#"{"Project":"x","backfill":"x","labelbox":"","x":"y","training":"z"}"#,
-                Some("x"),
-            ),
+            (r#"{"Project":"x","backfill":"x","labelbox":"","x":"y","training":"z"}"#, Some("x")),
             (r#"{"backfill":"x","training":"z"}"#, None),
         ] {
             let secrets = Secrets::parse(secrets.to_owned()).unwrap();

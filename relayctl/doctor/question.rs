@@ -30,10 +30,9 @@ where
 {
     match tokio::time::timeout(LIMIT, question).await {
         Ok(answer) => answer.map_err(|error| aws::trouble(action, &error)),
-        Err(_) => Err(Trouble::NoAnswer {
-            action,
-            said: format!("nothing within {} s", LIMIT.as_secs()),
-        }),
+        Err(_) => {
+            Err(Trouble::NoAnswer { action, said: format!("nothing within {} s", LIMIT.as_secs()) })
+        }
     }
 }
 

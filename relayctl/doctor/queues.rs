@@ -99,10 +99,7 @@ fn given(url: &str, stack: &Stack) -> Value {
 fn living(url: &str, dead: &Attributes, stack: &Stack) -> Value {
     let redrive = redrive_policy(dead);
     let mut living = given(url, stack);
-    extend(
-        &mut living,
-        json!({"VisibilityTimeout": "60", "RedrivePolicy": redrive}),
-    );
+    extend(&mut living, json!({"VisibilityTimeout": "60", "RedrivePolicy": redrive}));
     living
 }
 
@@ -114,9 +111,7 @@ fn extend(object: &mut Value, more: Value) {
 
 /// In seconds.
 fn retention(stack: &Stack) -> String {
-    let days = stack
-        .parameter("RetentionDays")
-        .and_then(|it| it.parse().ok());
+    let days = stack.parameter("RetentionDays").and_then(|it| it.parse().ok());
     (days.unwrap_or(USUAL_DAYS) * SECONDS_OF_DAY).to_string()
 }
 

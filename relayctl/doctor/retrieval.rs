@@ -105,9 +105,7 @@ fn whose(message: &Received, wanted: &Wanted<'_>, now: SystemTime) -> Whose {
     if has_id || message.letter.body.as_bytes() == wanted.body {
         return Whose::Ours;
     }
-    let age = message
-        .sent_at
-        .map(|sent_at| now.duration_since(sent_at.into()));
+    let age = message.sent_at.map(|sent_at| now.duration_since(sent_at.into()));
     let is_old = age.is_some_and(|age| age.is_ok_and(|age| age > LEFT_AFTER));
     if is_old && message.letter.attribute("event") == Some(TOPIC) {
         return Whose::Left;

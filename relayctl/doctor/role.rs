@@ -76,9 +76,7 @@ fn judge(role: &str, needs: &[Need], lacks: &[Lack]) -> Vec<Finding> {
 }
 
 fn judge_lack(role: &str, need: &Need, lack: &Lack) -> Finding {
-    let Lack {
-        actions, resources, ..
-    } = lack;
+    let Lack { actions, resources, .. } = lack;
     let says = format!(
         "its role may not {} on {}, which it needs for {}",
         actions.join(", "),
@@ -107,11 +105,7 @@ fn statement(need: &Need) -> Value {
 /// All that the function does.
 fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
     // arn:<partition>:lambda:<region>:<account>:function:<name>
-    let arn: Vec<_> = function
-        .function_arn()
-        .unwrap_or_default()
-        .split(':')
-        .collect();
+    let arn: Vec<_> = function.function_arn().unwrap_or_default().split(':').collect();
     let [_, partition, _, region, account, ..] = arn[..] else {
         return Vec::new();
     };
@@ -131,12 +125,7 @@ fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
         through: Vec::new(),
     };
     let mut needs = vec![
-        need(
-            "queue-events",
-            &["sqs:SendMessage"],
-            queues.collect(),
-            "every event",
-        ),
+        need("queue-events", &["sqs:SendMessage"], queues.collect(), "every event"),
         need(
             "store-what-queues-cannot-take",
             &["s3:PutObject"],
@@ -152,12 +141,7 @@ fn needs(stack: &Stack, function: &Function) -> Vec<Need> {
     if let Some(group) = function.logging_config().and_then(|it| it.log_group()) {
         let actions = &["logs:CreateLogStream", "logs:PutLogEvents"];
         let group = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}:*");
-        needs.push(need(
-            "write-the-log",
-            actions,
-            vec![group],
-            "its log and metrics",
-        ));
+        needs.push(need("write-the-log", actions, vec![group], "its log and metrics"));
     }
     let tracing = function.tracing_config().and_then(|it| it.mode());
     if tracing == Some(&TracingMode::Active) {
@@ -184,16 +168,8 @@ fn needs_of_key(key: &str, region: &str) -> [Need; 2] {
             .collect(),
     };
     [
-        need(
-            "encrypt-with-the-key",
-            "kms:GenerateDataKey",
-            &["sqs", "s3"],
-        ),
-        need(
-            "decrypt-with-the-key",
-            "kms:Decrypt",
-            &["sqs", "secretsmanager"],
-        ),
+        need("encrypt-with-the-key", "kms:GenerateDataKey", &["sqs", "s3"]),
+        need("decrypt-with-the-key", "kms:Decrypt", &["sqs", "secretsmanager"]),
     ]
 }
 

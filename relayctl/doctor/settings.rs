@@ -103,11 +103,7 @@ fn judge_state(function: &Function, stack: &Stack) -> Finding {
         }
         (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => {
             let mend = mend::relayctl(stack, "doctor");
-            Finding::warning(
-                "function",
-                "is being updated",
-                format!("in a minute: {mend}"),
-            )
+            Finding::warning("function", "is being updated", format!("in a minute: {mend}"))
         }
         (Some(State::Inactive), _) => {
             let says =
@@ -161,9 +157,8 @@ fn drifted(function: &Function, stack: &Stack) -> Map<String, Value> {
         .iter()
         .filter(|_| knows_parameters)
         .map(|(variable, parameter)| (*variable, stack.parameter(parameter)));
-    let outputs = FROM_OUTPUTS
-        .iter()
-        .map(|(variable, output)| (*variable, stack.output(*output).ok()));
+    let outputs =
+        FROM_OUTPUTS.iter().map(|(variable, output)| (*variable, stack.output(*output).ok()));
     let is_drifted = |(name, given): &(&str, Option<&str>)| variable(function, name) != *given;
     parameters
         .chain(outputs.filter(|(_, given)| given.is_some()))

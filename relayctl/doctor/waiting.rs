@@ -17,11 +17,7 @@ pub async fn look(visit: &Visit<'_>) -> Vec<Finding> {
     let queues = join_all(Entity::value_variants().iter().map(counted));
     let Ok(queues) = timeout(LIMIT, queues).await else {
         let says = "could not be counted in time";
-        return vec![Finding::not_checked(
-            "messages",
-            says,
-            mend::relayctl(visit.stack, "count"),
-        )];
+        return vec![Finding::not_checked("messages", says, mend::relayctl(visit.stack, "count"))];
     };
     let mut findings = Vec::new();
     let mut known = Vec::new();
@@ -53,19 +49,10 @@ fn judge_foreign(count: u64) -> Option<Finding> {
 
 fn judge(queue: &Counted, visit: &Visit<'_>) -> Vec<Finding> {
     let name = queue.queue.unwrap_or_default();
-    let Counted {
-        waiting,
-        in_flight,
-        dead_letters,
-        spilled,
-        ..
-    } = queue;
+    let Counted { waiting, in_flight, dead_letters, spilled, .. } = queue;
     let mut findings = Vec::new();
     if *dead_letters > 0 {
-        let says = format!(
-            "{}: consumers failed five times with each",
-            letters(*dead_letters)
-        );
+        let says = format!("{}: consumers failed five times with each", letters(*dead_letters));
         let look = mend::relayctl(visit.stack, &format!("peek {name} --dead-letters"));
         let redrive = mend::relayctl(visit.stack, &format!("redrive {name}"));
         let mend = format!("{look} shows some; mend the consumer, then {redrive}");

@@ -21,9 +21,7 @@ fn read(words: &str) -> Result<Filter, clap::Error> {
 
 fn letter(attributes: &[(&str, &str)]) -> Letter {
     let attribute = |(name, value): &(&str, &str)| {
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(*value);
+        let value = MessageAttributeValue::builder().data_type("String").string_value(*value);
         ((*name).to_owned(), value.build().unwrap())
     };
     Letter {

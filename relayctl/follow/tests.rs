@@ -1,10 +1,6 @@
 //! Following a queue at the wire, in a time of its own: what is asked when, and what messages go through.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::aws::offline;
@@ -30,11 +26,7 @@ fn messages(of: &[(&str, u32)]) -> String {
 }
 
 fn care(receives: u32) -> Care {
-    Care {
-        hold: Duration::from_secs(5),
-        receives,
-        keep: Duration::from_secs(600),
-    }
+    Care { hold: Duration::from_secs(5), receives, keep: Duration::from_secs(600) }
 }
 
 struct Followed {
@@ -66,10 +58,7 @@ impl Followed {
 
 /// Follows a queue that answers so; then it is no queue any more, which ends it.
 async fn followed(care: Care, answers: &[String]) -> Followed {
-    let answers: Vec<_> = answers
-        .iter()
-        .map(|answer| (200, answer.as_str()))
-        .collect();
+    let answers: Vec<_> = answers.iter().map(|answer| (200, answer.as_str())).collect();
     let gone = r#"{"__type": "QueueDoesNotExist", "message": "Gone."}"#;
     let answers = [&answers[..], &[(400, gone), (200, CHANGED), (200, CHANGED)]].concat();
     let (clients, client) = offline(&answers);
@@ -91,12 +80,7 @@ async fn followed(care: Care, answers: &[String]) -> Followed {
         let body = serde_json::from_slice(body).unwrap();
         (target.replace("AmazonSQS.", ""), body)
     });
-    Followed {
-        shown,
-        trouble,
-        farewell,
-        asked: asked.collect(),
-    }
+    Followed { shown, trouble, farewell, asked: asked.collect() }
 }
 
 fn texts(answers: &[&str]) -> Vec<String> {
@@ -107,15 +91,7 @@ fn texts(answers: &[&str]) -> Vec<String> {
 async fn what_a_look_has_seen_is_given_back_and_then_only_counted() {
     let two = messages(&[("a", 1), ("b", 1)]);
     let waiting = standing(2);
-    let answers = [
-        &standing(0),
-        &two,
-        NOTHING,
-        CHANGED,
-        &waiting,
-        &waiting,
-        &waiting,
-    ];
+    let answers = [&standing(0), &two, NOTHING, CHANGED, &waiting, &waiting, &waiting];
     let followed = followed(care(2), &texts(&answers)).await;
     assert_eq!(followed.shown, ["a", "b"]);
     assert_eq!(followed.released(), [["a/1", "b/1"]]);
@@ -165,22 +141,14 @@ async fn less_is_believed_after_a_while_and_then_a_receive_waits_for_more() {
 
 #[tokio::test(start_paused = true)]
 async fn messages_without_a_receive_left_are_counted() {
-    let answers = [
-        &standing(0),
-        &messages(&[("a", 5), ("b", 4), ("c", 6)]),
-        NOTHING,
-        CHANGED,
-    ];
+    let answers = [&standing(0), &messages(&[("a", 5), ("b", 4), ("c", 6)]), NOTHING, CHANGED];
     let followed = followed(care(2), &texts(&answers)).await;
     assert_eq!(followed.farewell.spent, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_too_long_is_given_back_and_the_queue_left_alone() {
-    let care = Care {
-        keep: Duration::ZERO,
-        ..care(1)
-    };
+    let care = Care { keep: Duration::ZERO, ..care(1) };
     let answers = [&standing(0), &messages(&[("a", 1)]), NOTHING, CHANGED];
     let followed = followed(care, &texts(&answers)).await;
     assert_eq!(followed.released(), [["a/1"]]);
@@ -209,17 +177,8 @@ async fn what_waits_behind_something_kept_is_counted_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_takes_too_long_gives_back_and_lets_others_go_first() {
-    let care = Care {
-        hold: Duration::ZERO,
-        ..care(2)
-    };
-    let answers = [
-        &standing(0),
-        &messages(&[("a", 1)]),
-        CHANGED,
-        &standing(1),
-        &standing(2),
-    ];
+    let care = Care { hold: Duration::ZERO, ..care(2) };
+    let answers = [&standing(0), &messages(&[("a", 1)]), CHANGED, &standing(1), &standing(2)];
     let followed = followed(care, &texts(&answers)).await;
     assert_eq!(followed.released(), [["a/1"]]);
     assert_eq!(followed.calls("ReceiveMessage"), 2);
@@ -241,13 +200,7 @@ async fn nobody_who_listens_ends_it_with_everything_given_back() {
     };
     let (farewell, first) = tokio::join!(follow(queue, care(1), line), listen);
     assert!(matches!(first, Some(Ok(_))));
-    assert_eq!(
-        farewell,
-        Farewell {
-            queue: "label".to_owned(),
-            ..Farewell::default()
-        }
-    );
+    assert_eq!(farewell, Farewell { queue: "label".to_owned(), ..Farewell::default() });
     assert_eq!(client.actual_requests().count(), 3);
 }
 
@@ -263,8 +216,5 @@ async fn what_is_not_given_back_is_told() {
     let queue = LiveQueue::new(&clients, &stack, Entity::Label, false).unwrap();
     let (line, _found) = channel(100);
     let farewell = follow(queue, care(2), line).await;
-    assert_eq!(
-        farewell.not_given_back.as_deref(),
-        Some("AccessDenied: No.")
-    );
+    assert_eq!(farewell.not_given_back.as_deref(), Some("AccessDenied: No."));
 }

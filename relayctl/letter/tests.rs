@@ -35,10 +35,7 @@ async fn a_confirmation_with_both_checksums_is_believed() {
 
 #[tokio::test]
 async fn a_message_without_attributes_has_no_checksum_of_them() {
-    let bare = Letter {
-        attributes: HashMap::new(),
-        ..letter()
-    };
+    let bare = Letter { attributes: HashMap::new(), ..letter() };
     let answer = json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5});
     assert_eq!(send_to(200, answer, bare).await.as_deref(), Ok("id"));
 }
@@ -53,10 +50,7 @@ async fn no_other_confirmation_is_believed() {
         json!({}),
     ] {
         let error = send_to(200, answer.clone(), letter()).await.unwrap_err();
-        assert!(
-            error.contains("confirmed a different message"),
-            "{answer} {error}"
-        );
+        assert!(error.contains("confirmed a different message"), "{answer} {error}");
     }
 }
 

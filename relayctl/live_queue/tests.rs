@@ -36,19 +36,11 @@ async fn standing(attributes: &str) -> Standing {
 async fn the_standing_of_a_queue_is_what_sqs_says() {
     let full = r#"{"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "3",
         "RedrivePolicy": "{\"deadLetterTargetArn\":\"arn\",\"maxReceiveCount\":5}"}"#;
-    let expected = Standing {
-        waiting: 2,
-        in_flight: 3,
-        most_receives: Some(5),
-    };
+    let expected = Standing { waiting: 2, in_flight: 3, most_receives: Some(5) };
     assert_eq!(standing(full).await, expected);
     let as_text = r#"{"RedrivePolicy": "{\"maxReceiveCount\":\"5\"}"}"#;
     assert_eq!(standing(as_text).await.most_receives, Some(5));
-    for odd in [
-        "{}",
-        r#"{"RedrivePolicy": ""}"#,
-        r#"{"RedrivePolicy": "5"}"#,
-    ] {
+    for odd in ["{}", r#"{"RedrivePolicy": ""}"#, r#"{"RedrivePolicy": "5"}"#] {
         assert_eq!(standing(odd).await, Standing::default(), "{odd}");
     }
 }
@@ -59,9 +51,7 @@ async fn what_is_received_is_hidden_for_a_short_time_only() {
     let stack = stack();
     let queue = LiveQueue::new(&clients, &stack, Entity::Label, false).unwrap();
     assert!(queue.receive(MOST_AT_ONCE).await.unwrap().is_empty());
-    let [(call, request)] = &asked(&client)[..] else {
-        panic!("one call")
-    };
+    let [(call, request)] = &asked(&client)[..] else { panic!("one call") };
     assert_eq!(call, "ReceiveMessage");
     assert_eq!(request.get("VisibilityTimeout"), Some(&20.into()));
     assert_eq!(request.get("WaitTimeSeconds"), Some(&1.into()));
@@ -77,11 +67,7 @@ async fn release(count: usize, answers: &[(u16, &str)]) -> (usize, Result<(), St
     for (call, request) in asked(&client) {
         assert_eq!(call, "ChangeMessageVisibilityBatch");
         let of_call = request.get("Entries").and_then(|it| it.as_array()).unwrap();
-        assert!(
-            of_call
-                .iter()
-                .all(|it| it.get("VisibilityTimeout") == Some(&0.into()))
-        );
+        assert!(of_call.iter().all(|it| it.get("VisibilityTimeout") == Some(&0.into())));
         assert!(of_call.len() <= 10);
         entries += of_call.len();
     }

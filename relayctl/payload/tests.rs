@@ -46,11 +46,7 @@ async fn a_pointer_leads_to_its_payload() {
         let content = read(&letter(POINTER, Some("7")), &[(200, "payload")], enough).await;
         assert_eq!(content.bytes.unwrap(), b"payload");
         let (bucket, key) = ("b".to_owned(), "payloads/k".to_owned());
-        let place = Place {
-            bucket,
-            key,
-            size: 7,
-        };
+        let place = Place { bucket, key, size: 7 };
         assert_eq!((content.size, content.place), (7, Some(place)));
     }
 }

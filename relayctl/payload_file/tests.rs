@@ -45,10 +45,7 @@ fn an_event_that_cannot_be_sent_is_said_to_be_one() {
     for (text, says) in [
         (LIST, "takes no payload"),
         (broken, "its body is not valid base64"),
-        (
-            r#"{"requestContext": {}, "rawPath": 7}"#,
-            "cannot be read as one",
-        ),
+        (r#"{"requestContext": {}, "rawPath": 7}"#, "cannot be read as one"),
     ] {
         let said = understand(text.as_bytes().to_vec()).unwrap_err();
         assert!(said.contains(says), "{said}");
@@ -58,8 +55,5 @@ fn an_event_that_cannot_be_sent_is_said_to_be_one() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let line = read(Path::new("no/such.json")).unwrap_err().line();
-    assert!(
-        line.starts_with("no/such.json cannot be sent: No such file"),
-        "{line}"
-    );
+    assert!(line.starts_with("no/such.json cannot be sent: No such file"), "{line}");
 }

@@ -6,10 +6,7 @@ use super::*;
 use time::macros::datetime;
 
 fn message() -> aws_sdk_sqs::types::builders::MessageBuilder {
-    Message::builder()
-        .message_id("id")
-        .receipt_handle("handle")
-        .body("body")
+    Message::builder().message_id("id").receipt_handle("handle").body("body")
 }
 
 #[test]
@@ -32,10 +29,7 @@ fn a_message_is_read_with_what_sqs_knows_of_it() {
 fn what_sqs_does_not_say_is_left_out() {
     let odd = message()
         .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "many")
-        .attributes(
-            MessageSystemAttributeName::SentTimestamp,
-            "9223372036854775807",
-        );
+        .attributes(MessageSystemAttributeName::SentTimestamp, "9223372036854775807");
     let read = Received::read(odd.build()).unwrap();
     assert_eq!((read.receives, read.sent_at), (1, None));
     assert_eq!(Received::read(Message::builder().build()), None);

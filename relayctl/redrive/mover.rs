@@ -65,9 +65,9 @@ impl<'r> Mover<'r> {
             let handle = dead.receipt_handle.clone();
             let result = match &failed {
                 None => self.move_one(dead).await,
-                Some(first) => Err(format!(
-                    "held back by {first}, which comes before it in its group"
-                )),
+                Some(first) => {
+                    Err(format!("held back by {first}, which comes before it in its group"))
+                }
             };
             let (new_id, outcome) = match result {
                 Ok((new_id, outcome)) => (Some(new_id), outcome),
@@ -76,13 +76,7 @@ impl<'r> Mover<'r> {
             if new_id.is_none() && failed.is_none() {
                 failed = Some(letter.clone());
             }
-            fates.push(Fate {
-                letter,
-                group_id: group_id.clone(),
-                handle,
-                new_id,
-                outcome,
-            });
+            fates.push(Fate { letter, group_id: group_id.clone(), handle, new_id, outcome });
         }
         fates
     }

@@ -116,11 +116,7 @@ impl<'r> Run<'r> {
             }
             let ids = letters.iter().map(|letter| letter.message_id.clone());
             let known = ids.filter(|id| !in_pass.insert(id.clone())).count();
-            known_batches = if known == letters.len() {
-                known_batches + 1
-            } else {
-                0
-            };
+            known_batches = if known == letters.len() { known_batches + 1 } else { 0 };
             let fresh = self.only_new(letters, account).await;
             account.find(fresh.len() as u64);
             bar.inc(fresh.len() as u64);
@@ -141,11 +137,7 @@ impl<'r> Run<'r> {
                 wanted.push(dead);
                 continue;
             }
-            let outcome = if is_wanted {
-                Outcome::Sendable
-            } else {
-                Outcome::Skipped
-            };
+            let outcome = if is_wanted { Outcome::Sendable } else { Outcome::Skipped };
             account.enter(&self.name(&dead.message_id), outcome);
             if let Some(group_id) = dead.letter.group_id {
                 *self.left.entry(group_id).or_default() += 1;
@@ -167,10 +159,7 @@ impl<'r> Run<'r> {
             if died_again {
                 let reason = "it went back and died again during this run";
                 account.find(1);
-                account.enter(
-                    &self.name(&letter.message_id),
-                    Outcome::Kept(reason.to_owned()),
-                );
+                account.enter(&self.name(&letter.message_id), Outcome::Kept(reason.to_owned()));
             }
             if self.moved.contains(&letter.message_id) {
                 // If this fails it comes once more, to this run or to the next, which sends a duplicate then.
@@ -195,9 +184,7 @@ impl<'r> Run<'r> {
             self.moved.insert(fate.letter.clone());
         }
         if let (Outcome::Kept(_), Some(group_id)) = (&fate.outcome, fate.group_id) {
-            self.held
-                .entry(group_id)
-                .or_insert_with(|| fate.letter.clone());
+            self.held.entry(group_id).or_insert_with(|| fate.letter.clone());
         }
         self.sent.extend(fate.new_id);
         account.enter(&self.name(&fate.letter), fate.outcome);

@@ -19,14 +19,11 @@ const WRONG: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e
 
 /// Redrives labels with these answers: what was asked, and what the account says.
 async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Account) {
-    let answers: Vec<_> = [
-        r#"{"Attributes": {"ApproximateNumberOfMessages": "2"}}"#,
-        received,
-    ]
-    .iter()
-    .chain(answers)
-    .map(|answer| (200, *answer))
-    .collect();
+    let answers: Vec<_> = [r#"{"Attributes": {"ApproximateNumberOfMessages": "2"}}"#, received]
+        .iter()
+        .chain(answers)
+        .map(|answer| (200, *answer))
+        .collect();
     let (clients, asked) = offline(&answers);
     let output = |name: &str| (name.to_owned(), "https://sqs/queue.fifo".to_owned());
     let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
@@ -59,10 +56,7 @@ async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
     let (asked, account) =
         redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, NOTHING]).await;
     let one = ["SendMessage", "DeleteMessage"];
-    assert_eq!(
-        asked,
-        [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat()
-    );
+    assert_eq!(asked, [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat());
     assert_eq!(account.ending().status(), 0);
 }
 
@@ -72,18 +66,11 @@ async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_st
     let released = ["ChangeMessageVisibility"; 2];
     assert_eq!(
         asked,
-        [
-            &["ReceiveMessage", "SendMessage", "ReceiveMessage"][..],
-            &released
-        ]
-        .concat()
+        [&["ReceiveMessage", "SendMessage", "ReceiveMessage"][..], &released].concat()
     );
     assert_eq!(account.ending().status(), 1);
     let text = account.to_string();
-    assert!(
-        text.contains("label 1: the queue confirmed a different message"),
-        "{text}"
-    );
+    assert!(text.contains("label 1: the queue confirmed a different message"), "{text}");
     assert!(text.contains("label 2: held back by 1"), "{text}");
 }
 
@@ -97,11 +84,8 @@ async fn what_was_damaged_on_its_way_is_not_sent() {
 
 #[tokio::test]
 async fn what_comes_again_is_not_tried_again() {
-    let (asked, account) = redrive(
-        RECEIVED,
-        &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING],
-    )
-    .await;
+    let (asked, account) =
+        redrive(RECEIVED, &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING]).await;
     assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
     let text = account.to_string();
     assert!(text.starts_with("found               2\n"), "{text}");
@@ -133,23 +117,10 @@ async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing
 #[tokio::test]
 async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
     let died_again = RECEIVED.replace("\"MessageId\": \"1\"", "\"MessageId\": \"3\"");
-    let (asked, account) = redrive(
-        RECEIVED,
-        &[
-            CONFIRMED,
-            NOTHING,
-            CONFIRMED,
-            NOTHING,
-            &died_again,
-            NOTHING,
-            NOTHING,
-        ],
-    )
-    .await;
+    let (asked, account) =
+        redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, &died_again, NOTHING, NOTHING])
+            .await;
     assert_eq!(count(&asked, "SendMessage"), 2, "{asked:?}");
     let text = account.to_string();
-    assert!(
-        text.contains("label 3: it went back and died again"),
-        "{text}"
-    );
+    assert!(text.contains("label 3: it went back and died again"), "{text}");
 }

@@ -15,10 +15,7 @@ const CONFIRMED: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86
 /// Replays one object with these answers: how often AWS was asked, and what became of it. Only what was read is deleted.
 async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
     let (clients, asked) = offline(answers);
-    let url = (
-        "UnroutedQueueUrl".to_owned(),
-        "https://sqs/queue".to_owned(),
-    );
+    let url = ("UnroutedQueueUrl".to_owned(), "https://sqs/queue".to_owned());
     let stack = Stack::new("relay", HashMap::from([url]));
     let filter = Filter::default();
     let replay = Replay {
@@ -48,10 +45,8 @@ async fn a_confirmed_message_leaves_the_bucket() {
 
 #[tokio::test]
 async fn without_a_right_confirmation_nothing_is_deleted() {
-    let wrong = CONFIRMED.replace(
-        "e80e66cab965c752a57c7d51302e1a49",
-        "d41d8cd98f00b204e9800998ecf8427e",
-    );
+    let wrong =
+        CONFIRMED.replace("e80e66cab965c752a57c7d51302e1a49", "d41d8cd98f00b204e9800998ecf8427e");
     let (asked, outcome) = replay(&[(200, RECORD), (200, &wrong)]).await;
     assert_eq!(asked, 2);
     assert!(outcome.is_err_and(|reason| reason.contains("confirmed a different message")));

@@ -1,10 +1,6 @@
 //! That samples are what they stand for, each an event of its own, and that fields can be set.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::*;
 
@@ -36,12 +32,7 @@ fn each_topic_has_a_sample_of_its_kind() {
 fn what_is_renewed_is_another_event_of_now() {
     for (topic, shape, id, time) in [
         ("LABEL_CREATED", Shape::V1, "/id", "/updatedAt"),
-        (
-            "LABEL_CREATED",
-            Shape::V2,
-            "/data_row/id",
-            "/data_row/details/last_activity_at",
-        ),
+        ("LABEL_CREATED", Shape::V2, "/data_row/id", "/data_row/details/last_activity_at"),
         ("MOVE", Shape::V1, "/id", "/createdAt"),
     ] {
         let before = of_topic(topic, shape).unwrap();
@@ -54,12 +45,7 @@ fn what_is_renewed_is_another_event_of_now() {
     let labels = renewed("LABEL_CREATED", Shape::V2);
     let before = of_topic("LABEL_CREATED", Shape::V2).unwrap();
     let first = |body: &Value| {
-        let project = body["projects"]
-            .as_object()
-            .unwrap()
-            .values()
-            .next()
-            .unwrap();
+        let project = body["projects"].as_object().unwrap().values().next().unwrap();
         project["labels"][0].clone()
     };
     assert_ne!(first(&labels)["id"], first(&before)["id"]);
@@ -93,10 +79,7 @@ fn a_field_is_set_wherever_it_is() {
     check_set("project.id=mine", Ok(json!({"/project/id": "mine"})));
     check_set("project.id=7", Ok(json!({"/project/id": 7})));
     check_set("project.id=\"7\"", Ok(json!({"/project/id": "7"})));
-    check_set(
-        "list.1.a=null",
-        Ok(json!({"/list/1/a": null, "/list/0": 1})),
-    );
+    check_set("list.1.a=null", Ok(json!({"/list/1/a": null, "/list/0": 1})));
     check_set("new.inner={\"b\": []}", Ok(json!({"/new/inner/b": []})));
     check_set("text=a=b", Ok(json!({"/text": "a=b"})));
 }

@@ -78,13 +78,7 @@ pub async fn consent_to_names(
          today's secret: {}. Events for any other name will be refused with 404: name all that are in use with --keep.",
         names.join(", ")
     );
-    asking::consent(
-        session,
-        &about,
-        "Make it an object of just these names?",
-        yes,
-    )
-    .await
+    asking::consent(session, &about, "Make it an object of just these names?", yes).await
 }
 
 /// A call of this tool for the same stack.
@@ -92,10 +86,7 @@ pub fn call(session: &Session<'_>, words: &str) -> String {
     let place = session.place;
     let mut call = format!("relayctl {words}");
     for (option, value) in [
-        (
-            "--stack",
-            Some(&place.stack).filter(|name| *name != "labelbox-relay"),
-        ),
+        ("--stack", Some(&place.stack).filter(|name| *name != "labelbox-relay")),
         ("--profile", place.profile.as_ref()),
         ("--region", place.region.as_ref()),
     ] {
@@ -117,10 +108,7 @@ pub fn hand_over(session: &Session<'_>, name: &str, again: bool) -> String {
     let again = if again { " --again" } else { "" };
     format!(
         "{}, with the scope and the topics that it should have",
-        call(
-            session,
-            &format!("webhook create --name {name}{again} --global --all-topics")
-        )
+        call(session, &format!("webhook create --name {name}{again} --global --all-topics"))
     )
 }
 

@@ -152,11 +152,7 @@ fn by_name(
         return Err(Refusal::Same("every name".to_owned()));
     }
     let mut all = kept_names(keep);
-    all.extend(
-        fresh_names
-            .iter()
-            .filter(|name| !kept_names(keep).contains(name)),
-    );
+    all.extend(fresh_names.iter().filter(|name| !kept_names(keep).contains(name)));
     let mut entries = Vec::new();
     for name in all {
         let mut texts = Vec::new();
@@ -180,10 +176,7 @@ fn find<'e>(entries: &'e mut [Entry], name: &str) -> Result<&'e mut Entry, Refus
     let known = names(entries);
     let mut entries = entries.iter_mut();
     let entry = entries.find(|entry| entry.name == name);
-    entry.ok_or_else(|| Refusal::Unknown {
-        name: name.to_owned(),
-        known,
-    })
+    entry.ok_or_else(|| Refusal::Unknown { name: name.to_owned(), known })
 }
 
 /// The names as one says them.

@@ -19,10 +19,7 @@ impl Invisible {
         let (character, position) = characters.find(|&(character, position)| {
             is_invisible(character) || (character == ' ' && (position == 1 || position == last))
         })?;
-        Some(Self {
-            character,
-            position,
-        })
+        Some(Self { character, position })
     }
 }
 
@@ -45,11 +42,7 @@ impl fmt::Display for Invisible {
             "invisible"
         };
         let code_point = u32::from(self.character);
-        write!(
-            f,
-            "U+{code_point:04X} ({kind}) at position {}",
-            self.position
-        )
+        write!(f, "U+{code_point:04X} ({kind}) at position {}", self.position)
     }
 }
 
@@ -91,16 +84,9 @@ mod tests {
 
     #[test]
     fn finds_nothing_in_what_can_be_seen() {
-        for text in [
-            "",
-            "secret",
-            "two words",
-            "ключ",
-            "日本語",
-            "e\u{301}",
-            "\u{1f600}",
-            "{\"a\": \"[\"}",
-        ] {
+        for text in
+            ["", "secret", "two words", "ключ", "日本語", "e\u{301}", "\u{1f600}", "{\"a\": \"[\"}"]
+        {
             check(text, None);
         }
     }

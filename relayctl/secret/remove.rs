@@ -54,11 +54,7 @@ pub async fn run(command: &Remove, session: &Session<'_>) -> Result<Ending, Trou
             "{name} has the last secret of the stack, without which every event is refused; give --yes if it has to go"
         )));
     }
-    let question = if command.old {
-        "Remove them?"
-    } else {
-        "Remove it?"
-    };
+    let question = if command.old { "Remove them?" } else { "Remove it?" };
     let about = about(&value, name, command.old, count);
     if let Answer::Withheld(ending) =
         asking::consent(session, &about, question, command.yes).await?

@@ -65,10 +65,7 @@ pub async fn run(command: &Rotate, session: &Session<'_>) -> Result<Ending, Trou
     };
     let value = edit::rotate(value, name, fresh.clone(), &command.keep)?;
     let change = Change {
-        done: format!(
-            "A new secret comes first for {}; the old ones stay.",
-            names.join(", ")
-        ),
+        done: format!("A new secret comes first for {}; the old ones stay.", names.join(", ")),
         in_effect_within: &store.ttl,
         next: next(session, &store, &names),
         value: change::shown(&fresh, command.values),
@@ -87,13 +84,8 @@ fn next(session: &Session<'_>, store: &Store, names: &[&str]) -> Vec<String> {
             call(session, "webhook disable ID")
         ));
     }
-    let removals = names
-        .iter()
-        .map(|name| call(session, &format!("secret remove {name} --old")));
+    let removals = names.iter().map(|name| call(session, &format!("secret remove {name} --old")));
     let removals: Vec<_> = removals.collect();
-    steps.push(format!(
-        "when nothing signs with an old one any more: {}",
-        removals.join("; ")
-    ));
+    steps.push(format!("when nothing signs with an old one any more: {}", removals.join("; ")));
     steps
 }

@@ -62,10 +62,9 @@ impl<'v> Names<'v> {
             values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
         };
         match value {
-            Value::Plain(text) => Self {
-                form: "plain_text",
-                names: vec![row(None, std::slice::from_ref(text))],
-            },
+            Value::Plain(text) => {
+                Self { form: "plain_text", names: vec![row(None, std::slice::from_ref(text))] }
+            }
             Value::Named(entries) => Self {
                 form: "object",
                 names: (entries.iter())
@@ -98,9 +97,7 @@ impl fmt::Display for Names<'_> {
             return writeln!(f, "The secret has no names: every event is refused.");
         }
         let mut table = Table::new();
-        table
-            .load_style(NOTHING)
-            .set_header(["NAME", "SECRETS", "PROBLEM", ""]);
+        table.load_style(NOTHING).set_header(["NAME", "SECRETS", "PROBLEM", ""]);
         for row in &self.names {
             let name = row.name.unwrap_or("every name (plain text)");
             let values = row.values.as_ref().map(|values| values.join("\n"));

@@ -33,11 +33,7 @@ impl Store {
     }
 
     pub fn of(client: Client, stack: &Stack) -> Result<Self, Trouble> {
-        Ok(Self {
-            client,
-            arn: stack.secret_arn()?.to_owned(),
-            ttl: stack.secret_ttl(),
-        })
+        Ok(Self { client, arn: stack.secret_arn()?.to_owned(), ttl: stack.secret_ttl() })
     }
 
     pub async fn read(&self) -> Result<Held, Trouble> {

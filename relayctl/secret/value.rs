@@ -37,11 +37,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn new(name: &str, texts: Vec<Text>) -> Self {
-        Self {
-            name: name.to_owned(),
-            is_list: texts.len() != 1,
-            texts,
-        }
+        Self { name: name.to_owned(), is_list: texts.len() != 1, texts }
     }
 
     pub fn usable(&self) -> impl Iterator<Item = &Text> {

@@ -32,11 +32,7 @@ fn received(attributes: &[(&str, &str)]) -> Received {
 }
 
 fn inline(bytes: &[u8]) -> Content {
-    Content {
-        bytes: Ok(bytes.to_vec()),
-        size: bytes.len() as u64,
-        place: None,
-    }
+    Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, place: None }
 }
 
 fn show(received: Received, content: Content, most: Option<u32>, extent: Extent) -> Shown {
@@ -44,10 +40,7 @@ fn show(received: Received, content: Content, most: Option<u32>, extent: Extent)
     let url = ("LabelQueueUrl".to_owned(), "https://sqs/queue".to_owned());
     let stack = Stack::new("relay", HashMap::from([url]));
     let queue = LiveQueue::new(&clients, &stack, Entity::Label, false).unwrap();
-    let standing = Standing {
-        most_receives: most,
-        ..Standing::default()
-    };
+    let standing = Standing { most_receives: most, ..Standing::default() };
     Shown::new(received, content, &queue, standing, extent)
 }
 
@@ -65,12 +58,7 @@ const USUAL: [(&str, &str); 4] = [
 
 #[test]
 fn people_get_a_line_about_the_message_and_one_of_its_body() {
-    let shown = show(
-        received(&USUAL),
-        inline(b"{ \"id\":\n 1 }"),
-        Some(5),
-        Extent::Line(80),
-    );
+    let shown = show(received(&USUAL), inline(b"{ \"id\":\n 1 }"), Some(5), Extent::Line(80));
     assert_eq!(
         text(&shown),
         "2026-11-23T12:59:59.000Z label     LABEL_CREATED      label1 project p1 12 B, receive 2 of 5\n  \
@@ -88,12 +76,7 @@ fn what_is_not_known_is_a_dash_and_the_time_is_that_of_sqs() {
 
 #[test]
 fn a_last_receive_is_marked() {
-    for (most, is_last) in [
-        (Some(2), true),
-        (Some(1), true),
-        (Some(3), false),
-        (None, false),
-    ] {
+    for (most, is_last) in [(Some(2), true), (Some(1), true), (Some(3), false), (None, false)] {
         let shown = show(received(&[]), inline(b""), most, Extent::Full);
         assert_eq!(text(&shown).contains("its last"), is_last, "{most:?}");
     }
@@ -110,28 +93,17 @@ fn a_line_is_cut_by_characters() {
 #[test]
 fn nothing_of_a_message_steers_a_terminal() {
     let evil = "\u{1b}[2J\u{9b}31m\u{7}";
-    let place = Place {
-        bucket: evil.to_owned(),
-        key: evil.to_owned(),
-        size: 1,
-    };
+    let place = Place { bucket: evil.to_owned(), key: evil.to_owned(), size: 1 };
     for bytes in [Ok(evil.as_bytes().to_vec()), Err(evil.to_owned())] {
         let content = Content {
             bytes,
             size: 1,
-            place: Some(Place {
-                bucket: evil.to_owned(),
-                key: evil.to_owned(),
-                ..place
-            }),
+            place: Some(Place { bucket: evil.to_owned(), key: evil.to_owned(), ..place }),
         };
         let attributes = ["event", "entity_id", "project_id", "received_at"].map(|it| (it, evil));
         let shown = show(received(&attributes), content, None, Extent::Full);
         let styles = text(&shown);
-        assert!(
-            !styles.contains(['\u{1b}', '\u{9b}', '\u{7}']),
-            "{styles:?}"
-        );
+        assert!(!styles.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{styles:?}");
         assert!(!shown.to_string().contains("\u{1b}[2J"));
     }
 }
@@ -142,20 +114,10 @@ fn scripts_can_tell_text_from_bytes_and_from_nothing() {
     let text = of(inline("ü".as_bytes())).unwrap();
     assert_eq!(text.get("body"), Some(&"ü".into()));
     let bytes = of(inline(b"\xff")).unwrap();
-    assert_eq!(
-        (bytes.get("body"), bytes.get("body_base64")),
-        (None, Some(&"/w==".into()))
-    );
-    let missing = Content {
-        bytes: Err("gone".to_owned()),
-        size: 7,
-        place: None,
-    };
+    assert_eq!((bytes.get("body"), bytes.get("body_base64")), (None, Some(&"/w==".into())));
+    let missing = Content { bytes: Err("gone".to_owned()), size: 7, place: None };
     let missing = of(missing).unwrap();
-    assert_eq!(
-        (missing.get("body"), missing.get("body_error")),
-        (None, Some(&"gone".into()))
-    );
+    assert_eq!((missing.get("body"), missing.get("body_error")), (None, Some(&"gone".into())));
     assert_eq!(missing.get("size"), Some(&7.into()));
 }
 

@@ -14,10 +14,7 @@ fn a_body_has_the_signatures_that_openssl_makes() {
     let [sha1, sha256] = signatures(&secret("example_secret"), br#"{"id":"label1"}"#);
     assert_eq!(
         sha1,
-        (
-            "x-hub-signature",
-            "sha1=b49545fbc3744e9ba4cf0d0bc4d87e1b472582e8".to_owned()
-        )
+        ("x-hub-signature", "sha1=b49545fbc3744e9ba4cf0d0bc4d87e1b472582e8".to_owned())
     );
     assert_eq!(
         sha256,
@@ -49,16 +46,9 @@ fn the_newest_secret_that_is_one_signs() {
 
 #[test]
 fn what_is_not_known_is_no_header() {
-    let delivery = Delivery {
-        route: Route::ModelRun,
-        topic: None,
-        delivery_id: None,
-        body: Vec::new(),
-    };
+    let delivery =
+        Delivery { route: Route::ModelRun, topic: None, delivery_id: None, body: Vec::new() };
     let headers = headers(&delivery, &secret("s"));
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
-    assert_eq!(
-        names,
-        ["content-type", "x-hub-signature", "x-hub-signature-256"]
-    );
+    assert_eq!(names, ["content-type", "x-hub-signature", "x-hub-signature-256"]);
 }

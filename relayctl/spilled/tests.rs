@@ -1,10 +1,6 @@
 //! Spilled messages of every kind, whole and broken.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use serde_json::json;
@@ -35,19 +31,12 @@ fn fifo_record() -> serde_json::Value {
 }
 
 fn read(record: &serde_json::Value, is_fifo: bool) -> Result<Letter, Unsendable> {
-    letter(
-        Key::read(&key()).unwrap(),
-        record.to_string().as_bytes(),
-        is_fifo,
-    )
+    letter(Key::read(&key()).unwrap(), record.to_string().as_bytes(), is_fifo)
 }
 
 #[test]
 fn a_key_says_entity_and_event() {
-    let expected = Key {
-        entity: Entity::Label,
-        dedup_id: DEDUP_ID,
-    };
+    let expected = Key { entity: Entity::Label, dedup_id: DEDUP_ID };
     assert_eq!(Key::read(&key()), Ok(expected));
 }
 
@@ -98,10 +87,7 @@ fn a_letter_for_a_queue_of_the_other_kind_gets_what_that_kind_needs() {
     let to_standard = read(&fifo_record(), false).unwrap();
     assert_eq!((to_standard.group_id, to_standard.dedup_id), (None, None));
     let mut of_no_entity = record();
-    of_no_entity["MessageAttributes"]
-        .as_object_mut()
-        .unwrap()
-        .remove("entity_id");
+    of_no_entity["MessageAttributes"].as_object_mut().unwrap().remove("entity_id");
     let to_fifo = read(&of_no_entity, true).unwrap();
     assert_eq!(to_fifo.group_id.as_deref(), Some(DEDUP_ID));
 }
@@ -111,10 +97,7 @@ fn what_is_no_record_says_so() {
     let whole = fifo_record().to_string();
     for object in ["", "no JSON", "[]", "{}", &whole[..whole.len() - 1]] {
         let error = letter(Key::read(&key()).unwrap(), object.as_bytes(), true);
-        assert!(
-            matches!(error, Err(Unsendable::NotARecord(_))),
-            "{object:?}"
-        );
+        assert!(matches!(error, Err(Unsendable::NotARecord(_))), "{object:?}");
     }
 }
 
@@ -125,10 +108,7 @@ fn a_record_under_the_key_of_another_is_not_sent() {
         other["MessageAttributes"][name]["StringValue"] = json!("review");
         assert_eq!(read(&other, true), Err(Unsendable::Contradiction(name)));
         let mut without = record();
-        without["MessageAttributes"]
-            .as_object_mut()
-            .unwrap()
-            .remove(name);
+        without["MessageAttributes"].as_object_mut().unwrap().remove(name);
         assert_eq!(read(&without, true), Err(Unsendable::Contradiction(name)));
     }
 }
@@ -146,10 +126,7 @@ const POINTER: &str = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{
 
 #[test]
 fn a_pointer_says_where_the_payload_is() {
-    let expected = Payload {
-        bucket: "b".to_owned(),
-        key: "payloads/k".to_owned(),
-    };
+    let expected = Payload { bucket: "b".to_owned(), key: "payloads/k".to_owned() };
     assert_eq!(payload(&large(POINTER)), Ok(Some(expected)));
     assert_eq!(payload(&read(&record(), true).unwrap()), Ok(None));
 }

@@ -1,10 +1,6 @@
 //! What is sent when a topic is triggered.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::*;
 use clap::Parser;
@@ -53,10 +49,7 @@ fn a_body_is_as_large_as_it_was_asked_to_be() {
 fn fields_are_set_after_all_else() {
     let body = event("relayctl trigger LABEL_CREATED --set id=mine --set updatedAt=never").body;
     let body: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(
-        (&body["id"], &body["updatedAt"]),
-        (&"mine".into(), &"never".into())
-    );
+    assert_eq!((&body["id"], &body["updatedAt"]), (&"mine".into(), &"never".into()));
     assert_eq!(body["createdAt"], "1970-01-01T00:00:00.000Z");
 }
 

@@ -95,16 +95,11 @@ pub async fn run(
     }
     let project = command.project.as_deref();
     let created = labelbox.create(&plan.topics, &plan.url, &plan.secret, project);
-    let created = Created {
-        webhook: created.await?,
-        scope: plan.scope,
-    };
+    let created = Created { webhook: created.await?, scope: plan.scope };
     let printed = session.printer.show(&created);
     if printed.is_err() {
         let id = &created.webhook.id;
-        session
-            .printer
-            .warn(format!("the webhook {id} is made all the same"));
+        session.printer.warn(format!("the webhook {id} is made all the same"));
     }
     printed.map(|()| Ending::Done)
 }
@@ -131,9 +126,7 @@ async fn plan(command: &Create, session: &Session<'_>) -> Result<Plan, Trouble> 
         topics: command.topics(),
         secret: bare(secret),
         scope: match &command.project {
-            Some(id) => Scope::Project {
-                project: id.clone(),
-            },
+            Some(id) => Scope::Project { project: id.clone() },
             None => Scope::Global,
         },
     })
@@ -177,11 +170,8 @@ fn is_public(url: &str) -> bool {
 impl Plan {
     fn words(&self, name: &str) -> String {
         let topics: Vec<_> = self.topics.iter().map(|topic| topic.name()).collect();
-        let warning = if is_public(&self.url) {
-            ""
-        } else {
-            "\nLabelbox cannot reach this address."
-        };
+        let warning =
+            if is_public(&self.url) { "" } else { "\nLabelbox cannot reach this address." };
         format!(
             "A webhook at Labelbox:\n  url     {}\n  topics  {}\n  scope   {}\n  secret  the newest of {name}\n\
              Its scope and its secret are permanent: Labelbox cannot change them, and its API cannot delete it.{warning}",
@@ -206,12 +196,6 @@ struct Created {
 impl fmt::Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { webhook, scope } = self;
-        writeln!(
-            f,
-            "Made the webhook {}, {}, {}.",
-            webhook.id,
-            scope.words(),
-            webhook.status
-        )
+        writeln!(f, "Made the webhook {}, {}, {}.", webhook.id, scope.words(), webhook.status)
     }
 }

@@ -55,9 +55,5 @@ pub async fn run(
         let line = format!("The webhook {} is {}.", webhook.id, webhook.status);
         session.printer.line(line)?;
     }
-    Ok(if webhook.is_active() {
-        Ending::Incomplete
-    } else {
-        Ending::Done
-    })
+    Ok(if webhook.is_active() { Ending::Incomplete } else { Ending::Done })
 }

@@ -74,8 +74,6 @@ impl Fault {
 
 /// A text from elsewhere, short and without control characters.
 pub fn tame(text: &str) -> String {
-    let printable = text
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let printable = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     printable.take(MOST_SHOWN).collect()
 }

@@ -24,11 +24,7 @@ pub struct Labelbox {
 
 impl Labelbox {
     pub fn new(http: Client, url: Url, authorization: HeaderValue) -> Self {
-        Self {
-            http,
-            url,
-            authorization,
-        }
+        Self { http, url, authorization }
     }
 
     /// The webhooks of a project, or all.
@@ -39,9 +35,7 @@ impl Labelbox {
         };
         let mut all = Vec::new();
         for page in 0..MOST_PAGES {
-            let data = self
-                .ask(&query::webhooks(project, page * PAGE), &subject)
-                .await?;
+            let data = self.ask(&query::webhooks(project, page * PAGE), &subject).await?;
             let found: Vec<Registered> = read(&data, &[place, "webhooks"], &subject)?;
             let is_last = found.len() < PAGE;
             all.extend(found);
@@ -113,10 +107,7 @@ impl Labelbox {
         let request = request
             .header(AUTHORIZATION, self.authorization.clone())
             .header(ACCEPT, "application/json")
-            .header(
-                "X-User-Agent",
-                concat!("relayctl ", env!("CARGO_PKG_VERSION")),
-            );
+            .header("X-User-Agent", concat!("relayctl ", env!("CARGO_PKG_VERSION")));
         let no_answer = |error: reqwest::Error| Fault::NoAnswer(error_chain(&error));
         let answer = request.json(query).send().await.map_err(no_answer)?;
         let status = answer.status().as_u16();

@@ -51,9 +51,7 @@ async fn list(
     let rows = stream::iter(webhooks).map(async |webhook| Row {
         this_stack: webhook.url.starts_with(ours),
         scope: match &command.project {
-            Some(id) => Scope::Project {
-                project: id.clone(),
-            },
+            Some(id) => Scope::Project { project: id.clone() },
             None => labelbox.scope(&webhook.id).await,
         },
         webhook,
@@ -80,22 +78,13 @@ struct Row {
 impl fmt::Display for Webhooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.webhooks.is_empty() {
-            return writeln!(
-                f,
-                "There is no webhook; make one with relayctl webhook create."
-            );
+            return writeln!(f, "There is no webhook; make one with relayctl webhook create.");
         }
         let mut table = Table::new();
         let header = ["", "ID", "STATUS", "SCOPE", "TOPICS", "CREATED", "URL"];
         table.load_style(NOTHING).set_header(header);
         for row in &self.webhooks {
-            let Registered {
-                id,
-                url,
-                topics,
-                status,
-                created_at,
-            } = &row.webhook;
+            let Registered { id, url, topics, status, created_at } = &row.webhook;
             let mark = if row.this_stack { "*" } else { "" };
             let (scope, topics) = (row.scope.words(), topics.join("\n"));
             table.add_row([mark, id, status, &scope, &topics, created_at, url]);

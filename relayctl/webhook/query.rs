@@ -46,10 +46,9 @@ struct Variables {
 pub fn webhooks(project: Option<&str>, skip: usize) -> Query {
     let page = format!("webhooks(skip: {skip} first: {PAGE}){{{FIELDS}}}");
     match project {
-        None => question(
-            format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"),
-            None,
-        ),
+        None => {
+            question(format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"), None)
+        }
         Some(id) => question(
             format!(
                 "query GetProjectWebhooksPyApi($param_0: ID!){{project(where: {{id: $param_0}}){{{page}}}}}"
@@ -109,19 +108,13 @@ fn literal(text: &str) -> String {
 fn question(text: String, id: Option<&str>) -> Query {
     Query {
         text: Zeroizing::new(text),
-        variables: Some(Variables {
-            id: id.map(str::to_owned),
-        }),
+        variables: Some(Variables { id: id.map(str::to_owned) }),
         hidden: Vec::new(),
     }
 }
 
 fn change(text: Zeroizing<String>) -> Query {
-    Query {
-        text,
-        variables: None,
-        hidden: Vec::new(),
-    }
+    Query { text, variables: None, hidden: Vec::new() }
 }
 
 fn write_text<S: serde::Serializer>(

@@ -38,10 +38,7 @@ async fn an_object_goes_out_whole_with_its_checksum() {
     let (outcome, request) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
     outcome.unwrap();
     assert_eq!(request.method(), "PUT");
-    assert_eq!(
-        *request.uri(),
-        "https://relay-payloads.s3.eu-central-1.amazonaws.com/payloads/1/2"
-    );
+    assert_eq!(*request.uri(), "https://relay-payloads.s3.eu-central-1.amazonaws.com/payloads/1/2");
     assert_eq!(request.body(), CONTENT);
     let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(header("x-amz-checksum-crc32"), CRC32);
@@ -51,12 +48,7 @@ async fn an_object_goes_out_whole_with_its_checksum() {
 
 #[tokio::test]
 async fn only_a_confirmation_of_these_bytes_counts() {
-    let (other, _) = put(answer(
-        200,
-        &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")],
-        "",
-    ))
-    .await;
+    let (other, _) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")], "")).await;
     assert!(matches!(other, Err(BucketError::ChecksumMismatch)));
     let (unsaid, _) = put(answer(200, &[ETAG], "")).await;
     assert!(unsaid.is_ok(), "{unsaid:?}");
@@ -73,20 +65,11 @@ async fn a_refusal_is_told_with_its_cause() {
         "<Error><Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
     let (refused, _) = put(answer(404, &[], body)).await;
     let text = error_chain(&refused.unwrap_err());
-    assert!(
-        text.starts_with("the bucket did not store the object: "),
-        "{text}"
-    );
-    assert!(
-        text.contains("S3 responded 404 NoSuchBucket: The bucket does not exist"),
-        "{text}"
-    );
+    assert!(text.starts_with("the bucket did not store the object: "), "{text}");
+    assert!(text.contains("S3 responded 404 NoSuchBucket: The bucket does not exist"), "{text}");
     let (proxy, _) = put(answer(403, &[], "go away")).await;
     let text = error_chain(&proxy.unwrap_err());
-    assert!(
-        text.contains("S3 responded 403 without a code: no message"),
-        "{text}"
-    );
+    assert!(text.contains("S3 responded 403 without a code: no message"), "{text}");
 }
 
 /// A hiccup is tried three times, a refusal once.

@@ -14,25 +14,18 @@ pub(super) struct EnvReader<'a> {
 
 impl<'a> EnvReader<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            lookup,
-            errors: Vec::new(),
-        }
+        Self { lookup, errors: Vec::new() }
     }
 
     /// Returns the errors, each with the name of its variable.
     pub(super) fn into_errors(self) -> Vec<String> {
         let errors = self.errors.into_iter();
-        errors
-            .map(|(name, error)| format!("{name} {error}"))
-            .collect()
+        errors.map(|(name, error)| format!("{name} {error}")).collect()
     }
 
     /// Reads a variable that is set and not blank: CloudFormation cannot omit a variable, only set it to an empty string.
     pub(super) fn optional(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     pub(super) fn required(&mut self, name: &str) -> String {
@@ -49,15 +42,9 @@ impl<'a> EnvReader<'a> {
         let Some(text) = self.optional(name) else {
             return default;
         };
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| (least..=most).contains(number));
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
         number.unwrap_or_else(|| {
-            self.error(
-                name,
-                &format!("must be a whole number from {least} to {most}"),
-            );
+            self.error(name, &format!("must be a whole number from {least} to {most}"));
             default
         })
     }
@@ -67,9 +54,7 @@ impl<'a> EnvReader<'a> {
         let Some(text) = self.optional(name) else {
             return default;
         };
-        if let Some((_, choice)) = choices
-            .iter()
-            .find(|(word, _)| text.eq_ignore_ascii_case(word))
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| text.eq_ignore_ascii_case(word))
         {
             return *choice;
         }
@@ -99,21 +84,14 @@ impl<'a> EnvReader<'a> {
         // A list of nothing but commas is a mistake, and must not allow every address.
         let is_empty = texts.is_empty() && self.optional(name).is_some();
         if is_empty || networks.len() < texts.len() {
-            self.error(
-                name,
-                "must be a comma-separated list of networks such as 192.0.2.0/24",
-            );
+            self.error(name, "must be a comma-separated list of networks such as 192.0.2.0/24");
         }
         networks
     }
 
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.optional(name).unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     /// Reads a namespace of CloudWatch metrics. Source:
@@ -128,10 +106,7 @@ impl<'a> EnvReader<'a> {
             && !namespace.starts_with(':')
             && !namespace.starts_with("AWS/");
         if !is_namespace {
-            self.error(
-                name,
-                "must be a namespace for metrics, such as LabelboxRelay/mine",
-            );
+            self.error(name, "must be a namespace for metrics, such as LabelboxRelay/mine");
         }
         namespace
     }
@@ -163,19 +138,15 @@ impl<'a> EnvReader<'a> {
 }
 
 fn is_http_url(text: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| {
-        text.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty())
-    })
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 
 /// Parses a network or a single address. IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2) become IPv4 addresses, as
 /// [`super::SourceAllowlist::allow`] does with those of requests.
 fn network(text: &str) -> Option<IpNet> {
-    let network = text
-        .parse()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .ok()?;
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
     let mapped_prefix_bits = 96;
     match (network.addr().to_canonical(), network.prefix_len()) {
         (IpAddr::V4(address), bits) if network.max_prefix_len() == 128 => {

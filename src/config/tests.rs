@@ -1,10 +1,6 @@
 //! Tests of each environment variable: its default, its valid values, and the error for an invalid one.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use std::collections::HashMap;
@@ -25,36 +21,16 @@ pub(crate) fn offline() -> Config {
 
 /// The clients' settings of [`offline`], over an HTTP client, at a clock that says 1970.
 pub(crate) fn offline_aws(http: impl HttpClient) -> AwsConfig {
-    offline()
-        .aws
-        .for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
+    offline().aws.for_clients(Arc::new(http), || SystemTime::UNIX_EPOCH)
 }
 
 const REQUIRED: [(&str, &str); 10] = [
-    (
-        "SECRET_ARN",
-        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:relay-AbCdEf",
-    ),
-    (
-        "LABEL_QUEUE_URL",
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/label.fifo",
-    ),
-    (
-        "WORKFLOW_QUEUE_URL",
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/workflow.fifo",
-    ),
-    (
-        "REVIEW_QUEUE_URL",
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/review.fifo",
-    ),
-    (
-        "MODEL_RUN_QUEUE_URL",
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/model-run.fifo",
-    ),
-    (
-        "UNROUTED_QUEUE_URL",
-        "https://sqs.eu-central-1.amazonaws.com/123456789012/unrouted.fifo",
-    ),
+    ("SECRET_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:relay-AbCdEf"),
+    ("LABEL_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/label.fifo"),
+    ("WORKFLOW_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/workflow.fifo"),
+    ("REVIEW_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/review.fifo"),
+    ("MODEL_RUN_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/model-run.fifo"),
+    ("UNROUTED_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/unrouted.fifo"),
     ("PAYLOAD_BUCKET", "relay-payloads"),
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEKEYID"),
@@ -94,11 +70,7 @@ fn variable(error: &str) -> &str {
 
 #[track_caller]
 fn check_error(name: &str, value: &str, error: &str) {
-    assert_eq!(
-        errors(&[(name, value)]),
-        [format!("{name} {error}")],
-        "{value:?}"
-    );
+    assert_eq!(errors(&[(name, value)]), [format!("{name} {error}")], "{value:?}");
 }
 
 #[test]
@@ -172,10 +144,7 @@ fn blank_variable_counts_as_unset() {
 fn reports_all_missing_variables_in_one_message() {
     let message = Config::load(|_| None).unwrap_err().to_string();
     for (name, _) in REQUIRED {
-        assert!(
-            message.contains(&format!("{name} is missing")),
-            "{name}: {message}"
-        );
+        assert!(message.contains(&format!("{name} is missing")), "{name}: {message}");
     }
     assert_eq!(message.lines().count(), 1);
 }
@@ -216,52 +185,24 @@ fn numbers_are_whole_and_in_range() {
         assert_eq!(config.secret_ttl, Duration::from_secs(seconds));
     }
     for (text, bytes) in [("1", 1024), ("256", 262_144), ("1024", 1_048_576)] {
-        assert_eq!(
-            load_valid(&[("INLINE_LIMIT_KIB", text)])
-                .message
-                .inline_limit,
-            bytes
-        );
+        assert_eq!(load_valid(&[("INLINE_LIMIT_KIB", text)]).message.inline_limit, bytes);
     }
-    for invalid in [
-        "0",
-        "-1",
-        "86401",
-        "1.5",
-        "1e2",
-        "300s",
-        "0x10",
-        "five",
-        "99999999999999999999",
-    ] {
-        check_error(
-            "SECRET_TTL_SECONDS",
-            invalid,
-            "must be a whole number from 1 to 86400",
-        );
+    for invalid in
+        ["0", "-1", "86401", "1.5", "1e2", "300s", "0x10", "five", "99999999999999999999"]
+    {
+        check_error("SECRET_TTL_SECONDS", invalid, "must be a whole number from 1 to 86400");
     }
     for invalid in ["0", "-1", "1025", "1 MiB"] {
-        check_error(
-            "INLINE_LIMIT_KIB",
-            invalid,
-            "must be a whole number from 1 to 1024",
-        );
+        check_error("INLINE_LIMIT_KIB", invalid, "must be a whole number from 1 to 1024");
     }
 }
 
 #[test]
 fn keywords_are_case_insensitive() {
-    for (word, enforced) in [
-        ("enforce", true),
-        ("Enforce", true),
-        (" OBSERVE ", false),
-        ("observe", false),
-    ] {
-        assert_eq!(
-            load_valid(&[("SOURCE_CHECK", word)]).sources.enforced,
-            enforced,
-            "{word}"
-        );
+    for (word, enforced) in
+        [("enforce", true), ("Enforce", true), (" OBSERVE ", false), ("observe", false)]
+    {
+        assert_eq!(load_valid(&[("SOURCE_CHECK", word)]).sources.enforced, enforced, "{word}");
     }
     for (word, level) in [
         ("error", Level::ERROR),
@@ -272,21 +213,13 @@ fn keywords_are_case_insensitive() {
         ("INFO", Level::INFO),
         ("Debug", Level::DEBUG),
     ] {
-        assert_eq!(
-            load_valid(&[("LOG_LEVEL", word)]).log_level,
-            level,
-            "{word}"
-        );
+        assert_eq!(load_valid(&[("LOG_LEVEL", word)]).log_level, level, "{word}");
     }
     for invalid in ["off", "true", "enforced", "enforce,observe"] {
         check_error("SOURCE_CHECK", invalid, "must be one of: enforce, observe");
     }
     for invalid in ["off", "warning", "3", "labelbox_relay=info"] {
-        check_error(
-            "LOG_LEVEL",
-            invalid,
-            "must be one of: error, warn, info, debug, trace",
-        );
+        check_error("LOG_LEVEL", invalid, "must be one of: error, warn, info, debug, trace");
     }
 }
 
@@ -294,21 +227,13 @@ fn keywords_are_case_insensitive() {
 fn queue_urls_with_suffix(suffix: &str) -> Vec<(&'static str, String)> {
     QUEUES
         .iter()
-        .map(|name| {
-            (
-                *name,
-                format!("http://127.0.0.1:4566/000000000000/a{suffix}"),
-            )
-        })
+        .map(|name| (*name, format!("http://127.0.0.1:4566/000000000000/a{suffix}")))
         .collect()
 }
 
 fn load_with_queues(queue_type: &str, suffix: &str) -> Result<Config, ConfigError> {
     let queues = queue_urls_with_suffix(suffix);
-    let mut variables: Vec<_> = queues
-        .iter()
-        .map(|(name, url)| (*name, url.as_str()))
-        .collect();
+    let mut variables: Vec<_> = queues.iter().map(|(name, url)| (*name, url.as_str())).collect();
     variables.push(("QUEUE_TYPE", queue_type));
     load(&variables)
 }
@@ -325,12 +250,7 @@ fn queue_urls_must_match_the_queue_type() {
         let config = load_with_queues(word, suffix).unwrap();
         assert_eq!(config.message.queue_type, queue_type, "{word}");
     }
-    for (word, suffix) in [
-        ("fifo", ""),
-        ("", ""),
-        ("fifo", ".fifo/"),
-        ("standard", ".fifo"),
-    ] {
+    for (word, suffix) in [("fifo", ""), ("", ""), ("fifo", ".fifo/"), ("standard", ".fifo")] {
         let message = load_with_queues(word, suffix).unwrap_err().to_string();
         for name in QUEUES {
             let error = format!("{name} must be a queue of the type in QUEUE_TYPE");
@@ -365,11 +285,7 @@ fn reports_invalid_queue_url() {
 
 #[test]
 fn reports_invalid_endpoint_url() {
-    for name in [
-        "AWS_ENDPOINT_URL",
-        "AWS_ENDPOINT_URL_SQS",
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-    ] {
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SECRETS_MANAGER"] {
         for invalid in ["127.0.0.1:4566", "localhost", "http://", "ftp://127.0.0.1"] {
             check_error(name, invalid, "must be a URL");
         }
@@ -386,10 +302,7 @@ fn model_names_are_comma_separated() {
         ),
         (",", vec![]),
     ] {
-        assert_eq!(
-            load_valid(&[("TRAINING_MODELS", text)]).training_models,
-            names
-        );
+        assert_eq!(load_valid(&[("TRAINING_MODELS", text)]).training_models, names);
     }
 }
 
@@ -397,11 +310,7 @@ fn model_names_are_comma_separated() {
 fn check_source(networks: &str, address: &str, is_allowed: bool) {
     let sources = load_valid(&[("ALLOWED_SOURCE_CIDRS", networks)]).sources;
     let address: IpAddr = address.parse().unwrap();
-    assert_eq!(
-        sources.allows(Some(address)),
-        is_allowed,
-        "{address} in {networks:?}"
-    );
+    assert_eq!(sources.allows(Some(address)), is_allowed, "{address} in {networks:?}");
 }
 
 #[test]
@@ -498,10 +407,7 @@ fn endpoint_of_a_service_takes_precedence() {
         (vec![s3], [None, None, Some(s3.1)]),
         (vec![all, sqs], [Some(sqs.1), Some(all.1), Some(all.1)]),
         (vec![all, s3], [Some(all.1), Some(all.1), Some(s3.1)]),
-        (
-            vec![all, sqs, secrets, s3],
-            [Some(sqs.1), Some(secrets.1), Some(s3.1)],
-        ),
+        (vec![all, sqs, secrets, s3], [Some(sqs.1), Some(secrets.1), Some(s3.1)]),
     ];
     for (variables, expected) in cases {
         let aws = load_valid(&variables).aws;
@@ -557,17 +463,8 @@ fn accepts_only_namespaces_that_cloudwatch_accepts() {
         let config = load_valid(&[("METRICS_NAMESPACE", namespace)]);
         assert_eq!(config.metrics_namespace, namespace);
     }
-    assert_eq!(
-        load_valid(&[("METRICS_NAMESPACE", " ")]).metrics_namespace,
-        "LabelboxRelay"
-    );
-    for invalid in [
-        "two words",
-        ":mine",
-        "AWS/Lambda",
-        "ähnlich",
-        &"x".repeat(256),
-    ] {
+    assert_eq!(load_valid(&[("METRICS_NAMESPACE", " ")]).metrics_namespace, "LabelboxRelay");
+    for invalid in ["two words", ":mine", "AWS/Lambda", "ähnlich", &"x".repeat(256)] {
         let error = "must be a namespace for metrics, such as LabelboxRelay/mine";
         check_error("METRICS_NAMESPACE", invalid, error);
     }
@@ -589,10 +486,7 @@ fn rejects_fips_dual_stack_and_proxies() {
         let [error] = errors.as_slice() else {
             panic!("{errors:?}");
         };
-        assert!(
-            error.starts_with(&format!("{name} is not supported")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("{name} is not supported")), "{error}");
     }
     load_valid(&[
         ("AWS_USE_FIPS_ENDPOINT", "False"),

@@ -1,10 +1,7 @@
 //! Tests of the time limits of the stages, on a paused clock.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the test controls the paused clock"
-)]
+#![expect(clippy::disallowed_methods, reason = "the test controls the paused clock")]
 
 use super::*;
 use std::future::pending;
@@ -13,12 +10,7 @@ use std::future::pending;
 async fn limits(remaining: Option<Duration>) -> [Duration; 4] {
     let start = Instant::now();
     let deadlines = Deadlines::starting_now(remaining);
-    let deadlines = [
-        deadlines.secret,
-        deadlines.payload,
-        deadlines.queue,
-        deadlines.spill,
-    ];
+    let deadlines = [deadlines.secret, deadlines.payload, deadlines.queue, deadlines.spill];
     for deadline in deadlines {
         let stage = pending::<Result<(), DeadlineExceeded>>();
         assert_eq!(deadline.run(&mut None, stage).await, Err(DeadlineExceeded));

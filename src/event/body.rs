@@ -35,9 +35,7 @@ impl<'a> Body<'a> {
 
     fn get(&self, name: &str) -> Json<'a> {
         let mut fields = FIELDS.iter().zip(self.0);
-        fields
-            .find(|(field, _)| **field == name)
-            .map_or(Json::NULL, |(_, value)| value)
+        fields.find(|(field, _)| **field == name).map_or(Json::NULL, |(_, value)| value)
     }
 
     fn id_of(&self, name: &str) -> Option<String> {
@@ -52,14 +50,12 @@ impl<'a> Body<'a> {
 
     pub(super) fn review_id(&self) -> Option<String> {
         let id = self.get("id").string();
-        id.or_else(|| self.id_of("label"))
-            .or_else(|| self.id_of("data_row"))
+        id.or_else(|| self.id_of("label")).or_else(|| self.id_of("data_row"))
     }
 
     pub(super) fn workflow_event_id(&self) -> Option<String> {
         let id = self.get("id").string();
-        id.or_else(|| self.id_of("dataRow"))
-            .or_else(|| self.id_of("data_row"))
+        id.or_else(|| self.id_of("dataRow")).or_else(|| self.id_of("data_row"))
     }
 
     pub(super) fn model_run_id(&self) -> Option<String> {

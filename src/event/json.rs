@@ -37,11 +37,7 @@ impl<'a> Json<'a> {
     pub(super) fn get_all<const N: usize>(self, names: [&str; N]) -> Option<[Self; N]> {
         let mut values = [Self::NULL; N];
         let is_object = self.for_each_field(|key, value| {
-            for (_, slot) in names
-                .iter()
-                .zip(&mut values)
-                .filter(|(name, _)| **name == key)
-            {
+            for (_, slot) in names.iter().zip(&mut values).filter(|(name, _)| **name == key) {
                 *slot = value;
             }
         });

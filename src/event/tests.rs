@@ -1,10 +1,6 @@
 //! Tests of routing by topic, of v1 and v2 bodies, and of malformed bodies.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::*;
 use crate::secrets::Secret;
@@ -18,9 +14,7 @@ fn verified(body: &[u8]) -> Verified {
     mac.update(body);
     let signature = format!("sha1={}", hex::encode(mac.finalize().into_bytes()));
     let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
-    Unverified::new(body.to_vec())
-        .verify(&signatures, &[Secret::new("key".to_owned())])
-        .unwrap()
+    Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new("key".to_owned())]).unwrap()
 }
 
 fn read(topic: &str, body: impl ToString) -> Event {
@@ -31,11 +25,8 @@ fn read(topic: &str, body: impl ToString) -> Event {
 #[track_caller]
 fn check(topic: &str, body: impl ToString, expected: (Option<&str>, Option<&str>, Option<&str>)) {
     let event = read(topic, body);
-    let actual = (
-        event.entity_id.as_deref(),
-        event.project_id.as_deref(),
-        event.occurred_at.as_deref(),
-    );
+    let actual =
+        (event.entity_id.as_deref(), event.project_id.as_deref(), event.occurred_at.as_deref());
     assert_eq!(actual, expected);
 }
 
@@ -63,11 +54,8 @@ fn topic_determines_the_entity() {
     for (topic, entity, reason) in table {
         let event = read(topic, "{}");
         assert_eq!(event.entity.name(), entity, "{topic}");
-        let actual = if let Entity::Unrouted(reason) = event.entity {
-            Some(reason.name())
-        } else {
-            None
-        };
+        let actual =
+            if let Entity::Unrouted(reason) = event.entity { Some(reason.name()) } else { None };
         assert_eq!(actual, reason, "{topic}");
         assert_eq!(event.topic, Some(topic.to_ascii_uppercase()));
     }
@@ -76,10 +64,7 @@ fn topic_determines_the_entity() {
 #[test]
 fn event_without_topic_is_unrouted() {
     let event = Event::from_webhook(&verified(b"{}"), None);
-    assert_eq!(
-        (event.entity, event.topic),
-        (Entity::Unrouted(Reason::NoTopic), None)
-    );
+    assert_eq!((event.entity, event.topic), (Entity::Unrouted(Reason::NoTopic), None));
 }
 
 #[test]
@@ -103,11 +88,7 @@ fn body_that_is_not_a_json_object_is_unreadable() {
         assert_eq!(event.entity, Entity::Unrouted(Reason::Unreadable), "{body}");
         assert_eq!(event.entity_id, None);
         let training = Event::from_model_run(&verified(body.as_bytes()));
-        assert_eq!(
-            training.entity,
-            Entity::Unrouted(Reason::Unreadable),
-            "{body}"
-        );
+        assert_eq!(training.entity, Entity::Unrouted(Reason::Unreadable), "{body}");
         assert_eq!(training.topic.as_deref(), Some("MODEL_RUN_CREATED"));
     }
     let event = Event::from_webhook(&verified(b"{\"id\":\"\xff\"}"), Some("MOVE"));
@@ -116,10 +97,7 @@ fn body_that_is_not_a_json_object_is_unreadable() {
 
 #[test]
 fn reason_of_the_topic_takes_precedence_over_an_unreadable_body() {
-    assert_eq!(
-        read("UNKNOWN", "[]").entity,
-        Entity::Unrouted(Reason::UnknownTopic)
-    );
+    assert_eq!(read("UNKNOWN", "[]").entity, Entity::Unrouted(Reason::UnknownTopic));
     assert_eq!(
         Event::from_webhook(&verified(b"[]"), None).entity,
         Entity::Unrouted(Reason::NoTopic)
@@ -136,21 +114,13 @@ fn reads_v1_label() {
     check(
         "LABEL_CREATED",
         body,
-        (
-            Some("label1"),
-            Some("project1"),
-            Some("2021-03-17T14:00:00.123Z"),
-        ),
+        (Some("label1"), Some("project1"), Some("2021-03-17T14:00:00.123Z")),
     );
 }
 
 #[test]
 fn reads_body_after_a_byte_order_mark() {
-    check(
-        "LABEL_CREATED",
-        "\u{feff}{\"id\":\"label1\"}",
-        (Some("label1"), None, None),
-    );
+    check("LABEL_CREATED", "\u{feff}{\"id\":\"label1\"}", (Some("label1"), None, None));
 }
 
 /// A v2 body with times as in Labelbox's export reference: `created_at` and `updated_at` of a data row are those of its
@@ -182,11 +152,7 @@ fn v2(labels: usize) -> serde_json::Value {
 
 #[test]
 fn v2_event_is_about_its_data_row_for_any_number_of_labels() {
-    let expected = (
-        Some("row1"),
-        Some("project1"),
-        Some("2023-03-15T14:47:02.125Z"),
-    );
+    let expected = (Some("row1"), Some("project1"), Some("2023-03-15T14:47:02.125Z"));
     for topic in ["LABEL_UPDATED", "LABEL_DELETED", "REVIEW_UPDATED", "MOVE"] {
         for labels in 0..=3 {
             check(topic, v2(labels), expected);
@@ -202,9 +168,7 @@ fn v2_event_without_last_activity_has_the_newest_time_of_its_projects() {
     };
     let mut body = v2(2);
     for invalid in [json!(null), json!("soon"), json!(5)] {
-        *body
-            .pointer_mut("/data_row/details/last_activity_at")
-            .unwrap() = invalid;
+        *body.pointer_mut("/data_row/details/last_activity_at").unwrap() = invalid;
         check_time(&body, Some("2023-03-15T14:47:01.007Z"));
     }
     let project = body.pointer_mut("/projects/project1").unwrap();
@@ -228,19 +192,11 @@ fn own_id_and_times_of_a_body_take_precedence() {
     body["id"] = json!("own");
     body["createdAt"] = json!("2020-01-01T00:00:00Z");
     let created = Some("2020-01-01T00:00:00.000Z");
-    check(
-        "LABEL_UPDATED",
-        &body,
-        (Some("own"), Some("project1"), created),
-    );
+    check("LABEL_UPDATED", &body, (Some("own"), Some("project1"), created));
     body["updatedAt"] = json!("2021-01-01T00:00:00Z");
     body["project"] = json!({"id": "project2"});
     let updated = Some("2021-01-01T00:00:00.000Z");
-    check(
-        "LABEL_UPDATED",
-        &body,
-        (Some("own"), Some("project2"), updated),
-    );
+    check("LABEL_UPDATED", &body, (Some("own"), Some("project2"), updated));
 }
 
 #[test]
@@ -264,32 +220,16 @@ fn reviews_and_workflow_events_have_fallback_ids() {
         json!({"label": {"x": [], "id": "label1"}}),
         (Some("label1"), None, None),
     );
-    check(
-        "REVIEW_CREATED",
-        json!({"label": "{\"id\":\"label1\"}"}),
-        (None, None, None),
-    );
+    check("REVIEW_CREATED", json!({"label": "{\"id\":\"label1\"}"}), (None, None, None));
     check(
         "WORKFLOW_ACTION",
         json!({"id": "move1", "dataRow": {"id": "row1"}}),
         (Some("move1"), None, None),
     );
-    check(
-        "WORKFLOW_ACTION",
-        json!({"dataRow": {"id": "row1"}}),
-        (Some("row1"), None, None),
-    );
-    check(
-        "MOVE",
-        json!({"data_row": {"id": "row1"}}),
-        (Some("row1"), None, None),
-    );
+    check("WORKFLOW_ACTION", json!({"dataRow": {"id": "row1"}}), (Some("row1"), None, None));
+    check("MOVE", json!({"data_row": {"id": "row1"}}), (Some("row1"), None, None));
     // In a v1 body, the data row is not a fallback for the id of a label.
-    check(
-        "LABEL_CREATED",
-        json!({"dataRow": {"id": "row1"}}),
-        (None, None, None),
-    );
+    check("LABEL_CREATED", json!({"dataRow": {"id": "row1"}}), (None, None, None));
     check(
         "UNKNOWN",
         json!({"id": "x", "project": {"id": "p"}, "updatedAt": "2021-03-17T13:51:59Z"}),
@@ -312,24 +252,12 @@ fn converts_times_to_utc_with_milliseconds() {
     let table = [
         ("2021-03-17T13:51:59Z", Some("2021-03-17T13:51:59.000Z")),
         ("2021-03-17T13:51:59.1Z", Some("2021-03-17T13:51:59.100Z")),
-        (
-            "2021-03-17T13:51:59.123456789Z",
-            Some("2021-03-17T13:51:59.123Z"),
-        ),
-        (
-            "2023-03-15T14:46:58.000+00:00",
-            Some("2023-03-15T14:46:58.000Z"),
-        ),
-        (
-            "2023-01-01T00:30:00+02:00",
-            Some("2022-12-31T22:30:00.000Z"),
-        ),
+        ("2021-03-17T13:51:59.123456789Z", Some("2021-03-17T13:51:59.123Z")),
+        ("2023-03-15T14:46:58.000+00:00", Some("2023-03-15T14:46:58.000Z")),
+        ("2023-01-01T00:30:00+02:00", Some("2022-12-31T22:30:00.000Z")),
         ("2021-03-17t13:51:59z", Some("2021-03-17T13:51:59.000Z")),
         ("2021-03-17 13:51:59Z", Some("2021-03-17T13:51:59.000Z")),
-        (
-            "2017-01-01T05:29:60.5+05:30",
-            Some("2016-12-31T23:59:59.999Z"),
-        ),
+        ("2017-01-01T05:29:60.5+05:30", Some("2016-12-31T23:59:59.999Z")),
         ("2021-03-17x13:51:59Z", None),
         ("2016-12-30T23:59:60Z", None),
         ("yesterday", None),
@@ -342,9 +270,7 @@ fn converts_times_to_utc_with_milliseconds() {
     ];
     for (time, expected) in table {
         assert_eq!(
-            read("LABEL_CREATED", json!({"updatedAt": time}))
-                .occurred_at
-                .as_deref(),
+            read("LABEL_CREATED", json!({"updatedAt": time})).occurred_at.as_deref(),
             expected,
             "{time}"
         );
@@ -354,19 +280,9 @@ fn converts_times_to_utc_with_milliseconds() {
 #[test]
 fn ignores_invalid_time_if_there_is_another() {
     let created = "2021-03-17T13:51:59Z";
-    for updated in [
-        json!(null),
-        json!(5),
-        json!({}),
-        json!(""),
-        json!("yesterday"),
-    ] {
+    for updated in [json!(null), json!(5), json!({}), json!(""), json!("yesterday")] {
         let body = json!({"id": "x", "updatedAt": updated, "createdAt": created});
-        check(
-            "LABEL_CREATED",
-            body,
-            (Some("x"), None, Some("2021-03-17T13:51:59.000Z")),
-        );
+        check("LABEL_CREATED", body, (Some("x"), None, Some("2021-03-17T13:51:59.000Z")));
     }
 }
 
@@ -375,18 +291,8 @@ const STRINGS: [&str; 4] = ["id", "label", "updatedAt", "createdAt"];
 /// Fields that must be objects.
 const OBJECTS: [&str; 4] = ["dataRow", "project", "data_row", "projects"];
 /// Values that are neither a string with content nor an object with an id.
-const INVALID: [&str; 10] = [
-    "null",
-    "true",
-    "5",
-    "-5",
-    "1.5",
-    "[]",
-    "[[1]]",
-    "{}",
-    r#""""#,
-    r#"[{"id":"x"}]"#,
-];
+const INVALID: [&str; 10] =
+    ["null", "true", "5", "-5", "1.5", "[]", "[[1]]", "{}", r#""""#, r#"[{"id":"x"}]"#];
 
 #[test]
 fn ignores_fields_of_the_wrong_type() {
@@ -395,14 +301,9 @@ fn ignores_fields_of_the_wrong_type() {
         check("REVIEW_CREATED", &body, (None, None, None));
     };
     for invalid in INVALID {
-        STRINGS
-            .iter()
-            .chain(&OBJECTS)
-            .for_each(|field| check_field(field, invalid));
+        STRINGS.iter().chain(&OBJECTS).for_each(|field| check_field(field, invalid));
     }
-    STRINGS
-        .iter()
-        .for_each(|field| check_field(field, r#""\ud800""#));
+    STRINGS.iter().for_each(|field| check_field(field, r#""\ud800""#));
     for invalid in INVALID {
         check(
             "LABEL_CREATED",
@@ -440,32 +341,18 @@ fn ignores_labels_that_are_not_a_list() {
 #[test]
 fn ignores_lone_surrogates_and_huge_numbers() {
     for invalid in [r#""\ud800""#, "1e999"] {
-        for field in [
-            "label", "other", "project", "data_row", "dataRow", "projects",
-        ] {
+        for field in ["label", "other", "project", "data_row", "dataRow", "projects"] {
             let body = format!(r#"{{"id":"x","{field}":{invalid}}}"#);
             check("LABEL_CREATED", body, (Some("x"), None, None));
         }
-        check(
-            "LABEL_CREATED",
-            format!(r#"{{"id":{invalid}}}"#),
-            (None, None, None),
-        );
+        check("LABEL_CREATED", format!(r#"{{"id":{invalid}}}"#), (None, None, None));
     }
 }
 
 #[test]
 fn last_of_duplicate_fields_counts() {
-    check(
-        "LABEL_CREATED",
-        r#"{"id":"first","id":"last"}"#,
-        (Some("last"), None, None),
-    );
-    check(
-        "LABEL_CREATED",
-        r#"{"project":{"id":"first"},"project":{}}"#,
-        (None, None, None),
-    );
+    check("LABEL_CREATED", r#"{"id":"first","id":"last"}"#, (Some("last"), None, None));
+    check("LABEL_CREATED", r#"{"project":{"id":"first"},"project":{}}"#, (None, None, None));
 }
 
 #[test]
@@ -503,35 +390,19 @@ fn ignores_keys_with_lone_surrogates() {
 
 #[test]
 fn ignores_empty_project_key() {
-    check(
-        "LABEL_CREATED",
-        r#"{"projects":{"":{}}}"#,
-        (None, None, None),
-    );
+    check("LABEL_CREATED", r#"{"projects":{"":{}}}"#, (None, None, None));
 }
 
 #[test]
 fn decodes_escapes_in_keys_and_values() {
-    check(
-        "LABEL_CREATED",
-        r#"{"\u0069d":"caf\u00e9"}"#,
-        (Some("café"), None, None),
-    );
-    check(
-        "LABEL_CREATED",
-        r#"{"projects":{"p\u0031":{}}}"#,
-        (None, Some("p1"), None),
-    );
+    check("LABEL_CREATED", r#"{"\u0069d":"caf\u00e9"}"#, (Some("café"), None, None));
+    check("LABEL_CREATED", r#"{"projects":{"p\u0031":{}}}"#, (None, Some("p1"), None));
 }
 
 #[test]
 fn reads_deeply_nested_body() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    check(
-        "LABEL_CREATED",
-        format!(r#"{{"x":{deep},"id":"here"}}"#),
-        (Some("here"), None, None),
-    );
+    check("LABEL_CREATED", format!(r#"{{"x":{deep},"id":"here"}}"#), (Some("here"), None, None));
     check(
         "LABEL_CREATED",
         format!(r#"{{"projects":{deep},"id":"here"}}"#),

@@ -53,9 +53,6 @@ fn outcome(outcome: &Result<Success, ApiError>) -> Outcome<'_> {
             },
         },
         Err(error) if error.is_server_error() => Outcome::Failed(error_chain(error)),
-        Err(error) => Outcome::Refused {
-            code: error.code(),
-            error: error_chain(error),
-        },
+        Err(error) => Outcome::Refused { code: error.code(), error: error_chain(error) },
     }
 }

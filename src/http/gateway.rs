@@ -39,9 +39,7 @@ impl<'de> Deserialize<'de> for GatewayEvent {
     /// Never fails: otherwise the runtime would respond, and log the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut is_object = false;
-        let event = deserializer.deserialize_map(EventVisitor {
-            is_object: &mut is_object,
-        });
+        let event = deserializer.deserialize_map(EventVisitor { is_object: &mut is_object });
         Ok(Self(match event {
             Ok(event) if !event.is_http() => Err(EventError::NotHttp),
             Ok(event) => event.try_into().map_err(|_| EventError::Unreadable),
@@ -135,11 +133,7 @@ impl TryFrom<RawEvent<'_>> for Request {
 
     /// What the event lacks is empty.
     fn try_from(event: RawEvent<'_>) -> serde_json::Result<Self> {
-        let RequestContext {
-            stage,
-            http,
-            identity,
-        } = read(event.request_context)?;
+        let RequestContext { stage, http, identity } = read(event.request_context)?;
         let HttpContext { method, source_ip } = http.unwrap_or_default();
         let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
         let resource: Option<String> = read(event.resource)?;
@@ -221,11 +215,7 @@ fn headers(
         let Some(value) = value else { continue };
         name.make_ascii_lowercase();
         let header = (name, value);
-        if !headers
-            .iter()
-            .take(from_multi)
-            .any(|known| *known == header)
-        {
+        if !headers.iter().take(from_multi).any(|known| *known == header) {
             headers.push(header);
         }
     }
@@ -249,9 +239,7 @@ fn routed_path(resource: Option<String>, path: String, stage: Option<&str>) -> S
 /// Replaces the parameters in a resource such as `/webhooks/{webhook}` or `/{proxy+}`. `None` if one is missing.
 fn fill_in(resource: &str, parameters: &[(String, Option<String>)]) -> Option<String> {
     let segments = resource.split('/').map(|segment| {
-        let name = segment
-            .strip_prefix('{')
-            .and_then(|it| it.strip_suffix('}'));
+        let name = segment.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
         let Some(name) = name else {
             return Some(segment);
         };

@@ -63,12 +63,7 @@ impl RawBody {
         if !self.is_base64 {
             return self.text.len();
         }
-        let padding = self
-            .text
-            .bytes()
-            .rev()
-            .take_while(|byte| *byte == b'=')
-            .count();
+        let padding = self.text.bytes().rev().take_while(|byte| *byte == b'=').count();
         (self.text.len() / 4 * 3).saturating_sub(padding)
     }
 

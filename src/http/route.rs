@@ -47,9 +47,7 @@ impl Route {
 
     /// Whether it allows this method.
     pub fn allows(&self, method: &str) -> bool {
-        self.allow_header()
-            .split(", ")
-            .any(|allowed| allowed == method)
+        self.allow_header().split(", ").any(|allowed| allowed == method)
     }
 
     /// Its name in log lines.
@@ -83,7 +81,5 @@ impl Route {
 fn is_webhook_name(name: &str) -> bool {
     !RESERVED_NAMES.contains(&name)
         && (1..=MAX_WEBHOOK_BYTES).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }

@@ -57,11 +57,7 @@ pub fn md5_of(bytes: impl AsRef<[u8]>) -> String {
 
 /// A data type may have a custom label after a dot, such as `Binary.png`.
 fn type_byte(data_type: &str) -> u8 {
-    if data_type.starts_with("Binary") {
-        BINARY_VALUE
-    } else {
-        TEXT_VALUE
-    }
+    if data_type.starts_with("Binary") { BINARY_VALUE } else { TEXT_VALUE }
 }
 
 fn update_with_length(hash: &mut Md5, bytes: &[u8]) {

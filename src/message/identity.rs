@@ -14,11 +14,9 @@ const MAX_GROUP_ID_BYTES: usize = 128;
 /// The webhook is part of it so that who holds the secret of one webhook cannot suppress the events of another.
 pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
     let mut hash = Sha256::new();
-    for part in [
-        metadata.webhook.as_deref(),
-        event.topic.as_deref(),
-        discriminator(event, metadata),
-    ] {
+    for part in
+        [metadata.webhook.as_deref(), event.topic.as_deref(), discriminator(event, metadata)]
+    {
         hash.update(part.unwrap_or_default());
         hash.update([0]);
     }
@@ -26,19 +24,14 @@ pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMe
     hex::encode(hash.finalize())
 }
 
-/// Distinguishes events with the same body. The same state of a label is the same event, however often it is delivered. A
-/// data row that moves from A to B and back may have the same body twice, so its delivery id counts. A training run has no
-/// delivery id, so the id of its invocation counts.
+/// Distinguishes events with the same body. A label event with a time is a state of the label, so it has no discriminator:
+/// every delivery of that state has the same id. A data row can move from A to B and back with the same body, so for other
+/// events the delivery id counts, or Lambda's request id if there is none, as for a model run.
 fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
     }
-    Some(
-        metadata
-            .delivery_id
-            .as_deref()
-            .unwrap_or(&metadata.request_id),
-    )
+    Some(metadata.delivery_id.as_deref().unwrap_or(&metadata.request_id))
 }
 
 /// Returns the FIFO group: events of one entity are processed one after the other, an event without one by itself.

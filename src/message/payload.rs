@@ -49,11 +49,7 @@ pub struct Payload {
 
 impl Payload {
     pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: OffloadReason) -> Self {
-        Self {
-            key: format!("payloads/{dedup_id}/{id}"),
-            bytes,
-            reason,
-        }
+        Self { key: format!("payloads/{dedup_id}/{id}"), bytes, reason }
     }
 
     pub(super) fn pointer(&self, bucket: &str) -> String {

@@ -42,10 +42,7 @@ pub struct AttributeValue<'m> {
 
 impl<'m> AttributeValue<'m> {
     fn new(data_type: DataType, value: &'m str) -> Self {
-        Self {
-            data_type: data_type.name().into(),
-            string_value: value.into(),
-        }
+        Self { data_type: data_type.name().into(), string_value: value.into() }
     }
 }
 
@@ -63,12 +60,10 @@ impl<'m> From<&'m Message> for SendMessageRequest<'m> {
             let value = AttributeValue::new(attribute.data_type, &attribute.value);
             (attribute.name.into(), value)
         });
-        let trace = message.trace.iter().map(|trace| {
-            (
-                TRACE_HEADER.into(),
-                AttributeValue::new(DataType::String, trace),
-            )
-        });
+        let trace = message
+            .trace
+            .iter()
+            .map(|trace| (TRACE_HEADER.into(), AttributeValue::new(DataType::String, trace)));
         let group_id = message.group_id.as_deref();
         Self {
             message_body: (&message.body).into(),

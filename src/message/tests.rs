@@ -1,10 +1,6 @@
 //! Tests of messages. Python's hashlib computed the expected ids, moto the expected checksums.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::event::MODEL_RUN_CREATED;
@@ -35,9 +31,7 @@ fn verified(body: &[u8]) -> Verified {
     let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
     let signatures =
         Signatures::read(std::iter::empty(), std::iter::once(signature.as_str())).unwrap();
-    Unverified::new(body.to_vec())
-        .verify(&signatures, &[Secret::new(secret.to_owned())])
-        .unwrap()
+    Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new(secret.to_owned())]).unwrap()
 }
 
 /// A delivery to `/webhooks/labelbox`.
@@ -84,14 +78,7 @@ impl Delivery<'_> {
             inline_limit: self.limit,
             bucket: "relay-payloads".to_owned(),
         };
-        Message::build(
-            verified,
-            event,
-            metadata,
-            &message_config,
-            RECEIVED_AT,
-            || PAYLOAD_ID,
-        )
+        Message::build(verified, event, metadata, &message_config, RECEIVED_AT, || PAYLOAD_ID)
     }
 
     /// Builds a message with an inline body.
@@ -111,10 +98,7 @@ impl Delivery<'_> {
 fn model_run(body: &str) -> Message {
     let verified = verified(body.as_bytes());
     let event = Event::from_model_run(&verified);
-    let without_headers = Delivery {
-        delivery_id: None,
-        ..delivery(body)
-    };
+    let without_headers = Delivery { delivery_id: None, ..delivery(body) };
     without_headers.build_from_event(verified, event, None).0
 }
 
@@ -125,11 +109,7 @@ fn attributes(message: &Message) -> BTreeMap<&str, &str> {
         .iter()
         .map(|attribute| (attribute.name, attribute.value.as_str()))
         .collect();
-    assert_eq!(
-        attributes.len(),
-        message.attributes.len(),
-        "duplicate attribute: {message:?}"
-    );
+    assert_eq!(attributes.len(), message.attributes.len(), "duplicate attribute: {message:?}");
     attributes
 }
 
@@ -148,10 +128,7 @@ fn label_has_all_attributes() {
             ("webhook", "labelbox"),
             ("occurred_at", "2021-03-17T13:52:07.250Z"),
             ("received_at", "2026-02-03T04:05:06.007Z"),
-            (
-                "dedup_id",
-                "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"
-            ),
+            ("dedup_id", "61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d"),
         ])
     );
 }
@@ -167,11 +144,8 @@ fn returns_attribute_by_name() {
 /// Checks the names of the attributes. The four that every webhook message has are added to `others`.
 #[track_caller]
 fn check_names(message: &Message, others: &[&str]) {
-    let expected: BTreeSet<_> = ["entity", "webhook", "received_at", "dedup_id"]
-        .iter()
-        .chain(others)
-        .copied()
-        .collect();
+    let expected: BTreeSet<_> =
+        ["entity", "webhook", "received_at", "dedup_id"].iter().chain(others).copied().collect();
     let names: BTreeSet<_> = attributes(message).into_keys().collect();
     assert_eq!(names, expected, "{message:?}");
 }
@@ -179,35 +153,15 @@ fn check_names(message: &Message, others: &[&str]) {
 #[test]
 fn omits_unknown_attributes() {
     let all = delivery(LABEL);
-    let no_ids = Delivery {
-        body: br#"{"updatedAt":"2021-03-17T13:51:59Z"}"#,
-        ..all
-    };
-    let nothing = Delivery {
-        body: b"{}",
-        topic: None,
-        delivery_id: None,
-        ..all
-    };
+    let no_ids = Delivery { body: br#"{"updatedAt":"2021-03-17T13:51:59Z"}"#, ..all };
+    let nothing = Delivery { body: b"{}", topic: None, delivery_id: None, ..all };
     let no_time = delivery(MOVE);
-    check_names(
-        &no_time.message(),
-        &["event", "delivery_id", "entity_id", "project_id"],
-    );
+    check_names(&no_time.message(), &["event", "delivery_id", "entity_id", "project_id"]);
     check_names(&no_ids.message(), &["event", "delivery_id", "occurred_at"]);
-    let no_delivery_id = Delivery {
-        delivery_id: None,
-        ..all
-    };
-    check_names(
-        &no_delivery_id.message(),
-        &["event", "entity_id", "project_id", "occurred_at"],
-    );
+    let no_delivery_id = Delivery { delivery_id: None, ..all };
+    check_names(&no_delivery_id.message(), &["event", "entity_id", "project_id", "occurred_at"]);
     check_names(&nothing.message(), &["reason"]);
-    let empty = Delivery {
-        body: br#"{"id":"","project":{"id":""}}"#,
-        ..all
-    };
+    let empty = Delivery { body: br#"{"id":"","project":{"id":""}}"#, ..all };
     check_names(&empty.message(), &["event", "delivery_id"]);
 }
 
@@ -220,10 +174,7 @@ fn training_run_has_a_topic_but_no_webhook() {
             ("entity", "model_run"),
             ("entity_id", "1ff2ad0e-6b05-45d4-bc26-d22fd5a2f1b7"),
             ("received_at", "2026-02-03T04:05:06.007Z"),
-            (
-                "dedup_id",
-                "e02df36974eff406c38d40b6ffe37dbcc15f5e6da7813d5f4cdf590eb1c7a73e"
-            ),
+            ("dedup_id", "e02df36974eff406c38d40b6ffe37dbcc15f5e6da7813d5f4cdf590eb1c7a73e"),
         ])
     );
 }
@@ -235,21 +186,12 @@ fn only_unrouted_messages_have_a_reason() {
         (MOVE, Some("MOVE"), "workflow", None),
         (MOVE, Some("WORKFLOW_ACTION"), "workflow", None),
         (LABEL, Some("REVIEW_DELETED"), "review", None),
-        (
-            LABEL,
-            Some("PROJECT_CREATED"),
-            "unrouted",
-            Some("unknown_topic"),
-        ),
+        (LABEL, Some("PROJECT_CREATED"), "unrouted", Some("unknown_topic")),
         (LABEL, None, "unrouted", Some("no_topic")),
         ("[1]", Some("LABEL_CREATED"), "unrouted", Some("unreadable")),
     ];
     for (body, topic, entity, reason) in cases {
-        let message = Delivery {
-            topic,
-            ..delivery(body)
-        }
-        .message();
+        let message = Delivery { topic, ..delivery(body) }.message();
         assert_eq!(message.attribute("entity"), Some(entity), "{topic:?}");
         assert_eq!(message.attribute("reason"), reason, "{topic:?}");
         assert_eq!(message.attribute("event"), topic);
@@ -259,10 +201,7 @@ fn only_unrouted_messages_have_a_reason() {
 
 #[test]
 fn messages_with_all_attributes_have_fewer_than_ten() {
-    let unrouted = Delivery {
-        topic: Some("PROJECT_CREATED"),
-        ..delivery(LABEL)
-    };
+    let unrouted = Delivery { topic: Some("PROJECT_CREATED"), ..delivery(LABEL) };
     for delivery in [delivery(LABEL), unrouted] {
         // The limit of SQS is ten, including ExtendedPayloadSize.
         assert!(delivery.message().attributes.len() < 10);
@@ -271,11 +210,7 @@ fn messages_with_all_attributes_have_fewer_than_ten() {
 
 #[test]
 fn converts_topic_to_upper_case() {
-    let message = Delivery {
-        topic: Some("label_Updated"),
-        ..delivery(LABEL)
-    }
-    .message();
+    let message = Delivery { topic: Some("label_Updated"), ..delivery(LABEL) }.message();
     assert_eq!(message.attribute("event"), Some("LABEL_UPDATED"));
 }
 
@@ -348,20 +283,10 @@ fn dedup_id_is_the_hash_of_webhook_topic_discriminator_and_body() {
         (no_time, Some("LABEL_UPDATED"), None, "a298b4ad3f8b09def5c9f3c825749346ea3a519e30ad37b2978c8bd11bde92c3"),
     ];
     for (body, topic, delivery_id, dedup_id) in cases {
-        let fifo = Delivery {
-            topic,
-            delivery_id,
-            ..delivery(body)
-        };
-        let standard = Delivery {
-            queue_type: QueueType::Standard,
-            ..fifo
-        };
+        let fifo = Delivery { topic, delivery_id, ..delivery(body) };
+        let standard = Delivery { queue_type: QueueType::Standard, ..fifo };
         for message in [fifo.message(), standard.message()] {
-            assert_eq!(
-                message.dedup_id, dedup_id,
-                "{topic:?} {delivery_id:?} {body}"
-            );
+            assert_eq!(message.dedup_id, dedup_id, "{topic:?} {delivery_id:?} {body}");
             assert_eq!(message.attribute("dedup_id"), Some(dedup_id));
         }
     }
@@ -371,10 +296,7 @@ fn dedup_id_is_the_hash_of_webhook_topic_discriminator_and_body() {
 fn dedup_id_of_a_training_run_depends_on_the_invocation() {
     let body = r#"{"modelId":"m","modelRunId":"r","modelType":"ner"}"#;
     let dedup_id = model_run(body).dedup_id;
-    assert_eq!(
-        dedup_id,
-        "8cb555d1dd0977a7a5c729070adac9492fa38e56b0404d4eb1460cf6921ccfc3"
-    );
+    assert_eq!(dedup_id, "8cb555d1dd0977a7a5c729070adac9492fa38e56b0404d4eb1460cf6921ccfc3");
 }
 
 /// If bytes move from one part of the input to the next, the id is different.
@@ -383,10 +305,7 @@ fn dedup_id_separates_its_parts() {
     let dedup_id = |webhook, delivery_id, body| {
         let verified = verified(body);
         let event = Event::from_webhook(&verified, Some("MOVE"));
-        let delivery = Delivery {
-            delivery_id,
-            ..delivery("")
-        };
+        let delivery = Delivery { delivery_id, ..delivery("") };
         let (message, _) = delivery.build_from_event(verified, event, webhook);
         message.dedup_id
     };
@@ -438,16 +357,10 @@ fn group_id_is_the_entity_id_or_its_hash() {
 
 #[test]
 fn event_without_entity_id_has_its_own_group() {
-    for (body, topic) in [
-        ("{}", Some("LABEL_UPDATED")),
-        (LABEL, Some("PROJECT_CREATED")),
-        ("[1]", None),
-    ] {
-        let message = Delivery {
-            topic,
-            ..delivery(body)
-        }
-        .message();
+    for (body, topic) in
+        [("{}", Some("LABEL_UPDATED")), (LABEL, Some("PROJECT_CREATED")), ("[1]", None)]
+    {
+        let message = Delivery { topic, ..delivery(body) }.message();
         assert_eq!(message.group_id.as_deref(), Some(message.dedup_id.as_str()));
     }
 }
@@ -455,28 +368,16 @@ fn event_without_entity_id_has_its_own_group() {
 #[test]
 fn message_for_standard_queue_has_no_group() {
     let fifo = delivery(LABEL);
-    let standard = Delivery {
-        queue_type: QueueType::Standard,
-        ..fifo
-    };
-    let expected = Message {
-        group_id: None,
-        ..fifo.message()
-    };
+    let standard = Delivery { queue_type: QueueType::Standard, ..fifo };
+    let expected = Message { group_id: None, ..fifo.message() };
     assert_eq!(standard.message(), expected);
 }
 
 #[test]
 fn invalid_attribute_value_is_omitted_but_determines_the_group() {
     let cases = [
-        (
-            "b".repeat(1025),
-            "c2bcb9162cf48ebc8413bbb93b31cd7909138e22e8fd4403f368e7d95d4a5fa2",
-        ),
-        (
-            "a\0b".to_owned(),
-            "59b271ae1bbcb1d31d41929817f4b16fb439eb4f31520b5ad1d5ce98920a7138",
-        ),
+        ("b".repeat(1025), "c2bcb9162cf48ebc8413bbb93b31cd7909138e22e8fd4403f368e7d95d4a5fa2"),
+        ("a\0b".to_owned(), "59b271ae1bbcb1d31d41929817f4b16fb439eb4f31520b5ad1d5ce98920a7138"),
     ];
     for (id, group) in cases {
         let message = delivery(&with_id(&id)).message();
@@ -510,25 +411,16 @@ fn offloads_body_one_byte_over_the_limit_of_sqs() {
     let fits = padded(LIMIT - ATTRIBUTES_BYTES);
     let too_large = padded(LIMIT - ATTRIBUTES_BYTES + 1);
     for queue_type in [QueueType::Fifo, QueueType::Standard] {
-        let fits = Delivery {
-            queue_type,
-            ..delivery(&fits)
-        };
+        let fits = Delivery { queue_type, ..delivery(&fits) };
         assert_eq!(fits.message().body.as_bytes(), fits.body);
-        let too_large = Delivery {
-            queue_type,
-            ..delivery(&too_large)
-        };
+        let too_large = Delivery { queue_type, ..delivery(&too_large) };
         assert_eq!(too_large.offload_reason(), Some(OffloadReason::TooLarge));
     }
 }
 
 #[test]
 fn pointer_has_the_format_of_the_extended_client() {
-    let too_large = Delivery {
-        limit: LABEL.len(),
-        ..delivery(LABEL)
-    };
+    let too_large = Delivery { limit: LABEL.len(), ..delivery(LABEL) };
     let (message, payload) = too_large.build();
     let key = "payloads/61de0401b21644815174023aa1bb40b216aecda99478f13578f9dd3e346d9d1d/67e55044-10b1-426f-9247-bb680e5fe0c8";
     assert_eq!(
@@ -544,10 +436,7 @@ fn pointer_has_the_format_of_the_extended_client() {
     };
     assert_eq!(payload, Some(expected));
     let size = message.attributes.last().unwrap();
-    assert_eq!(
-        (size.name, size.data_type),
-        ("ExtendedPayloadSize", DataType::Number)
-    );
+    assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", DataType::Number));
     assert_eq!(size.value, LABEL.len().to_string());
     let inline = delivery(LABEL).message();
     assert_eq!(message.attributes[..9], inline.attributes);
@@ -559,25 +448,16 @@ fn pointer_has_the_format_of_the_extended_client() {
 
 #[test]
 fn inline_limit_is_configurable() {
-    let at = |limit| Delivery {
-        limit,
-        ..delivery(LABEL)
-    };
+    let at = |limit| Delivery { limit, ..delivery(LABEL) };
     let bytes = LABEL.len() + ATTRIBUTES_BYTES;
     assert_eq!(at(bytes).offload_reason(), None);
-    assert_eq!(
-        at(bytes - 1).offload_reason(),
-        Some(OffloadReason::TooLarge)
-    );
+    assert_eq!(at(bytes - 1).offload_reason(), Some(OffloadReason::TooLarge));
 }
 
 #[test]
 fn counts_bytes_not_characters() {
     let body = "\u{e9}".repeat(LIMIT / 2);
-    assert_eq!(
-        delivery(&body).offload_reason(),
-        Some(OffloadReason::TooLarge)
-    );
+    assert_eq!(delivery(&body).offload_reason(), Some(OffloadReason::TooLarge));
 }
 
 #[test]
@@ -596,15 +476,8 @@ fn offloads_body_that_is_not_utf8() {
         b"\xc0\xaf",
     ];
     for body in bodies {
-        let delivery = Delivery {
-            body,
-            ..delivery("")
-        };
-        assert_eq!(
-            delivery.offload_reason(),
-            Some(OffloadReason::NotUtf8),
-            "{body:?}"
-        );
+        let delivery = Delivery { body, ..delivery("") };
+        assert_eq!(delivery.offload_reason(), Some(OffloadReason::NotUtf8), "{body:?}");
     }
 }
 
@@ -618,11 +491,7 @@ fn offloads_body_with_forbidden_characters() {
         ('\u{ffff}', false), ('\u{10000}', true), ('\u{1fffe}', true), ('\u{10ffff}', true),
     ];
     for (character, is_allowed) in cases {
-        for body in [
-            format!("{character}"),
-            format!("a{character}"),
-            format!("{character}a"),
-        ] {
+        for body in [format!("{character}"), format!("a{character}"), format!("{character}a")] {
             let expected = (!is_allowed).then_some(OffloadReason::ForbiddenCharacter);
             assert_eq!(delivery(&body).offload_reason(), expected, "{character:?}");
         }
@@ -649,11 +518,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
             .to_string()
             .into_bytes()
     });
-    prop_oneof![
-        any::<Vec<u8>>(),
-        label,
-        any_text().prop_map(String::into_bytes)
-    ]
+    prop_oneof![any::<Vec<u8>>(), label, any_text().prop_map(String::into_bytes)]
 }
 
 proptest! {
@@ -710,10 +575,7 @@ proptest! {
 /// moto, an independent implementation of SQS, computed the expected checksums.
 #[track_caller]
 fn check_checksums(message: &Message, body: &str, attributes: &str) {
-    let expected = Checksums {
-        body: body.to_owned(),
-        attributes: Some(attributes.to_owned()),
-    };
+    let expected = Checksums { body: body.to_owned(), attributes: Some(attributes.to_owned()) };
     assert_eq!(Checksums::of(message), expected);
 }
 

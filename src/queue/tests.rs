@@ -1,10 +1,6 @@
 //! The SQS adapter at the wire: the request that goes out, and what becomes of each answer.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::config::tests::{offline, offline_aws};
@@ -67,10 +63,7 @@ fn urls() -> QueueUrls {
 
 /// SQS in `eu-central-1`, over this HTTP client.
 fn sqs(http: impl HttpClient) -> Sqs {
-    let config = Config {
-        queue_urls: urls(),
-        ..offline()
-    };
+    let config = Config { queue_urls: urls(), ..offline() };
     Sqs::new(&config, &offline_aws(http))
 }
 
@@ -111,10 +104,7 @@ async fn a_message_for_a_fifo_queue_goes_out_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication_id() {
-    let standard = Message {
-        group_id: None,
-        ..message()
-    };
+    let standard = Message { group_id: None, ..message() };
     let mut expected = sent(&message()).await;
     let fields = expected.as_object_mut().unwrap();
     assert!(fields.remove("MessageGroupId").is_some());
@@ -124,10 +114,7 @@ async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication
 
 #[tokio::test(start_paused = true)]
 async fn a_message_without_a_trace_goes_out_without_system_attributes() {
-    let untraced = Message {
-        trace: None,
-        ..message()
-    };
+    let untraced = Message { trace: None, ..message() };
     let mut expected = sent(&message()).await;
     let fields = expected.as_object_mut().unwrap();
     assert!(fields.remove("MessageSystemAttributes").is_some());
@@ -159,11 +146,7 @@ async fn each_entity_has_its_queue() {
         (Entity::Unrouted(Reason::Unreadable), "an-unrouted"),
     ];
     for (entity, queue) in cases {
-        let request = sent(&Message {
-            entity,
-            ..message()
-        })
-        .await;
+        let request = sent(&Message { entity, ..message() }).await;
         let url = format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{queue}.fifo");
         assert_eq!(request["QueueUrl"], url, "{entity:?}");
     }
@@ -177,11 +160,7 @@ async fn the_body_arrives_byte_for_byte() {
         "x".repeat(1_000_000),
     ];
     for body in bodies {
-        let request = sent(&Message {
-            body: body.clone(),
-            ..message()
-        })
-        .await;
+        let request = sent(&Message { body: body.clone(), ..message() }).await;
         assert!(request["MessageBody"] == body, "{:.100?}", body);
     }
 }
@@ -217,26 +196,18 @@ async fn a_confirmation_for_anything_else_does_not_count() {
         assert_eq!(reason, expected);
     }
     let outcome = outcome_of(response(200, "{}")).await;
-    assert!(
-        matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(QueueError::ChecksumMismatch(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count() {
-    let changed_body = Message {
-        body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw2"}"#.to_owned(),
-        ..message()
-    };
+    let changed_body =
+        Message { body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw2"}"#.to_owned(), ..message() };
     let mut changed_attribute = message();
     changed_attribute.attributes.pop();
     for changed in [changed_body, changed_attribute] {
         let outcome = sqs(Replay::new([confirmed()])).send(&changed).await;
-        assert!(
-            matches!(outcome, Err(QueueError::ChecksumMismatch(_))),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(QueueError::ChecksumMismatch(_))), "{outcome:?}");
     }
 }
 
@@ -255,9 +226,7 @@ async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
         (503, error("com.amazonaws.sqs#ServiceUnavailable", "try later"), "ServiceUnavailable"),
     ];
     for (status, body, expected) in cases {
-        let error = outcome_of(response(status, body.clone()))
-            .await
-            .unwrap_err();
+        let error = outcome_of(response(status, body.clone())).await.unwrap_err();
         assert!(matches!(error, QueueError::NotSent(_)), "{body}: {error:?}");
         let text = error_chain(&error);
         assert!(text.contains(expected), "{expected}: {text}");
@@ -274,20 +243,14 @@ async fn an_answer_that_cannot_be_read_is_not_sent() {
         (302, ""),
     ] {
         let outcome = outcome_of(response(status, body)).await;
-        assert!(
-            matches!(outcome, Err(QueueError::NotSent(_))),
-            "{status} {body}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(QueueError::NotSent(_))), "{status} {body}: {outcome:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_connection_is_not_sent() {
     let outcome = sqs(Replay::default()).send(&message()).await;
-    assert!(
-        matches!(outcome, Err(QueueError::NotSent(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(QueueError::NotSent(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,11 +258,7 @@ async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
     let hanging = |_| std::future::pending::<Result<_, AwsError>>();
     let error = sqs(hanging).send(&message()).await.unwrap_err();
     assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
-    assert!(
-        error_chain(&error).contains("deadline has elapsed"),
-        "{}",
-        error_chain(&error)
-    );
+    assert!(error_chain(&error).contains("deadline has elapsed"), "{}", error_chain(&error));
 }
 
 #[tokio::test(start_paused = true)]

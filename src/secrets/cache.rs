@@ -7,10 +7,10 @@ use crate::error::error_chain;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Signatures and names that do not match cause at most one fetch in this time, all together.
+/// All requests with an unmatched signature or name together cause at most one fetch in this time.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// While a stale value is in use, the store is asked at most once in this time, or in the age limit if that is shorter.
+/// After a failed fetch, a stale value is used for this long before the next attempt, or for the age limit if that is shorter.
 const STALE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Caches the secrets of a [`SecretStore`].
@@ -53,7 +53,7 @@ struct State {
     asked_at: Option<SystemTime>,
     /// When the store was last unreachable, or returned something unusable.
     failed_at: Option<SystemTime>,
-    /// When a signature or a name that does not match last caused a fetch.
+    /// The start of the 30 s in which unmatched signatures and names cause no further fetch.
     refreshed_at: Option<SystemTime>,
     /// Why the last fetch failed, if it did.
     last_error: Option<String>,
@@ -68,23 +68,14 @@ impl State {
 
 impl<T> From<Result<T, FetchError>> for Lookup<T> {
     fn from(result: Result<T, FetchError>) -> Self {
-        Self {
-            result,
-            fetch_duration: None,
-            refresh_error: None,
-        }
+        Self { result, fetch_duration: None, refresh_error: None }
     }
 }
 
 impl<S: SecretStore> SecretCache<S> {
     /// Caches what `store` returns for `age_limit`.
     pub fn new(store: S, age_limit: Duration) -> Self {
-        Self {
-            store,
-            age_limit,
-            state: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
-        }
+        Self { store, age_limit, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// Returns the secrets: from memory within the age limit, else from the store, and the last ones if that fails.
@@ -120,7 +111,7 @@ impl<S: SecretStore> SecretCache<S> {
     }
 
     /// Returns newer secrets than `seen`, which did not verify a request that arrived at `now`: they may just have been
-    /// rotated. `None` if there are none, or if the store was asked a moment ago.
+    /// rotated. `None` if there are none, or if the store was asked within [`REFRESH_INTERVAL`].
     ///
     /// # Errors
     /// If the store could not be asked, by this request or by the last one that tried: the sender may have a newer
@@ -147,9 +138,7 @@ impl<S: SecretStore> SecretCache<S> {
             }
             if is_too_early || state.was_asked_since(now) {
                 let last_error = state.last_error.clone();
-                return last_error
-                    .map_or(Ok(None), |error| Err(FetchError::NotDue(error)))
-                    .into();
+                return last_error.map_or(Ok(None), |error| Err(FetchError::NotDue(error))).into();
             }
         }
         let lookup = self.fetch(now, deadline).await;
@@ -180,10 +169,7 @@ impl<S: SecretStore> SecretCache<S> {
         let state = self.state();
         let is_fresh = is_within(self.age_limit, state.fetched_at, now);
         let has_just_failed = is_within(STALE_INTERVAL.min(self.age_limit), state.failed_at, now);
-        state
-            .secrets
-            .clone()
-            .filter(|_| is_fresh || has_just_failed)
+        state.secrets.clone().filter(|_| is_fresh || has_just_failed)
     }
 
     /// Waits until no other request is fetching.
@@ -211,11 +197,7 @@ impl<S: SecretStore> SecretCache<S> {
             }
             Err(_) => state.failed_at = Some(now),
         }
-        Lookup {
-            result,
-            fetch_duration,
-            refresh_error: None,
-        }
+        Lookup { result, fetch_duration, refresh_error: None }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,9 +208,7 @@ impl<S: SecretStore> SecretCache<S> {
 
 /// Whether `since` is less than `limit` before `now`. If the clock was set back, everything is older.
 fn is_within(limit: Duration, since: Option<SystemTime>, now: SystemTime) -> bool {
-    since
-        .and_then(|since| now.duration_since(since).ok())
-        .is_some_and(|age| age < limit)
+    since.and_then(|since| now.duration_since(since).ok()).is_some_and(|age| age < limit)
 }
 
 #[cfg(test)]

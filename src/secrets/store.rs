@@ -64,9 +64,7 @@ impl SecretsManager {
 
     async fn value(&self) -> Result<GetSecretValueOutput, AwsError> {
         let input = serde_json::json!({ "SecretId": self.secret_id }).to_string();
-        let call = self
-            .client
-            .call("secretsmanager.GetSecretValue", input.into());
+        let call = self.client.call("secretsmanager.GetSecretValue", input.into());
         call.await
     }
 }

@@ -11,11 +11,7 @@ fn texts(secrets: Option<&[Secret]>) -> Option<Vec<String>> {
 
 /// The secrets of a webhook.
 fn of_webhook(value: &str, webhook: &str) -> Option<Vec<String>> {
-    texts(
-        Secrets::parse(value.to_owned())
-            .unwrap()
-            .of_webhook(webhook),
-    )
+    texts(Secrets::parse(value.to_owned()).unwrap().of_webhook(webhook))
 }
 
 /// The secrets of the training routes.
@@ -74,10 +70,7 @@ fn rejects_values_that_are_not_a_secret() {
             "\u{feff}\u{feff}{\"labelbox\": \"a\"}",
             InvalidSecret::MalformedObject { line: 1, column: 1 },
         ),
-        (
-            "\u{200b}{\"labelbox\": \"a\"}",
-            InvalidSecret::MalformedObject { line: 1, column: 1 },
-        ),
+        ("\u{200b}{\"labelbox\": \"a\"}", InvalidSecret::MalformedObject { line: 1, column: 1 }),
         (r#""quoted""#, InvalidSecret::NotAnObject),
         ("\u{feff}\"quoted\"\n", InvalidSecret::NotAnObject),
         (r#"["a", "list"]"#, InvalidSecret::NotAnObject),
@@ -104,18 +97,10 @@ fn strips_byte_order_mark_and_trailing_newline() {
         ("\u{feff}", ""),
     ] {
         if !secret.is_empty() {
-            assert_eq!(
-                of_webhook(value, "labelbox").unwrap(),
-                [secret],
-                "{value:?}"
-            );
+            assert_eq!(of_webhook(value, "labelbox").unwrap(), [secret], "{value:?}");
         }
         let object = serde_json::json!({"labelbox": [value]}).to_string();
-        assert_eq!(
-            of_webhook(&object, "labelbox").unwrap(),
-            [secret],
-            "{value:?}"
-        );
+        assert_eq!(of_webhook(&object, "labelbox").unwrap(), [secret], "{value:?}");
     }
 }
 
@@ -137,10 +122,7 @@ fn error_does_not_quote_a_malformed_object() {
         "{hunter2",
     ] {
         let error = Secrets::parse(malformed.to_owned()).unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("hunter2"),
-            "{malformed}: {error}"
-        );
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{malformed}: {error}");
     }
 }
 

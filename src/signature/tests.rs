@@ -1,10 +1,6 @@
 //! Tests with signatures computed by other implementations, malformed signatures, and random bodies.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::*;
 use proptest::prelude::*;
@@ -26,9 +22,7 @@ fn verifies(body: &[u8], sha1: &[&str], sha256: &[&str], secrets: &[&str]) -> bo
     let Ok(signatures) = signatures(sha1, sha256) else {
         return false;
     };
-    Unverified::new(body.to_vec())
-        .verify(&signatures, &secrets)
-        .is_ok()
+    Unverified::new(body.to_vec()).verify(&signatures, &secrets).is_ok()
 }
 
 fn sign<M: Mac + KeyInit>(scheme: &str, secret: &[u8], body: &[u8]) -> String {
@@ -44,12 +38,7 @@ fn verifies_known_signatures() {
     assert!(verifies(BODY, &[SHA1], &[SHA256], &["example_secret"]));
     let empty_sha1 = "sha1=b108cfc4cd679878f8095d3ffecdc302357420a0";
     let empty_sha256 = "sha256=f73a02bb0687770b1b0ef8f8f0bb968f9b4c4d9a53fd3e8cbc79c644860dcca7";
-    assert!(verifies(
-        b"",
-        &[empty_sha1],
-        &[empty_sha256],
-        &["example_secret"]
-    ));
+    assert!(verifies(b"", &[empty_sha1], &[empty_sha256], &["example_secret"]));
 }
 
 #[test]
@@ -77,29 +66,14 @@ fn rejects_empty_secret_and_empty_list() {
 fn rejects_if_one_of_two_signatures_is_wrong() {
     let wrong_sha1 = "sha1=0000000000000000000000000000000000000000";
     let wrong_sha256 = format!("sha256={}", "0".repeat(64));
-    assert!(!verifies(
-        BODY,
-        &[SHA1],
-        &[&wrong_sha256],
-        &["example_secret"]
-    ));
-    assert!(!verifies(
-        BODY,
-        &[wrong_sha1],
-        &[SHA256],
-        &["example_secret"]
-    ));
+    assert!(!verifies(BODY, &[SHA1], &[&wrong_sha256], &["example_secret"]));
+    assert!(!verifies(BODY, &[wrong_sha1], &[SHA256], &["example_secret"]));
 }
 
 #[test]
 fn rejects_signatures_with_different_secrets() {
     let other = sign::<Hmac<Sha256>>("sha256", b"other", BODY);
-    assert!(!verifies(
-        BODY,
-        &[SHA1],
-        &[&other],
-        &["example_secret", "other"]
-    ));
+    assert!(!verifies(BODY, &[SHA1], &[&other], &["example_secret", "other"]));
 }
 
 #[test]
@@ -134,12 +108,8 @@ fn rejects_malformed_signatures() {
 #[test]
 fn rejected_body_can_be_verified_again() {
     let signatures = signatures(&[SHA1], &[]).unwrap();
-    let body = Unverified::new(BODY.to_vec())
-        .verify(&signatures, &[secret("old")])
-        .unwrap_err();
-    let verified = body
-        .verify(&signatures, &[secret("example_secret")])
-        .unwrap();
+    let body = Unverified::new(BODY.to_vec()).verify(&signatures, &[secret("old")]).unwrap_err();
+    let verified = body.verify(&signatures, &[secret("example_secret")]).unwrap();
     assert_eq!(verified.body(), BODY);
     assert_eq!(verified.into_body(), BODY);
 }
@@ -148,12 +118,8 @@ fn rejected_body_can_be_verified_again() {
 fn debug_prints_only_the_length_of_a_body() {
     let body = Unverified::new(BODY.to_vec());
     assert_eq!(format!("{body:?}"), "Unverified(34 bytes)");
-    let verified = body
-        .verify(
-            &signatures(&[SHA1], &[]).unwrap(),
-            &[secret("example_secret")],
-        )
-        .unwrap();
+    let verified =
+        body.verify(&signatures(&[SHA1], &[]).unwrap(), &[secret("example_secret")]).unwrap();
     assert_eq!(format!("{verified:?}"), "Verified(34 bytes)");
 }
 

@@ -60,11 +60,7 @@ fn record_is_input_of_the_aws_cli() {
 
 #[test]
 fn message_for_standard_queue_has_neither_group_nor_deduplication_id() {
-    let standard = Message {
-        group_id: None,
-        trace: None,
-        ..message()
-    };
+    let standard = Message { group_id: None, trace: None, ..message() };
     let record = json_of(&standard);
     let mut names: Vec<_> = record.as_object().unwrap().keys().collect();
     names.sort_unstable();
@@ -73,14 +69,7 @@ fn message_for_standard_queue_has_neither_group_nor_deduplication_id() {
 
 #[test]
 fn record_is_read_as_it_was_written() {
-    for message in [
-        message(),
-        Message {
-            group_id: None,
-            trace: None,
-            ..message()
-        },
-    ] {
+    for message in [message(), Message { group_id: None, trace: None, ..message() }] {
         let json = to_json(&message).unwrap();
         let read: SendMessageRequest<'_> = serde_json::from_slice(&json).unwrap();
         let mut expected = SendMessageRequest::from(&message);

@@ -71,10 +71,7 @@ where
 
 fn write(line: &mut Vec<u8>, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
     let mut json = Serializer::new(line);
-    let mut fields = Fields {
-        map: json.serialize_map(None)?,
-        result: Ok(()),
-    };
+    let mut fields = Fields { map: json.serialize_map(None)?, result: Ok(()) };
     fields.add("timestamp", time);
     fields.add("level", event.metadata().level().as_str());
     event.record(&mut fields);

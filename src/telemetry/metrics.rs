@@ -34,15 +34,15 @@ impl Dimension {
 }
 
 impl Metric {
-    /// Requests that reached the function, without uptime checks.
+    /// HTTP requests that reached the function, without health checks.
     pub const RECEIVED: Self = Self::count("Received");
     /// Events that their queue confirmed.
     pub const QUEUED: Self = Self::count("Queued").by(Dimension::Entity);
-    /// Events of an unknown kind.
+    /// Events with an unknown topic, no topic, or an unreadable body.
     pub const UNROUTED: Self = Self::count("Unrouted");
     /// Events that are in the bucket because their queue did not confirm them.
     pub const SPILLED: Self = Self::count("Spilled");
-    /// Events whose body is in the bucket.
+    /// Events whose message is a pointer to a payload.
     pub const POINTER: Self = Self::count("Pointer");
     /// Requests that were refused.
     pub const REFUSED: Self = Self::count("Refused").by(Dimension::Reason);
@@ -52,7 +52,8 @@ impl Metric {
     pub const FAILED: Self = Self::count("Failed");
     /// Requests from an address that is not in the allowlist, refused or only observed.
     pub const SOURCE_NOT_ALLOWED: Self = Self::count("SourceNotAllowed");
-    /// Requests for which a secret over its age limit was used, because no newer one could be fetched.
+    /// Requests whose fetch of the secret failed while the value in memory was over its age limit. For 30 s after it, others use
+    /// that value and are not counted.
     pub const SECRET_STALE: Self = Self::count("SecretStale");
     /// The size of a body.
     pub const BODY_BYTES: Self = Self::new("BodyBytes", Unit::Byte(PositiveScale::One));
@@ -88,11 +89,7 @@ impl Metric {
     ];
 
     const fn new(name: &'static str, unit: Unit) -> Self {
-        Self {
-            name,
-            unit,
-            dimension: None,
-        }
+        Self { name, unit, dimension: None }
     }
 
     const fn count(name: &'static str) -> Self {

@@ -75,11 +75,7 @@ impl RequestLog<'_> {
     /// unrouted, or something else needs attention.
     pub(super) fn level(&self) -> Level {
         let level = match &self.outcome {
-            Outcome::Failed(_)
-            | Outcome::Stored {
-                spill_reason: Some(_),
-                ..
-            } => Level::ERROR,
+            Outcome::Failed(_) | Outcome::Stored { spill_reason: Some(_), .. } => Level::ERROR,
             Outcome::Refused { .. } => Level::WARN,
             Outcome::Stored { message, .. } if is_unrouted(message) => Level::WARN,
             Outcome::Stored { .. } | Outcome::Healthy | Outcome::Answered => Level::INFO,
@@ -94,10 +90,7 @@ impl RequestLog<'_> {
     fn message(&self) -> &'static str {
         match &self.outcome {
             Outcome::Healthy | Outcome::Answered => "request answered",
-            Outcome::Stored {
-                spill_reason: Some(_),
-                ..
-            } => "event spilled",
+            Outcome::Stored { spill_reason: Some(_), .. } => "event spilled",
             Outcome::Stored { message, .. } if is_unrouted(message) => "event queued as unrouted",
             Outcome::Stored { .. } => "event queued",
             Outcome::Refused { .. } => "request refused",
@@ -121,23 +114,15 @@ impl RequestLog<'_> {
         writer.value("route", self.route.unwrap_or("none"));
         writer.value("webhook", &self.webhook);
         writer.value("status", &Number::from(self.status));
-        writer.value(
-            "valid_signature",
-            &self.report.refused_with_valid_signature.then_some("true"),
-        );
+        writer
+            .value("valid_signature", &self.report.refused_with_valid_signature.then_some("true"));
         writer.value("error", &self.error());
         let secret_error = self.report.refresh_error.as_ref().map(|it| &it.error);
         writer.value("secret_error", &secret_error);
         writer.value("source_ip", &self.source_ip.map(|ip| ip.to_string()));
         writer.value("body_bytes", &Number::from(self.body_bytes));
         writer.value("duration_ms", &Number::from(milliseconds(self.duration)));
-        if let Outcome::Stored {
-            message,
-            message_id,
-            offload_reason,
-            ..
-        } = &self.outcome
-        {
+        if let Outcome::Stored { message, message_id, offload_reason, .. } = &self.outcome {
             write_event(message, message_id, *offload_reason, writer);
         }
     }
@@ -150,14 +135,7 @@ fn write_event<'w>(
     writer: &mut impl EntryWriter<'w>,
 ) {
     writer.value("entity", message.entity.name());
-    for name in [
-        "event",
-        "reason",
-        "entity_id",
-        "project_id",
-        "delivery_id",
-        "dedup_id",
-    ] {
+    for name in ["event", "reason", "entity_id", "project_id", "delivery_id", "dedup_id"] {
         writer.value(name, &message.attribute(name));
     }
     let payload_bytes = message.attribute(PAYLOAD_SIZE);
@@ -181,19 +159,11 @@ pub(super) struct RequestMetrics {
 
 impl RequestMetrics {
     pub(super) fn of(request: &RequestLog<'_>) -> Self {
-        let mut metrics = Self {
-            values: Vec::with_capacity(Metric::ALL.len()),
-            dimension: None,
-        };
+        let mut metrics = Self { values: Vec::with_capacity(Metric::ALL.len()), dimension: None };
         metrics.count(Metric::RECEIVED);
         match &request.outcome {
             Outcome::Healthy | Outcome::Answered => {}
-            Outcome::Stored {
-                message,
-                offload_reason,
-                spill_reason,
-                ..
-            } => {
+            Outcome::Stored { message, offload_reason, spill_reason, .. } => {
                 match spill_reason {
                     Some(_) => metrics.count(Metric::SPILLED),
                     None => metrics.count_by(Metric::QUEUED, message.entity.name()),

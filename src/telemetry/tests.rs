@@ -1,10 +1,6 @@
 //! Tests of the log lines: level, message, fields and metrics.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::authenticate::AuthenticationError;
@@ -41,11 +37,7 @@ impl io::Write for Sink {
 }
 
 fn subscriber<W>(level: Level, output: W) -> JsonSubscriber<W> {
-    JsonSubscriber {
-        level,
-        clock: || UNIX_EPOCH,
-        output,
-    }
+    JsonSubscriber { level, clock: || UNIX_EPOCH, output }
 }
 
 /// The lines that `write` logs at `level`, without their timestamps.
@@ -63,11 +55,7 @@ fn lines_at(level: Level, write: impl FnOnce()) -> Vec<Value> {
         assert_eq!(time, Some(json!("1970-01-01T00:00:00.000Z")));
         line
     };
-    std::str::from_utf8(&bytes)
-        .unwrap()
-        .lines()
-        .map(line)
-        .collect()
+    std::str::from_utf8(&bytes).unwrap().lines().map(line).collect()
 }
 
 #[track_caller]
@@ -107,10 +95,7 @@ struct Context {
 }
 
 fn context() -> Context {
-    Context {
-        report: Report::default(),
-        is_source_allowed: true,
-    }
+    Context { report: Report::default(), is_source_allowed: true }
 }
 
 fn refresh_error(is_stale: bool) -> Option<RefreshError> {
@@ -152,9 +137,7 @@ fn document(
 }
 
 fn status(outcome: &Result<Success, ApiError>) -> StatusCode {
-    outcome
-        .as_ref()
-        .map_or_else(ApiError::status, |_| StatusCode::OK)
+    outcome.as_ref().map_or_else(ApiError::status, |_| StatusCode::OK)
 }
 
 /// The fields of a log line that are neither metrics nor dimensions.
@@ -233,9 +216,7 @@ fn received_with(
 ) -> Result<Success, ApiError> {
     Ok(Success::Stored(Box::new(DeliveryResult {
         message,
-        destination: Destination::Queue {
-            message_id: "8a1b9c52".to_owned(),
-        },
+        destination: Destination::Queue { message_id: "8a1b9c52".to_owned() },
         offload_reason,
     })))
 }
@@ -283,26 +264,15 @@ fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
         offload_reason: None,
     })));
     let line = line_of(Some(&webhook()), &outcome);
-    assert_eq!(
-        (&line["level"], &line["message"]),
-        (&json!("ERROR"), &json!("event spilled"))
-    );
-    assert_eq!(
-        line["message_id"],
-        "spill/unrouted/2026/02/03/4d96d4de.json"
-    );
-    assert_eq!(
-        line["error"],
-        "the queue did not accept the message: no such queue"
-    );
+    assert_eq!((&line["level"], &line["message"]), (&json!("ERROR"), &json!("event spilled")));
+    assert_eq!(line["message_id"], "spill/unrouted/2026/02/03/4d96d4de.json");
+    assert_eq!(line["error"], "the queue did not accept the message: no such queue");
 }
 
 #[test]
 fn logs_an_unrouted_event_as_a_warning_with_its_reason() {
     let mut message = message(Entity::Unrouted(Reason::UnknownTopic));
-    message
-        .attributes
-        .push(Attribute::string("reason", "unknown_topic".to_owned()));
+    message.attributes.push(Attribute::string("reason", "unknown_topic".to_owned()));
     let line = line_of(Some(&webhook()), &received(message));
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["message"], "event queued as unrouted");
@@ -320,9 +290,7 @@ fn logs_the_size_and_offload_reason_of_a_payload() {
         (OffloadReason::TooLarge, "too_large"),
     ] {
         let mut message = message(Entity::Label);
-        message
-            .attributes
-            .push(Attribute::string(PAYLOAD_SIZE, "4300000".to_owned()));
+        message.attributes.push(Attribute::string(PAYLOAD_SIZE, "4300000".to_owned()));
         let line = line_of(Some(&webhook()), &received_with(message, Some(reason)));
         assert_eq!(line["payload_bytes"], 4_300_000);
         assert_eq!(line["payload_reason"], name);
@@ -349,12 +317,7 @@ fn omits_unknown_fields() {
 fn check_fields(line: &Value, level: &str, message: &str, optional: &[&str]) {
     assert_eq!(line["level"], level, "{line}");
     assert_eq!(line["message"], message, "{line}");
-    let mut names: Vec<_> = line
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut names: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
     let always = [
         "level",
@@ -369,10 +332,7 @@ fn check_fields(line: &Value, level: &str, message: &str, optional: &[&str]) {
     let mut expected = [always.as_slice(), optional].concat();
     expected.sort_unstable();
     assert_eq!(names, expected);
-    assert!(
-        !line.to_string().to_lowercase().contains("private"),
-        "{line}"
-    );
+    assert!(!line.to_string().to_lowercase().contains("private"), "{line}");
 }
 
 #[test]
@@ -419,32 +379,12 @@ fn logs_an_uptime_check_without_metrics_at_info_level() {
 fn logs_a_rejected_request_as_a_warning_without_its_content() {
     let cases = [
         (404, ApiError::NoRoute, "no such route"),
-        (
-            405,
-            ApiError::MethodNotAllowed { allow: "POST" },
-            "method not allowed",
-        ),
-        (
-            403,
-            ApiError::SourceNotAllowed,
-            "source address not allowed",
-        ),
-        (
-            415,
-            ApiError::UnsupportedMediaType,
-            "content type is not application/json",
-        ),
+        (405, ApiError::MethodNotAllowed { allow: "POST" }, "method not allowed"),
+        (403, ApiError::SourceNotAllowed, "source address not allowed"),
+        (415, ApiError::UnsupportedMediaType, "content type is not application/json"),
         (400, MalformedBase64.into(), "body is not valid base64"),
-        (
-            401,
-            AuthenticationError::InvalidSignature(InvalidSignature).into(),
-            "signature rejected",
-        ),
-        (
-            404,
-            AuthenticationError::UnknownWebhook.into(),
-            "unknown webhook",
-        ),
+        (401, AuthenticationError::InvalidSignature(InvalidSignature).into(), "signature rejected"),
+        (404, AuthenticationError::UnknownWebhook.into(), "unknown webhook"),
     ];
     for (status, api_error, error) in cases {
         let line = line_of(Some(&webhook()), &Err(api_error));
@@ -612,18 +552,12 @@ fn logs_a_warning_for_a_disallowed_source_or_a_stale_secret() {
     let mut observed = context();
     observed.is_source_allowed = false;
     let line = line_in(&observed, Some(&webhook()), &outcome);
-    assert_eq!(
-        (&line["level"], &line["message"]),
-        (&json!("WARN"), &json!("event queued"))
-    );
+    assert_eq!((&line["level"], &line["message"]), (&json!("WARN"), &json!("event queued")));
     let mut stale = context();
     stale.report.refresh_error = refresh_error(true);
     let line = line_in(&stale, Some(&webhook()), &outcome);
     assert_eq!(line["level"], "WARN");
-    assert_eq!(
-        line["secret_error"],
-        "the secret store could not be reached: timeout"
-    );
+    assert_eq!(line["secret_error"], "the secret store could not be reached: timeout");
 }
 
 /// A request, and its metrics other than `Received`, `BodyBytes` and `TotalTime`.
@@ -641,13 +575,7 @@ fn case(
     metrics: &'static [&'static str],
 ) -> Case {
     let (route, context) = (Some(webhook()), context());
-    Case {
-        name,
-        route,
-        outcome,
-        context,
-        metrics,
-    }
+    Case { name, route, outcome, context, metrics }
 }
 
 fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
@@ -671,21 +599,13 @@ fn cases() -> Vec<Case> {
     let unreachable = || FetchError::Unreachable(source("timeout"));
     let not_stored = || BucketError::NotStored(source("no such bucket"));
     let mut cases = vec![
-        case(
-            "label",
-            received(message(Entity::Label)),
-            &["Queued 1", "Queued Entity=label 1"],
-        ),
+        case("label", received(message(Entity::Label)), &["Queued 1", "Queued Entity=label 1"]),
         case(
             "workflow",
             received(message(Entity::Workflow)),
             &["Queued 1", "Queued Entity=workflow 1"],
         ),
-        case(
-            "review",
-            received(message(Entity::Review)),
-            &["Queued 1", "Queued Entity=review 1"],
-        ),
+        case("review", received(message(Entity::Review)), &["Queued 1", "Queued Entity=review 1"]),
         case(
             "model run",
             received(message(Entity::ModelRun)),
@@ -738,11 +658,7 @@ fn cases() -> Vec<Case> {
             failed(AuthenticationError::SecretUnavailable(unreachable())),
             &["Failed 1"],
         ),
-        case(
-            "no payload",
-            failed(DeliveryError::PayloadNotStored(not_stored())),
-            &["Failed 1"],
-        ),
+        case("no payload", failed(DeliveryError::PayloadNotStored(not_stored())), &["Failed 1"]),
         case(
             "not durable",
             failed(DeliveryError::NotDurable {
@@ -756,11 +672,7 @@ fn cases() -> Vec<Case> {
     let mut rejected_source = case(
         "source",
         rejected(ApiError::SourceNotAllowed),
-        &[
-            "Refused 1",
-            "Refused Reason=source_not_allowed 1",
-            "SourceNotAllowed 1",
-        ],
+        &["Refused 1", "Refused Reason=source_not_allowed 1", "SourceNotAllowed 1"],
     );
     rejected_source.context.is_source_allowed = false;
     let mut observed = case(
@@ -769,28 +681,16 @@ fn cases() -> Vec<Case> {
         &["Queued 1", "Queued Entity=label 1", "SourceNotAllowed 1"],
     );
     observed.context.is_source_allowed = false;
-    let mut stale = case(
-        "stale secret",
-        label(),
-        &["Queued 1", "Queued Entity=label 1", "SecretStale 1"],
-    );
+    let mut stale =
+        case("stale secret", label(), &["Queued 1", "Queued Entity=label 1", "SecretStale 1"]);
     stale.context.report.refresh_error = refresh_error(true);
-    let mut not_stale = case(
-        "failed refresh of a fresh secret",
-        label(),
-        &["Queued 1", "Queued Entity=label 1"],
-    );
+    let mut not_stale =
+        case("failed refresh of a fresh secret", label(), &["Queued 1", "Queued Entity=label 1"]);
     not_stale.context.report.refresh_error = refresh_error(false);
     let mut slow = case(
         "durations",
         spilled(Entity::Label, None),
-        &[
-            "Spilled 1",
-            "SecretTime 1.5",
-            "PayloadTime 20",
-            "QueueTime 300",
-            "SpillTime 0.001",
-        ],
+        &["Spilled 1", "SecretTime 1.5", "PayloadTime 20", "QueueTime 300", "SpillTime 0.001"],
     );
     slow.context.report.durations = StageDurations {
         secret: Some(Duration::from_micros(1_500)),
@@ -801,29 +701,16 @@ fn cases() -> Vec<Case> {
     let mut valid_signature = case(
         "rejected with a valid signature",
         rejected(ApiError::UnsupportedMediaType),
-        &[
-            "Refused 1",
-            "Refused Reason=unsupported_media_type 1",
-            "RefusedWithValidSignature 1",
-        ],
+        &["Refused 1", "Refused Reason=unsupported_media_type 1", "RefusedWithValidSignature 1"],
     );
     valid_signature.context.report.refused_with_valid_signature = true;
-    cases.extend([
-        rejected_source,
-        observed,
-        stale,
-        not_stale,
-        slow,
-        valid_signature,
-    ]);
+    cases.extend([rejected_source, observed, stale, not_stale, slow, valid_signature]);
     cases
 }
 
 fn describe((name, _, dimensions, value): &Emitted) -> String {
-    let dimensions: String = dimensions
-        .iter()
-        .map(|(key, value)| format!("{key}={value} "))
-        .collect();
+    let dimensions: String =
+        dimensions.iter().map(|(key, value)| format!("{key}={value} ")).collect();
     format!("{name} {dimensions}{value}")
 }
 
@@ -836,18 +723,9 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 #[test]
 fn emits_the_metrics_of_every_outcome_at_every_level() {
     for case in cases() {
-        for level in [
-            Level::ERROR,
-            Level::WARN,
-            Level::INFO,
-            Level::DEBUG,
-            Level::TRACE,
-        ] {
+        for level in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
             let mut document = document(level, case.route.as_ref(), &case.outcome, &case.context);
-            let emitted = take_emitted(&mut document)
-                .iter()
-                .map(describe)
-                .collect::<Vec<_>>();
+            let emitted = take_emitted(&mut document).iter().map(describe).collect::<Vec<_>>();
             let common = ["Received 1", "BodyBytes 498", "TotalTime 12.5"];
             let expected = common.into_iter().chain(case.metrics.iter().copied());
             assert_eq!(
@@ -865,10 +743,7 @@ fn emits_no_body_size_without_a_route() {
     for (outcome, route) in [
         (ApiError::NoRoute, None),
         (ApiError::Unreadable, None),
-        (
-            ApiError::MethodNotAllowed { allow: "GET" },
-            Some(Route::Health),
-        ),
+        (ApiError::MethodNotAllowed { allow: "GET" }, Some(Route::Health)),
     ] {
         let mut document = document(Level::INFO, route.as_ref(), &Err(outcome), &context());
         let emitted = take_emitted(&mut document);
@@ -881,12 +756,7 @@ fn emits_no_body_size_without_a_route() {
 fn emits_every_metric_with_its_unit_and_dimension() {
     let mut emitted = BTreeMap::new();
     for case in cases() {
-        let mut document = document(
-            Level::INFO,
-            case.route.as_ref(),
-            &case.outcome,
-            &case.context,
-        );
+        let mut document = document(Level::INFO, case.route.as_ref(), &case.outcome, &case.context);
         for (name, unit, dimensions, _) in take_emitted(&mut document) {
             let (_, keys): &mut (String, Vec<String>) =
                 emitted.entry(name).or_insert_with(|| (unit, Vec::new()));
@@ -895,9 +765,7 @@ fn emits_every_metric_with_its_unit_and_dimension() {
         }
     }
     let defined = Metric::ALL.into_iter().map(|metric| {
-        let keys = metric
-            .dimension
-            .map(|dimension| dimension.name().to_owned());
+        let keys = metric.dimension.map(|dimension| dimension.name().to_owned());
         let unit = metric.unit.name().to_owned();
         (metric.name.to_owned(), (unit, keys.into_iter().collect()))
     });
@@ -908,27 +776,14 @@ fn emits_every_metric_with_its_unit_and_dimension() {
 fn line_below_the_level_has_only_metrics() {
     for case in cases() {
         let line_level = {
-            let document = document(
-                Level::TRACE,
-                case.route.as_ref(),
-                &case.outcome,
-                &case.context,
-            );
-            document["level"]
-                .as_str()
-                .unwrap()
-                .parse::<Level>()
-                .unwrap()
+            let document =
+                document(Level::TRACE, case.route.as_ref(), &case.outcome, &case.context);
+            document["level"].as_str().unwrap().parse::<Level>().unwrap()
         };
         for level in [Level::ERROR, Level::WARN] {
             let mut document = document(level, case.route.as_ref(), &case.outcome, &case.context);
             take_emitted(&mut document);
-            assert_eq!(
-                document.is_empty(),
-                level < line_level,
-                "{} at {level}",
-                case.name
-            );
+            assert_eq!(document.is_empty(), level < line_level, "{} at {level}", case.name);
         }
     }
 }
@@ -939,10 +794,7 @@ fn metrics_contain_nothing_from_an_unauthenticated_request() {
     let document = document(Level::ERROR, Some(&webhook()), &Err(api_error), &context());
     let text = Value::from(document).to_string();
     assert!(!text.to_lowercase().contains("private"), "{text}");
-    assert!(
-        !text.contains("192.0.2.1") && !text.contains("c6af9ac6"),
-        "{text}"
-    );
+    assert!(!text.contains("192.0.2.1") && !text.contains("c6af9ac6"), "{text}");
 }
 
 /// The size of the line of a typical label in bytes. Its ids have the lengths of those of Lambda and SQS.
@@ -956,9 +808,7 @@ fn typical_line_bytes(level: Level) -> usize {
     }
     let outcome = Ok(Success::Stored(Box::new(DeliveryResult {
         message,
-        destination: Destination::Queue {
-            message_id: id.to_owned(),
-        },
+        destination: Destination::Queue { message_id: id.to_owned() },
         offload_reason: None,
     })));
     let mut context = context();
@@ -973,23 +823,11 @@ fn typical_line_bytes(level: Level) -> usize {
 #[test]
 fn documents_state_the_size_of_a_line() {
     let pages = [
-        (
-            "observability.md",
-            "queued label has some ",
-            " bytes, ",
-            " of which",
-        ),
-        (
-            "capacity.md",
-            "event: some ",
-            " bytes from the relay, ",
-            " of them for its metrics",
-        ),
+        ("observability.md", "queued label has some ", " bytes, ", " of which"),
+        ("capacity.md", "event: some ", " bytes from the relay, ", " of them for its metrics"),
     ];
     for (page, before, between, after) in pages {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("docs")
-            .join(page);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
         let text = std::fs::read_to_string(path).unwrap();
         let (_, rest) = text.split_once(before).unwrap();
         let (all, rest) = rest.split_once(between).unwrap();
@@ -997,10 +835,7 @@ fn documents_state_the_size_of_a_line() {
         for (stated, level) in [(all, Level::INFO), (metrics, Level::WARN)] {
             let stated: usize = stated.replace(',', "").parse().unwrap();
             let actual = typical_line_bytes(level);
-            assert!(
-                stated.abs_diff(actual) < 20,
-                "{page}: stated {stated}, actual {actual}"
-            );
+            assert!(stated.abs_diff(actual) < 20, "{page}: stated {stated}, actual {actual}");
         }
     }
 }

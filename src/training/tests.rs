@@ -10,14 +10,8 @@ fn check(names: &[&str], expected: &str) {
 
 #[test]
 fn keeps_the_order_of_the_names() {
-    check(
-        &["bounding_box", "ner"],
-        r#"{"bounding_box": {}, "ner": {}}"#,
-    );
-    check(
-        &["ner", "bounding_box"],
-        r#"{"ner": {}, "bounding_box": {}}"#,
-    );
+    check(&["bounding_box", "ner"], r#"{"bounding_box": {}, "ner": {}}"#);
+    check(&["ner", "bounding_box"], r#"{"ner": {}, "bounding_box": {}}"#);
     check(&["ner"], r#"{"ner": {}}"#);
 }
 
@@ -36,10 +30,7 @@ fn escapes_names() {
 
 #[test]
 fn is_valid_json_for_any_name() {
-    let names: Vec<_> = (0..=0x2fff_u32)
-        .filter_map(char::from_u32)
-        .map(String::from)
-        .collect();
+    let names: Vec<_> = (0..=0x2fff_u32).filter_map(char::from_u32).map(String::from).collect();
     let list: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&model_list(&names)).unwrap_or_default();
     assert_eq!(list.len(), names.len());

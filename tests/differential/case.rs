@@ -62,9 +62,7 @@ impl Case {
         let sha256 = self.sha256.iter().map(String::as_str);
         let signatures = Signatures::read(sha1, sha256).ok()?;
         let secrets: Vec<_> = self.secrets.iter().cloned().map(Secret::new).collect();
-        Unverified::new(self.body())
-            .verify(&signatures, &secrets)
-            .ok()
+        Unverified::new(self.body()).verify(&signatures, &secrets).ok()
     }
 }
 

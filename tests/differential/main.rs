@@ -66,10 +66,7 @@ fn for_each_case(seed: u64, count: u64, mut check: impl FnMut(Case)) {
     let mut generator = Command::new(&python)
         // Without bytecode files in the source tree.
         .arg("-B")
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/differential/cases.py"
-        ))
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/differential/cases.py"))
         .args([seed.to_string(), count.to_string()])
         .stdout(Stdio::piped())
         .spawn()

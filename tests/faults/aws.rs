@@ -69,9 +69,7 @@ impl FakeAws {
     pub(crate) fn set_fault_plans(&self, plans: [FaultPlan; 3]) {
         let mut state = self.state();
         state.plans = plans;
-        state.log(Entry::Note(format!(
-            "fault plans of {SERVICES:?}: {plans:?}"
-        )));
+        state.log(Entry::Note(format!("fault plans of {SERVICES:?}: {plans:?}")));
     }
 
     pub(crate) fn rotate_secret(&self, rng: &mut Rng) {
@@ -109,14 +107,7 @@ impl FakeAws {
         request: &Request,
         fault: Option<Fault>,
     ) -> Response {
-        let State {
-            sqs,
-            s3,
-            secrets_manager,
-            rng,
-            violations,
-            ..
-        } = &mut *self.state();
+        let State { sqs, s3, secrets_manager, rng, violations, .. } = &mut *self.state();
         if service == Service::Sqs {
             violations.extend(sqs.dangling_pointer(request, s3));
         }
@@ -182,8 +173,7 @@ impl State {
 
     /// Whether the caller certainly waits for a response at this time.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.awaited_until
-            .is_some_and(|until| Instant::now() < until)
+        self.awaited_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// All injected faults.

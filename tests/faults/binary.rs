@@ -30,21 +30,9 @@ const PLANS: [[FaultPlan; 3]; 8] = {
     use FaultPlan::{Always, Healthy, Random};
     [
         [Healthy, Healthy, Healthy],
-        [
-            Always(ConnectionRefused),
-            Always(ConnectionRefused),
-            Always(ConnectionRefused),
-        ],
-        [
-            Always(HangsAfterRequest),
-            Always(HangsBeforeRequest),
-            Always(HangsAfterRequest),
-        ],
-        [
-            Always(HangsBeforeRequest),
-            Healthy,
-            Always(AppliedThenHangs),
-        ],
+        [Always(ConnectionRefused), Always(ConnectionRefused), Always(ConnectionRefused)],
+        [Always(HangsAfterRequest), Always(HangsBeforeRequest), Always(HangsAfterRequest)],
+        [Always(HangsBeforeRequest), Healthy, Always(AppliedThenHangs)],
         [Always(AppliedThenReset), Healthy, Healthy],
         [Always(CorruptedBody), Healthy, Always(AppliedThenTruncated)],
         [Healthy, Always(Slow), Always(ConnectHangs)],
@@ -76,20 +64,14 @@ async fn run(seed: u64, index: usize, plans: [FaultPlan; 3]) {
     let random =
         std::iter::repeat_with(|| delivery::random(&mut rng, &aws.state().secrets_manager));
     let is_event = |delivery: &Delivery| matches!(delivery.expected, Expected::Message(_));
-    let deliveries: Vec<_> = random
-        .skip_while(|delivery| !is_event(delivery))
-        .take(DELIVERIES)
-        .collect();
+    let deliveries: Vec<_> =
+        random.skip_while(|delivery| !is_event(delivery)).take(DELIVERIES).collect();
     let started_at = Instant::now();
     let cache = aws.state().secrets_manager.cache.clone();
     let responses = invoke(lambda, &deliveries).await;
     for (delivery, (response, duration)) in deliveries.iter().zip(responses) {
-        let arrival = Arrival {
-            at: started_at,
-            has_enough_time: true,
-            is_fifo,
-            cache: cache.clone(),
-        };
+        let arrival =
+            Arrival { at: started_at, has_enough_time: true, is_fifo, cache: cache.clone() };
         let name = format!("seed {seed}, {plans:?}, {}: {response}", delivery.name());
         let outcome = check(&aws.state(), delivery, &arrival, &response);
         outcome.unwrap_or_else(|violation| panic!("{name}: {violation}"));
@@ -115,10 +97,7 @@ impl Process {
             let address = listen(aws, *service, plan).await.unwrap();
             command.env(name, format!("http://{address}"));
         }
-        command.env(
-            "AWS_LAMBDA_RUNTIME_API",
-            lambda.local_addr().unwrap().to_string(),
-        );
+        command.env("AWS_LAMBDA_RUNTIME_API", lambda.local_addr().unwrap().to_string());
         command.env("AWS_LAMBDA_FUNCTION_NAME", "relay");
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
         command.env("AWS_LAMBDA_FUNCTION_VERSION", "1");
@@ -227,14 +206,8 @@ fn invocation(delivery: &Delivery) -> Response {
     let event = delivery.event.to_string();
     let mut invocation = Response::new(200, "application/json", event);
     invocation.headers.extend([
-        (
-            "lambda-runtime-aws-request-id",
-            delivery.builder.request_id.clone(),
-        ),
-        (
-            "lambda-runtime-deadline-ms",
-            deadline.as_millis().to_string(),
-        ),
+        ("lambda-runtime-aws-request-id", delivery.builder.request_id.clone()),
+        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", "arn".to_owned()),
     ]);
     invocation

@@ -85,10 +85,7 @@ impl CacheModel {
                 self.record_success(now);
             }
             let value = value.clone();
-            self.values.push(Some(Cached {
-                value,
-                fetched_at: now,
-            }));
+            self.values.push(Some(Cached { value, fetched_at: now }));
         }
         self.record_access_error(fault, is_awaited, now);
     }
@@ -108,9 +105,7 @@ impl CacheModel {
     /// fetches by [`MAX_RESPONSE_TIME`].
     fn record_access_error(&mut self, fault: Option<Fault>, is_awaited: bool, now: Instant) {
         let has_age = |cached: &Option<Cached>, age| {
-            cached
-                .as_ref()
-                .is_some_and(|cached| now - cached.fetched_at >= age)
+            cached.as_ref().is_some_and(|cached| now - cached.fetched_at >= age)
         };
         let is_access_error = matches!(fault, Some(Fault::AccessDenied | Fault::ResourceNotFound));
         // Whether these are access errors is unspecified.
@@ -120,8 +115,7 @@ impl CacheModel {
             self.values.push(None);
         }
         if is_access_error && is_awaited {
-            self.values
-                .retain(|cached| !has_age(cached, TTL + MAX_RESPONSE_TIME));
+            self.values.retain(|cached| !has_age(cached, TTL + MAX_RESPONSE_TIME));
         }
     }
 

@@ -136,9 +136,7 @@ impl DeliveryBuilder {
             attributes.insert("occurred_at", "2021-03-17T13:51:59.000Z".to_owned());
         }
         Self {
-            topic: rng
-                .choice([Some("LABEL_UPDATED"), Some("label_created")])
-                .unwrap(),
+            topic: rng.choice([Some("LABEL_UPDATED"), Some("label_created")]).unwrap(),
             entity: "label",
             json,
             bytes: None,
@@ -159,11 +157,7 @@ impl DeliveryBuilder {
     }
 
     fn entity(self, entity: &'static str, topic: &'static str) -> Self {
-        Self {
-            entity,
-            topic: Some(topic),
-            ..self
-        }
+        Self { entity, topic: Some(topic), ..self }
     }
 
     /// With a label that must be offloaded.
@@ -253,11 +247,7 @@ impl DeliveryBuilder {
             }
             _ => {}
         }
-        Delivery {
-            builder: self,
-            event,
-            expected,
-        }
+        Delivery { builder: self, event, expected }
     }
 
     /// Builds the delivery of an event.
@@ -284,9 +274,7 @@ impl DeliveryBuilder {
         ];
         let mut attributes = self.attributes.clone();
         attributes.extend(
-            delivery_attributes
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
+            delivery_attributes.into_iter().filter_map(|(name, value)| Some((name, value?))),
         );
         let message = ExpectedMessage {
             group_id: self.group_id(&dedup_id),
@@ -297,11 +285,7 @@ impl DeliveryBuilder {
             trace: self.trace.clone(),
             is_offloaded: self.is_offloaded,
         };
-        Delivery {
-            builder: self,
-            event,
-            expected: Expected::Message(message),
-        }
+        Delivery { builder: self, event, expected: Expected::Message(message) }
     }
 
     fn body(&self) -> Vec<u8> {

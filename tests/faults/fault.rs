@@ -117,9 +117,7 @@ impl Service {
     }
 
     fn random_fault(self, rng: &mut Rng) -> Fault {
-        self.faults()
-            .nth(rng.usize(..self.faults().count()))
-            .unwrap()
+        self.faults().nth(rng.usize(..self.faults().count())).unwrap()
     }
 }
 
@@ -135,13 +133,8 @@ pub(crate) enum FaultPlan {
 }
 
 /// The faults of a network outage.
-const OUTAGES: [Fault; 5] = [
-    ConnectionRefused,
-    ConnectHangs,
-    HangsBeforeRequest,
-    HangsAfterRequest,
-    AppliedThenHangs,
-];
+const OUTAGES: [Fault; 5] =
+    [ConnectionRefused, ConnectHangs, HangsBeforeRequest, HangsAfterRequest, AppliedThenHangs];
 
 impl FaultPlan {
     /// Plans for all services: independent ones, or sometimes an outage that affects several services.

@@ -17,23 +17,14 @@ const ENTITIES: [&str; 5] = ["label", "workflow", "review", "model_run", "unrout
 /// The environment variable and the in-memory endpoint of each service.
 pub(crate) const ENDPOINTS: [(&str, &str, Service); 3] = [
     ("AWS_ENDPOINT_URL_SQS", "http://sqs", Service::Sqs),
-    (
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-        "http://secrets",
-        Service::SecretsManager,
-    ),
+    ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secrets", Service::SecretsManager),
     ("AWS_ENDPOINT_URL_S3", "http://s3", Service::S3),
 ];
 
 /// A fake AWS with the relay's resources. `rng` decides about faults.
 pub(crate) fn fake_aws(rng: Rng, is_fifo: bool) -> Arc<FakeAws> {
     let sqs = FakeSqs::new(ENTITIES.map(|entity| queue_url(entity, is_fifo)));
-    Arc::new(FakeAws::new(
-        rng,
-        sqs,
-        FakeS3::new(BUCKET),
-        FakeSecretsManager::new(SECRET),
-    ))
+    Arc::new(FakeAws::new(rng, sqs, FakeS3::new(BUCKET), FakeSecretsManager::new(SECRET)))
 }
 
 /// The queue of an entity.

@@ -40,11 +40,7 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type", content_type.to_owned())],
-            body: body.into(),
-        }
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: body.into() }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

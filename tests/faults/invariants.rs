@@ -234,11 +234,7 @@ fn check_message(
     }
     check_attributes(&message.attributes, expected)?;
     let if_fifo = |id| is_fifo.then_some(id);
-    let expected_ids = (
-        if_fifo(&*expected.group_id),
-        if_fifo(dedup_id),
-        Some(&*expected.trace),
-    );
+    let expected_ids = (if_fifo(&*expected.group_id), if_fifo(dedup_id), Some(&*expected.trace));
     let ids = (&message.group_id, &message.dedup_id, &message.trace);
     if (ids.0.as_deref(), ids.1.as_deref(), ids.2.as_deref()) != expected_ids {
         return Err(format!("group, deduplication id and trace are {ids:?}"));

@@ -3,11 +3,7 @@
 //! `sequence` runs a random sequence of deliveries, `invariants` checks each response, and `fault` lists the faults.
 //! `FAULT_SEED` and `FAULT_SEQUENCES` select the sequences.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the clock is paused, and the environment selects the sequences"
@@ -57,10 +53,7 @@ fn random_sequences_uphold_the_invariants() {
         );
     }
     let (fault, count) = totals.rarest_fault();
-    assert!(
-        count >= sequences / SEQUENCES_PER_FAULT,
-        "{fault:?} was injected only {count} times"
-    );
+    assert!(count >= sequences / SEQUENCES_PER_FAULT, "{fault:?} was injected only {count} times");
 }
 
 #[test]

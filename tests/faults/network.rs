@@ -35,9 +35,7 @@ impl Connect for Network {
 fn service_at(address: &Uri) -> Service {
     let host = address.host().unwrap();
     let mut endpoints = ENDPOINTS.iter();
-    endpoints
-        .find_map(|(_, url, service)| url.ends_with(host).then_some(*service))
-        .unwrap()
+    endpoints.find_map(|(_, url, service)| url.ends_with(host).then_some(*service)).unwrap()
 }
 
 async fn connect(aws: Arc<FakeAws>, service: Service) -> io::Result<Pipe> {
@@ -62,10 +60,7 @@ impl Pipe {
     fn pair() -> (Self, Self) {
         let is_reset = Arc::new(AtomicBool::new(false));
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
-        let end = |stream| Self {
-            stream,
-            is_reset: Arc::clone(&is_reset),
-        };
+        let end = |stream| Self { stream, is_reset: Arc::clone(&is_reset) };
         (end(client), end(server))
     }
 }

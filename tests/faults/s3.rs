@@ -17,10 +17,7 @@ pub(crate) struct FakeS3 {
 
 impl FakeS3 {
     pub(crate) fn new(bucket: &str) -> Self {
-        Self {
-            bucket: bucket.to_owned(),
-            objects: BTreeMap::new(),
-        }
+        Self { bucket: bucket.to_owned(), objects: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, bucket: &str, key: &str) -> Option<&[u8]> {
@@ -66,16 +63,9 @@ fn put_object_response(content: &[u8], fault: Option<Fault>) -> Response {
         _ => md5_hex(reported),
     };
     response.headers.push(("etag", format!("\"{etag}\"")));
-    if !matches!(
-        fault,
-        Some(Fault::NoChecksum | Fault::EtagOnly | Fault::CorruptedEtagOnly)
-    ) {
-        response
-            .headers
-            .push(("x-amz-checksum-crc32", crc32_base64(reported)));
-        response
-            .headers
-            .push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
+    if !matches!(fault, Some(Fault::NoChecksum | Fault::EtagOnly | Fault::CorruptedEtagOnly)) {
+        response.headers.push(("x-amz-checksum-crc32", crc32_base64(reported)));
+        response.headers.push(("x-amz-checksum-type", "FULL_OBJECT".to_owned()));
     }
     response
 }

@@ -12,13 +12,7 @@ pub(crate) const TRAINING: &str = "training";
 /// A webhook that rotations add and remove.
 pub(crate) const ADDED_WEBHOOK: &str = "project-x";
 /// Strings that are not valid secrets.
-const INVALID_VALUES: [&str; 5] = [
-    "",
-    " \n",
-    r#"{"labelbox": "#,
-    r#"["secret"]"#,
-    r#""secret""#,
-];
+const INVALID_VALUES: [&str; 5] = ["", " \n", r#"{"labelbox": "#, r#"["secret"]"#, r#""secret""#];
 
 /// One Secrets Manager secret.
 pub(crate) struct FakeSecretsManager {
@@ -122,9 +116,8 @@ impl SecretValue {
             secrets => json!(secrets),
         };
         let by_webhook = self.by_webhook.iter();
-        let object: BTreeMap<_, Value> = by_webhook
-            .map(|(webhook, secrets)| (webhook, to_json(secrets)))
-            .collect();
+        let object: BTreeMap<_, Value> =
+            by_webhook.map(|(webhook, secrets)| (webhook, to_json(secrets))).collect();
         json!(object).to_string()
     }
 

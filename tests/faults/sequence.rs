@@ -47,7 +47,7 @@ pub(crate) struct Report {
 
 /// Runs the sequence of a seed.
 pub(crate) fn run(seed: u64) -> Report {
-    // The SDK takes its jitter from the thread's generator.
+    // aws-lite takes its jitter from the thread's generator.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -68,11 +68,7 @@ pub(crate) fn run(seed: u64) -> Report {
             (Vec::new(), Some(format!("{violation}\n{log}")))
         }
     };
-    Report {
-        outcomes,
-        faults: state.faults().collect(),
-        violation,
-    }
+    Report { outcomes, faults: state.faults().collect(), violation }
 }
 
 struct Sequence {
@@ -193,8 +189,7 @@ impl Sequence {
         started_at: Instant,
     ) -> Result<(Outcome, Option<Acknowledged>), String> {
         let name = delivery.name();
-        self.aws
-            .log_note(format!("request {name}, time left {time_left:?}"));
+        self.aws.log_note(format!("request {name}, time left {time_left:?}"));
         let arrival = self.arrival(time_left);
         let response = timeout(HANG, self.handle(&delivery, time_left)).await;
         let response = response.map_err(|_| format!("{name}: never answered"))?;
@@ -270,12 +265,7 @@ impl Sequence {
         if !has_enough_time {
             cache.record_short_deadline();
         }
-        Arrival {
-            at: Instant::now(),
-            has_enough_time,
-            is_fifo: self.is_fifo,
-            cache: cache.clone(),
-        }
+        Arrival { at: Instant::now(), has_enough_time, is_fifo: self.is_fifo, cache: cache.clone() }
     }
 }
 

@@ -32,11 +32,8 @@ const BODY: &str = r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw1"}"#;
 /// The checksums of [`BODY`] and [`ATTRIBUTES`], computed by moto, an independent implementation of SQS.
 const BODY_MD5: &str = "21a1a6f17608384a8a7311aa76eb39a7";
 const ATTRIBUTES_MD5: &str = "7c25dfb7fe56d0aa5312091cd33f698b";
-const ATTRIBUTES: [(&str, &str); 3] = [
-    ("event", "LABEL_UPDATED"),
-    ("entity", "label"),
-    ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1"),
-];
+const ATTRIBUTES: [(&str, &str); 3] =
+    [("event", "LABEL_UPDATED"), ("entity", "label"), ("entity_id", "cl0sjr9nb9tfi0zatagsq5zw1")];
 /// The checksum of [`BODY`]: `python3 -c 'import base64, zlib; print(base64.b64encode(zlib.crc32(BODY).to_bytes(4)))'`
 const BODY_CRC32: &str = "/e6HSQ==";
 
@@ -57,11 +54,7 @@ fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
         .region(Region::new(settings.region))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .http_client(SharedHttpClient::new(http_client))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(attempt)
-                .build(),
-        )
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build())
         .retry_config(RetryConfig::standard())
         .build();
     let sqs = aws_sdk_sqs::config::Builder::from(&shared);
@@ -73,14 +66,10 @@ fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
             sqs.endpoint_url(endpoint(settings.sqs_endpoint)).build(),
         ),
         secrets_manager: aws_sdk_secretsmanager::Client::from_conf(
-            secrets
-                .endpoint_url(endpoint(settings.secrets_manager_endpoint))
-                .build(),
+            secrets.endpoint_url(endpoint(settings.secrets_manager_endpoint)).build(),
         ),
         s3: aws_sdk_s3::Client::from_conf(
-            s3.endpoint_url(endpoint(settings.s3_endpoint))
-                .force_path_style(true)
-                .build(),
+            s3.endpoint_url(endpoint(settings.s3_endpoint)).force_path_style(true).build(),
         ),
     };
     (aws, clients)
@@ -124,47 +113,27 @@ impl HttpConnector for InMemoryClient {
 
 /// Sends a message. Returns its id and the checksums of its body and attributes.
 async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], String> {
-    let mut request = clients
-        .sqs
-        .send_message()
-        .queue_url(queue_url("label", is_fifo));
+    let mut request = clients.sqs.send_message().queue_url(queue_url("label", is_fifo));
     for (name, value) in ATTRIBUTES {
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value);
+        let value = MessageAttributeValue::builder().data_type("String").string_value(value);
         request = request.message_attributes(name, value.build().unwrap());
     }
     let id = is_fifo.then(|| "1".to_owned());
-    let request = request
-        .set_message_group_id(id.clone())
-        .set_message_deduplication_id(id);
-    let sent = request
-        .message_body(BODY)
-        .send()
-        .await
-        .map_err(|error| error_chain(&error))?;
-    Ok([
-        sent.message_id,
-        sent.md5_of_message_body,
-        sent.md5_of_message_attributes,
-    ])
+    let request = request.set_message_group_id(id.clone()).set_message_deduplication_id(id);
+    let sent = request.message_body(BODY).send().await.map_err(|error| error_chain(&error))?;
+    Ok([sent.message_id, sent.md5_of_message_body, sent.md5_of_message_attributes])
 }
 
 /// Stores an object. Returns the confirmed checksum.
 async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String> {
     let request = clients.s3.put_object().bucket(BUCKET).key("payloads/1");
-    let request = request
-        .checksum_crc32(checksum)
-        .body(BODY.as_bytes().to_vec().into());
+    let request = request.checksum_crc32(checksum).body(BODY.as_bytes().to_vec().into());
     let stored = request.send().await.map_err(|error| error_chain(&error))?;
     Ok(stored.checksum_crc32)
 }
 
 async fn get_secret(clients: &Clients) -> Result<Option<String>, String> {
-    let request = clients
-        .secrets_manager
-        .get_secret_value()
-        .secret_id("relay");
+    let request = clients.secrets_manager.get_secret_value().secret_id("relay");
     let value = request.send().await.map_err(|error| error_chain(&error))?;
     Ok(value.secret_string)
 }
@@ -195,46 +164,21 @@ async fn fifo_queue_deduplicates_for_five_minutes() {
 #[tokio::test(start_paused = true)]
 async fn sqs_rejects_invalid_messages() {
     let (aws, clients) = set_up(true);
-    let message = clients
-        .sqs
-        .send_message()
-        .message_body(BODY)
-        .message_group_id("1");
+    let message = clients.sqs.send_message().message_body(BODY).message_group_id("1");
     let cases = [
-        (
-            "empty body",
-            message
-                .clone()
-                .message_deduplication_id("1")
-                .message_body(""),
-        ),
+        ("empty body", message.clone().message_deduplication_id("1").message_body("")),
         (
             "invalid character",
-            message
-                .clone()
-                .message_deduplication_id("1")
-                .message_body("\u{ffff}"),
+            message.clone().message_deduplication_id("1").message_body("\u{ffff}"),
         ),
         ("no deduplication id", message.clone()),
-        (
-            "too large",
-            message
-                .message_deduplication_id("1")
-                .message_body("x".repeat(1_048_577)),
-        ),
+        ("too large", message.message_deduplication_id("1").message_body("x".repeat(1_048_577))),
     ];
     for (name, message) in cases {
         let outcome = message.queue_url(queue_url("label", true)).send().await;
-        assert!(
-            error_chain(&outcome.unwrap_err()).contains("InvalidMessageContents"),
-            "{name}"
-        );
+        assert!(error_chain(&outcome.unwrap_err()).contains("InvalidMessageContents"), "{name}");
     }
-    let other_queue = clients
-        .sqs
-        .send_message()
-        .message_body(BODY)
-        .queue_url("https://elsewhere");
+    let other_queue = clients.sqs.send_message().message_body(BODY).queue_url("https://elsewhere");
     assert!(error_chain(&other_queue.send().await.unwrap_err()).contains("QueueDoesNotExist"));
     assert!(aws.state().sqs.messages.is_empty());
 }
@@ -245,26 +189,14 @@ async fn s3_rejects_wrong_checksum() {
     let error = put(&clients, "AAAAAA==").await.unwrap_err();
     assert!(error.contains("BadDigest"), "{error}");
     assert!(aws.state().s3.get(BUCKET, "payloads/1").is_none());
-    assert_eq!(
-        put(&clients, BODY_CRC32).await.unwrap().as_deref(),
-        Some(BODY_CRC32)
-    );
-    assert_eq!(
-        aws.state().s3.get(BUCKET, "payloads/1"),
-        Some(BODY.as_bytes())
-    );
+    assert_eq!(put(&clients, BODY_CRC32).await.unwrap().as_deref(), Some(BODY_CRC32));
+    assert_eq!(aws.state().s3.get(BUCKET, "payloads/1"), Some(BODY.as_bytes()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn secrets_manager_returns_secret() {
     let (_, clients) = set_up(true);
-    assert!(
-        get_secret(&clients)
-            .await
-            .unwrap()
-            .unwrap()
-            .contains(SECRET)
-    );
+    assert!(get_secret(&clients).await.unwrap().unwrap().contains(SECRET));
 }
 
 /// Whether the SDK's client reports success in spite of the fault.
@@ -294,11 +226,7 @@ async fn each_fault_behaves_as_named() {
         for fault in service.faults() {
             let (aws, clients) = set_up(false);
             let plans = SERVICES.map(|other| {
-                if other == service {
-                    FaultPlan::Always(fault)
-                } else {
-                    FaultPlan::Healthy
-                }
+                if other == service { FaultPlan::Always(fault) } else { FaultPlan::Healthy }
             });
             aws.set_fault_plans(plans);
             let outcome = match service {
@@ -311,17 +239,11 @@ async fn each_fault_behaves_as_named() {
             sleep(Duration::from_secs(15)).await;
             let state = aws.state();
             let is_applied = !state.sqs.messages.is_empty() || !state.s3.objects.is_empty();
-            let is_foreign = matches!(
-                fault,
-                Fault::HtmlBody | Fault::EmptyBody | Fault::UnexpectedJson
-            );
+            let is_foreign =
+                matches!(fault, Fault::HtmlBody | Fault::EmptyBody | Fault::UnexpectedJson);
             let is_named_applied = format!("{fault:?}").starts_with("Applied");
             let should_apply = is_named_applied || (is_undetected(service, fault) && !is_foreign);
-            assert_eq!(
-                is_applied,
-                should_apply && service != Service::SecretsManager,
-                "{name}"
-            );
+            assert_eq!(is_applied, should_apply && service != Service::SecretsManager, "{name}");
         }
     }
 }

@@ -42,10 +42,7 @@ pub(crate) type Attributes = BTreeMap<String, (String, String)>;
 
 impl FakeSqs {
     pub(crate) fn new(queue_urls: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            queue_urls: queue_urls.into_iter().collect(),
-            messages: Vec::new(),
-        }
+        Self { queue_urls: queue_urls.into_iter().collect(), messages: Vec::new() }
     }
 
     /// Describes the violation if a message is sent before the payload that it points to is stored.
@@ -57,26 +54,17 @@ impl FakeSqs {
     }
 
     pub(crate) fn handle(&mut self, request: &Request, fault: Option<Fault>) -> Response {
-        assert_eq!(
-            request.header("x-amz-target"),
-            Some("AmazonSQS.SendMessage")
-        );
+        assert_eq!(request.header("x-amz-target"), Some("AmazonSQS.SendMessage"));
         let input: Value = serde_json::from_slice(&request.body).unwrap();
         let message = parse_input(&input);
         if !self.queue_urls.contains(&message.queue_url) {
             return service_error(Service::Sqs, 400, "com.amazonaws.sqs#QueueDoesNotExist");
         }
         if !is_valid(&message) {
-            return service_error(
-                Service::Sqs,
-                400,
-                "com.amazonaws.sqs#InvalidMessageContents",
-            );
+            return service_error(Service::Sqs, 400, "com.amazonaws.sqs#InvalidMessageContents");
         }
-        let (body_md5, attributes_md5) = (
-            md5_hex(&message.body),
-            md5_of_attributes(&message.attributes),
-        );
+        let (body_md5, attributes_md5) =
+            (md5_hex(&message.body), md5_of_attributes(&message.attributes));
         let stored = self.store(corrupt(message, fault));
         let mut output = json!({
             "MessageId": stored.id,
@@ -136,10 +124,7 @@ fn parse_input(input: &Value) -> StoredMessage {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let attribute = |(name, value): (&String, &Value)| {
         let data_type = text(&value["DataType"]).unwrap();
-        (
-            name.clone(),
-            (data_type, text(&value["StringValue"]).unwrap()),
-        )
+        (name.clone(), (data_type, text(&value["StringValue"]).unwrap()))
     };
     let attributes = input["MessageAttributes"].as_object().into_iter().flatten();
     StoredMessage {

@@ -30,10 +30,7 @@ pub(crate) fn check(body: &[u8]) {
 }
 
 fn verified(body: &[u8]) -> Verified {
-    let signature = format!(
-        "sha256={}",
-        hex::encode(signature::hmac_sha256(b"secret", body))
-    );
+    let signature = format!("sha256={}", hex::encode(signature::hmac_sha256(b"secret", body)));
     let signatures = Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
     let secrets = [Secret::new("secret".to_owned())];
     let verified = Unverified::new(body.to_vec()).verify(&signatures, &secrets);
@@ -123,11 +120,8 @@ fn project_id(body: &Json) -> Option<String> {
 }
 
 fn occurred_at(body: &Json) -> Option<String> {
-    let paths: [&[&str]; 3] = [
-        &["updatedAt"],
-        &["createdAt"],
-        &["data_row", "details", "last_activity_at"],
-    ];
+    let paths: [&[&str]; 3] =
+        [&["updatedAt"], &["createdAt"], &["data_row", "details", "last_activity_at"]];
     let time = paths.into_iter().find_map(|path| time_at(body, path));
     time.or_else(|| {
         let projects = projects(body).map(|(_, project)| project);

@@ -53,17 +53,12 @@ pub(crate) fn error(status: u16, code: &str) -> Expected {
 
 /// A response with the headers of its status.
 pub(crate) fn response(status_code: u16, body: String) -> Response {
-    let headers = [
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-    ];
+    let headers = [("content-type", "application/json"), ("cache-control", "no-store")];
     let retry = (status_code == 503).then_some(("retry-after", "5"));
     let headers = headers.into_iter().chain(retry);
     Response {
         status_code,
-        headers: headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body,
         is_base64_encoded: false,
     }
@@ -96,11 +91,7 @@ pub(crate) fn for_request(request: &Request, fixture: Fixture) -> (Expected, Log
             .flat_map(|(_, secrets)| *secrets)
             .any(|secret| is_signed_with(request, secret)),
     };
-    let line = if is_signed {
-        LogLine::ValidSignature
-    } else {
-        LogLine::Plain
-    };
+    let line = if is_signed { LogLine::ValidSignature } else { LogLine::Plain };
     (expected, line)
 }
 
@@ -145,14 +136,8 @@ fn outcome(request: &Request, fixture: Fixture) -> Expected {
         message.is_inline || matches!(fixture.bucket, Behavior::Works | Behavior::Corrupt);
     match fixture {
         _ if !is_stored => error(503, "try_again"),
-        Fixture {
-            queue: Behavior::Works,
-            ..
-        } => Expected::Queued(message),
-        Fixture {
-            bucket: Behavior::Works,
-            ..
-        } => {
+        Fixture { queue: Behavior::Works, .. } => Expected::Queued(message),
+        Fixture { bucket: Behavior::Works, .. } => {
             // The queue may hold another message under the event's id; a replay must not be dropped as its duplicate.
             if let Some(id) = &mut message.deduplication_id {
                 id.push_str("-replay");
@@ -247,10 +232,7 @@ impl ExpectedMessage {
             None => dedup_id.clone(),
         };
         // SQS also counts the six bytes of the data type `String`.
-        let size: usize = attributes
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 6)
-            .sum();
+        let size: usize = attributes.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
         let is_text =
             std::str::from_utf8(body).is_ok_and(|text| text.chars().all(is_sqs_character));
         Self {
@@ -277,10 +259,7 @@ fn dedup_id(
         _ => delivery_id.unwrap_or(REQUEST_ID),
     };
     let topic = event.topic.as_deref().unwrap_or_default();
-    let head = format!(
-        "{}\0{topic}\0{discriminator}\0",
-        webhook.unwrap_or_default()
-    );
+    let head = format!("{}\0{topic}\0{discriminator}\0", webhook.unwrap_or_default());
     hex::encode(Sha256::digest([head.as_bytes(), body].concat()))
 }
 

@@ -27,10 +27,8 @@ pub(crate) const SECRETS: [(&str, &[&str]); 5] = [
     ("training", &["training_secret"]),
 ];
 /// The secrets of a minute ago, which the relay has in its cache if `has_old_secrets`.
-pub(crate) const OLD_SECRETS: [(&str, &[&str]); 2] = [
-    ("labelbox", &["old_secret"]),
-    ("retired", &["retired_secret"]),
-];
+pub(crate) const OLD_SECRETS: [(&str, &[&str]); 2] =
+    [("labelbox", &["old_secret"]), ("retired", &["retired_secret"])];
 /// The largest inline message in bytes: 1 KiB, so that a small input can exceed it.
 pub(crate) const INLINE_LIMIT: usize = 1024;
 pub(crate) const BUCKET: &str = "relay-payloads";
@@ -153,11 +151,7 @@ impl Bucket for FakeBucket {
         match self.0 {
             Behavior::Corrupt if key.starts_with("spill/") => Err(BucketError::ChecksumMismatch),
             Behavior::Works | Behavior::Corrupt => {
-                self.1
-                    .lock()
-                    .unwrap()
-                    .objects
-                    .insert(key.to_owned(), content);
+                self.1.lock().unwrap().objects.insert(key.to_owned(), content);
                 Ok(())
             }
             Behavior::Fails => Err(BucketError::NotStored("no such bucket".into())),
@@ -183,9 +177,8 @@ pub(crate) fn handle(event: &[u8], fixture: Fixture) -> Outcome {
     let recorded = Recorded::default();
     let config = config(fixture);
     let log_recorded = Arc::clone(&recorded);
-    let log = Log::new(&config, move |line| {
-        log_recorded.lock().unwrap().log_lines.push(line.to_vec())
-    });
+    let log =
+        Log::new(&config, move |line| log_recorded.lock().unwrap().log_lines.push(line.to_vec()));
     let handler = WebhookHandler::new(
         &config,
         FakeSecretStore {
@@ -213,19 +206,16 @@ pub(crate) fn handle(event: &[u8], fixture: Fixture) -> Outcome {
     let response = runtime.block_on(handler.handle(event, &context));
     let response = serde_json::from_value(serde_json::to_value(response).unwrap()).unwrap();
     let recorded = std::mem::take(&mut *recorded.lock().unwrap());
-    Outcome {
-        response,
-        ..recorded
-    }
+    Outcome { response, ..recorded }
 }
 
 fn config(fixture: Fixture) -> Config {
     let suffix = if fixture.is_fifo { ".fifo" } else { "" };
     Config::load(|name| match name {
         "QUEUE_TYPE" => Some(if fixture.is_fifo { "fifo" } else { "standard" }.to_owned()),
-        "ALLOWED_SOURCE_CIDRS" => fixture
-            .checks_sources
-            .then(|| super::gateway::ALLOWED_SOURCE.to_string()),
+        "ALLOWED_SOURCE_CIDRS" => {
+            fixture.checks_sources.then(|| super::gateway::ALLOWED_SOURCE.to_string())
+        }
         "INLINE_LIMIT_KIB" => Some("1".to_owned()),
         "TRAINING_MODELS" => Some("bounding_box,ner".to_owned()),
         "SECRET_ARN" => Some("relay-secret".to_owned()),

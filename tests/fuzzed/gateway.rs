@@ -101,9 +101,7 @@ impl Request {
         let paths = [resource_path.as_deref(), Some(path), in_stage];
         let (method, http_method) = (string(method)?, string(http_method)?);
         let (http_source, identity_source) = (string(http_source)?, string(identity_source)?);
-        let source: Option<IpAddr> = http_source
-            .or(identity_source)
-            .and_then(|ip| ip.parse().ok());
+        let source: Option<IpAddr> = http_source.or(identity_source).and_then(|ip| ip.parse().ok());
         let body = string(body)?.unwrap_or_default();
         let body = match is_base64 {
             Json::Bool(true) => decode_base64(body),
@@ -203,9 +201,7 @@ fn resource_path(
     }
     let segments = resource.map(|resource| {
         resource.split('/').map(|segment| {
-            let name = segment
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'));
+            let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
             match name {
                 Some(name) => *values.get(name.strip_suffix('+').unwrap_or(name))?,
                 None => Some(segment),
@@ -245,9 +241,7 @@ fn members(value: &Json) -> Result<Vec<(&str, &Json)>, InvalidEvent> {
         Json::Null => &[],
         _ => return Err(InvalidEvent::Malformed),
     };
-    let named = members
-        .iter()
-        .map(|(name, value)| Some((name.as_deref()?, value)));
+    let named = members.iter().map(|(name, value)| Some((name.as_deref()?, value)));
     named.collect::<Option<_>>().ok_or(InvalidEvent::Malformed)
 }
 

@@ -94,25 +94,18 @@ fn sign(text: &str) -> String {
     let Ok(request) = Request::read(&event) else {
         return text.to_owned();
     };
-    let secrets = request
-        .secret_name()
-        .and_then(|name| expected::secrets_of(name, &SECRETS));
+    let secrets = request.secret_name().and_then(|name| expected::secrets_of(name, &SECRETS));
     let first = secrets.and_then(|secrets| secrets.first());
     let signer = event.get("signer").and_then(Json::as_str);
     let signer = signer.or(first.copied()).unwrap_or_default().as_bytes();
     let body = request.signed_bytes().unwrap_or_default();
-    text.replace(
-        "@sha256",
-        &hex::encode(signature::hmac_sha256(signer, body)),
-    )
-    .replace("@sha1", &hex::encode(signature::hmac_sha1(signer, body)))
+    text.replace("@sha256", &hex::encode(signature::hmac_sha256(signer, body)))
+        .replace("@sha1", &hex::encode(signature::hmac_sha1(signer, body)))
 }
 
 /// Checks what holds for every input: a documented response, and 200 for an event only if something was stored.
 fn check_any_outcome(outcome: &Outcome) {
-    let Response {
-        status_code, body, ..
-    } = &outcome.response;
+    let Response { status_code, body, .. } = &outcome.response;
     let code = match status_code {
         200 => {
             let is_for_event = body.contains("message_id");
@@ -161,10 +154,7 @@ struct AttributeValue {
 
 impl AttributeValue {
     fn new(data_type: &str, string_value: String) -> Self {
-        Self {
-            data_type: data_type.to_owned(),
-            string_value,
-        }
+        Self { data_type: data_type.to_owned(), string_value }
     }
 }
 
@@ -211,20 +201,12 @@ fn check_message(
         let size = AttributeValue::new("Number", expected.bytes.len().to_string());
         attributes.insert("ExtendedPayloadSize".to_owned(), size);
         let (key, payload) = objects.first_key_value().unwrap();
-        assert!(
-            objects.len() == 1 && *payload == expected.bytes,
-            "not the signed bytes"
-        );
-        let suffix = key
-            .strip_prefix("payloads/")
-            .and_then(|key| key.strip_prefix(dedup_id.as_str()));
+        assert!(objects.len() == 1 && *payload == expected.bytes, "not the signed bytes");
+        let suffix =
+            key.strip_prefix("payloads/").and_then(|key| key.strip_prefix(dedup_id.as_str()));
         assert!(suffix.is_some_and(is_slash_and_uuid), "{key}");
         let location = json!({"s3BucketName": BUCKET, "s3Key": key});
-        json!([
-            "software.amazon.payloadoffloading.PayloadS3Pointer",
-            location
-        ])
-        .to_string()
+        json!(["software.amazon.payloadoffloading.PayloadS3Pointer", location]).to_string()
     };
     let expected = SendMessageInput {
         message_body: body,
@@ -249,11 +231,7 @@ fn is_slash_and_uuid(text: &str) -> bool {
 /// Checks the limits of
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 fn check_sqs_rules(input: &SendMessageInput) {
-    let SendMessageInput {
-        message_body,
-        message_attributes,
-        ..
-    } = input;
+    let SendMessageInput { message_body, message_attributes, .. } = input;
     assert!(!message_body.is_empty() && message_body.chars().all(is_sqs_character));
     assert!(message_attributes.len() <= 10, "more than ten attributes");
     let attribute_bytes = message_attributes.iter().map(|(name, value)| {

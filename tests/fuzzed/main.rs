@@ -3,11 +3,7 @@
 //! An oracle computes the expected behaviour independently, and panics if the relay behaves otherwise. `fuzz/` includes
 //! this module, and calls the oracles with generated inputs.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 pub(crate) mod event;
 mod expected;

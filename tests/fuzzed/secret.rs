@@ -53,28 +53,18 @@ pub(crate) fn check(input: &[u8]) {
 
 fn check_secrets(secrets: Option<&[Secret]>, expected: Option<Vec<&str>>) {
     let texts = secrets.map(|secrets| {
-        let texts = secrets
-            .iter()
-            .map(|secret| std::str::from_utf8(secret.as_bytes()).unwrap());
+        let texts = secrets.iter().map(|secret| std::str::from_utf8(secret.as_bytes()).unwrap());
         texts.collect::<Vec<_>>()
     });
     assert_eq!(texts, expected);
     for (at, secret) in secrets.into_iter().flatten().enumerate() {
-        let signature = format!(
-            "sha256={}",
-            hex::encode(hmac_sha256(secret.as_bytes(), BODY))
-        );
+        let signature = format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), BODY)));
         let signatures =
             Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
         let secrets = secrets.unwrap_or_default();
-        let is_accepted = Unverified::new(BODY.to_vec())
-            .verify(&signatures, &secrets[at..=at])
-            .is_ok();
-        assert_eq!(
-            is_accepted,
-            !secret.as_bytes().is_empty(),
-            "an empty secret verifies nothing"
-        );
+        let is_accepted =
+            Unverified::new(BODY.to_vec()).verify(&signatures, &secrets[at..=at]).is_ok();
+        assert_eq!(is_accepted, !secret.as_bytes().is_empty(), "an empty secret verifies nothing");
         assert_eq!(secret.is_empty(), secret.as_bytes().is_empty());
     }
 }
@@ -97,9 +87,7 @@ fn check_position(error: &str, text: &str) {
         .split(|character: char| !character.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect();
-    let [line, column] = numbers[..] else {
-        panic!("no line and column: {error}")
-    };
+    let [line, column] = numbers[..] else { panic!("no line and column: {error}") };
     assert_eq!(
         error,
         format!(
@@ -118,9 +106,8 @@ fn check_debug(secrets: &Secrets, value: &Value) {
         Value::Shared(_) => return assert_eq!(debug, format!("Shared({})", redacted(1))),
         Value::ByWebhook(by_webhook) => by_webhook,
     };
-    let parts = by_webhook
-        .iter()
-        .map(|(name, texts)| format!("{name:?}: {}", redacted(texts.len())));
+    let parts =
+        by_webhook.iter().map(|(name, texts)| format!("{name:?}: {}", redacted(texts.len())));
     let parts: Vec<String> = parts.collect();
     let same_length = format!("ByWebhook({{{}}})", parts.join(", "));
     assert_eq!(debug.len(), same_length.len(), "{debug}");
@@ -160,9 +147,7 @@ impl Value {
                 Json::Array(items) => items,
                 one => vec![one],
             };
-            let texts = texts
-                .iter()
-                .map(|text| Some(key(text.as_str()?).to_owned()));
+            let texts = texts.iter().map(|text| Some(key(text.as_str()?).to_owned()));
             Some((name?, texts.collect::<Option<_>>()?))
         });
         Some(Self::ByWebhook(by_webhook.collect::<Option<_>>()?))

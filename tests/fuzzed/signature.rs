@@ -24,11 +24,7 @@ pub(crate) fn check(input: &[u8]) {
     let Ok(signatures) = read else { return };
     let is_valid =
         claims.is_some_and(|claims| keys.iter().any(|key| claims.are_by(key, input.body)));
-    match verify(
-        Unverified::new(input.body.to_vec()),
-        &signatures,
-        &input.secrets,
-    ) {
+    match verify(Unverified::new(input.body.to_vec()), &signatures, &input.secrets) {
         Ok(verified) => {
             assert!(is_valid, "an invalid signature was accepted");
             assert_eq!(verified.into_body(), input.body, "not the signed bytes");
@@ -55,10 +51,8 @@ fn check_second_attempt(unverified: Unverified, input: &Input<'_>, keys: &[&str]
 
 /// Flipping any bit of a signature or of the body makes the signature invalid. The digest selects the bit.
 fn check_flipped_bit(input: &Input<'_>, key: &str) {
-    let (mut sha1, mut sha256) = (
-        hmac_sha1(key.as_bytes(), input.body),
-        hmac_sha256(key.as_bytes(), input.body),
-    );
+    let (mut sha1, mut sha256) =
+        (hmac_sha1(key.as_bytes(), input.body), hmac_sha256(key.as_bytes(), input.body));
     let mut body = input.body.to_vec();
     let bit = usize::from(sha256[0]);
     let target = match sha256[1] % 3 {
@@ -75,10 +69,7 @@ fn check_flipped_bit(input: &Input<'_>, key: &str) {
 }
 
 fn read(sha1: &[String], sha256: &[String]) -> Result<Signatures, impl std::fmt::Debug> {
-    Signatures::read(
-        sha1.iter().map(String::as_str),
-        sha256.iter().map(String::as_str),
-    )
+    Signatures::read(sha1.iter().map(String::as_str), sha256.iter().map(String::as_str))
 }
 
 fn verify(
@@ -113,11 +104,7 @@ pub(crate) fn hmac_sha256(key: &[u8], body: &[u8]) -> Vec<u8> {
 
 fn hmac<D: Digest>(key: &[u8], body: &[u8]) -> Vec<u8> {
     let hashed = D::digest(key);
-    let key = if key.len() > BLOCK_BYTES {
-        &hashed[..]
-    } else {
-        key
-    };
+    let key = if key.len() > BLOCK_BYTES { &hashed[..] } else { key };
     let mut block = [0; BLOCK_BYTES];
     block[..key.len()].copy_from_slice(key);
     let padded = |padding| block.map(|byte| byte ^ padding);
@@ -135,19 +122,15 @@ pub(crate) struct Claims {
 impl Claims {
     /// Returns `None` if a header is duplicated or malformed, or if both are absent.
     pub(crate) fn read(sha1: &[impl AsRef<str>], sha256: &[impl AsRef<str>]) -> Option<Self> {
-        let claims = Self {
-            sha1: claim(sha1, "sha1=", 20)?,
-            sha256: claim(sha256, "sha256=", 32)?,
-        };
+        let claims =
+            Self { sha1: claim(sha1, "sha1=", 20)?, sha256: claim(sha256, "sha256=", 32)? };
         (claims.sha1.is_some() || claims.sha256.is_some()).then_some(claims)
     }
 
     /// Whether all claimed signatures are by this key.
     pub(crate) fn are_by(&self, key: &str, body: &[u8]) -> bool {
         let matches = |claim: &Option<Vec<u8>>, hmac: fn(&[u8], &[u8]) -> Vec<u8>| {
-            claim
-                .as_ref()
-                .is_none_or(|claim| *claim == hmac(key.as_bytes(), body))
+            claim.as_ref().is_none_or(|claim| *claim == hmac(key.as_bytes(), body))
         };
         matches(&self.sha1, hmac_sha1) && matches(&self.sha256, hmac_sha256)
     }
@@ -163,9 +146,7 @@ fn claim(values: &[impl AsRef<str>], scheme: &str, length: usize) -> Option<Opti
     let digits = value.strip_prefix(scheme)?.as_bytes();
     let nibble = |digit: &u8| char::from(*digit).to_digit(16);
     let nibbles: Vec<u32> = digits.iter().map(nibble).collect::<Option<_>>()?;
-    let bytes = nibbles
-        .chunks_exact(2)
-        .map(|pair| (pair[0] * 16 + pair[1]) as u8);
+    let bytes = nibbles.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8);
     (nibbles.len() == 2 * length).then(|| Some(bytes.collect()))
 }
 
@@ -182,10 +163,7 @@ impl<'i> Input<'i> {
         let end = input.windows(2).position(|pair| pair == b"\n\n");
         let (head, body) = end.map_or((input, &[][..]), |end| (&input[..end], &input[end + 2..]));
         let head = String::from_utf8_lossy(head);
-        let mut parsed = Self {
-            body,
-            ..Self::default()
-        };
+        let mut parsed = Self { body, ..Self::default() };
         let mut signer = None;
         for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
             match name {

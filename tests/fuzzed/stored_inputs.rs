@@ -66,10 +66,8 @@ fn packages(lock_file: &str) -> BTreeSet<(String, String)> {
 fn fuzz_lock_file_has_same_versions() {
     let (relay, fuzz) = (packages("Cargo.lock"), packages("fuzz/Cargo.lock"));
     let names: BTreeSet<&String> = relay.iter().map(|(name, _)| name).collect();
-    let different: Vec<_> = fuzz
-        .difference(&relay)
-        .filter(|(name, _)| names.contains(name))
-        .collect();
+    let different: Vec<_> =
+        fuzz.difference(&relay).filter(|(name, _)| names.contains(name)).collect();
     assert!(
         different.is_empty(),
         "cp Cargo.lock fuzz/ && cargo metadata --manifest-path fuzz/Cargo.toml > /dev/null\n{different:#?}"

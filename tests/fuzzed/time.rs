@@ -48,11 +48,7 @@ pub(crate) fn in_utc(text: &str) -> Option<String> {
     (0..=9999).contains(&year).then_some(())?;
     let (hour, minute, utc_second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     // A leap second maps to the last millisecond of the second before.
-    let digits = if second == 60 {
-        "999"
-    } else {
-        fraction.get(1..).unwrap_or_default()
-    };
+    let digits = if second == 60 { "999" } else { fraction.get(1..).unwrap_or_default() };
     let digits = digits.get(..3).unwrap_or(digits);
     Some(format!(
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{utc_second:02}.{digits:0<3}Z"

@@ -30,62 +30,27 @@ fn repeated(
 ) -> Payload {
     let (before, after) = template.split_once('…').unwrap();
     let body = format!("{before}{}{after}", part.repeat(size / part.len()));
-    Payload {
-        name,
-        body,
-        is_readable,
-    }
+    Payload { name, body, is_readable }
 }
 
 /// Repeats `open`, and `close` as often, up to `size` bytes in place of the `…` in `template`.
 fn nested(name: &'static str, size: usize, template: &str, open: &str, close: &str) -> Payload {
     let (before, after) = template.split_once('…').unwrap();
     let depth = size / (open.len() + close.len());
-    let body = format!(
-        "{before}{}1{}{after}",
-        open.repeat(depth),
-        close.repeat(depth)
-    );
-    Payload {
-        name,
-        body,
-        is_readable: true,
-    }
+    let body = format!("{before}{}1{}{after}", open.repeat(depth), close.repeat(depth));
+    Payload { name, body, is_readable: true }
 }
 
 fn payloads(size: usize) -> Vec<Payload> {
-    let plain = repeated(
-        "plain",
-        size,
-        r#"{"id":"a","label":[…0]}"#,
-        r#"{"x":1204,"y":883},"#,
-        true,
-    );
+    let plain =
+        repeated("plain", size, r#"{"id":"a","label":[…0]}"#, r#"{"x":1204,"y":883},"#, true);
     vec![
         plain,
         nested("lists", size, r#"{"id":"a","b":…}"#, "[", "]"),
         nested("objects", size, r#"{"id":"a","b":…}"#, r#"{"b":"#, "}"),
-        nested(
-            "labels in labels",
-            size,
-            r#"{"id":"a","label":…}"#,
-            r#"{"label":"#,
-            "}",
-        ),
-        nested(
-            "data rows",
-            size,
-            r#"{"id":"a","data_row":…}"#,
-            r#"{"details":"#,
-            "}",
-        ),
-        nested(
-            "nested labels",
-            size,
-            r#"{"id":"a","projects":{"p":{"labels":…}}}"#,
-            "[",
-            "]",
-        ),
+        nested("labels in labels", size, r#"{"id":"a","label":…}"#, r#"{"label":"#, "}"),
+        nested("data rows", size, r#"{"id":"a","data_row":…}"#, r#"{"details":"#, "}"),
+        nested("nested labels", size, r#"{"id":"a","projects":{"p":{"labels":…}}}"#, "[", "]"),
         repeated("unclosed lists", size, "…", "[", false),
         repeated("unclosed objects", size, "…", r#"{"b":"#, false),
         repeated("repeated key", size, r#"{…"id":"a"}"#, r#""id":"b","#, true),
@@ -103,29 +68,11 @@ fn payloads(size: usize) -> Vec<Payload> {
             r#"{"id":"b"},"#,
             true,
         ),
-        repeated(
-            "escapes",
-            size,
-            r#"{"id":"a","label":"…"}"#,
-            r"\u0000",
-            true,
-        ),
+        repeated("escapes", size, r#"{"id":"a","label":"…"}"#, r"\u0000", true),
         repeated("escapes in id", size, r#"{"id":"…"}"#, r"\u0000", true),
-        repeated(
-            "escapes in key",
-            size,
-            r#"{"…":1,"id":"a"}"#,
-            r"\u0041",
-            true,
-        ),
+        repeated("escapes in key", size, r#"{"…":1,"id":"a"}"#, r"\u0041", true),
         repeated("digits", size, r#"{"id":"a","b":…}"#, "9", true),
-        repeated(
-            "digits in place of an object",
-            size,
-            r#"{"id":"a","project":…}"#,
-            "9",
-            true,
-        ),
+        repeated("digits in place of an object", size, r#"{"id":"a","project":…}"#, "9", true),
         repeated("exponent", size, r#"{"id":"a","project":1e…}"#, "9", true),
         repeated("decimals", size, r#"{"id":"a","project":0.…}"#, "1", true),
         repeated("spaces", size, r#"{"id":"a"…}"#, " ", true),
@@ -140,22 +87,11 @@ async fn delivers_signed_payloads_unchanged_and_rejects_unauthenticated_ones() {
         let fixture = Fixture::new();
         let Payload { name, body, .. } = payload;
         let unauthenticated = webhook_request("labelbox", "wrong", &body);
-        fixture
-            .assert_response(unauthenticated, 401, signature_rejected())
-            .await;
-        assert!(
-            fixture.take_queued().is_empty() && fixture.take_objects().is_empty(),
-            "{name}"
-        );
-        let response = fixture
-            .send(webhook_request("labelbox", SECRET, &body))
-            .await;
+        fixture.assert_response(unauthenticated, 401, signature_rejected()).await;
+        assert!(fixture.take_queued().is_empty() && fixture.take_objects().is_empty(), "{name}");
+        let response = fixture.send(webhook_request("labelbox", SECRET, &body)).await;
         assert_eq!(response.status_code, 200, "{name}");
-        let status = if payload.is_readable {
-            "queued"
-        } else {
-            "unrouted"
-        };
+        let status = if payload.is_readable { "queued" } else { "unrouted" };
         assert_eq!(response.json()["status"], status, "{name}");
         let [message] = fixture.take_queued().try_into().unwrap();
         let object = fixture.take_objects().into_values().next();
@@ -217,9 +153,8 @@ async fn unauthenticated_request_has_a_short_log_line() {
     let letters = "a".repeat(MAX_HEADER_BYTES);
     let request = || webhook_request(&"a".repeat(64), "wrong", BODY);
     let header = |name: &str| with(request(), &format!("/headers/{name}"), json!(long));
-    let many: serde_json::Map<_, _> = (0..2000)
-        .map(|number| (format!("h{number}"), json!("\"")))
-        .collect();
+    let many: serde_json::Map<_, _> =
+        (0..2000).map(|number| (format!("h{number}"), json!("\""))).collect();
     let requests = [
         header("x-hub-signature"),
         header("x-labelbox-event"),
@@ -238,11 +173,7 @@ async fn unauthenticated_request_has_a_short_log_line() {
             "/requestContext/http/sourceIp",
             json!("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
         ),
-        with(
-            with(request(), "/isBase64Encoded", json!(true)),
-            "/body",
-            json!(long),
-        ),
+        with(with(request(), "/isBase64Encoded", json!(true)), "/body", json!(long)),
         webhook_request("labelbox", "wrong", &long.repeat(100)),
     ];
     for request in requests {
@@ -251,11 +182,7 @@ async fn unauthenticated_request_has_a_short_log_line() {
         let response = fixture.send(request).await;
         assert!((400..500).contains(&response.status_code));
         let bytes = log_line_bytes(&fixture);
-        assert!(
-            bytes <= MAX_UNAUTHENTICATED_LINE_BYTES,
-            "{bytes}: {}",
-            response.body
-        );
+        assert!(bytes <= MAX_UNAUTHENTICATED_LINE_BYTES, "{bytes}: {}", response.body);
     }
 }
 
@@ -268,11 +195,7 @@ async fn delivery_has_a_limited_log_line() {
         for header in ["x-labelbox-event", "x-labelbox-id"] {
             request = with(request, &format!("/headers/{header}"), json!(id));
         }
-        let label = with(
-            request.clone(),
-            "/headers/x-labelbox-event",
-            json!("LABEL_UPDATED"),
-        );
+        let label = with(request.clone(), "/headers/x-labelbox-event", json!("LABEL_UPDATED"));
         for request in [request, label] {
             let fixture = Fixture::new();
             fixture.warm_up().await;
@@ -286,18 +209,11 @@ async fn delivery_has_a_limited_log_line() {
 /// The log line of an invalid signature in a stack with the default name, in bytes. The request id has the length of
 /// Lambda's.
 async fn rejected_line_bytes(level: &str) -> usize {
-    let settings = [
-        ("LOG_LEVEL", level),
-        ("METRICS_NAMESPACE", "LabelboxRelay/labelbox-relay"),
-    ];
+    let settings = [("LOG_LEVEL", level), ("METRICS_NAMESPACE", "LabelboxRelay/labelbox-relay")];
     let fixture = Fixture::with_settings(&settings);
     fixture.warm_up().await;
     fixture
-        .assert_response(
-            webhook_request("labelbox", "wrong", BODY),
-            401,
-            signature_rejected(),
-        )
+        .assert_response(webhook_request("labelbox", "wrong", BODY), 401, signature_rejected())
         .await;
     let id_bytes = if level == "error" {
         0
@@ -310,18 +226,13 @@ async fn rejected_line_bytes(level: &str) -> usize {
 #[tokio::test]
 async fn security_document_states_the_size_of_a_rejected_line() {
     let page = include_str!("../../docs/security.md");
-    let (_, rest) = page
-        .split_once("A refused request's line has some ")
-        .unwrap();
+    let (_, rest) = page.split_once("A refused request's line has some ").unwrap();
     let (all, rest) = rest.split_once(" bytes, ").unwrap();
     let (metrics, _) = rest.split_once(" of them").unwrap();
     for (stated, level) in [(all, "info"), (metrics, "error")] {
         let actual = rejected_line_bytes(level).await;
         let stated: usize = stated.parse().unwrap();
-        assert!(
-            stated.abs_diff(actual) < 20,
-            "stated: {stated}, actual: {actual}"
-        );
+        assert!(stated.abs_diff(actual) < 20, "stated: {stated}, actual: {actual}");
     }
 }
 
@@ -329,11 +240,8 @@ async fn security_document_states_the_size_of_a_rejected_line() {
 #[tokio::test]
 async fn does_not_decompress_a_body() {
     let fixture = Fixture::new();
-    let request = with(
-        webhook_request("labelbox", SECRET, BODY),
-        "/headers/content-encoding",
-        json!("gzip"),
-    );
+    let request =
+        with(webhook_request("labelbox", SECRET, BODY), "/headers/content-encoding", json!("gzip"));
     assert_eq!(fixture.send(request).await.status_code, 200);
     assert_eq!(fixture.take_queued()[0].body, BODY);
 }

@@ -45,11 +45,7 @@ fn large_delivery() -> Value {
 async fn status_in_time(fixture: &Fixture, event: Value, started: Instant) -> Value {
     let response = fixture.send(event).await.json();
     assert!(started.elapsed() < MAX_DURATION, "{:?}", started.elapsed());
-    response
-        .get("status")
-        .or(response.get("error"))
-        .cloned()
-        .unwrap()
+    response.get("status").or(response.get("error")).cloned().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,16 +53,8 @@ async fn spills_in_time_if_queue_hangs() {
     let fixture = Fixture::new();
     fixture.set_queue(hanging_queue());
     let started = Instant::now();
-    assert_eq!(
-        status_in_time(&fixture, delivery(), started).await,
-        "spilled"
-    );
-    assert!(
-        fixture
-            .take_objects()
-            .keys()
-            .all(|key| key.starts_with("spill/label/"))
-    );
+    assert_eq!(status_in_time(&fixture, delivery(), started).await, "spilled");
+    assert!(fixture.take_objects().keys().all(|key| key.starts_with("spill/label/")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,10 +73,7 @@ async fn responds_in_time_if_secrets_manager_hangs() {
     let fixture = Fixture::new();
     fixture.set_store(hanging_store());
     let started = Instant::now();
-    assert_eq!(
-        status_in_time(&fixture, delivery(), started).await,
-        "try_again"
-    );
+    assert_eq!(status_in_time(&fixture, delivery(), started).await, "try_again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,10 +84,7 @@ async fn spills_in_time_with_stale_secret_if_secrets_manager_and_queue_hang() {
     fixture.set_store(hanging_store());
     fixture.set_queue(hanging_queue());
     let started = Instant::now();
-    assert_eq!(
-        status_in_time(&fixture, delivery(), started).await,
-        "spilled"
-    );
+    assert_eq!(status_in_time(&fixture, delivery(), started).await, "spilled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,14 +95,8 @@ async fn responds_in_time_to_cold_start_if_all_services_hang() {
     fixture.set_store(StoreBehavior::Hangs);
     let started = Instant::now();
     fixture.warm_up().await;
-    fixture.set_store(StoreBehavior::Slow(
-        SECRET.to_owned(),
-        Duration::from_secs(2),
-    ));
-    assert_eq!(
-        status_in_time(&fixture, delivery(), started).await,
-        "try_again"
-    );
+    fixture.set_store(StoreBehavior::Slow(SECRET.to_owned(), Duration::from_secs(2)));
+    assert_eq!(status_in_time(&fixture, delivery(), started).await, "try_again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,11 +114,7 @@ async fn responds_before_the_deadline_of_the_invocation() {
     assert!(started.elapsed() > time_left / 2, "{:?}", started.elapsed());
     assert!(started.elapsed() < time_left, "{:?}", started.elapsed());
     fixture.set_bucket(hanging_bucket());
-    for time_left in [
-        Duration::from_millis(1),
-        Duration::from_millis(499),
-        time_left,
-    ] {
+    for time_left in [Duration::from_millis(1), Duration::from_millis(499), time_left] {
         for event in [delivery(), large_delivery()] {
             let started = Instant::now();
             let response = fixture.send_with_time_left(event, time_left).await;
@@ -180,9 +152,7 @@ async fn retries_twice_for_each_event_even_in_a_long_outage() {
     fixture.set_queue(QueueBehavior::Client(Arc::new(queue)));
     fixture.set_bucket(BucketBehavior::Rejects);
     for event in 0..=100 {
-        fixture
-            .assert_response(delivery(), 503, json!({"error": "try_again"}))
-            .await;
+        fixture.assert_response(delivery(), 503, json!({"error": "try_again"})).await;
         assert_eq!(replay.requests().len(), 3 * (event + 1));
     }
 }

@@ -15,9 +15,7 @@ async fn queues_a_label_with_all_attributes() {
         )
         .await;
     let queued = fixture.take_queued();
-    let [message] = queued.as_slice() else {
-        panic!("{} messages", queued.len())
-    };
+    let [message] = queued.as_slice() else { panic!("{} messages", queued.len()) };
     assert_eq!(message.body, BODY);
     // printf 'labelbox\0LABEL_UPDATED\0\0%s' "$BODY" | sha256sum
     let dedup_id = "76482392b7e9db9ff95590b70be9fc824518d901121aa8fe0c1a62075f651b47";
@@ -50,10 +48,7 @@ async fn message_for_standard_queue_has_no_group() {
     fixture.send(delivery()).await;
     let queued = fixture.take_queued();
     assert_eq!(queued[0].group_id, None);
-    assert_eq!(
-        queued[0].attribute("dedup_id"),
-        Some(queued[0].dedup_id.as_str())
-    );
+    assert_eq!(queued[0].attribute("dedup_id"), Some(queued[0].dedup_id.as_str()));
 }
 
 #[tokio::test]
@@ -78,19 +73,13 @@ async fn queues_unknown_event_as_unrouted() {
         (json!("LABEL_CREATED"), "12", "unreadable"),
     ] {
         let fixture = Fixture::new();
-        let request = with(
-            webhook_request("labelbox", SECRET, body),
-            "/headers/x-labelbox-event",
-            topic,
-        );
+        let request =
+            with(webhook_request("labelbox", SECRET, body), "/headers/x-labelbox-event", topic);
         let response =
             json!({"status": "unrouted", "entity": "unrouted", "message_id": "message-1"});
         fixture.assert_response(request, 200, response).await;
         let queued = fixture.take_queued();
-        assert_eq!(
-            (queued[0].body.as_str(), queued[0].attribute("reason")),
-            (body, Some(reason))
-        );
+        assert_eq!((queued[0].body.as_str(), queued[0].attribute("reason")), (body, Some(reason)));
         assert_eq!(queued[0].group_id.as_ref(), Some(&queued[0].dedup_id));
     }
 }
@@ -110,30 +99,15 @@ async fn header_that_is_not_1_to_256_visible_ascii_characters_counts_as_missing(
     ] {
         let fixture = Fixture::new();
         let request = with(delivery(), "/headers/x-labelbox-event", json!(invalid));
-        fixture
-            .send(with(request, "/headers/x-labelbox-id", json!(invalid)))
-            .await;
+        fixture.send(with(request, "/headers/x-labelbox-id", json!(invalid))).await;
         let queued = fixture.take_queued();
         assert_eq!(queued[0].attribute("event"), None, "{invalid:?}");
         assert_eq!(queued[0].attribute("delivery_id"), None, "{invalid:?}");
-        assert_eq!(
-            queued[0].attribute("reason"),
-            Some("no_topic"),
-            "{invalid:?}"
-        );
+        assert_eq!(queued[0].attribute("reason"), Some("no_topic"), "{invalid:?}");
     }
     let fixture = Fixture::new();
-    fixture
-        .send(with(
-            delivery(),
-            "/headers/x-labelbox-event",
-            json!(longest),
-        ))
-        .await;
-    assert_eq!(
-        fixture.take_queued()[0].attribute("event"),
-        Some(longest.as_str())
-    );
+    fixture.send(with(delivery(), "/headers/x-labelbox-event", json!(longest))).await;
+    assert_eq!(fixture.take_queued()[0].attribute("event"), Some(longest.as_str()));
 }
 
 #[tokio::test]

@@ -20,10 +20,7 @@ fn binary_delivery(body: &[u8]) -> Value {
 /// The bucket and the key in a pointer.
 fn pointer_target(message: &Message) -> (String, String) {
     let pointer: Value = serde_json::from_str(&message.body).unwrap();
-    assert_eq!(
-        pointer[0],
-        "software.amazon.payloadoffloading.PayloadS3Pointer"
-    );
+    assert_eq!(pointer[0], "software.amazon.payloadoffloading.PayloadS3Pointer");
     let text = |name: &str| pointer[1][name].as_str().unwrap().to_owned();
     (text("s3BucketName"), text("s3Key"))
 }
@@ -35,10 +32,7 @@ const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 #[tokio::test]
 async fn offloads_body_that_sqs_does_not_accept() {
     let large = format!(r#"{{"id":"label1","x":"{}"}}"#, "x".repeat(4_300_000));
-    let largest = format!(
-        r#"{{"id":"label1","x":"{}"}}"#,
-        "x".repeat(MAX_EVENT_BYTES - 1024)
-    );
+    let largest = format!(r#"{{"id":"label1","x":"{}"}}"#, "x".repeat(MAX_EVENT_BYTES - 1024));
     let forbidden = "{\"id\":\"label1\",\"x\":\"\u{ffff}\"}";
     let not_utf8 = b"{\"id\":\"label1\",\"x\":\"\xff\"}";
     // A body that is not UTF-8 is not JSON, so its event is unrouted.
@@ -61,10 +55,7 @@ async fn offloads_body_that_sqs_does_not_accept() {
             assert_eq!(objects.len(), 1);
             assert!(objects[&key] == body, "different bytes");
             let size = messages[0].attributes.last().unwrap();
-            assert_eq!(
-                (size.name, size.data_type),
-                ("ExtendedPayloadSize", DataType::Number)
-            );
+            assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", DataType::Number));
             assert_eq!(size.value, body.len().to_string());
         }
     }
@@ -74,9 +65,7 @@ async fn offloads_body_that_sqs_does_not_accept() {
 async fn offloads_empty_body() {
     let fixture = Fixture::new();
     let response = json!({"status": "unrouted", "entity": "unrouted", "message_id": "message-1"});
-    fixture
-        .assert_response(webhook_request("labelbox", SECRET, ""), 200, response)
-        .await;
+    fixture.assert_response(webhook_request("labelbox", SECRET, ""), 200, response).await;
     let messages = fixture.take_queued();
     assert_eq!(fixture.take_objects()[&pointer_target(&messages[0]).1], b"");
     assert_eq!(messages[0].attribute("ExtendedPayloadSize"), Some("0"));
@@ -118,31 +107,16 @@ async fn does_not_send_pointer_if_payload_is_not_stored() {
     let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1")]);
     fixture.set_bucket(BucketBehavior::Rejects);
     let large = format!("{BODY}{}", " ".repeat(1024));
-    fixture
-        .assert_response(
-            webhook_request("labelbox", SECRET, &large),
-            503,
-            try_again(),
-        )
-        .await;
+    fixture.assert_response(webhook_request("labelbox", SECRET, &large), 503, try_again()).await;
     assert!(fixture.take_queued().is_empty());
-    assert_eq!(
-        fixture.send(delivery()).await.status_code,
-        200,
-        "an inline message"
-    );
+    assert_eq!(fixture.send(delivery()).await.status_code, 200, "an inline message");
 }
 
 /// The key and the content of the only spilled message.
 fn only_spilled(fixture: &Fixture) -> (String, Value) {
     let objects = fixture.take_objects();
-    let spilled: Vec<_> = objects
-        .iter()
-        .filter(|(key, _)| key.starts_with("spill/"))
-        .collect();
-    let [(key, record)] = spilled.as_slice() else {
-        panic!("{:?}", objects.keys())
-    };
+    let spilled: Vec<_> = objects.iter().filter(|(key, _)| key.starts_with("spill/")).collect();
+    let [(key, record)] = spilled.as_slice() else { panic!("{:?}", objects.keys()) };
     ((*key).clone(), serde_json::from_slice(record).unwrap())
 }
 
@@ -196,21 +170,10 @@ async fn spilled_message_for_standard_queue_has_no_group() {
 async fn spills_unrouted_event() {
     let fixture = Fixture::new();
     fixture.set_queue(QueueBehavior::Rejects);
-    let request = with(
-        delivery(),
-        "/headers/x-labelbox-event",
-        json!("ISSUE_CREATED"),
-    );
+    let request = with(delivery(), "/headers/x-labelbox-event", json!("ISSUE_CREATED"));
     let response = fixture.send(request).await.json();
-    assert_eq!(
-        (&response["status"], &response["entity"]),
-        (&json!("spilled"), &json!("unrouted"))
-    );
-    assert!(
-        only_spilled(&fixture)
-            .0
-            .starts_with("spill/unrouted/2023/11/14/")
-    );
+    assert_eq!((&response["status"], &response["entity"]), (&json!("spilled"), &json!("unrouted")));
+    assert!(only_spilled(&fixture).0.starts_with("spill/unrouted/2023/11/14/"));
 }
 
 #[tokio::test]
@@ -218,20 +181,12 @@ async fn spills_pointer_to_payload_of_large_event() {
     let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1")]);
     fixture.set_queue(QueueBehavior::Rejects);
     let large = format!("{BODY}{}", " ".repeat(1024));
-    let response = fixture
-        .send(webhook_request("labelbox", SECRET, &large))
-        .await;
+    let response = fixture.send(webhook_request("labelbox", SECRET, &large)).await;
     assert_eq!(response.json()["status"], "spilled");
     let objects = fixture.take_objects();
-    let (_, payload) = objects
-        .iter()
-        .find(|(key, _)| key.starts_with("payloads/"))
-        .unwrap();
+    let (_, payload) = objects.iter().find(|(key, _)| key.starts_with("payloads/")).unwrap();
     assert_eq!(payload, large.as_bytes());
-    let (_, record) = objects
-        .iter()
-        .find(|(key, _)| key.starts_with("spill/"))
-        .unwrap();
+    let (_, record) = objects.iter().find(|(key, _)| key.starts_with("spill/")).unwrap();
     let record: Value = serde_json::from_slice(record).unwrap();
     assert_eq!(
         record["MessageAttributes"]["ExtendedPayloadSize"],
@@ -242,26 +197,16 @@ async fn spills_pointer_to_payload_of_large_event() {
 #[tokio::test]
 async fn responds_with_503_if_neither_queue_nor_bucket_accepts() {
     let large = format!("{BODY}{}", " ".repeat(1024));
-    for (body, bucket) in [
-        (BODY, BucketBehavior::Rejects),
-        (&large, BucketBehavior::RejectsSpills),
-    ] {
+    for (body, bucket) in [(BODY, BucketBehavior::Rejects), (&large, BucketBehavior::RejectsSpills)]
+    {
         let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1")]);
         fixture.set_queue(QueueBehavior::Rejects);
         fixture.set_bucket(bucket);
-        let response = fixture
-            .send(webhook_request("labelbox", SECRET, body))
-            .await;
+        let response = fixture.send(webhook_request("labelbox", SECRET, body)).await;
         assert_eq!((response.status_code, response.json()), (503, try_again()));
         assert_eq!(response.headers["retry-after"], "5");
         fixture.set_queue(QueueBehavior::Accepts);
         fixture.set_bucket(BucketBehavior::Accepts);
-        assert_eq!(
-            fixture
-                .send(webhook_request("labelbox", SECRET, body))
-                .await
-                .status_code,
-            200
-        );
+        assert_eq!(fixture.send(webhook_request("labelbox", SECRET, body)).await.status_code, 200);
     }
 }

@@ -83,10 +83,7 @@ pub(crate) struct FakeQueue {
 
 impl FakeQueue {
     pub(crate) fn new() -> Self {
-        Self {
-            behavior: Arc::new(Mutex::new(QueueBehavior::Accepts)),
-            messages: Arc::default(),
-        }
+        Self { behavior: Arc::new(Mutex::new(QueueBehavior::Accepts)), messages: Arc::default() }
     }
 }
 
@@ -116,10 +113,7 @@ pub(crate) struct FakeBucket {
 
 impl FakeBucket {
     pub(crate) fn new() -> Self {
-        Self {
-            behavior: Arc::new(Mutex::new(BucketBehavior::Accepts)),
-            objects: Arc::default(),
-        }
+        Self { behavior: Arc::new(Mutex::new(BucketBehavior::Accepts)), objects: Arc::default() }
     }
 }
 

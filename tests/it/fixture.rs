@@ -133,10 +133,8 @@ impl Fixture {
     pub(crate) async fn send_with_time_left(&self, event: Value, time_left: Duration) -> Response {
         let deadline = clock() + time_left;
         let mut context = Context::default();
-        context.deadline = deadline
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_millis() as u64;
+        context.deadline =
+            deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
         self.send_with_context(event, context).await
     }
 
@@ -161,11 +159,7 @@ impl Fixture {
         let caller = std::panic::Location::caller();
         async move {
             let response = self.send(event).await;
-            assert_eq!(
-                (response.status_code, response.json()),
-                (status, body),
-                "at {caller}"
-            );
+            assert_eq!((response.status_code, response.json()), (status, body), "at {caller}");
         }
     }
 }

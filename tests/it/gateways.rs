@@ -19,14 +19,8 @@ fn rest_api_event() -> Value {
         ("X-Labelbox-Event", "LABEL_UPDATED".to_owned()),
         ("X-Labelbox-Id", "ckmdi74ew57lq063553kuzekq".to_owned()),
     ];
-    let single: Value = headers
-        .iter()
-        .map(|(name, value)| (*name, json!(value)))
-        .collect();
-    let multi: Value = headers
-        .iter()
-        .map(|(name, value)| (*name, json!([value])))
-        .collect();
+    let single: Value = headers.iter().map(|(name, value)| (*name, json!(value))).collect();
+    let multi: Value = headers.iter().map(|(name, value)| (*name, json!([value]))).collect();
     json!({
         "resource": "/webhooks/{webhook}",
         "path": "/webhooks/labelbox",
@@ -55,10 +49,7 @@ async fn reads_rest_api_event_with_only_one_of_the_header_maps() {
     for removed in ["/headers", "/multiValueHeaders"] {
         let fixture = Fixture::new();
         assert_eq!(
-            fixture
-                .send(with(rest_api_event(), removed, Value::Null))
-                .await
-                .status_code,
+            fixture.send(with(rest_api_event(), removed, Value::Null)).await.status_code,
             200,
             "without {removed}"
         );
@@ -68,27 +59,13 @@ async fn reads_rest_api_event_with_only_one_of_the_header_maps() {
 #[tokio::test]
 async fn rejects_duplicate_signature_header() {
     let valid = sha1(SECRET, BODY.as_bytes());
-    let twice = with(
-        rest_api_event(),
-        "/multiValueHeaders/X-Hub-Signature",
-        json!([valid, valid]),
-    );
-    let two_cases = with(
-        rest_api_event(),
-        "/multiValueHeaders/x-hub-signature",
-        json!([valid]),
-    );
-    let two_maps = with(
-        rest_api_event(),
-        "/headers/X-Hub-Signature",
-        json!("sha1=0000"),
-    );
+    let twice = with(rest_api_event(), "/multiValueHeaders/X-Hub-Signature", json!([valid, valid]));
+    let two_cases = with(rest_api_event(), "/multiValueHeaders/x-hub-signature", json!([valid]));
+    let two_maps = with(rest_api_event(), "/headers/X-Hub-Signature", json!("sha1=0000"));
     let two_cases_v2 = with(delivery(), "/headers/X-Hub-Signature", json!(valid));
     for request in [twice, two_cases, two_maps, two_cases_v2] {
         let fixture = Fixture::new();
-        fixture
-            .assert_response(request, 401, signature_rejected())
-            .await;
+        fixture.assert_response(request, 401, signature_rejected()).await;
         assert!(fixture.take_queued().is_empty());
     }
 }
@@ -98,9 +75,7 @@ async fn decodes_base64_body_before_verification() {
     for request in [delivery(), rest_api_event()] {
         let fixture = Fixture::new();
         let request = with(request, "/body", json!(STANDARD.encode(BODY)));
-        fixture
-            .send(with(request, "/isBase64Encoded", json!(true)))
-            .await;
+        fixture.send(with(request, "/isBase64Encoded", json!(true))).await;
         assert_eq!(fixture.take_queued()[0].body, BODY);
     }
 }
@@ -116,21 +91,13 @@ async fn strips_stage_prefix_from_the_path() {
         ("/prod/prod/webhooks/labelbox", 404),
     ] {
         let request = with(staged.clone(), "/rawPath", json!(path));
-        assert_eq!(
-            Fixture::new().send(request).await.status_code,
-            status,
-            "{path}"
-        );
+        assert_eq!(Fixture::new().send(request).await.status_code, status, "{path}");
     }
     // The path of a REST API has no stage prefix, and a stage can have the name of a route.
     let fixture = Fixture::new();
     assert_eq!(
         fixture
-            .send(with(
-                rest_api_event(),
-                "/requestContext/stage",
-                json!("webhooks")
-            ))
+            .send(with(rest_api_event(), "/requestContext/stage", json!("webhooks")))
             .await
             .status_code,
         200
@@ -161,50 +128,25 @@ async fn stage_can_have_the_name_of_a_route() {
 #[tokio::test]
 async fn resource_of_a_rest_api_determines_the_route_behind_a_base_path() {
     for (resource, parameters, path, status) in [
-        (
-            "/webhooks/{webhook}",
-            json!({"webhook": "labelbox"}),
-            "/relay/webhooks/labelbox",
-            200,
-        ),
-        (
-            "/{proxy+}",
-            json!({"proxy": "webhooks/labelbox"}),
-            "/relay/webhooks/labelbox",
-            200,
-        ),
+        ("/webhooks/{webhook}", json!({"webhook": "labelbox"}), "/relay/webhooks/labelbox", 200),
+        ("/{proxy+}", json!({"proxy": "webhooks/labelbox"}), "/relay/webhooks/labelbox", 200),
         // The resource takes precedence over a base path with the name of a route.
         ("/health", Value::Null, "/webhooks/health", 405),
-        (
-            "/webhooks/{webhook}",
-            json!({"webhook": "unknown"}),
-            "/webhooks/labelbox",
-            404,
-        ),
-        (
-            "/webhooks/{webhook}",
-            Value::Null,
-            "/relay/webhooks/labelbox",
-            404,
-        ),
+        ("/webhooks/{webhook}", json!({"webhook": "unknown"}), "/webhooks/labelbox", 404),
+        ("/webhooks/{webhook}", Value::Null, "/relay/webhooks/labelbox", 404),
         ("/{proxy+}", json!({"proxy": "other"}), "/relay/other", 404),
     ] {
         let request = with(rest_api_event(), "/resource", json!(resource));
         let request = with(request, "/pathParameters", parameters);
-        let response = Fixture::new()
-            .send(with(request, "/path", json!(path)))
-            .await;
+        let response = Fixture::new().send(with(request, "/path", json!(path))).await;
         assert_eq!(response.status_code, status, "{resource} {path}");
     }
 }
 
 #[tokio::test]
 async fn function_url_event_gives_the_same_message() {
-    let event = with(
-        delivery(),
-        "/requestContext/domainName",
-        json!("abc.lambda-url.eu-west-1.on.aws"),
-    );
+    let event =
+        with(delivery(), "/requestContext/domainName", json!("abc.lambda-url.eu-west-1.on.aws"));
     let event = with(event, "/requestContext/accountId", json!("anonymous"));
     let (a, b) = (Fixture::new(), Fixture::new());
     a.send(delivery()).await;
@@ -231,20 +173,10 @@ async fn trace_is_from_lambda_or_else_from_the_gateway() {
         let fixture = Fixture::new();
         let event = with(delivery(), "/headers/x-amzn-trace-id", header.clone());
         fixture.send_with_trace(event, None).await;
-        assert_eq!(
-            fixture.take_queued()[0].trace.as_deref(),
-            expected,
-            "{header}"
-        );
+        assert_eq!(fixture.take_queued()[0].trace.as_deref(), expected, "{header}");
     }
     let fixture = Fixture::new();
-    fixture
-        .send(with(
-            delivery(),
-            "/headers/x-amzn-trace-id",
-            json!(from_gateway),
-        ))
-        .await;
+    fixture.send(with(delivery(), "/headers/x-amzn-trace-id", json!(from_gateway))).await;
     assert_eq!(fixture.take_queued()[0].trace.as_deref(), Some(TRACE));
 }
 
@@ -285,9 +217,7 @@ async fn responds_with_503_to_unreadable_event() {
         ("/body", json!({})),
     ] {
         let fixture = Fixture::new();
-        fixture
-            .assert_response(with(delivery(), pointer, value), 503, try_again())
-            .await;
+        fixture.assert_response(with(delivery(), pointer, value), 503, try_again()).await;
         assert!(fixture.take_queued().is_empty());
     }
 }
@@ -307,9 +237,7 @@ async fn invocation_that_is_not_http_is_not_counted() {
         json!(5),
     ] {
         let fixture = Fixture::new();
-        fixture
-            .assert_response(event, 404, json!({"error": "not_found"}))
-            .await;
+        fixture.assert_response(event, 404, json!({"error": "not_found"})).await;
         assert!(fixture.take_queued().is_empty() && fixture.take_log_lines().is_empty());
     }
 }
@@ -317,9 +245,6 @@ async fn invocation_that_is_not_http_is_not_counted() {
 #[test]
 fn deserializes_event_with_lone_surrogate() {
     for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#] {
-        assert!(
-            serde_json::from_str::<GatewayEvent>(event).is_ok(),
-            "{event}"
-        );
+        assert!(serde_json::from_str::<GatewayEvent>(event).is_ok(), "{event}");
     }
 }

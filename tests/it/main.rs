@@ -1,10 +1,6 @@
 //! Integration tests: the handler with fake services, and the binary as a process.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests control the clock, or measure the time that passes"

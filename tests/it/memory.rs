@@ -47,10 +47,7 @@ fn unauthenticated_request(number: usize) -> (Value, u16) {
             (webhook_request("labelbox", &name, &body), 401)
         }
         1 => (unknown_webhook, 404),
-        2 => (
-            with(unknown_webhook, "/headers/x-hub-signature", json!(long)),
-            404,
-        ),
+        2 => (with(unknown_webhook, "/headers/x-hub-signature", json!(long)), 404),
         _ => {
             let headers = json!({name.as_str(): long});
             let path = format!("/{long}");
@@ -92,10 +89,7 @@ fn unauthenticated_requests_neither_grow_memory_nor_log_errors() {
     let before = peak_memory_after(&process, 0..WARM_UP_REQUESTS);
     let total = WARM_UP_REQUESTS + REQUESTS;
     let after = peak_memory_after(&process, WARM_UP_REQUESTS..total);
-    assert!(
-        after.saturating_sub(before) <= MAX_GROWTH,
-        "from {before} to {after} bytes"
-    );
+    assert!(after.saturating_sub(before) <= MAX_GROWTH, "from {before} to {after} bytes");
     assert_status(&process, &valid, 200);
     // One at the start, and one for unauthenticated requests in each 30 s.
     let max_fetches = 2 + started.elapsed().as_secs() as usize / 30;

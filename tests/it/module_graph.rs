@@ -6,13 +6,8 @@ use std::path::Path;
 use syn::visit::Visit;
 
 /// The crates' sources, from the root of the project.
-const CRATES: [&str; 5] = [
-    "src",
-    "aws-lite/src",
-    "bench/src",
-    "bench/timing/src",
-    "tests/scanning-allocator/src",
-];
+const CRATES: [&str; 5] =
+    ["src", "aws-lite/src", "bench/src", "bench/timing/src", "tests/scanning-allocator/src"];
 
 /// The segments of a module's path in its crate.
 type ModulePath = Vec<String>;
@@ -34,10 +29,7 @@ impl<'ast> Visit<'ast> for Paths {
                 syn::UseTree::Rename(rename) => paths.push(with(&rename.ident)),
                 syn::UseTree::Glob(_) => paths.push(prefix.to_vec()),
                 syn::UseTree::Group(group) => {
-                    group
-                        .items
-                        .iter()
-                        .for_each(|tree| collect(tree, prefix, paths));
+                    group.items.iter().for_each(|tree| collect(tree, prefix, paths));
                 }
             }
         }
@@ -46,8 +38,7 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments = path.segments.iter();
-        self.0
-            .push(segments.map(|it| it.ident.to_string()).collect());
+        self.0.push(segments.map(|it| it.ident.to_string()).collect());
         syn::visit::visit_path(self, path);
     }
 }
@@ -79,11 +70,7 @@ fn edges(modules: &BTreeMap<ModulePath, String>) -> Edges {
         paths.visit_file(&syn::parse_file(text).unwrap());
         for path in paths.0 {
             let target = absolute(module, path);
-            let common = module
-                .iter()
-                .zip(&target)
-                .take_while(|(a, b)| a == b)
-                .count();
+            let common = module.iter().zip(&target).take_while(|(a, b)| a == b).count();
             let (parent, rest) = module.split_at(common);
             if let (Some(from), Some(to)) = (rest.first(), target.get(common))
                 && modules.contains_key(&target[..=common])
@@ -98,10 +85,7 @@ fn edges(modules: &BTreeMap<ModulePath, String>) -> Edges {
 
 /// A path from the root of the crate; empty if it leads elsewhere.
 fn absolute(module: &[String], path: Vec<String>) -> ModulePath {
-    let supers = path
-        .iter()
-        .take_while(|segment| *segment == "super")
-        .count();
+    let supers = path.iter().take_while(|segment| *segment == "super").count();
     match path.first().map(String::as_str) {
         Some("crate") => path[1..].to_vec(),
         Some("super") => [&module[..module.len() - supers], &path[supers..]].concat(),
@@ -143,17 +127,12 @@ fn finds_a_cycle_of_modules() {
         module("a", "use crate::b::{self, B};"),
         module("b", "fn f() { crate::c::d::g() }"),
         module("c", "mod d; pub use d::D;"),
-        module(
-            "c::d",
-            "use super::super::a::A; use crate::e; use super::C;",
-        ),
+        module("c::d", "use super::super::a::A; use crate::e; use super::C;"),
         module("e", "use std::a;"),
     ]);
     let edges = edges(&modules);
     let pairs = |pairs: &[(&str, &str)]| -> BTreeSet<(String, String)> {
-        let owned = pairs
-            .iter()
-            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+        let owned = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
         owned.collect()
     };
     let expected = pairs(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "e")]);

@@ -62,11 +62,8 @@ impl Process {
         let address = listener.local_addr().unwrap().to_string();
         let (events, next_events) = mpsc::channel();
         let (responded, responses) = mpsc::channel();
-        let server = Arc::new(Server {
-            events: Mutex::new(next_events),
-            responses: responded,
-            aws,
-        });
+        let server =
+            Arc::new(Server { events: Mutex::new(next_events), responses: responded, aws });
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let server = Arc::clone(&server);
@@ -84,12 +81,7 @@ impl Process {
             .stderr(output.try_clone().unwrap())
             .spawn()
             .unwrap();
-        Self {
-            child: KillOnDrop(child),
-            events,
-            responses,
-            output,
-        }
+        Self { child: KillOnDrop(child), events, responses, output }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -104,9 +96,7 @@ impl Process {
 
     /// Stops the process, and returns what it wrote to standard output and standard error.
     pub(crate) fn stop(self) -> String {
-        let Self {
-            child, mut output, ..
-        } = self;
+        let Self { child, mut output, .. } = self;
         drop(child);
         let mut text = String::new();
         output.rewind().unwrap();
@@ -151,9 +141,7 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
         .take_while(|line| !line.is_empty())
         .map(|line| line.to_lowercase())
         .collect();
-    let is_chunked = headers
-        .iter()
-        .any(|header| header == "transfer-encoding: chunked");
+    let is_chunked = headers.iter().any(|header| header == "transfer-encoding: chunked");
     let mut body = Vec::new();
     if is_chunked {
         let mut line = String::new();
@@ -168,9 +156,8 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Value)> {
             line.clear();
         }
     } else {
-        let length = headers
-            .iter()
-            .find_map(|header| header.strip_prefix("content-length: ")?.parse().ok());
+        let length =
+            headers.iter().find_map(|header| header.strip_prefix("content-length: ")?.parse().ok());
         body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body).ok()?;
     }
@@ -200,14 +187,9 @@ fn invalid_settings_stop_the_start_with_one_line_that_names_them_all() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let lines: Vec<_> = output.stdout.lines().map(Result::unwrap).collect();
-    let [line] = lines.as_slice() else {
-        panic!("{lines:?}")
-    };
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
     let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(
-        (&line["level"], &line["message"]),
-        (&"ERROR".into(), &"start failed".into())
-    );
+    assert_eq!((&line["level"], &line["message"]), (&"ERROR".into(), &"start failed".into()));
     let error = line["error"].as_str().unwrap();
     for name in ["SECRET_ARN", "LABEL_QUEUE_URL", "SECRET_TTL_SECONDS"] {
         assert!(error.contains(name), "{error}");
@@ -222,10 +204,7 @@ fn handles_invocations_concurrently_if_lambda_allows_it() {
         Command::new(BINARY)
             .env_clear()
             .envs(SETTINGS)
-            .env(
-                "AWS_LAMBDA_RUNTIME_API",
-                runtime_api.local_addr().unwrap().to_string(),
-            )
+            .env("AWS_LAMBDA_RUNTIME_API", runtime_api.local_addr().unwrap().to_string())
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "2")
             .stdout(Stdio::null())
             .spawn()
@@ -233,9 +212,7 @@ fn handles_invocations_concurrently_if_lambda_allows_it() {
     );
     let (connected, connections) = mpsc::channel();
     thread::spawn(move || {
-        runtime_api
-            .incoming()
-            .try_for_each(|connection| connected.send(connection.unwrap()))
+        runtime_api.incoming().try_for_each(|connection| connected.send(connection.unwrap()))
     });
     // The relay polls for the second invocation before it has the first one.
     let mut first = accept_poll(&connections);
@@ -245,10 +222,7 @@ fn handles_invocations_concurrently_if_lambda_allows_it() {
         let event = r#"{"rawPath":"/health","requestContext":{"http":{"method":"GET"}}}"#;
         write_response(connection, 200, &headers, event).unwrap();
         let (path, response) = read_request(connection).unwrap();
-        assert_eq!(
-            path,
-            format!("/2018-06-01/runtime/invocation/{id}/response")
-        );
+        assert_eq!(path, format!("/2018-06-01/runtime/invocation/{id}/response"));
         assert_eq!(response["statusCode"], 200);
     }
 }
@@ -258,9 +232,6 @@ fn accept_poll(connections: &mpsc::Receiver<TcpStream>) -> BufReader<TcpStream> 
     let connection = connections.recv_timeout(TIMEOUT).unwrap();
     connection.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut connection = BufReader::new(connection);
-    assert_eq!(
-        read_request(&mut connection).unwrap().0,
-        "/2018-06-01/runtime/invocation/next"
-    );
+    assert_eq!(read_request(&mut connection).unwrap().0, "/2018-06-01/runtime/invocation/next");
     connection
 }

@@ -107,9 +107,7 @@ fn labels() -> impl Strategy<Value = Value> {
 fn times() -> impl Strategy<Value = Value> {
     prop_oneof![
         (1000..9999, 1..=12, 1..=28, 0..24, 0..60).prop_map(|(year, month, day, hour, minute)| {
-            json!(format!(
-                "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"
-            ))
+            json!(format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:00Z"))
         }),
         Just(Value::Null),
         "\\PC{0,30}".prop_map(Value::from),
@@ -122,8 +120,6 @@ fn send(fixture: &Fixture, event: Value) -> Response {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.unwrap().block_on(future)
 }

@@ -80,10 +80,7 @@ fn every_type_with_debug_or_display_is_tested() {
     let printable = printable_types();
     let found: BTreeSet<_> = printable.iter().map(|it| it.name.as_str()).collect();
     let differences: Vec<_> = tested.symmetric_difference(&found).collect();
-    assert!(
-        differences.is_empty(),
-        "only in the test or only in the source: {differences:?}"
-    );
+    assert!(differences.is_empty(), "only in the test or only in the source: {differences:?}");
     let tested: BTreeSet<_> = printed.with_display.iter().map(String::as_str).collect();
     let untested: Vec<_> = printable
         .iter()
@@ -125,11 +122,7 @@ fn canaries() -> Vec<(String, Vec<u8>)> {
 /// The bytes as text, as escaped text, as twice escaped text, as hex, as base64, and as the numbers that `{:?}` prints.
 fn printed_forms(bytes: &[u8]) -> Vec<String> {
     let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
-    let mut forms = vec![
-        hex::encode(bytes),
-        STANDARD.encode(bytes),
-        numbers.join(","),
-    ];
+    let mut forms = vec![hex::encode(bytes), STANDARD.encode(bytes), numbers.join(",")];
     if let Ok(text) = str::from_utf8(bytes) {
         let escaped = text.escape_debug().to_string();
         let twice = escaped.escape_debug().to_string();
@@ -180,10 +173,8 @@ struct PrintableType {
 
 /// All printable types of the library and of aws-lite, private ones included.
 fn printable_types() -> Vec<PrintableType> {
-    let types: Vec<_> = modules()
-        .iter()
-        .flat_map(|(file, text)| printable_types_in(file, text))
-        .collect();
+    let types: Vec<_> =
+        modules().iter().flat_map(|(file, text)| printable_types_in(file, text)).collect();
     assert!(types.len() > 50, "{} types", types.len());
     types
 }
@@ -284,9 +275,7 @@ fn finds_types_with_derived_and_implemented_debug_and_display() {
         ("a::b::Implemented", false),
         ("a::b::WithDisplay", true),
     ];
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|(name, has_display)| ((*name).to_owned(), *has_display))
-        .collect();
+    let expected: Vec<_> =
+        expected.iter().map(|(name, has_display)| ((*name).to_owned(), *has_display)).collect();
     assert_eq!(found, expected);
 }

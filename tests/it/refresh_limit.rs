@@ -33,22 +33,14 @@ fn attempts() -> Vec<Attempt> {
     let attempts = [
         (wrong_secret, 401, true),
         (webhook_request("unknown", "wrong", BODY), 404, true),
-        (
-            with_signature(json!(sha1(SECRET, b"another body"))),
-            401,
-            true,
-        ),
+        (with_signature(json!(sha1(SECRET, b"another body"))), 401, true),
         (with_signature(Value::Null), 401, false),
         (with_signature(json!("sha1=")), 401, false),
         (webhook_request("empty-secret", "", BODY), 401, true),
         // The secret of the training routes is valid for no webhook.
         (webhook_request("training", SECRET, BODY), 404, false),
     ];
-    let attempt = |(request, status, needs_refresh)| Attempt {
-        request,
-        status,
-        needs_refresh,
-    };
+    let attempt = |(request, status, needs_refresh)| Attempt { request, status, needs_refresh };
     attempts.into_iter().map(attempt).collect()
 }
 
@@ -144,9 +136,7 @@ async fn without_a_secret_each_request_fetches_once() {
         fetching.retain(|attempt| attempt.request["rawPath"] != "/webhooks/training");
         for (number, attempt) in fetching.into_iter().enumerate() {
             fixture.advance(REQUEST_INTERVAL);
-            fixture
-                .assert_response(attempt.request, 503, try_again())
-                .await;
+            fixture.assert_response(attempt.request, 503, try_again()).await;
             assert_eq!(fixture.fetch_count(), number + 2);
         }
         fixture.set_store(StoreBehavior::Returns(SECRET.to_owned()));

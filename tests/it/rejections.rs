@@ -34,51 +34,23 @@ async fn rejects_invalid_signature_without_enqueueing() {
         ("truncated", header(json!(valid[..valid.len() - 2]))),
         ("without prefix", header(json!(digits))),
         ("upper-case prefix", header(json!(format!("SHA1={digits}")))),
-        (
-            "joined by the gateway",
-            header(json!(format!("{valid},{valid}"))),
-        ),
-        (
-            "with a control character",
-            header(json!(format!("{valid}\u{1}"))),
-        ),
-        (
-            "10 KB",
-            header(json!(format!("sha1={}", "0".repeat(10_240)))),
-        ),
-        (
-            "with the secret of another webhook",
-            webhook_request("project-x", SECRET, BODY),
-        ),
-        (
-            "with the empty secret",
-            webhook_request("empty-secret", "", BODY),
-        ),
-        (
-            "with an empty list of secrets",
-            webhook_request("empty-list", "", BODY),
-        ),
-        (
-            "valid SHA-1, wrong SHA-256",
-            both(sha256("other", BODY.as_bytes())),
-        ),
+        ("joined by the gateway", header(json!(format!("{valid},{valid}")))),
+        ("with a control character", header(json!(format!("{valid}\u{1}")))),
+        ("10 KB", header(json!(format!("sha1={}", "0".repeat(10_240))))),
+        ("with the secret of another webhook", webhook_request("project-x", SECRET, BODY)),
+        ("with the empty secret", webhook_request("empty-secret", "", BODY)),
+        ("with an empty list of secrets", webhook_request("empty-list", "", BODY)),
+        ("valid SHA-1, wrong SHA-256", both(sha256("other", BODY.as_bytes()))),
         ("valid SHA-1, malformed SHA-256", both("sha256=".to_owned())),
         (
             "one byte of the body changed",
             with(delivery(), "/body", json!(BODY.replace("label1", "label2"))),
         ),
-        (
-            "newline appended to the body",
-            with(delivery(), "/body", json!(format!("{BODY}\n"))),
-        ),
+        ("newline appended to the body", with(delivery(), "/body", json!(format!("{BODY}\n")))),
         ("body removed", with(delivery(), "/body", Value::Null)),
         (
             "body is base64 of other bytes",
-            with(
-                with(delivery(), "/body", json!("AAAA")),
-                "/isBase64Encoded",
-                json!(true),
-            ),
+            with(with(delivery(), "/body", json!("AAAA")), "/isBase64Encoded", json!(true)),
         ),
     ];
     check_table(
@@ -92,10 +64,7 @@ async fn rejects_invalid_signature_without_enqueueing() {
 
 #[test]
 fn debug_prints_only_the_length_of_a_body() {
-    let body = RawBody {
-        text: BODY.to_owned(),
-        is_base64: false,
-    };
+    let body = RawBody { text: BODY.to_owned(), is_base64: false };
     let expected = format!("RawBody({} bytes, base64: false)", BODY.len());
     assert_eq!(format!("{body:?}"), expected);
 }
@@ -109,60 +78,15 @@ async fn rejects_unknown_routes_and_methods() {
         ("empty path", path(""), 404, "not_found"),
         ("no webhook name", path("/webhooks/"), 404, "not_found"),
         ("no slash", path("/webhooks"), 404, "not_found"),
-        (
-            "longer path",
-            path("/webhooks/labelbox/more"),
-            404,
-            "not_found",
-        ),
-        (
-            "trailing slash",
-            path("/webhooks/labelbox/"),
-            404,
-            "not_found",
-        ),
-        (
-            "upper-case name",
-            path("/webhooks/Labelbox"),
-            404,
-            "not_found",
-        ),
-        (
-            "name of 65 characters",
-            path(&format!("/webhooks/{}", "a".repeat(65))),
-            404,
-            "not_found",
-        ),
-        (
-            "percent-encoded name",
-            path("/webhooks/label%62ox"),
-            404,
-            "not_found",
-        ),
-        (
-            "dot segments",
-            path("/webhooks/../health"),
-            404,
-            "not_found",
-        ),
-        (
-            "name with an underscore",
-            path("/webhooks/label_box"),
-            404,
-            "not_found",
-        ),
-        (
-            "path prefix",
-            path("/x/webhooks/labelbox"),
-            404,
-            "not_found",
-        ),
-        (
-            "webhook without a secret",
-            webhook_request("unknown", SECRET, BODY),
-            404,
-            "not_found",
-        ),
+        ("longer path", path("/webhooks/labelbox/more"), 404, "not_found"),
+        ("trailing slash", path("/webhooks/labelbox/"), 404, "not_found"),
+        ("upper-case name", path("/webhooks/Labelbox"), 404, "not_found"),
+        ("name of 65 characters", path(&format!("/webhooks/{}", "a".repeat(65))), 404, "not_found"),
+        ("percent-encoded name", path("/webhooks/label%62ox"), 404, "not_found"),
+        ("dot segments", path("/webhooks/../health"), 404, "not_found"),
+        ("name with an underscore", path("/webhooks/label_box"), 404, "not_found"),
+        ("path prefix", path("/x/webhooks/labelbox"), 404, "not_found"),
+        ("webhook without a secret", webhook_request("unknown", SECRET, BODY), 404, "not_found"),
         ("GET", method("GET"), 405, "method_not_allowed"),
         ("PUT", method("PUT"), 405, "method_not_allowed"),
         ("lower-case post", method("post"), 405, "method_not_allowed"),
@@ -176,9 +100,7 @@ async fn webhook_name_has_1_to_64_characters() {
     let fixture = Fixture::new();
     fixture.set_store(StoreBehavior::Returns(SECRET.to_owned()));
     for (length, status) in [(0, 404), (1, 200), (64, 200), (65, 404)] {
-        let response = fixture
-            .send(webhook_request(&"a".repeat(length), SECRET, BODY))
-            .await;
+        let response = fixture.send(webhook_request(&"a".repeat(length), SECRET, BODY)).await;
         assert_eq!(response.status_code, status, "{length}");
     }
 }
@@ -198,9 +120,7 @@ async fn rejects_webhook_with_other_content_type_than_json() {
     ] {
         let fixture = Fixture::new();
         let request = with(delivery(), "/headers/content-type", value);
-        fixture
-            .assert_response(request, 415, json!({"error": "unsupported_media_type"}))
-            .await;
+        fixture.assert_response(request, 415, json!({"error": "unsupported_media_type"})).await;
         assert!(fixture.take_queued().is_empty());
     }
     for value in [
@@ -214,9 +134,7 @@ async fn rejects_webhook_with_other_content_type_than_json() {
         "application/json; x=\"\\\",text/plain\"",
     ] {
         let fixture = Fixture::new();
-        fixture
-            .send(with(delivery(), "/headers/content-type", json!(value)))
-            .await;
+        fixture.send(with(delivery(), "/headers/content-type", json!(value))).await;
         assert_eq!(fixture.take_queued().len(), 1, "{value}");
     }
 }
@@ -225,14 +143,8 @@ async fn rejects_webhook_with_other_content_type_than_json() {
 async fn rejects_malformed_base64() {
     for body in ["not base64!", "AAA", "A===", "AAAA\n"] {
         let fixture = Fixture::new();
-        let request = with(
-            with(delivery(), "/body", json!(body)),
-            "/isBase64Encoded",
-            json!(true),
-        );
-        fixture
-            .assert_response(request, 400, json!({"error": "malformed_base64"}))
-            .await;
+        let request = with(with(delivery(), "/body", json!(body)), "/isBase64Encoded", json!(true));
+        fixture.assert_response(request, 400, json!({"error": "malformed_base64"})).await;
         assert!(fixture.take_queued().is_empty());
     }
 }
@@ -246,9 +158,7 @@ async fn method_not_allowed_response_lists_allowed_methods() {
         ("/training/models", "HEAD", "GET"),
         ("/health", "POST", "GET, HEAD"),
     ] {
-        let response = Fixture::new()
-            .send(gateway_event(wrong, path, json!({}), None))
-            .await;
+        let response = Fixture::new().send(gateway_event(wrong, path, json!({}), None)).await;
         assert_eq!(
             (response.status_code, response.headers["allow"].as_str()),
             (405, allow),
@@ -274,9 +184,7 @@ async fn valid_signature_is_one_with_a_secret_of_the_route() {
         (models(BODY.as_bytes()), false),
     ] {
         assert_eq!(fixture.send(request.clone()).await.status_code, 403);
-        let [line] = &fixture.take_log_lines()[..] else {
-            panic!()
-        };
+        let [line] = &fixture.take_log_lines()[..] else { panic!() };
         assert_eq!(line["valid_signature"] == "true", is_signed, "{request}");
     }
 }
@@ -294,25 +202,15 @@ async fn logs_whether_a_rejected_request_has_a_valid_signature() {
     for (pointer, value, status) in rejections {
         let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
         let allowed = "/requestContext/http/sourceIp";
-        let delivery = |secret| {
-            with(
-                webhook_request("labelbox", secret, BODY),
-                allowed,
-                json!("192.0.2.1"),
-            )
-        };
+        let delivery =
+            |secret| with(webhook_request("labelbox", secret, BODY), allowed, json!("192.0.2.1"));
         assert_eq!(fixture.send(delivery(SECRET)).await.status_code, 200);
         fixture.take_log_lines();
         for (secret, is_signed) in [(SECRET, true), ("unknown", false)] {
             let request = with(delivery(secret), pointer, value.clone());
             assert_eq!(fixture.send(request).await.status_code, status);
-            let [line] = &fixture.take_log_lines()[..] else {
-                panic!()
-            };
-            let found = (
-                line["valid_signature"] == "true",
-                line["RefusedWithValidSignature"] == 1,
-            );
+            let [line] = &fixture.take_log_lines()[..] else { panic!() };
+            let found = (line["valid_signature"] == "true", line["RefusedWithValidSignature"] == 1);
             assert_eq!(found, (is_signed, is_signed), "{status} {secret}");
         }
     }
@@ -322,11 +220,7 @@ async fn logs_whether_a_rejected_request_has_a_valid_signature() {
 #[tokio::test]
 async fn checks_run_in_the_documented_order() {
     let fixture = Fixture::with_settings(&[("ALLOWED_SOURCE_CIDRS", "192.0.2.0/24")]);
-    let mut request = with(
-        with(delivery(), "/body", json!("!")),
-        "/isBase64Encoded",
-        json!(true),
-    );
+    let mut request = with(with(delivery(), "/body", json!("!")), "/isBase64Encoded", json!(true));
     request = with(request, "/headers/content-type", json!("text/plain"));
     request = with(request, "/requestContext/http/method", json!("PUT"));
     request = with(request, "/rawPath", json!("/nowhere"));
@@ -355,18 +249,11 @@ async fn checks_run_in_the_documented_order() {
 async fn all_invalid_signatures_get_the_same_response() {
     let fixture = Fixture::new();
     let missing = fixture.send(with(delivery(), SIGNATURE, Value::Null)).await;
-    let wrong = fixture
-        .send(with(delivery(), SIGNATURE, json!(sha1("other", b""))))
-        .await;
-    let malformed = fixture
-        .send(with(delivery(), SIGNATURE, json!("sha1=zz")))
-        .await;
+    let wrong = fixture.send(with(delivery(), SIGNATURE, json!(sha1("other", b"")))).await;
+    let malformed = fixture.send(with(delivery(), SIGNATURE, json!("sha1=zz"))).await;
     assert_eq!(missing.json(), signature_rejected());
     for other in [wrong, malformed] {
-        assert_eq!(
-            (&missing.body, &missing.headers),
-            (&other.body, &other.headers)
-        );
+        assert_eq!((&missing.body, &missing.headers), (&other.body, &other.headers));
     }
 }
 
@@ -380,18 +267,10 @@ async fn response_contains_no_part_of_the_request_or_the_secret() {
     ] {
         let response = fixture.send(request).await;
         let text = format!("{}{:?}", response.body, response.headers);
-        for confidential in [
-            SECRET,
-            "label1",
-            "2021-03-17",
-            "sha1",
-            "ckmdi74ew57lq063553kuzekq",
-            "unknown-webhook",
-        ] {
-            assert!(
-                !text.contains(confidential),
-                "{text} contains {confidential}"
-            );
+        for confidential in
+            [SECRET, "label1", "2021-03-17", "sha1", "ckmdi74ew57lq063553kuzekq", "unknown-webhook"]
+        {
+            assert!(!text.contains(confidential), "{text} contains {confidential}");
         }
     }
 }

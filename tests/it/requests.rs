@@ -56,8 +56,7 @@ pub(crate) fn verified(secret: &str, body: &str) -> Verified {
     let signature = sha1(secret, body.as_bytes());
     let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
     let body = Unverified::new(body.into());
-    body.verify(&signatures, &[Secret::new(secret.to_owned())])
-        .unwrap()
+    body.verify(&signatures, &[Secret::new(secret.to_owned())]).unwrap()
 }
 
 /// The value of `X-Hub-Signature`.

@@ -26,9 +26,7 @@ struct Expectation {
 }
 
 fn read(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("events")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -58,24 +56,14 @@ async fn check(fixture: &Fixture, sample: &Sample) {
     assert_eq!(response.status_code, expect.status, "{name}");
     let queued = fixture.take_queued();
     let Some(queue) = &expect.queue else {
-        assert_eq!(
-            response.json(),
-            json!({"bounding_box": {}, "ner": {}}),
-            "{name}"
-        );
+        assert_eq!(response.json(), json!({"bounding_box": {}, "ner": {}}), "{name}");
         assert!(queued.is_empty(), "{name}");
         return;
     };
-    let status = if expect.reason.is_some() {
-        "unrouted"
-    } else {
-        "queued"
-    };
+    let status = if expect.reason.is_some() { "unrouted" } else { "queued" };
     assert_eq!(response.json()["status"], status, "{name}");
     assert_eq!(response.json()["entity"], json!(expect.entity), "{name}");
-    let [message] = queued.as_slice() else {
-        panic!("{name}: {} messages", queued.len())
-    };
+    let [message] = queued.as_slice() else { panic!("{name}: {} messages", queued.len()) };
     assert_eq!(message.entity.name(), queue, "{name}");
     assert!(
         message.body.as_bytes() == read(sample.payload.as_deref().unwrap()),

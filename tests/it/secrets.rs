@@ -13,39 +13,21 @@ async fn status(fixture: &Fixture, request: Value) -> u16 {
 #[tokio::test]
 async fn each_webhook_has_its_own_secrets() {
     let fixture = Fixture::new();
-    assert_eq!(
-        status(&fixture, webhook_request("project-x", "new", BODY)).await,
-        200
-    );
-    assert_eq!(
-        status(&fixture, webhook_request("project-x", "old", BODY)).await,
-        200
-    );
-    assert_eq!(
-        status(&fixture, webhook_request("project-x", "older", BODY)).await,
-        401
-    );
-    assert_eq!(
-        status(&fixture, webhook_request("labelbox", "new", BODY)).await,
-        401
-    );
+    assert_eq!(status(&fixture, webhook_request("project-x", "new", BODY)).await, 200);
+    assert_eq!(status(&fixture, webhook_request("project-x", "old", BODY)).await, 200);
+    assert_eq!(status(&fixture, webhook_request("project-x", "older", BODY)).await, 401);
+    assert_eq!(status(&fixture, webhook_request("labelbox", "new", BODY)).await, 401);
     assert_eq!(fixture.take_queued().len(), 2);
 }
 
 /// `training` has its own routes, and `backfill` is the webhook of messages from `relayctl backfill`.
 #[tokio::test]
 async fn rejects_reserved_webhook_names() {
-    for secret in [
-        SECRET.to_owned(),
-        json!({"training": SECRET, "backfill": SECRET}).to_string(),
-    ] {
+    for secret in [SECRET.to_owned(), json!({"training": SECRET, "backfill": SECRET}).to_string()] {
         let fixture = Fixture::new();
         fixture.set_store(StoreBehavior::Returns(secret));
         for name in ["training", "backfill"] {
-            assert_eq!(
-                status(&fixture, webhook_request(name, SECRET, BODY)).await,
-                404
-            );
+            assert_eq!(status(&fixture, webhook_request(name, SECRET, BODY)).await, 404);
         }
         assert!(fixture.take_queued().is_empty());
     }
@@ -55,28 +37,17 @@ async fn rejects_reserved_webhook_names() {
 async fn plain_text_secret_is_valid_for_any_webhook() {
     let fixture = Fixture::new();
     fixture.set_store(StoreBehavior::Returns("plain\n".to_owned()));
-    assert_eq!(
-        status(&fixture, webhook_request("anything", "plain", BODY)).await,
-        200
-    );
-    assert_eq!(
-        status(&fixture, webhook_request("anything", "plain\n", BODY)).await,
-        401
-    );
+    assert_eq!(status(&fixture, webhook_request("anything", "plain", BODY)).await, 200);
+    assert_eq!(status(&fixture, webhook_request("anything", "plain\n", BODY)).await, 401);
 }
 
 #[tokio::test]
 async fn rotation_takes_effect_immediately() {
     let fixture = Fixture::new();
     assert_eq!(status(&fixture, delivery()).await, 200);
-    fixture.set_store(StoreBehavior::Returns(
-        json!({"labelbox": ["rotated", SECRET]}).to_string(),
-    ));
+    fixture.set_store(StoreBehavior::Returns(json!({"labelbox": ["rotated", SECRET]}).to_string()));
     fixture.advance_secs(1);
-    assert_eq!(
-        status(&fixture, webhook_request("labelbox", "rotated", BODY)).await,
-        200
-    );
+    assert_eq!(status(&fixture, webhook_request("labelbox", "rotated", BODY)).await, 200);
     assert_eq!(status(&fixture, delivery()).await, 200);
     assert_eq!(fixture.fetch_count(), 2);
 }
@@ -89,19 +60,14 @@ async fn new_webhook_takes_effect_immediately() {
         json!({"labelbox": SECRET, "fresh": "fresh"}).to_string(),
     ));
     fixture.advance_secs(1);
-    assert_eq!(
-        status(&fixture, webhook_request("fresh", "fresh", BODY)).await,
-        200
-    );
+    assert_eq!(status(&fixture, webhook_request("fresh", "fresh", BODY)).await, 200);
 }
 
 #[tokio::test]
 async fn removed_secret_expires_with_the_cache() {
     let fixture = Fixture::new();
     assert_eq!(status(&fixture, delivery()).await, 200);
-    fixture.set_store(StoreBehavior::Returns(
-        json!({"labelbox": "rotated"}).to_string(),
-    ));
+    fixture.set_store(StoreBehavior::Returns(json!({"labelbox": "rotated"}).to_string()));
     fixture.advance_secs(299);
     assert_eq!(status(&fixture, delivery()).await, 200);
     fixture.advance_secs(1);
@@ -118,11 +84,7 @@ async fn unauthenticated_requests_cause_at_most_one_fetch_per_30_seconds() {
     for second in 0..60 {
         fixture.advance_secs(1);
         fixture
-            .assert_response(
-                webhook_request("labelbox", "wrong", BODY),
-                401,
-                signature_rejected(),
-            )
+            .assert_response(webhook_request("labelbox", "wrong", BODY), 401, signature_rejected())
             .await;
         fixture
             .assert_response(
@@ -143,11 +105,7 @@ async fn missing_or_malformed_signature_causes_no_fetch() {
     fixture.advance_secs(1);
     for signature in [Value::Null, json!("sha1=zz")] {
         assert_eq!(
-            status(
-                &fixture,
-                with(delivery(), "/headers/x-hub-signature", signature)
-            )
-            .await,
+            status(&fixture, with(delivery(), "/headers/x-hub-signature", signature)).await,
             401
         );
     }
@@ -205,23 +163,15 @@ async fn responds_with_503_if_refresh_fails() {
             }
             assert_eq!(status(&fixture, delivery()).await, 200);
             let unsigned = with(delivery(), "/headers/x-hub-signature", Value::Null);
-            fixture
-                .assert_response(unsigned, 401, signature_rejected())
-                .await;
+            fixture.assert_response(unsigned, 401, signature_rejected()).await;
         }
         assert_eq!(fixture.fetch_count(), 2);
         fixture.set_store(StoreBehavior::Returns(
             json!({"labelbox": "rotated", "fresh": "rotated"}).to_string(),
         ));
         fixture.advance_secs(1);
-        assert_eq!(
-            status(&fixture, webhook_request("labelbox", "rotated", BODY)).await,
-            200
-        );
-        assert_eq!(
-            status(&fixture, webhook_request("fresh", "rotated", BODY)).await,
-            200
-        );
+        assert_eq!(status(&fixture, webhook_request("labelbox", "rotated", BODY)).await, 200);
+        assert_eq!(status(&fixture, webhook_request("fresh", "rotated", BODY)).await, 200);
         assert_eq!(status(&fixture, delivery()).await, 401);
     }
 }

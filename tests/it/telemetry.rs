@@ -55,11 +55,7 @@ async fn warm_fixture(settings: &[(&str, &str)]) -> Fixture {
 const LARGE: (&str, &str) = ("INLINE_LIMIT_KIB", "1");
 
 fn large_delivery() -> Value {
-    webhook_request(
-        "labelbox",
-        SECRET,
-        &format!(r#"{{"id":"{}"}}"#, "x".repeat(2000)),
-    )
+    webhook_request("labelbox", SECRET, &format!(r#"{{"id":"{}"}}"#, "x".repeat(2000)))
 }
 
 #[tokio::test]
@@ -74,12 +70,8 @@ async fn counts_event_by_entity() {
         assert_eq!(directive["Namespace"], "LabelboxRelay/mine");
     }
     let unknown = with(delivery(), "/headers/x-labelbox-event", json!("UNKNOWN"));
-    let line = assert_metrics(
-        &fixture,
-        unknown,
-        &["Queued", "Unrouted", "BodyBytes", "QueueTime"],
-    )
-    .await;
+    let line =
+        assert_metrics(&fixture, unknown, &["Queued", "Unrouted", "BodyBytes", "QueueTime"]).await;
     assert_eq!(line["Entity"], "unrouted");
 }
 
@@ -106,10 +98,7 @@ async fn counts_decoded_bytes_of_base64_body() {
 async fn blank_namespace_is_the_default_namespace() {
     let fixture = warm_fixture(&[("METRICS_NAMESPACE", " ")]).await;
     let line = assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
-    assert_eq!(
-        line["_aws"]["CloudWatchMetrics"][0]["Namespace"],
-        "LabelboxRelay"
-    );
+    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "LabelboxRelay");
 }
 
 #[tokio::test]
@@ -125,32 +114,18 @@ async fn emits_durations_only_of_stages_that_ran() {
     cold.set_bucket(BucketBehavior::Rejects);
     let failed = ["Failed", "BodyBytes", "QueueTime", "SpillTime"];
     assert_metrics(&cold, delivery(), &failed).await;
-    assert_metrics(
-        &cold,
-        large_delivery(),
-        &["Failed", "BodyBytes", "PayloadTime"],
-    )
-    .await;
+    assert_metrics(&cold, large_delivery(), &["Failed", "BodyBytes", "PayloadTime"]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn duration_of_a_stage_is_its_elapsed_time() {
     let fixture = Fixture::new();
-    fixture.set_store(StoreBehavior::Slow(
-        SECRET.to_owned(),
-        Duration::from_millis(250),
-    ));
-    let line = assert_metrics(
-        &fixture,
-        delivery(),
-        &["Queued", "BodyBytes", "QueueTime", "SecretTime"],
-    )
-    .await;
+    fixture.set_store(StoreBehavior::Slow(SECRET.to_owned(), Duration::from_millis(250)));
+    let line =
+        assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime", "SecretTime"])
+            .await;
     assert_eq!(line["QueueTime"], 0);
-    assert!(
-        (250.0..260.0).contains(&line["SecretTime"].as_f64().unwrap()),
-        "{line}"
-    );
+    assert!((250.0..260.0).contains(&line["SecretTime"].as_f64().unwrap()), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,61 +133,29 @@ async fn emits_duration_of_a_stage_that_timed_out() {
     let fixture = Fixture::new();
     fixture.set_store(StoreBehavior::Hangs);
     let line = assert_metrics(&fixture, delivery(), &["Failed", "BodyBytes", "SecretTime"]).await;
-    assert!(
-        (2400.0..2410.0).contains(&line["SecretTime"].as_f64().unwrap()),
-        "{line}"
-    );
+    assert!((2400.0..2410.0).contains(&line["SecretTime"].as_f64().unwrap()), "{line}");
 }
 
 #[tokio::test]
 async fn counts_rejection_by_error_code() {
     let cases = [
         (gateway_event("GET", "/unknown", json!({}), None), false),
-        (
-            with(delivery(), "/requestContext/http/method", json!("PUT")),
-            true,
-        ),
-        (
-            with(delivery(), "/headers/content-type", json!("text/plain")),
-            true,
-        ),
-        (
-            with(
-                with(delivery(), "/isBase64Encoded", json!(true)),
-                "/body",
-                json!("*"),
-            ),
-            false,
-        ),
-        (
-            with(
-                delivery(),
-                "/headers/x-hub-signature",
-                json!(sha1("other", BODY.as_bytes())),
-            ),
-            true,
-        ),
+        (with(delivery(), "/requestContext/http/method", json!("PUT")), true),
+        (with(delivery(), "/headers/content-type", json!("text/plain")), true),
+        (with(with(delivery(), "/isBase64Encoded", json!(true)), "/body", json!("*")), false),
+        (with(delivery(), "/headers/x-hub-signature", json!(sha1("other", BODY.as_bytes()))), true),
         (webhook_request("unknown", SECRET, BODY), true),
     ];
     let mut reasons = Vec::new();
     for (request, has_body) in cases {
         let fixture = warm_fixture(&[]).await;
         // A signature that the cached secret does not verify causes a refresh.
-        fixture.set_store(StoreBehavior::Returns(
-            json!({"labelbox": SECRET}).to_string(),
-        ));
+        fixture.set_store(StoreBehavior::Returns(json!({"labelbox": SECRET}).to_string()));
         let response = fixture.send(request).await.json();
         let line = only_line(&fixture);
         assert_eq!(line["Reason"], response["error"]);
-        assert_eq!(
-            (&line["Refused"], &line["level"]),
-            (&json!(1), &json!("WARN"))
-        );
-        assert_eq!(
-            metrics(&line).contains(&"BodyBytes".to_owned()),
-            has_body,
-            "{line}"
-        );
+        assert_eq!((&line["Refused"], &line["level"]), (&json!(1), &json!("WARN")));
+        assert_eq!(metrics(&line).contains(&"BodyBytes".to_owned()), has_body, "{line}");
         reasons.push(line["Reason"].as_str().unwrap().to_owned());
     }
     let expected = [
@@ -233,22 +176,14 @@ async fn counts_disallowed_source_in_enforce_and_observe_mode() {
     let line = assert_metrics(
         &enforcing,
         delivery(),
-        &[
-            "Refused",
-            "RefusedWithValidSignature",
-            "SourceNotAllowed",
-            "BodyBytes",
-        ],
+        &["Refused", "RefusedWithValidSignature", "SourceNotAllowed", "BodyBytes"],
     )
     .await;
     assert_eq!(line["Reason"], "source_not_allowed");
     let observing = warm_fixture(&[allowlist, ("SOURCE_CHECK", "observe")]).await;
     let expected = ["Queued", "SourceNotAllowed", "BodyBytes", "QueueTime"];
     let line = assert_metrics(&observing, delivery(), &expected).await;
-    assert_eq!(
-        (&line["level"], &line["message"]),
-        (&json!("WARN"), &json!("event queued"))
-    );
+    assert_eq!((&line["level"], &line["message"]), (&json!("WARN"), &json!("event queued")));
     assert_eq!(line["source_ip"], "35.223.142.181");
 }
 
@@ -259,18 +194,9 @@ async fn counts_each_failed_refresh_of_a_stale_secret() {
     assert_metrics(&fixture, delivery(), &queued).await;
     fixture.set_store(StoreBehavior::Unreachable);
     fixture.advance_secs(61);
-    let stale = [
-        "Queued",
-        "SecretStale",
-        "BodyBytes",
-        "SecretTime",
-        "QueueTime",
-    ];
+    let stale = ["Queued", "SecretStale", "BodyBytes", "SecretTime", "QueueTime"];
     let line = assert_metrics(&fixture, delivery(), &stale).await;
-    assert_eq!(
-        line["secret_error"],
-        "the secret store could not be reached: no route to host"
-    );
+    assert_eq!(line["secret_error"], "the secret store could not be reached: no route to host");
     assert_eq!(line["level"], "WARN");
     // There is no other attempt for 30 s.
     assert_metrics(&fixture, delivery(), &queued).await;
@@ -281,22 +207,12 @@ async fn failed_refresh_is_a_server_error_with_its_cause() {
     let fixture = warm_fixture(&[]).await;
     fixture.set_store(StoreBehavior::Unreachable);
     fixture.advance_secs(1);
-    let unverified = with(
-        delivery(),
-        "/headers/x-hub-signature",
-        json!(sha1("other", BODY.as_bytes())),
-    );
-    let line = assert_metrics(
-        &fixture,
-        unverified.clone(),
-        &["Failed", "BodyBytes", "SecretTime"],
-    )
-    .await;
+    let unverified =
+        with(delivery(), "/headers/x-hub-signature", json!(sha1("other", BODY.as_bytes())));
+    let line =
+        assert_metrics(&fixture, unverified.clone(), &["Failed", "BodyBytes", "SecretTime"]).await;
     let reason = "the secret store could not be reached: no route to host";
-    assert_eq!(
-        line["error"],
-        format!("the secret could not be refreshed: {reason}")
-    );
+    assert_eq!(line["error"], format!("the secret could not be refreshed: {reason}"));
     // Later requests have the same cause in their lines until the next attempt.
     fixture.advance_secs(1);
     let line = assert_metrics(&fixture, unverified, &["Failed", "BodyBytes"]).await;
@@ -319,30 +235,14 @@ async fn log_line_of_an_unreadable_event_has_the_request_id() {
 async fn log_level_suppresses_fields_but_not_metrics() {
     let fixture = warm_fixture(&[("LOG_LEVEL", "error")]).await;
     let line = assert_metrics(&fixture, delivery(), &["Queued", "BodyBytes", "QueueTime"]).await;
-    let mut names: Vec<_> = line
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut names: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = [
-        "BodyBytes",
-        "Entity",
-        "QueueTime",
-        "Queued",
-        "Received",
-        "TotalTime",
-        "_aws",
-    ];
+    let expected = ["BodyBytes", "Entity", "QueueTime", "Queued", "Received", "TotalTime", "_aws"];
     assert_eq!(names, expected);
     fixture.set_queue(QueueBehavior::Rejects);
-    let line = assert_metrics(
-        &fixture,
-        delivery(),
-        &["Spilled", "BodyBytes", "QueueTime", "SpillTime"],
-    )
-    .await;
+    let line =
+        assert_metrics(&fixture, delivery(), &["Spilled", "BodyBytes", "QueueTime", "SpillTime"])
+            .await;
     assert_eq!(line["message"], "event spilled");
 }
 
@@ -350,9 +250,7 @@ async fn log_level_suppresses_fields_but_not_metrics() {
 async fn health_check_is_not_counted() {
     let fixture = Fixture::new();
     for (method, body) in [("GET", r#"{"status":"ok"}"#), ("HEAD", "")] {
-        let response = fixture
-            .send(gateway_event(method, "/health", json!({}), None))
-            .await;
+        let response = fixture.send(gateway_event(method, "/health", json!({}), None)).await;
         assert_eq!((response.status_code, response.body.as_str()), (200, body));
     }
     assert!(fixture.take_log_lines().is_empty());

@@ -20,10 +20,7 @@ fn trace_logging_does_not_reveal_secrets_or_requests() {
     ] {
         let output = output_with_secret(secret_value, statuses);
         for status in statuses {
-            assert!(
-                output.contains(&format!("\"status\":{status},")),
-                "{output}"
-            );
+            assert!(output.contains(&format!("\"status\":{status},")), "{output}");
         }
         let lines = output.matches("\"status\":").count();
         assert_eq!(lines, statuses.len(), "{output}");

@@ -9,12 +9,7 @@ const RUN: &str = r#"{"modelId":"model1","modelRunId":"3f5c-not-a-uuid","modelTy
 
 fn training_request(method: &str, path: &str, secret: &str, body: &str) -> Value {
     let headers = json!({"x-hub-signature": sha1(secret, body.as_bytes())});
-    gateway_event(
-        method,
-        path,
-        headers,
-        Some(body).filter(|body| !body.is_empty()),
-    )
+    gateway_event(method, path, headers, Some(body).filter(|body| !body.is_empty()))
 }
 
 #[tokio::test]
@@ -23,18 +18,10 @@ async fn model_list_has_model_names_as_keys() {
         Fixture::with_settings(&[("TRAINING_MODELS", "bounding_box, ner,with \"quotes\"")]);
     let models = json!({"bounding_box": {}, "ner": {}, "with \"quotes\"": {}});
     fixture
-        .assert_response(
-            training_request("GET", "/training/models", SECRET, ""),
-            200,
-            models,
-        )
+        .assert_response(training_request("GET", "/training/models", SECRET, ""), 200, models)
         .await;
     Fixture::new()
-        .assert_response(
-            training_request("GET", "/training/models", SECRET, ""),
-            200,
-            json!({}),
-        )
+        .assert_response(training_request("GET", "/training/models", SECRET, ""), 200, json!({}))
         .await;
 }
 
@@ -98,34 +85,22 @@ async fn training_routes_have_their_own_secret() {
     fixture.set_store(StoreBehavior::Returns(
         json!({"labelbox": "one", "training": "another"}).to_string(),
     ));
-    for (method, path, body) in [
-        ("GET", "/training/models", ""),
-        ("POST", "/training/model_run", RUN),
-    ] {
+    for (method, path, body) in
+        [("GET", "/training/models", ""), ("POST", "/training/model_run", RUN)]
+    {
         fixture
-            .assert_response(
-                training_request(method, path, "one", body),
-                401,
-                signature_rejected(),
-            )
+            .assert_response(training_request(method, path, "one", body), 401, signature_rejected())
             .await;
         assert_eq!(
-            fixture
-                .send(training_request(method, path, "another", body))
-                .await
-                .status_code,
+            fixture.send(training_request(method, path, "another", body)).await.status_code,
             200,
             "{path}"
         );
     }
     // The training service cannot send label events with its secret.
     let request = webhook_request("training", "another", BODY);
-    fixture
-        .assert_response(request, 404, json!({"error": "not_found"}))
-        .await;
-    fixture.set_store(StoreBehavior::Returns(
-        json!({"labelbox": "one"}).to_string(),
-    ));
+    fixture.assert_response(request, 404, json!({"error": "not_found"})).await;
+    fixture.set_store(StoreBehavior::Returns(json!({"labelbox": "one"}).to_string()));
     fixture.advance_secs(300);
     fixture
         .assert_response(

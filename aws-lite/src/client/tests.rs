@@ -68,10 +68,8 @@ async fn does_not_retry_permanent_errors() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_where_there_was_no_response() {
-    let errors: [(fn() -> AwsError, usize); 2] = [
-        (|| AwsError::NoResponse("reset".into()), 3),
-        (|| AwsError::invalid("not HTTP"), 1),
-    ];
+    let errors: [(fn() -> AwsError, usize); 2] =
+        [(|| AwsError::NoResponse("reset".into()), 3), (|| AwsError::invalid("not HTTP"), 1)];
     for (error, attempts) in errors {
         let count = Arc::new(AtomicUsize::default());
         let counted = Arc::clone(&count);
@@ -138,11 +136,7 @@ async fn corrects_a_wrong_clock_once_by_the_date_of_the_response() {
         );
         // Within the limit, or without a valid date, the error is permanent.
         for date in ["Thu, 01 Jan 1970 00:04:00 GMT", "soon"] {
-            assert_eq!(
-                signed_dates(code, date).await,
-                ["19700101T000000Z"],
-                "{code}"
-            );
+            assert_eq!(signed_dates(code, date).await, ["19700101T000000Z"], "{code}");
         }
     }
     let end_of_time = signed_dates("RequestTimeTooSkewed", "Fri, 31 Dec 9999 23:59:59 GMT").await;

@@ -35,13 +35,7 @@ async fn service_error(response: Response<Bytes>) -> (Option<String>, Option<Str
 #[tokio::test]
 async fn a_call_is_a_signed_post() {
     for (service, host, content_type, query_mode, name) in [
-        (
-            JsonService::SQS,
-            "sqs",
-            "application/x-amz-json-1.0",
-            Some("true"),
-            "SQS",
-        ),
+        (JsonService::SQS, "sqs", "application/x-amz-json-1.0", Some("true"), "SQS"),
         (
             JsonService::SECRETS_MANAGER,
             "secretsmanager",
@@ -65,10 +59,7 @@ async fn a_call_is_a_signed_post() {
         let scope = format!("Credential=AKID/19700101/eu-central-1/{host}/aws4_request");
         assert!(header("authorization").unwrap().contains(&scope));
         assert_eq!(request.body(), "{\"In\":1}");
-        let error = client
-            .call::<Value>("A.Call", Vec::new())
-            .await
-            .unwrap_err();
+        let error = client.call::<Value>("A.Call", Vec::new()).await.unwrap_err();
         let expected = format!("{name} responded 400 without a code: no message");
         assert_eq!(error.to_string(), expected);
     }
@@ -137,16 +128,9 @@ async fn an_error_response_of_a_proxy_has_no_code() {
 
 #[tokio::test]
 async fn an_error_does_not_quote_the_response() {
-    for body in [
-        "sensitive",
-        r#"{"SecretString":"sensitive"#,
-        r#"["sensitive"]"#,
-        r#""sensitive""#,
-    ] {
-        let client = client(
-            JsonService::SECRETS_MANAGER,
-            &Replay::new([response(200, body)]),
-        );
+    for body in ["sensitive", r#"{"SecretString":"sensitive"#, r#"["sensitive"]"#, r#""sensitive""#]
+    {
+        let client = client(JsonService::SECRETS_MANAGER, &Replay::new([response(200, body)]));
         let result = client.call::<std::net::Ipv4Addr>("A.Call", Vec::new());
         let error = result.await.unwrap_err();
         assert!(matches!(error, AwsError::Invalid(_)), "{error:?}");

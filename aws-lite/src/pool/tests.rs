@@ -66,10 +66,7 @@ async fn serve(server: Arc<Server>, number: usize, mut stream: DuplexStream) {
 
 impl Server {
     fn new() -> Arc<Self> {
-        Arc::new(Self {
-            response: Mutex::new(Some(OK)),
-            ..Self::default()
-        })
+        Arc::new(Self { response: Mutex::new(Some(OK)), ..Self::default() })
     }
 
     fn pool(self: &Arc<Self>) -> ConnectionPool<Pipes> {
@@ -88,22 +85,16 @@ impl Server {
 }
 
 async fn get(pool: &ConnectionPool<Pipes>, url: &str) -> Result<Response<Bytes>, AwsError> {
-    pool.send(Request::get(url).body(Bytes::new()).unwrap())
-        .await
+    pool.send(Request::get(url).body(Bytes::new()).unwrap()).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn reuses_a_connection_for_the_same_host_only() {
     let server = Server::new();
     let pool = server.pool();
-    for url in [
-        "http://a/1",
-        "http://a/2",
-        "http://b/3",
-        "http://a:81/4",
-        "https://a/5",
-        "http://a/6",
-    ] {
+    for url in
+        ["http://a/1", "http://a/2", "http://b/3", "http://a:81/4", "https://a/5", "http://a/6"]
+    {
         assert_eq!(get(&pool, url).await.unwrap().body(), "ok");
     }
     assert_eq!(server.used(), [1, 1, 2, 3, 4, 1]);
@@ -232,10 +223,7 @@ async fn concurrent_requests_have_a_connection_each() {
 
 #[tokio::test(start_paused = true)]
 async fn connecting_ends_after_a_second() {
-    let server = Arc::new(Server {
-        is_unreachable: true,
-        ..Server::default()
-    });
+    let server = Arc::new(Server { is_unreachable: true, ..Server::default() });
     let start = now();
     let error = get(&server.pool(), "http://a/").await.unwrap_err();
     assert!(matches!(error, AwsError::NoResponse(_)), "{error:?}");
@@ -276,9 +264,7 @@ async fn a_url_without_a_host_is_invalid() {
 #[tokio::test]
 async fn a_connection_that_ends_under_a_request_is_no_response() {
     let (ours, _theirs) = duplex(64);
-    let (mut sender, connection) = handshake::<_, Full<Bytes>>(TokioIo::new(ours))
-        .await
-        .unwrap();
+    let (mut sender, connection) = handshake::<_, Full<Bytes>>(TokioIo::new(ours)).await.unwrap();
     drop(connection);
     let closed = sender.ready().await.unwrap_err();
     let canceled = sender.send_request(Request::default()).await.unwrap_err();

@@ -39,10 +39,8 @@ async fn stores_an_object_with_its_checksum() {
     headers.insert("etag", "\"1\"".try_into().unwrap());
     headers.insert("x-amz-checksum-crc32", CRC32.try_into().unwrap());
     let (result, request) = put("eu-central-1", None, stored, CONTENT).await;
-    let output = PutObjectOutput {
-        e_tag: Some("\"1\"".to_owned()),
-        checksum_crc32: Some(CRC32.to_owned()),
-    };
+    let output =
+        PutObjectOutput { e_tag: Some("\"1\"".to_owned()), checksum_crc32: Some(CRC32.to_owned()) };
     assert_eq!(result.unwrap(), output);
     let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(request.method(), "PUT");
@@ -65,21 +63,9 @@ async fn an_empty_object_has_a_length() {
 async fn a_bucket_is_in_the_host_name_at_aws_and_in_the_path_elsewhere() {
     for (custom, region, expected) in [
         (None, "us-east-1", "https://b.s3.us-east-1.amazonaws.com"),
-        (
-            None,
-            "cn-north-1",
-            "https://b.s3.cn-north-1.amazonaws.com.cn",
-        ),
-        (
-            None,
-            "us-gov-west-1",
-            "https://b.s3.us-gov-west-1.amazonaws.com",
-        ),
-        (
-            Some("http://127.0.0.1:4566/"),
-            "us-east-1",
-            "http://127.0.0.1:4566/b",
-        ),
+        (None, "cn-north-1", "https://b.s3.cn-north-1.amazonaws.com.cn"),
+        (None, "us-gov-west-1", "https://b.s3.us-gov-west-1.amazonaws.com"),
+        (Some("http://127.0.0.1:4566/"), "us-east-1", "http://127.0.0.1:4566/b"),
     ] {
         let (_, request) = put(region, custom, response(200, ""), CONTENT).await;
         assert_eq!(*request.uri(), *format!("{expected}/payloads/1"));

@@ -37,15 +37,7 @@ fn signs_as_botocore_does() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_299_200);
     let (payload, credentials) = (Payload::Unsigned, credentials(Some("token")));
     let (region, service) = ("eu-central-1", "s3");
-    sign(
-        &mut request,
-        payload,
-        &credentials,
-        region,
-        service,
-        now.into(),
-    )
-    .unwrap();
+    sign(&mut request, payload, &credentials, region, service, now.into()).unwrap();
     assert_eq!(header(&request, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
     assert_eq!(header(&request, "x-amz-date"), "20250318T120000Z");
     assert_eq!(header(&request, "x-amz-security-token"), "token");
@@ -62,15 +54,7 @@ fn debug_output_of_a_signed_request_shows_no_credentials() {
     let mut request = put("https://s3.example/1", "");
     let (payload, credentials) = (Payload::Signed, credentials(Some("sensitive-token")));
     let now = SystemTime::UNIX_EPOCH.into();
-    sign(
-        &mut request,
-        payload,
-        &credentials,
-        "eu-central-1",
-        "s3",
-        now,
-    )
-    .unwrap();
+    sign(&mut request, payload, &credentials, "eu-central-1", "s3", now).unwrap();
     let output = format!("{request:?}");
     assert!(!output.contains("sensitive-token"), "{output}");
     assert!(!output.contains("Signature="), "{output}");

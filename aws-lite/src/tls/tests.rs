@@ -60,11 +60,9 @@ async fn trusts_only_the_authorities_in_the_bundle() {
     let (ours, other) = (authority(), authority());
     let both = bundle(&format!("{}{}", other.pem(), ours.pem()));
     let ours_alone = bundle(&ours.pem());
-    for (bundle, authority, is_trusted) in [
-        (&both, &ours, true),
-        (&ours_alone, &ours, true),
-        (&ours_alone, &other, false),
-    ] {
+    for (bundle, authority, is_trusted) in
+        [(&both, &ours, true), (&ours_alone, &ours, true), (&ours_alone, &other, false)]
+    {
         let connector = TlsConnector::new(Some(bundle.path()), REGION, false).unwrap();
         let connected = connector.connect(&server(authority).await).await;
         assert_eq!(connected.is_ok(), is_trusted);
@@ -107,13 +105,10 @@ fn a_bundle_without_valid_certificates_is_an_error() {
         let Err(error) = TlsConnector::new(Some(path), REGION, false) else {
             panic!("{}", path.display());
         };
-        let expected = format!("AWS_CA_BUNDLE names {}, ", path.display());
-        assert!(error.to_string().starts_with(&expected), "{error}");
+        let expected = format!("the CA bundle {} is not usable", path.display());
+        assert_eq!(error.to_string(), expected);
         let has_cause = error.source().is_some();
-        assert_eq!(
-            has_cause,
-            path == Path::new("/nowhere/ca.pem") || path == files[2].path()
-        );
+        assert_eq!(has_cause, path == Path::new("/nowhere/ca.pem") || path == files[2].path());
     }
 }
 
@@ -186,10 +181,7 @@ async fn an_address_that_does_not_answer_leaves_time_for_the_others() {
         let (result, elapsed) = connected(addresses).await;
         assert_eq!(result.unwrap(), index);
         // tokio's timer may be a millisecond late, twice.
-        assert!(
-            (milliseconds..milliseconds + 5).contains(&elapsed),
-            "{elapsed}"
-        );
+        assert!((milliseconds..milliseconds + 5).contains(&elapsed), "{elapsed}");
     }
 }
 

@@ -55,20 +55,13 @@ pub(crate) fn wrong(right: Claim, headers: Headers, wrong: Wrong, random: &mut R
     let sha1 = right.sha1.filter(|_| has(Headers::Sha1));
     let sha256 = right.sha256.filter(|_| has(Headers::Sha256));
     Claim {
-        sha1: sha1.map(|mac| {
-            if is_right(Wrong::OnlySha256) {
-                mac
-            } else {
-                spoilt(mac, wrong, random)
-            }
-        }),
-        sha256: sha256.map(|mac| {
-            if is_right(Wrong::OnlySha1) {
-                mac
-            } else {
-                spoilt(mac, wrong, random)
-            }
-        }),
+        sha1: sha1.map(
+            |mac| {
+                if is_right(Wrong::OnlySha256) { mac } else { spoilt(mac, wrong, random) }
+            },
+        ),
+        sha256: sha256
+            .map(|mac| if is_right(Wrong::OnlySha1) { mac } else { spoilt(mac, wrong, random) }),
     }
 }
 

@@ -86,10 +86,7 @@ pub fn farthest(calibration: &mut [u64], measured: &[(bool, u64)]) -> Option<Dif
             }
         }
     }
-    let differences = tests
-        .iter()
-        .filter(|test| test.has_enough())
-        .map(Test::difference);
+    let differences = tests.iter().filter(|test| test.has_enough()).map(Test::difference);
     differences.max_by(|one, other| one.t.abs().total_cmp(&other.t.abs()))
 }
 

@@ -2,10 +2,7 @@
 //! difference would show: a test after dudect.
 
 #![expect(clippy::print_stdout, reason = "the result is printed")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "measuring time is what this is for"
-)]
+#![expect(clippy::disallowed_methods, reason = "measuring time is what this is for")]
 
 mod claims;
 mod verifiers;
@@ -59,12 +56,7 @@ fn cases() -> Vec<Case> {
     fn naive() -> Box<dyn Verifier> {
         Box::new(Naive)
     }
-    let case = |verifier, headers, ways, expected| Case {
-        verifier,
-        headers,
-        ways,
-        expected,
-    };
+    let case = |verifier, headers, ways, expected| Case { verifier, headers, ways, expected };
     vec![
         case(relay, Sha1, [FirstByte, LastByte], None),
         case(relay, Sha1, [All, LastByte], None),
@@ -96,9 +88,8 @@ impl Case {
                     (class, Question::of(claim))
                 })
                 .collect();
-            let times = asked
-                .iter()
-                .map(|(class, question)| (*class, verifier.time_to_refuse(question)));
+            let times =
+                asked.iter().map(|(class, question)| (*class, verifier.time_to_refuse(question)));
             if calibration.is_empty() {
                 calibration = times.map(|(_, time)| time).collect();
             } else {
@@ -137,9 +128,7 @@ impl Case {
             "| {} | {:?} | {one} | {other} | {first} | {second} | {:+.2} | {} | {:+.2} |",
             (self.verifier)().name(),
             self.headers,
-            figures
-                .difference
-                .map_or(f64::NAN, |difference| difference.of_means),
+            figures.difference.map_or(f64::NAN, |difference| difference.of_means),
             figures.measurements,
             figures.t(),
         );
@@ -154,11 +143,8 @@ impl Figures {
 }
 
 fn median(measured: &[(bool, u64)], class: bool) -> u64 {
-    let mut times: Vec<_> = measured
-        .iter()
-        .filter(|(other, _)| *other == class)
-        .map(|(_, time)| *time)
-        .collect();
+    let mut times: Vec<_> =
+        measured.iter().filter(|(other, _)| *other == class).map(|(_, time)| *time).collect();
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
@@ -190,9 +176,5 @@ fn main() -> ExitCode {
             }
         );
     }
-    if is_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -46,24 +46,16 @@ fn what_is_the_same_shows_no_difference() {
 
 #[test]
 fn a_difference_shows_with_its_sign() {
-    let t = t_of(&times(100_000, |_, class, time| {
-        time + 5 * u64::from(class)
-    }));
+    let t = t_of(&times(100_000, |_, class, time| time + 5 * u64::from(class)));
     assert!(t.is_some_and(|t| t < -10.0), "{t:?}");
-    let t = t_of(&times(100_000, |_, class, time| {
-        time - 5 * u64::from(class)
-    }));
+    let t = t_of(&times(100_000, |_, class, time| time - 5 * u64::from(class)));
     assert!(t.is_some_and(|t| t > 10.0), "{t:?}");
 }
 
 #[test]
 fn a_difference_shows_through_interruptions() {
     let t = t_of(&times(100_000, |random, class, time| {
-        let interruption = if random.u32(..100) == 0 {
-            random.u64(..1_000_000)
-        } else {
-            0
-        };
+        let interruption = if random.u32(..100) == 0 { random.u64(..1_000_000) } else { 0 };
         time + 5 * u64::from(class) + interruption
     }));
     assert!(t.is_some_and(|t| t < -10.0), "{t:?}");
@@ -72,19 +64,12 @@ fn a_difference_shows_through_interruptions() {
 #[test]
 fn a_difference_of_the_slowest_shows_too() {
     let t = t_of(&times(100_000, |random, class, time| {
-        time + if class && random.u32(..50) == 0 {
-            500
-        } else {
-            0
-        }
+        time + if class && random.u32(..50) == 0 { 500 } else { 0 }
     }));
     assert!(t.is_some_and(|t| t < -10.0), "{t:?}");
 }
 
 #[test]
 fn few_measurements_say_nothing() {
-    assert_eq!(
-        t_of(&times(19_000, |_, class, time| time + 50 * u64::from(class))),
-        None
-    );
+    assert_eq!(t_of(&times(19_000, |_, class, time| time + 50 * u64::from(class))), None);
 }

@@ -18,9 +18,7 @@ pub(crate) struct Question {
 impl Question {
     pub(crate) fn of(claim: Claim) -> Self {
         let sha1 = claim.sha1.map(|mac| format!("sha1={}", hex::encode(mac)));
-        let sha256 = claim
-            .sha256
-            .map(|mac| format!("sha256={}", hex::encode(mac)));
+        let sha256 = claim.sha256.map(|mac| format!("sha256={}", hex::encode(mac)));
         Self {
             claim,
             signatures: Signatures::read(

@@ -39,10 +39,7 @@ impl Receiver {
         let claimed = header("x-hub-signature").and_then(|claimed| claimed.strip_prefix("sha1="));
         let mut mac = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes())?;
         mac.update(body);
-        if mac
-            .verify_slice(&hex::decode(claimed.unwrap_or_default())?)
-            .is_err()
-        {
+        if mac.verify_slice(&hex::decode(claimed.unwrap_or_default())?).is_err() {
             return answer(401, "signature rejected");
         }
         let label: Value = serde_json::from_slice(body)?;
@@ -57,10 +54,7 @@ impl Receiver {
             .send_message()
             .queue_url(&self.queue_url)
             .message_body(String::from_utf8(body.to_vec())?)
-            .message_attributes(
-                "event",
-                attribute(header("x-labelbox-event").unwrap_or_default())?,
-            )
+            .message_attributes("event", attribute(header("x-labelbox-event").unwrap_or_default())?)
             .message_attributes("entity_id", attribute(id)?)
             .message_group_id(id)
             .message_deduplication_id(delivery)

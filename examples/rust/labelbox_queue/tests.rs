@@ -1,10 +1,6 @@
 //! Tests of the module with a fake AWS at the HTTP level. Run them with `cargo test --example consumer`.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::{Batch, Consumer, Error, Event};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -132,9 +128,8 @@ fn str(value: &Value) -> &str {
 
 fn record(id: &str, group: Option<&str>, attributes: &Value, body: &str) -> Value {
     let values = attributes.as_object().unwrap().iter();
-    let values: Map<_, _> = values
-        .map(|(name, value)| (name.clone(), json!({"stringValue": value})))
-        .collect();
+    let values: Map<_, _> =
+        values.map(|(name, value)| (name.clone(), json!({"stringValue": value}))).collect();
     let groups = group.map_or(json!({}), |group| json!({"MessageGroupId": group}));
     json!({"messageId": id, "receiptHandle": "", "body": body, "attributes": groups, "messageAttributes": values})
 }
@@ -182,9 +177,8 @@ async fn newest_wins() {
             assert_eq!(response, failed(&[]), "{case:#}");
         }
         let indices = case["processed"].as_array().unwrap().iter();
-        let expected: Vec<_> = indices
-            .map(|n| case["deliveries"][n.as_u64().unwrap() as usize].clone())
-            .collect();
+        let expected: Vec<_> =
+            indices.map(|n| case["deliveries"][n.as_u64().unwrap() as usize].clone()).collect();
         assert_eq!(calls.into_inner(), expected, "{case:#}");
         let newest = case["newest"].as_object().unwrap();
         let state = aws.state();
@@ -226,19 +220,13 @@ async fn processes_a_duplicate_if_another_event_was_stored_in_the_meantime() {
 #[tokio::test]
 async fn does_not_store_an_event_that_failed() {
     let aws = Aws::default();
-    let consumer = Consumer::new(
-        async |_: &Event, _: &[u8]| Err("failed".into()),
-        "newest",
-        &aws.config(),
-    );
+    let consumer =
+        Consumer::new(async |_: &Event, _: &[u8]| Err("failed".into()), "newest", &aws.config());
     let records = [
         record("1", None, &json!({"dedup_id": "a"}), "{}"),
         record("other-sender", None, &json!({}), "{}"),
     ];
-    assert_eq!(
-        handle(&consumer, &records).await,
-        failed(&["1", "other-sender"])
-    );
+    assert_eq!(handle(&consumer, &records).await, failed(&["1", "other-sender"]));
     assert!(aws.state().items.is_empty());
 }
 
@@ -268,18 +256,8 @@ async fn only_extended_payload_size_makes_a_body_a_pointer() {
     let consumer = Consumer::new(on_newest, "newest", &Aws::default().config());
     let records = [
         record("1", None, &json!({"dedup_id": "1"}), POINTER),
-        record(
-            "2",
-            None,
-            &json!({"dedup_id": "2", "ExtendedPayloadSize": "3"}),
-            POINTER,
-        ),
-        record(
-            "3",
-            None,
-            &json!({"dedup_id": "3", "ExtendedPayloadSize": "4"}),
-            POINTER,
-        ),
+        record("2", None, &json!({"dedup_id": "2", "ExtendedPayloadSize": "3"}), POINTER),
+        record("3", None, &json!({"dedup_id": "3", "ExtendedPayloadSize": "4"}), POINTER),
     ];
     assert_eq!(handle(&consumer, &records).await, failed(&["3"]));
     assert_eq!(bodies.into_inner(), [POINTER.as_bytes(), PAYLOAD]);
@@ -291,26 +269,16 @@ async fn deletes_each_message_as_soon_as_it_is_processed() {
     aws.state().messages = vec![message("1", "g"), message("2", "other"), message("3", "g")];
     let on_newest = async |event: &Event, _: &[u8]| {
         aws.state().calls.push(format!("process {}", event.id));
-        if event.id == "event#1" {
-            Err("failed".into())
-        } else {
-            Ok(())
-        }
+        if event.id == "event#1" { Err("failed".into()) } else { Ok(()) }
     };
     let consumer = Consumer::new(on_newest, "newest", &aws.config());
     assert!(!consumer.poll("http://127.0.0.1:9/q", true).await.unwrap());
-    assert_eq!(
-        aws.state().calls,
-        ["process event#1", "process event#2", "delete handle-2"]
-    );
+    assert_eq!(aws.state().calls, ["process event#1", "process event#2", "delete handle-2"]);
 }
 
 #[tokio::test]
 async fn continues_after_a_failed_delete() {
-    for error in [
-        "com.amazonaws.sqs#ReceiptHandleIsInvalid",
-        "InvalidParameterValue",
-    ] {
+    for error in ["com.amazonaws.sqs#ReceiptHandleIsInvalid", "InvalidParameterValue"] {
         let (aws, calls) = (Aws::default(), RefCell::new(Vec::new()));
         aws.state().messages = vec![message("1", "g"), message("2", "g")];
         aws.state().failures = [error].into();
@@ -319,10 +287,7 @@ async fn continues_after_a_failed_delete() {
             Ok(())
         };
         let consumer = Consumer::new(on_newest, "newest", &aws.config());
-        assert!(
-            !consumer.poll("http://127.0.0.1:9/q", true).await.unwrap(),
-            "{error}"
-        );
+        assert!(!consumer.poll("http://127.0.0.1:9/q", true).await.unwrap(), "{error}");
         assert_eq!(calls.into_inner(), ["event#1", "event#2"], "{error}");
     }
 }

@@ -20,60 +20,29 @@ fn the_last_sentence_says_how_many_things_need_somebody() {
     let unknown = || Finding::not_checked("c", "is not known", "ask");
     let problem = || Finding::problem("d", "is broken", "mend");
     check(vec![ok()], "All is well.", Ending::Done);
-    check(
-        vec![ok(), look()],
-        "All is well, but 1 thing is worth a look.",
-        Ending::Done,
-    );
-    check(
-        vec![look(), unknown()],
-        "All is well, but 2 things are worth a look.",
-        Ending::Done,
-    );
+    check(vec![ok(), look()], "All is well, but 1 thing is worth a look.", Ending::Done);
+    check(vec![look(), unknown()], "All is well, but 2 things are worth a look.", Ending::Done);
     check(vec![problem()], "1 thing needs you.", Ending::Incomplete);
-    check(
-        vec![problem(), look()],
-        "1 thing needs you; 1 more worth a look.",
-        Ending::Incomplete,
-    );
-    check(
-        vec![problem(), problem()],
-        "2 things need you.",
-        Ending::Incomplete,
-    );
+    check(vec![problem(), look()], "1 thing needs you; 1 more worth a look.", Ending::Incomplete);
+    check(vec![problem(), problem()], "2 things need you.", Ending::Incomplete);
 }
 
 #[test]
 fn what_is_not_well_comes_with_what_mends_it() {
-    let trouble = Trouble::Failed {
-        action: "sqs:GetQueueAttributes",
-        said: "Oh: no".to_owned(),
-    };
+    let trouble = Trouble::Failed { action: "sqs:GetQueueAttributes", said: "Oh: no".to_owned() };
     let finding = Finding::of_trouble("queue", &trouble);
     assert_eq!(finding.status, Status::Problem);
-    assert_eq!(
-        finding.mend.as_deref(),
-        Some("try again, and see whether the stack is whole")
-    );
+    assert_eq!(finding.mend.as_deref(), Some("try again, and see whether the stack is whole"));
     let denied = Trouble::NotAllowed {
         action: "iam:SimulatePrincipalPolicy",
         said: "AccessDenied: no".to_owned(),
     };
-    assert_eq!(
-        Finding::of_trouble("rights", &denied).status,
-        Status::NotChecked
-    );
-    let section = Section {
-        title: "Part",
-        findings: vec![finding],
-    };
+    assert_eq!(Finding::of_trouble("rights", &denied).status, Status::NotChecked);
+    let section = Section { title: "Part", findings: vec![finding] };
     let json = serde_json::to_value(Report(vec![section])).unwrap();
     assert_eq!(json.pointer("/checks/0/name").unwrap(), "queue");
     assert_eq!(
-        (
-            json.get("status").unwrap(),
-            json.pointer("/checks/0/status").unwrap()
-        ),
+        (json.get("status").unwrap(), json.pointer("/checks/0/status").unwrap()),
         (&"problem".into(), &"problem".into())
     );
 }

@@ -7,14 +7,8 @@ use std::collections::HashMap;
 #[test]
 fn the_usual_stack_need_not_be_named() {
     let stack = |name| Stack::new(name, HashMap::new());
-    assert_eq!(
-        relayctl(&stack("labelbox-relay"), "count"),
-        "relayctl count"
-    );
-    assert_eq!(
-        relayctl(&stack("mine"), "count"),
-        "relayctl count --stack mine"
-    );
+    assert_eq!(relayctl(&stack("labelbox-relay"), "count"), "relayctl count");
+    assert_eq!(relayctl(&stack("mine"), "count"), "relayctl count --stack mine");
 }
 
 #[test]

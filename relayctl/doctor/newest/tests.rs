@@ -19,19 +19,12 @@ fn check(lines: &[(i64, &str, &str)], logs_events: bool, expected: &[(Status, &s
     };
     let lines: Vec<_> = lines.iter().map(line).collect();
     let stack = Stack::default();
-    let place = Place {
-        stack: &stack,
-        group: "group",
-        logs_events,
-    };
+    let place = Place { stack: &stack, group: "group", logs_events };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(3 * 3_600);
     let findings = judge(&lines, &place, now);
     assert_eq!(findings.len(), expected.len(), "{findings:?}");
     for (finding, (status, says)) in findings.iter().zip(expected) {
-        assert!(
-            finding.status == *status && finding.says.contains(says),
-            "{finding:?}"
-        );
+        assert!(finding.status == *status && finding.says.contains(says), "{finding:?}");
     }
 }
 
@@ -61,11 +54,7 @@ fn a_failure_is_worth_a_look_for_an_hour() {
         (3 * HOUR - 1_000, "start failed", Status::Warning),
         (HOUR, "request failed", Status::Ok),
     ] {
-        check(
-            &[event, (time, message, "")],
-            true,
-            &[ok, (status, "ago: why")],
-        );
+        check(&[event, (time, message, "")], true, &[ok, (status, "ago: why")]);
     }
     check(&[event, (HOUR, "event spilled", TOPIC)], true, &[ok]);
 }

@@ -29,11 +29,7 @@ fn only_a_finished_deployment_is_well() {
         let mut stack = Stack::new("relay", whole());
         status.clone_into(&mut stack.status);
         let [found, outputs] = judge(&stack).unwrap().try_into().unwrap();
-        assert_eq!(
-            (found.status, outputs.status),
-            (expected, Status::Ok),
-            "{status}"
-        );
+        assert_eq!((found.status, outputs.status), (expected, Status::Ok), "{status}");
     }
 }
 
@@ -43,12 +39,6 @@ fn what_is_missing_is_named() {
     outputs.remove("ReviewDeadLetterQueueUrl");
     let findings = judge(&Stack::new("relay", outputs)).unwrap();
     let says = &findings.last().unwrap().says;
-    assert!(
-        says.starts_with("missing: ReviewDeadLetterQueueUrl;"),
-        "{says}"
-    );
-    assert!(
-        judge(&Stack::new("another", HashMap::new())).is_err(),
-        "that is no relay"
-    );
+    assert!(says.starts_with("missing: ReviewDeadLetterQueueUrl;"), "{says}");
+    assert!(judge(&Stack::new("another", HashMap::new())).is_err(), "that is no relay");
 }

@@ -9,10 +9,7 @@ const URL: &str = "https://sqs/1/label.fifo";
 const DEAD: &str = "arn:aws:sqs:r:1:label-dead.fifo";
 
 fn attributes(redrive: &str) -> Attributes {
-    let all = [
-        (QueueAttributeName::QueueArn, DEAD),
-        (QueueAttributeName::RedrivePolicy, redrive),
-    ];
+    let all = [(QueueAttributeName::QueueArn, DEAD), (QueueAttributeName::RedrivePolicy, redrive)];
     all.map(|(name, value)| (name, value.to_owned())).into()
 }
 
@@ -38,14 +35,8 @@ fn what_fails_goes_to_its_own_dead_letters_after_five_receives() {
     };
     check(&policy(DEAD, "5"), None);
     check(&policy(DEAD, "\"5\""), None);
-    check(
-        &policy(DEAD, "50"),
-        Some((Status::Warning, "after 50 receives")),
-    );
-    check(
-        &policy("arn:other", "5"),
-        Some((Status::Problem, "arn:other, which is not its own")),
-    );
+    check(&policy(DEAD, "50"), Some((Status::Warning, "after 50 receives")));
+    check(&policy("arn:other", "5"), Some((Status::Problem, "arn:other, which is not its own")));
     check("", Some((Status::Problem, "no dead-letter queue")));
 }
 

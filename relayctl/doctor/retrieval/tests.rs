@@ -35,10 +35,7 @@ async fn search(id: Option<&str>, answers: &[&str]) -> (Result<Search, Trouble>,
     let url = ("UnroutedQueueUrl".to_owned(), "https://sqs/q".to_owned());
     let stack = Stack::new("relay", HashMap::from([url]));
     let queue = LiveQueue::new(&clients, &stack, Entity::Unrouted, false).unwrap();
-    let wanted = Wanted {
-        message_id: id,
-        body: b"body",
-    };
+    let wanted = Wanted { message_id: id, body: b"body" };
     let outcome = take_out(queue, &wanted, clock).await;
     let short = |request: &aws_sdk_sqs::config::http::HttpRequest| {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
@@ -62,10 +59,7 @@ async fn only_the_probe_is_deleted_and_the_others_are_given_back() {
         "ChangeMessageVisibilityBatch of one of two",
     ];
     assert_eq!(asked, expected);
-    let found = Search {
-        is_found: true,
-        worn: 1,
-    };
+    let found = Search { is_found: true, worn: 1 };
     assert_eq!(outcome.unwrap(), found);
 }
 

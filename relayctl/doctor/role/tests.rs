@@ -83,16 +83,9 @@ fn one_queue_less_is_granted_with_all_of_them() {
     let [finding] = &findings[..] else {
         panic!("{findings:?}");
     };
-    assert!(
-        finding
-            .says
-            .contains("may not sqs:SendMessage on arn:of-review, which")
-    );
+    assert!(finding.says.contains("may not sqs:SendMessage on arn:of-review, which"));
     let mend = finding.mend.as_deref().unwrap();
-    assert!(
-        mend.contains("label.fifo") && mend.contains("unrouted.fifo"),
-        "{mend}"
-    );
+    assert!(mend.contains("label.fifo") && mend.contains("unrouted.fifo"), "{mend}");
 }
 
 #[test]
@@ -101,11 +94,7 @@ fn a_key_is_asked_for_and_granted_through_the_services_that_use_it() {
     let asked = needs.iter().flat_map(circumstances).flatten().flatten();
     let asked: Vec<_> = asked
         .map(|entry| {
-            format!(
-                "{}={:?}",
-                entry.context_key_name.unwrap(),
-                entry.context_key_values.unwrap()
-            )
+            format!("{}={:?}", entry.context_key_name.unwrap(), entry.context_key_values.unwrap())
         })
         .collect();
     assert_eq!(

@@ -46,10 +46,7 @@ fn function(variables: HashMap<String, String>) -> Function {
 #[track_caller]
 fn check(function: &Function, name: &str, expected: Status, says: &str) {
     let findings = judge(function, &stack());
-    let found = findings
-        .iter()
-        .find(|finding| finding.name == name)
-        .unwrap();
+    let found = findings.iter().find(|finding| finding.name == name).unwrap();
     assert_eq!(found.status, expected, "{found:?}");
     assert!(found.says.contains(says), "{found:?}");
 }
@@ -74,22 +71,14 @@ fn variables_that_differ_or_are_unsound_are_named() {
     check(&unsound, "variables", Status::Problem, "INLINE_LIMIT_KIB");
     let mut missing = variables();
     missing.remove("SECRET_ARN");
-    check(
-        &function(missing),
-        "variables",
-        Status::Problem,
-        "SECRET_ARN",
-    );
+    check(&function(missing), "variables", Status::Problem, "SECRET_ARN");
 }
 
 #[test]
 fn a_function_that_does_not_run_says_why() {
     let mut failed = function(variables());
     check(&failed, "function", Status::Ok, "active");
-    failed = Function::builder()
-        .state(State::Failed)
-        .state_reason("no image")
-        .build();
+    failed = Function::builder().state(State::Failed).state_reason("no image").build();
     check(&failed, "function", Status::Problem, "no image");
     let pending = Function::builder().state(State::Pending).build();
     check(&pending, "function", Status::Warning, "being updated");

@@ -37,46 +37,25 @@ fn a_name_is_added_at_the_end() {
         add(read(r#"{"b":"x","a":["y"]}"#), "project-x", fresh(), &[]),
         r#"{"b":"x","a":["y"],"project-x":"fresh"}"#,
     );
-    check(
-        add(read("{}"), "training", fresh(), &[]),
-        r#"{"training":"fresh"}"#,
-    );
+    check(add(read("{}"), "training", fresh(), &[]), r#"{"training":"fresh"}"#);
 }
 
 #[test]
 fn a_name_without_a_usable_secret_gets_one_where_it_stands() {
-    check(
-        add(read(r#"{"a":["","\n"],"b":"x"}"#), "a", fresh(), &[]),
-        r#"{"a":"fresh","b":"x"}"#,
-    );
+    check(add(read(r#"{"a":["","\n"],"b":"x"}"#), "a", fresh(), &[]), r#"{"a":"fresh","b":"x"}"#);
 }
 
 #[test]
 fn a_name_that_has_a_secret_is_not_added() {
-    check_refused(
-        add(read(OBJECT), "labelbox", fresh(), &[]),
-        "secret rotate labelbox",
-    );
+    check_refused(add(read(OBJECT), "labelbox", fresh(), &[]), "secret rotate labelbox");
 }
 
 #[test]
 fn what_cannot_be_the_name_of_a_webhook_is_not_added() {
-    for name in [
-        "",
-        "Project",
-        "project_x",
-        "a/b",
-        "ü",
-        "a b",
-        "backfill",
-        &"a".repeat(65),
-    ] {
+    for name in ["", "Project", "project_x", "a/b", "ü", "a b", "backfill", &"a".repeat(65)] {
         check_refused(add(read(OBJECT), name, fresh(), &[]), "cannot be the name");
         check_refused(add(read("plain"), name, fresh(), &[]), "cannot be the name");
-        check_refused(
-            add(read("plain"), "a", fresh(), &names(&[name])),
-            "cannot be the name",
-        );
+        check_refused(add(read("plain"), "a", fresh(), &names(&[name])), "cannot be the name");
     }
     assert!(check_webhook_name("project-x").is_ok());
     assert!(check_webhook_name("training").is_err());
@@ -86,15 +65,9 @@ fn what_cannot_be_the_name_of_a_webhook_is_not_added() {
 #[test]
 fn a_reserved_name_gets_no_new_secret_and_can_be_removed() {
     let value = || read(r#"{"backfill":"old","a":"x"}"#);
-    check_refused(
-        rotate(value(), Some("backfill"), fresh(), &[]),
-        "neither training nor backfill",
-    );
+    check_refused(rotate(value(), Some("backfill"), fresh(), &[]), "neither training nor backfill");
     check(remove(value(), "backfill"), r#"{"a":"x"}"#);
-    check(
-        rotate(value(), Some("a"), fresh(), &[]),
-        r#"{"backfill":"old","a":["fresh","x"]}"#,
-    );
+    check(rotate(value(), Some("a"), fresh(), &[]), r#"{"backfill":"old","a":["fresh","x"]}"#);
 }
 
 #[test]
@@ -104,12 +77,7 @@ fn a_plain_text_goes_on_for_every_name_that_it_becomes() {
         r#"{"labelbox":"plain\n","training":"plain\n","project-x":["fresh","plain\n"]}"#,
     );
     check(
-        add(
-            read("plain"),
-            "project-x",
-            fresh(),
-            &names(&["project-y", "labelbox"]),
-        ),
+        add(read("plain"), "project-x", fresh(), &names(&["project-y", "labelbox"])),
         r#"{"labelbox":"plain","training":"plain","project-y":"plain","project-x":["fresh","plain"]}"#,
     );
     check(
@@ -133,14 +101,8 @@ fn the_new_secret_comes_first_and_the_usable_ones_stay() {
             "labelbox",
             r#"{"training":"t","labelbox":["fresh","new","old"],"empty":"","list":["one"]}"#,
         ),
-        (
-            "empty",
-            r#"{"training":"t","labelbox":["new","old"],"empty":"fresh","list":["one"]}"#,
-        ),
-        (
-            "list",
-            r#"{"training":"t","labelbox":["new","old"],"empty":"","list":["fresh","one"]}"#,
-        ),
+        ("empty", r#"{"training":"t","labelbox":["new","old"],"empty":"fresh","list":["one"]}"#),
+        ("list", r#"{"training":"t","labelbox":["new","old"],"empty":"","list":["fresh","one"]}"#),
     ] {
         check(rotate(read(OBJECT), Some(name), fresh(), &[]), expected);
     }
@@ -148,20 +110,11 @@ fn the_new_secret_comes_first_and_the_usable_ones_stay() {
 
 #[test]
 fn a_rotation_needs_a_name_that_there_is_and_a_secret_that_there_is_not() {
-    check_refused(
-        rotate(read(OBJECT), None, fresh(), &[]),
-        "training, labelbox, empty, list",
-    );
-    check_refused(
-        rotate(read(OBJECT), Some("other"), fresh(), &[]),
-        "secret add other",
-    );
+    check_refused(rotate(read(OBJECT), None, fresh(), &[]), "training, labelbox, empty, list");
+    check_refused(rotate(read(OBJECT), Some("other"), fresh(), &[]), "secret add other");
     check_refused(rotate(read("{}"), Some("other"), fresh(), &[]), "but none");
     for text in [r#"{"a":["x","fresh\n"]}"#, "fresh\n"] {
-        check_refused(
-            rotate(read(text), Some("a"), fresh(), &[]),
-            "has this secret",
-        );
+        check_refused(rotate(read(text), Some("a"), fresh(), &[]), "has this secret");
     }
 }
 
@@ -171,23 +124,14 @@ fn an_object_keeps_its_names_and_no_others() {
     assert!(add(read(OBJECT), "a", fresh(), &known).is_ok());
     let unknown = names(&["labelbox", "nobody"]);
     check_refused(add(read(OBJECT), "a", fresh(), &unknown), "--keep is for");
-    check_refused(
-        rotate(read(OBJECT), Some("labelbox"), fresh(), &unknown),
-        "--keep is for",
-    );
+    check_refused(rotate(read(OBJECT), Some("labelbox"), fresh(), &unknown), "--keep is for");
 }
 
 #[test]
 fn a_name_is_removed_and_nothing_else() {
-    check(
-        remove(read(OBJECT), "labelbox"),
-        r#"{"training":"t","empty":"","list":["one"]}"#,
-    );
+    check(remove(read(OBJECT), "labelbox"), r#"{"training":"t","empty":"","list":["one"]}"#);
     check(remove(read(r#"{"a":"x"}"#), "a"), "{}");
-    check(
-        remove(read(r#"{"Odd name":"x","a":"y"}"#), "Odd name"),
-        r#"{"a":"y"}"#,
-    );
+    check(remove(read(r#"{"Odd name":"x","a":"y"}"#), "Odd name"), r#"{"a":"y"}"#);
     check_refused(remove(read(OBJECT), "other"), "has no name other");
     check_refused(remove(read("plain"), "labelbox"), "plain text");
 }
@@ -200,10 +144,7 @@ fn of_a_name_only_its_newest_usable_secret_stays() {
         (r#"{"a":"only"}"#, r#"{"a":"only"}"#, 0),
     ] {
         let (value, removed) = remove_old(read(text), "a").unwrap();
-        assert_eq!(
-            (value.write().unwrap().as_str(), removed),
-            (expected, count)
-        );
+        assert_eq!((value.write().unwrap().as_str(), removed), (expected, count));
     }
     let refusal = remove_old(read(r#"{"a":["",""]}"#), "a").err();
     assert_eq!(refusal, Some(Refusal::Empty("a".to_owned())));

@@ -1,10 +1,6 @@
 //! What Secrets Manager is asked when the secret is replaced, and what becomes of its refusals.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::aws::offline;
@@ -25,10 +21,7 @@ async fn replace(answers: &[(u16, &str)]) -> (Result<(), Trouble>, StaticReplayC
     let (clients, asked) = offline(answers);
     let outputs = HashMap::from([("SecretArn".to_owned(), "arn".to_owned())]);
     let store = Store::of(clients.secrets_manager, &Stack::new("relay", outputs)).unwrap();
-    let held = Held {
-        text: "held".to_owned().into(),
-        version: "held".to_owned(),
-    };
+    let held = Held { text: "held".to_owned().into(), version: "held".to_owned() };
     let outcome = store.replace(&held, &"new".to_owned().into()).await;
     (outcome, asked)
 }
@@ -50,17 +43,10 @@ async fn the_label_moves_from_what_was_held_or_not_at_all() {
     let [(put, stored), (update, moved), (again, tidied)] = &said(&asked)[..] else {
         panic!("{asked:?}");
     };
-    assert_eq!(
-        (put.as_str(), update.as_str()),
-        ("PutSecretValue", "UpdateSecretVersionStage")
-    );
+    assert_eq!((put.as_str(), update.as_str()), ("PutSecretValue", "UpdateSecretVersionStage"));
     let version = &stored["ClientRequestToken"];
     let label = format!("relayctl-{}", version.as_str().unwrap());
-    assert_eq!(
-        stored["VersionStages"],
-        serde_json::json!([label]),
-        "and not AWSCURRENT"
-    );
+    assert_eq!(stored["VersionStages"], serde_json::json!([label]), "and not AWSCURRENT");
     assert_eq!(stored["SecretString"], "new");
     assert_eq!(moved["VersionStage"], "AWSCURRENT");
     assert_eq!(
@@ -68,10 +54,7 @@ async fn the_label_moves_from_what_was_held_or_not_at_all() {
         (version, &"held".into())
     );
     assert_eq!(again, update);
-    assert_eq!(
-        (&tidied["VersionStage"], &tidied["RemoveFromVersionId"]),
-        (&label.into(), version)
-    );
+    assert_eq!((&tidied["VersionStage"], &tidied["RemoveFromVersionId"]), (&label.into(), version));
 }
 
 #[tokio::test]
@@ -84,12 +67,7 @@ async fn somebody_elses_change_stays_and_is_told() {
     );
     let (last, tidied) = said(&asked).pop().unwrap();
     assert_eq!(last, "UpdateSecretVersionStage");
-    assert!(
-        tidied["VersionStage"]
-            .as_str()
-            .unwrap()
-            .starts_with("relayctl-")
-    );
+    assert!(tidied["VersionStage"].as_str().unwrap().starts_with("relayctl-"));
 }
 
 #[tokio::test]
@@ -102,10 +80,7 @@ async fn a_refusal_for_another_reason_is_told_as_what_it_is() {
     );
     let (outcome, asked) = replace(&[DENIED]).await;
     let line = outcome.unwrap_err().line();
-    assert!(
-        line.starts_with("AWS does not allow secretsmanager:PutSecretValue"),
-        "{line}"
-    );
+    assert!(line.starts_with("AWS does not allow secretsmanager:PutSecretValue"), "{line}");
     assert_eq!(said(&asked).len(), 1);
 }
 

@@ -27,11 +27,7 @@ impl<'de> Visitor<'de> for Members {
         let mut entries: Vec<Entry> = Vec::new();
         while let Some((name, OneOrMore { texts, is_list })) = members.next_entry()? {
             entries.retain(|entry| entry.name != name);
-            entries.push(Entry {
-                name,
-                texts,
-                is_list,
-            });
+            entries.push(Entry { name, texts, is_list });
         }
         Ok(Entries(entries))
     }
@@ -51,14 +47,10 @@ impl<'de> Deserialize<'de> for OneOrMore {
             More(Vec<String>),
         }
         Ok(match Form::deserialize(deserializer)? {
-            Form::One(text) => Self {
-                texts: vec![text.into()],
-                is_list: false,
-            },
-            Form::More(texts) => Self {
-                texts: texts.into_iter().map(Into::into).collect(),
-                is_list: true,
-            },
+            Form::One(text) => Self { texts: vec![text.into()], is_list: false },
+            Form::More(texts) => {
+                Self { texts: texts.into_iter().map(Into::into).collect(), is_list: true }
+            }
         })
     }
 }
@@ -69,12 +61,7 @@ pub struct Writing<'e>(pub &'e [Entry]);
 impl Serialize for Writing<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(Some(self.0.len()))?;
-        for Entry {
-            name,
-            texts,
-            is_list,
-        } in self.0
-        {
+        for Entry { name, texts, is_list } in self.0 {
             match texts.as_slice() {
                 [text] if !is_list => members.serialize_entry(name, text.as_str())?,
                 texts => {

@@ -46,11 +46,7 @@ fn what_the_function_cannot_use_is_not_edited() {
         let Err(trouble) = Value::read(text.to_owned().into()) else {
             panic!("{text} was read");
         };
-        assert!(
-            trouble.line().contains("--replace-broken"),
-            "{}",
-            trouble.line()
-        );
+        assert!(trouble.line().contains("--replace-broken"), "{}", trouble.line());
     }
 }
 
@@ -58,16 +54,8 @@ fn what_the_function_cannot_use_is_not_edited() {
 fn what_is_too_large_for_secrets_manager_is_not_written() {
     let entry = |length: usize| Entry::new("a", vec!["x".repeat(length).into()]);
     let frame = r#"{"a":""}"#.len();
-    assert!(
-        Value::Named(vec![entry(MOST_BYTES - frame)])
-            .write()
-            .is_ok()
-    );
-    assert!(
-        Value::Named(vec![entry(MOST_BYTES - frame + 1)])
-            .write()
-            .is_err()
-    );
+    assert!(Value::Named(vec![entry(MOST_BYTES - frame)]).write().is_ok());
+    assert!(Value::Named(vec![entry(MOST_BYTES - frame + 1)]).write().is_err());
 }
 
 #[test]

@@ -10,11 +10,7 @@ fn error(code: &str, more: &str) -> String {
 
 #[track_caller]
 fn check(status: u16, body: &str, expected: Fault) {
-    assert_eq!(
-        read(status, body.as_bytes(), "webhook x"),
-        Err(expected),
-        "{status} {body}"
-    );
+    assert_eq!(read(status, body.as_bytes(), "webhook x"), Err(expected), "{status} {body}");
 }
 
 #[test]
@@ -24,30 +20,14 @@ fn an_error_of_graphql_is_told_by_its_code() {
         ("AUTHENTICATION_ERROR", "", Fault::KeyRefused),
         ("AUTHORIZATION_ERROR", "", Fault::NotAllowed(no())),
         ("OPERATION_NOT_ALLOWED", "", Fault::NotAllowed(no())),
-        (
-            "RESOURCE_NOT_FOUND",
-            "",
-            Fault::NotFound("webhook x".to_owned()),
-        ),
+        ("RESOURCE_NOT_FOUND", "", Fault::NotFound("webhook x".to_owned())),
         ("GRAPHQL_VALIDATION_FAILED", "", Fault::Invalid(no())),
         ("GRAPHQL_PARSE_FAILED", "", Fault::Invalid(no())),
         ("MALFORMED_REQUEST", "", Fault::Invalid(no())),
         ("INTERNAL_SERVER_ERROR", "", Fault::Failed(no())),
-        (
-            "INTERNAL_SERVER_ERROR",
-            r#","exception":{"status":422}"#,
-            Fault::Invalid(no()),
-        ),
-        (
-            "INTERNAL_SERVER_ERROR",
-            r#","exception":{"status":"400"}"#,
-            Fault::Invalid(no()),
-        ),
-        (
-            "INTERNAL_SERVER_ERROR",
-            r#","exception":{"status":503}"#,
-            Fault::Failed(no()),
-        ),
+        ("INTERNAL_SERVER_ERROR", r#","exception":{"status":422}"#, Fault::Invalid(no())),
+        ("INTERNAL_SERVER_ERROR", r#","exception":{"status":"400"}"#, Fault::Invalid(no())),
+        ("INTERNAL_SERVER_ERROR", r#","exception":{"status":503}"#, Fault::Failed(no())),
         ("SOMETHING_NEW", "", Fault::Failed(no())),
     ] {
         check(200, &error(code, more), fault);
@@ -61,23 +41,11 @@ fn a_status_says_it_where_the_body_does_not() {
     check(200, exceeded, limited);
     check(429, "slow down", Fault::Limited("status 429".to_owned()));
     check(401, "", Fault::KeyRefused);
-    check(
-        403,
-        r#"{"message":"no"}"#,
-        Fault::NotAllowed("no".to_owned()),
-    );
+    check(403, r#"{"message":"no"}"#, Fault::NotAllowed("no".to_owned()));
     check(502, "<html>", Fault::Failed("status 502".to_owned()));
-    check(
-        301,
-        "",
-        Fault::Unreadable("status 301, and no JSON".to_owned()),
-    );
+    check(301, "", Fault::Unreadable("status 301, and no JSON".to_owned()));
     check(404, "{}", Fault::Unreadable("status 404".to_owned()));
-    check(
-        200,
-        "1",
-        Fault::Unreadable("status 200, and no JSON".to_owned()),
-    );
+    check(200, "1", Fault::Unreadable("status 200, and no JSON".to_owned()));
     check(200, "{}", Fault::Unreadable("status 200".to_owned()));
 }
 
@@ -91,27 +59,13 @@ fn what_there_is_is_the_data() {
 #[test]
 fn only_what_passes_is_asked_again_and_a_change_is_never_certain_then() {
     let said = String::new;
-    for fault in [
-        Fault::Limited(said()),
-        Fault::Failed(said()),
-        Fault::NoAnswer(said()),
-    ] {
+    for fault in [Fault::Limited(said()), Fault::Failed(said()), Fault::NoAnswer(said())] {
         assert!(fault.passes(), "{fault}");
     }
-    for fault in [
-        Fault::KeyRefused,
-        Fault::Invalid(said()),
-        Fault::NotFound(said()),
-    ] {
+    for fault in [Fault::KeyRefused, Fault::Invalid(said()), Fault::NotFound(said())] {
         assert!(!fault.passes(), "{fault}");
         assert_eq!(fault.to_string(), fault.of_change().to_string());
     }
-    assert!(matches!(
-        Fault::Failed(said()).of_change(),
-        Fault::Unsure(_)
-    ));
-    assert!(matches!(
-        Fault::Limited(said()).of_change(),
-        Fault::Limited(_)
-    ));
+    assert!(matches!(Fault::Failed(said()).of_change(), Fault::Unsure(_)));
+    assert!(matches!(Fault::Limited(said()).of_change(), Fault::Limited(_)));
 }

@@ -1,10 +1,6 @@
 //! The texts that depend on a value; that all are the SDK's own is tested beside the SDK, in tests/stack.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 
@@ -21,12 +17,7 @@ fn no_value_gets_out_of_its_quotes() {
 fn a_question_has_its_value_beside_it() {
     let body = serde_json::to_value(webhooks(Some("id\""), 200)).unwrap();
     assert_eq!(body["variables"], serde_json::json!({"param_0": "id\""}));
-    assert!(
-        body["query"]
-            .as_str()
-            .unwrap()
-            .contains("skip: 200 first: 100")
-    );
+    assert!(body["query"].as_str().unwrap().contains("skip: 200 first: 100"));
     assert_eq!(
         serde_json::to_value(webhooks(None, 0)).unwrap()["variables"],
         serde_json::json!({})

@@ -36,10 +36,7 @@ impl SecretStore for &FakeStore {
 
 impl FakeStore {
     fn new(behavior: Behavior) -> Self {
-        Self {
-            behavior: Mutex::new(behavior),
-            fetch_count: AtomicUsize::new(0),
-        }
+        Self { behavior: Mutex::new(behavior), fetch_count: AtomicUsize::new(0) }
     }
 
     fn set(&self, behavior: Behavior) {
@@ -69,10 +66,7 @@ async fn current(cache: &SecretCache<&FakeStore>, second: u64) -> Result<Arc<Sec
 
 fn text(secrets: &Secrets) -> String {
     let secrets = secrets.of_webhook("labelbox").unwrap();
-    secrets
-        .iter()
-        .map(|secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap())
-        .collect()
+    secrets.iter().map(|secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap()).collect()
 }
 
 /// The newer secret that a refresh at this second returns.
@@ -144,10 +138,7 @@ async fn denied_access_drops_an_expired_value_only() {
     store.set(Behavior::Denied);
     refresh(&cache, &seen, 290).await.unwrap_err();
     assert_eq!(text(&current(&cache, 299).await.unwrap()), "one");
-    assert!(matches!(
-        current(&cache, 300).await,
-        Err(FetchError::Denied(_))
-    ));
+    assert!(matches!(current(&cache, 300).await, Err(FetchError::Denied(_))));
     assert!(current(&cache, 301).await.is_err());
 }
 
@@ -255,10 +246,7 @@ async fn concurrent_requests_share_one_fetch() {
     let seen = a.unwrap();
     store.set(Behavior::Secret("two"));
     let (a, b) = tokio::join!(refresh(&cache, &seen, 2), refresh(&cache, &seen, 3));
-    assert_eq!(
-        (a.unwrap().unwrap(), b.unwrap().unwrap()),
-        ("two".to_owned(), "two".to_owned())
-    );
+    assert_eq!((a.unwrap().unwrap(), b.unwrap().unwrap()), ("two".to_owned(), "two".to_owned()));
     assert_eq!(store.fetch_count(), 2);
 }
 
@@ -278,9 +266,8 @@ async fn returns_the_last_value_after_waiting_for_a_failed_fetch() {
     let seen = current(&cache, 0).await.unwrap();
     store.set(Behavior::Unreachable);
     // The value expires while an unauthenticated request refreshes it, and another request needs it.
-    let (refreshed, current) = tokio::join!(refresh(&cache, &seen, 299), async {
-        current(&cache, 301).await
-    });
+    let (refreshed, current) =
+        tokio::join!(refresh(&cache, &seen, 299), async { current(&cache, 301).await });
     assert!(refreshed.is_err());
     assert_eq!(text(&current.unwrap()), "one");
     assert_eq!(store.fetch_count(), 2);
@@ -297,10 +284,7 @@ async fn waits_for_another_fetch_no_longer_than_the_deadline() {
     assert_eq!(text(&lookup.result.unwrap()), "one");
     let refresh_error = lookup.refresh_error.unwrap();
     assert!(refresh_error.is_stale);
-    assert!(
-        refresh_error.error.ends_with("the deadline was exceeded"),
-        "{refresh_error:?}"
-    );
+    assert!(refresh_error.error.ends_with("the deadline was exceeded"), "{refresh_error:?}");
     let refreshed = cache.refresh(&seen, at(300), passed).await.result;
     assert!(matches!(refreshed, Err(FetchError::Unreachable(_))));
     drop(guard);

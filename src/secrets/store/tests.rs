@@ -1,10 +1,6 @@
 //! The Secrets Manager adapter at the wire: the request that goes out, and what becomes of each answer.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::config::tests::{offline, offline_aws};
@@ -22,10 +18,7 @@ const SENSITIVE: &str = "correct-horse-battery-staple";
 
 /// Secrets Manager in `eu-central-1`, over this HTTP client.
 fn store(http: impl HttpClient) -> SecretsManager {
-    let config = Config {
-        secret_id: SECRET_ID.to_owned(),
-        ..offline()
-    };
+    let config = Config { secret_id: SECRET_ID.to_owned(), ..offline() };
     SecretsManager::new(&config, &offline_aws(http))
 }
 
@@ -71,10 +64,7 @@ async fn the_request_asks_for_the_current_value_of_the_secret() {
     let [request] = replay.requests().try_into().unwrap();
     let header = |name| request.headers().get(name).unwrap().to_str().unwrap();
     assert_eq!(request.method(), "POST");
-    assert_eq!(
-        *request.uri(),
-        "https://secretsmanager.eu-central-1.amazonaws.com/"
-    );
+    assert_eq!(*request.uri(), "https://secretsmanager.eu-central-1.amazonaws.com/");
     assert_eq!(header("x-amz-target"), "secretsmanager.GetSecretValue");
     assert!(header("authorization").starts_with("AWS4-HMAC-SHA256 "));
     let body: Value = serde_json::from_slice(request.body()).unwrap();
@@ -116,10 +106,7 @@ async fn a_value_that_is_no_secret_is_unusable() {
     for answer in cases {
         let body = format!("{:?}", answer.body());
         let outcome = outcome_of(answer).await;
-        assert!(
-            matches!(outcome, Err(FetchError::Unusable(_))),
-            "{body}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(FetchError::Unusable(_))), "{body}: {outcome:?}");
     }
 }
 
@@ -133,13 +120,8 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
         "ResourceNotFoundException",
     ];
     for code in codes {
-        for code_on_the_wire in [
-            code.to_owned(),
-            format!("com.amazonaws.secretsmanager#{code}"),
-        ] {
-            let error = outcome_of(refusal(400, &code_on_the_wire))
-                .await
-                .unwrap_err();
+        for code_on_the_wire in [code.to_owned(), format!("com.amazonaws.secretsmanager#{code}")] {
+            let error = outcome_of(refusal(400, &code_on_the_wire)).await.unwrap_err();
             assert!(matches!(error, FetchError::Denied(_)), "{code}: {error:?}");
             let text = error_chain(&error);
             let says_which = text.contains(code) && text.contains("a reason of the service");
@@ -162,10 +144,7 @@ async fn a_mishap_on_the_way_is_no_verdict() {
     ];
     for (status, code) in cases {
         let error = outcome_of(refusal(status, code)).await.unwrap_err();
-        assert!(
-            matches!(error, FetchError::Unreachable(_)),
-            "{code}: {error:?}"
-        );
+        assert!(matches!(error, FetchError::Unreachable(_)), "{code}: {error:?}");
         let text = error_chain(&error);
         // This code's message can quote signed headers.
         let reason = if code == "InvalidSignatureException" {
@@ -189,20 +168,14 @@ async fn an_answer_that_cannot_be_read_is_no_verdict() {
         (503, "<html>unavailable</html>"),
     ] {
         let outcome = outcome_of(response(status, body)).await;
-        assert!(
-            matches!(outcome, Err(FetchError::Unreachable(_))),
-            "{status} {body}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(FetchError::Unreachable(_))), "{status} {body}: {outcome:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_connection_is_no_verdict() {
     let outcome = store(Replay::default()).fetch().await;
-    assert!(
-        matches!(outcome, Err(FetchError::Unreachable(_))),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(FetchError::Unreachable(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,11 +183,7 @@ async fn a_store_that_never_answers_is_no_verdict() {
     let hanging = |_| std::future::pending::<Result<_, AwsError>>();
     let error = store(hanging).fetch().await.unwrap_err();
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
-    assert!(
-        error_chain(&error).contains("deadline has elapsed"),
-        "{}",
-        error_chain(&error)
-    );
+    assert!(error_chain(&error).contains("deadline has elapsed"), "{}", error_chain(&error));
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,10 +214,7 @@ async fn no_error_text_has_a_part_of_the_secret() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_fetched_does_not_show_in_debug_output() {
-    for text in [
-        SENSITIVE.to_owned(),
-        json!({"labelbox": SENSITIVE}).to_string(),
-    ] {
+    for text in [SENSITIVE.to_owned(), json!({"labelbox": SENSITIVE}).to_string()] {
         let secrets = outcome_of(string(&text)).await.unwrap();
         assert!(!format!("{secrets:?}").contains(SENSITIVE));
     }
@@ -265,21 +231,11 @@ fn unescapes_every_json_string() {
         let json = serde_json::to_string(string).unwrap();
         assert_eq!(unescape(&json).as_deref(), Some(string), "{json}");
         // Python escapes all that is not ASCII, as some services do.
-        let escaped: String = string
-            .encode_utf16()
-            .map(|unit| format!("\\u{unit:04X}"))
-            .collect();
+        let escaped: String = string.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
         let json = format!("\"{escaped}\"");
         assert_eq!(unescape(&json).as_deref(), Some(string), "{json}");
     }
-    for json in [
-        "1",
-        "[\"a\"]",
-        "null",
-        r#""\ud800""#,
-        r#""\ud800\u0041""#,
-        r#""\udc00""#,
-    ] {
+    for json in ["1", "[\"a\"]", "null", r#""\ud800""#, r#""\ud800\u0041""#, r#""\udc00""#] {
         assert_eq!(unescape(json), None, "{json}");
     }
     assert_eq!(unescape(r#""\/""#).as_deref(), Some("/"));

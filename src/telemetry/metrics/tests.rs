@@ -15,10 +15,7 @@ fn documented() -> Vec<[String; 3]> {
         let cells: Vec<_> = cells.map(|cell| cell.trim().replace('`', "")).collect();
         cells.get(..3).unwrap().to_vec().try_into().unwrap()
     };
-    let rows = rows
-        .lines()
-        .skip(2)
-        .take_while(|line| line.starts_with('|'));
+    let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(row).collect()
 }
 

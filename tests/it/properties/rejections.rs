@@ -52,10 +52,7 @@ fn assert_rejected(delivery: &Delivery, event: Value) {
     assert_eq!(fixture.take_queued().len(), 1);
     fixture.take_objects();
     let response = send(&fixture, event);
-    assert_eq!(
-        (response.status_code, response.json()),
-        (401, signature_rejected())
-    );
+    assert_eq!((response.status_code, response.json()), (401, signature_rejected()));
     assert_nothing_stored(&fixture);
 }
 

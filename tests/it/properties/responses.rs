@@ -42,11 +42,7 @@ impl RandomRequest {
             "x-labelbox-id": self.delivery_id,
         });
         let path = format!("/webhooks/{}", self.webhook);
-        with_body(
-            gateway_event("POST", &path, headers, None),
-            self.body.as_bytes(),
-            in_base64,
-        )
+        with_body(gateway_event("POST", &path, headers, None), self.body.as_bytes(), in_base64)
     }
 
     /// The confidential byte sequences in lower case, so that hex in upper case is found too.
@@ -54,18 +50,12 @@ impl RandomRequest {
         let body = self.body.as_bytes();
         let headers = event["headers"].as_object().unwrap();
         // Every response contains this content type.
-        let headers = headers
-            .values()
-            .filter_map(Value::as_str)
-            .filter(|it| *it != "application/json");
+        let headers =
+            headers.values().filter_map(Value::as_str).filter(|it| *it != "application/json");
         let (sha1, sha256) = (sha1(&self.secret, body), sha256(&self.secret, body));
         let valid = [&sha1, &sha256].map(|signature| signature.split_once('=').unwrap().1);
-        let texts = [
-            self.secret.as_str(),
-            &self.body,
-            &self.webhook,
-            event["body"].as_str().unwrap(),
-        ];
+        let texts =
+            [self.secret.as_str(), &self.body, &self.webhook, event["body"].as_str().unwrap()];
         let windows = texts.into_iter().chain(headers).chain(valid);
         windows
             .flat_map(|text| {
@@ -99,9 +89,9 @@ fn set_up(fixture: &Fixture, event: Value, scenario: &str, random: &str) -> (Val
     match scenario {
         "spilled" | "not durable" => fixture.set_queue(QueueBehavior::Rejects),
         "no secret" => fixture.set_store(StoreBehavior::Unreachable),
-        "unknown webhook" => fixture.set_store(StoreBehavior::Returns(
-            json!({"other": "secret"}).to_string(),
-        )),
+        "unknown webhook" => {
+            fixture.set_store(StoreBehavior::Returns(json!({"other": "secret"}).to_string()))
+        }
         _ => {}
     }
     if scenario == "not durable" {
@@ -110,10 +100,9 @@ fn set_up(fixture: &Fixture, event: Value, scenario: &str, random: &str) -> (Val
     match scenario {
         "not durable" | "no secret" => (event, 503),
         "unknown webhook" => (event, 404),
-        "wrong signature" => (
-            with(event, "/headers/x-hub-signature", json!(sha1(random, b""))),
-            401,
-        ),
+        "wrong signature" => {
+            (with(event, "/headers/x-hub-signature", json!(sha1(random, b""))), 401)
+        }
         "malformed signature" => (with(event, "/headers/x-hub-signature", json!(random)), 401),
         "malformed base64" => (
             with(
@@ -124,10 +113,7 @@ fn set_up(fixture: &Fixture, event: Value, scenario: &str, random: &str) -> (Val
             400,
         ),
         "content type" => (with(event, "/headers/content-type", json!(random)), 415),
-        "method" => (
-            with(event, "/requestContext/http/method", json!(random)),
-            405,
-        ),
+        "method" => (with(event, "/requestContext/http/method", json!(random)), 405),
         _ => (event, 200),
     }
 }

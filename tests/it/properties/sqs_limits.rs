@@ -12,9 +12,7 @@ const LIMIT: usize = 1024;
 fn is_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     (1..=256).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
         && !name.starts_with('.')
         && !name.ends_with('.')
         && !name.contains("..")
@@ -24,10 +22,7 @@ fn is_name(name: &str) -> bool {
 
 fn is_text(text: &str) -> bool {
     let is_allowed = |code| matches!(code, 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF);
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|character| is_allowed(u32::from(character)))
+    !text.is_empty() && text.chars().all(|character| is_allowed(u32::from(character)))
 }
 
 fn is_id(id: &str) -> bool {
@@ -53,10 +48,7 @@ fn violated_rule(message: &Message) -> Option<&'static str> {
     let attributes = &message.attributes;
     let names: BTreeSet<_> = attributes.iter().map(|it| it.name).collect();
     let rules = [
-        (
-            "attribute name",
-            attributes.iter().all(|it| is_name(it.name)),
-        ),
+        ("attribute name", attributes.iter().all(|it| is_name(it.name))),
         ("unique attribute names", names.len() == attributes.len()),
         ("attribute value", attributes.iter().all(is_value)),
         ("at most ten attributes", attributes.len() <= 10),
@@ -71,10 +63,7 @@ fn violated_rule(message: &Message) -> Option<&'static str> {
                 || (names.contains("ExtendedPayloadSize") && byte_count(message) < 8 * LIMIT),
         ),
     ];
-    rules
-        .into_iter()
-        .find(|(_, is_satisfied)| !is_satisfied)
-        .map(|(rule, _)| rule)
+    rules.into_iter().find(|(_, is_satisfied)| !is_satisfied).map(|(rule, _)| rule)
 }
 
 /// Header values of Labelbox, and arbitrary ones.

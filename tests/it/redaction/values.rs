@@ -45,10 +45,7 @@ fn secrets_and_signatures(printed: &mut Printed) {
 }
 
 fn settings_and_services(printed: &mut Printed) {
-    let keys = [
-        ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
-        ("AWS_SESSION_TOKEN", TOKEN),
-    ];
+    let keys = [("AWS_SECRET_ACCESS_KEY", ACCESS_KEY), ("AWS_SESSION_TOKEN", TOKEN)];
     let config = config(&keys);
     printed.debug(&config);
     printed.debug(&config.aws);
@@ -57,17 +54,11 @@ fn settings_and_services(printed: &mut Printed) {
     printed.debug(&config.sources);
     printed.debug(&JsonService::SECRETS_MANAGER);
     let e_tag = Some("\"0\"".to_owned());
-    printed.debug(&PutObjectOutput {
-        e_tag,
-        checksum_crc32: None,
-    });
+    printed.debug(&PutObjectOutput { e_tag, checksum_crc32: None });
 }
 
 fn requests_and_events(printed: &mut Printed) {
-    let body = || RawBody {
-        text: BODY.to_owned(),
-        is_base64: false,
-    };
+    let body = || RawBody { text: BODY.to_owned(), is_base64: false };
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     printed.debug(&body());
     printed.debug(&Request {
@@ -85,20 +76,15 @@ fn requests_and_events(printed: &mut Printed) {
     printed.debug(&event());
     printed.debug(&Entity::Label);
     printed.debug(&Reason::NoTopic);
-    let refresh_error = RefreshError {
-        error: FetchError::from(malformed()).to_string(),
-        is_stale: true,
-    };
+    let refresh_error =
+        RefreshError { error: FetchError::from(malformed()).to_string(), is_stale: true };
     printed.debug(&refresh_error);
     printed.debug(&Lookup {
         result: Ok(secrets()),
         fetch_duration: None,
         refresh_error: Some(refresh_error.clone()),
     });
-    let report = Report {
-        refresh_error: Some(refresh_error),
-        ..Report::default()
-    };
+    let report = Report { refresh_error: Some(refresh_error), ..Report::default() };
     printed.debug(&report.durations);
     printed.debug(&report);
     let deadlines = Deadlines::starting_now(None);
@@ -113,10 +99,7 @@ fn messages(printed: &mut Printed) {
         let (message, payload) = message(inline_limit);
         payload.iter().for_each(|payload| printed.debug(payload));
         let record = SendMessageRequest::from(&message);
-        record
-            .message_attributes
-            .values()
-            .for_each(|value| printed.debug(value));
+        record.message_attributes.values().for_each(|value| printed.debug(value));
         printed.debug(&record);
         printed.debug(&Checksums::of(&message));
         printed.debug(&SendMessageOutput {
@@ -126,14 +109,8 @@ fn messages(printed: &mut Printed) {
         });
         printed.debug(&message);
         printed.debug(&message.attributes[0]);
-        let queued = Destination::Queue {
-            message_id: "1".to_owned(),
-        };
-        let result = DeliveryResult {
-            message,
-            destination: queued,
-            offload_reason: None,
-        };
+        let queued = Destination::Queue { message_id: "1".to_owned() };
+        let result = DeliveryResult { message, destination: queued, offload_reason: None };
         printed.debug(&result.destination);
         printed.debug(&result);
         printed.debug(&Success::Stored(Box::new(result)));
@@ -174,14 +151,10 @@ fn errors(printed: &mut Printed) {
         printed.error(&ApiError::from(error()));
     }
     let payload_not_stored = || DeliveryError::PayloadNotStored(not_stored());
-    let not_durable = || DeliveryError::NotDurable {
-        queue: not_sent(),
-        bucket: not_stored(),
-    };
-    for [error, same] in [
-        [payload_not_stored(), payload_not_stored()],
-        [not_durable(), not_durable()],
-    ] {
+    let not_durable = || DeliveryError::NotDurable { queue: not_sent(), bucket: not_stored() };
+    for [error, same] in
+        [[payload_not_stored(), payload_not_stored()], [not_durable(), not_durable()]]
+    {
         printed.error(&error);
         printed.error(&ApiError::from(same));
     }
@@ -204,10 +177,7 @@ fn malformed() -> labelbox_relay::secrets::InvalidSecret {
 }
 
 fn signatures() -> Signatures {
-    let (sha1, sha256) = (
-        sha1(SECRET, BODY.as_bytes()),
-        sha256(SECRET, BODY.as_bytes()),
-    );
+    let (sha1, sha256) = (sha1(SECRET, BODY.as_bytes()), sha256(SECRET, BODY.as_bytes()));
     Signatures::read([sha1.as_str()].into_iter(), [sha256.as_str()].into_iter()).unwrap()
 }
 
@@ -216,11 +186,7 @@ fn event() -> Event {
 }
 
 fn message_config(inline_limit: usize) -> MessageConfig {
-    MessageConfig {
-        queue_type: QueueType::Fifo,
-        inline_limit,
-        bucket: "bucket".to_owned(),
-    }
+    MessageConfig { queue_type: QueueType::Fifo, inline_limit, bucket: "bucket".to_owned() }
 }
 
 fn message(inline_limit: usize) -> (Message, Option<Payload>) {

@@ -27,10 +27,7 @@ thread_local! {
 ///
 /// If the secret is shorter than eight bytes, which could match by chance.
 pub fn find_leaks<T>(secret: &'static [u8], work: impl FnOnce() -> T) -> Vec<String> {
-    assert!(
-        secret.len() >= MIN_MATCH_BYTES,
-        "a short secret matches by chance"
-    );
+    assert!(secret.len() >= MIN_MATCH_BYTES, "a short secret matches by chance");
     SECRET.set(Some(secret));
     drop(work());
     SECRET.set(None);
