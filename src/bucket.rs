@@ -59,8 +59,7 @@ impl Bucket for S3 {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
-        let stored = self.bucket.put_object(key, &checksum, content.clone());
-        let output = stored.await;
+        let output = self.bucket.put_object(key, &checksum, content.clone()).await;
         let output = output.map_err(|error| BucketError::NotStored(error.into()))?;
         if is_confirmed(&output, &checksum, &content) {
             Ok(())

@@ -146,8 +146,8 @@ impl AwsSettings {
     fn read(settings: &mut EnvReader<'_>) -> Self {
         let (key_id, key) =
             (settings.required("AWS_ACCESS_KEY_ID"), settings.required("AWS_SECRET_ACCESS_KEY"));
-        let everywhere = settings.endpoint("AWS_ENDPOINT_URL");
-        let mut endpoint = |name| settings.endpoint(name).or_else(|| everywhere.clone());
+        let default_endpoint = settings.endpoint("AWS_ENDPOINT_URL");
+        let mut endpoint = |name| settings.endpoint(name).or_else(|| default_endpoint.clone());
         let (sqs_endpoint, secrets_manager_endpoint, s3_endpoint) = (
             endpoint("AWS_ENDPOINT_URL_SQS"),
             endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),

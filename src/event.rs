@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-/// The topic of a training run; Labelbox sends no topic header with it.
+/// The topic of a model run. Labelbox sends no topic header with it.
 pub const MODEL_RUN_CREATED: &str = "MODEL_RUN_CREATED";
 
 /// What an event is about. It decides the queue.
@@ -20,11 +20,11 @@ pub enum Entity {
     Label,
     /// A data row moved in a workflow.
     Workflow,
-    /// A review was created, updated or deleted (old webhooks only).
+    /// A review was created, updated or deleted (legacy webhooks).
     Review,
-    /// A training run was requested.
+    /// A model run was requested.
     ModelRun,
-    /// None of the others.
+    /// An event without a known topic, or with an unreadable body.
     Unrouted(Reason),
 }
 
@@ -98,7 +98,7 @@ impl Event {
         Self::read(verified, Entity::from_topic(topic.as_deref()), topic)
     }
 
-    /// Reads the body of a request for a training run. Never fails either.
+    /// Reads the body of a request for a model run. Never fails either.
     pub fn from_model_run(verified: &Verified) -> Self {
         Self::read(verified, Entity::ModelRun, Some(MODEL_RUN_CREATED.to_owned()))
     }

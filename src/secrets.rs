@@ -62,7 +62,7 @@ pub enum Secrets {
     ByWebhook(HashMap<String, Vec<Secret>>),
 }
 
-/// The value cannot be meant as a secret. No message quotes any of it.
+/// Why a value is not a valid secret. No message quotes the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
     /// It has no visible character.
@@ -74,7 +74,7 @@ pub enum InvalidSecret {
          names with a secret or a list of secrets"
     )]
     NotAnObject,
-    /// It starts like a JSON object, and is no object of secrets.
+    /// It starts with `{` but is not a valid object of secrets.
     #[error(
         "the secret's value starts like a JSON object but is not an object of webhook names with a secret or a list \
          of secrets (line {line}, column {column})"
@@ -91,7 +91,8 @@ impl Secrets {
     /// Parses the string of the Secrets Manager secret. README.md, "Secrets and rotation", describes its two forms.
     ///
     /// # Errors
-    /// If the text cannot be meant as a secret: a typing mistake must not make a secret of an object's text.
+    /// If the text is not a valid value. Malformed JSON is an error and not a plain-text secret, so that a typo cannot become
+    /// the secret.
     pub fn parse(text: String) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text);
         let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
@@ -126,7 +127,7 @@ impl Secrets {
     /// The secrets of a webhook, any of which may match; `None` if the name is not known.
     pub fn of_webhook(&self, webhook: &str) -> Option<&[Secret]> {
         match self {
-            // Otherwise who holds the training secret could send label events.
+            // Otherwise, the holder of the training secret could send label events.
             Self::ByWebhook(_) if webhook == TRAINING => None,
             _ => self.of(webhook),
         }
@@ -145,8 +146,8 @@ impl Secrets {
     }
 }
 
-/// Invisible characters that copying from editors and web pages can leave in front of a text. An object behind them is
-/// meant as an object, and malformed.
+/// Invisible characters that copying from editors and web pages can leave before the value. An object after them is
+/// malformed, and not plain text.
 fn is_zero_width(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | BYTE_ORDER_MARK)
 }

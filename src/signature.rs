@@ -66,7 +66,7 @@ pub struct Unverified(Vec<u8>);
 pub struct Verified(Vec<u8>);
 
 impl Unverified {
-    /// A body from the bytes that the sender has signed, if it tells the truth.
+    /// A body whose signature is not verified yet.
     pub fn new(body: Vec<u8>) -> Self {
         Self(body)
     }

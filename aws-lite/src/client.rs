@@ -12,15 +12,15 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// An attempt that hangs must leave a caller time for another.
+/// The time limit of one attempt, so that a hanging one leaves time for another.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1600);
 const MAX_ATTEMPTS: u32 = 3;
 /// The longest wait before the second attempt; it doubles before each further one. The actual wait is random, so that
 /// many clients do not retry at the same time. Source:
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Errors that a wrong clock causes, or may cause. Source: the lists of botocore and of the AWS SDK for JavaScript,
+/// Error codes of a request with a wrong time, or possibly with one. Source: the lists of botocore and of the AWS SDK for JavaScript,
 /// <https://github.com/smithy-lang/smithy-typescript/blob/main/packages/service-error-classification/src/constants.ts>.
 #[rustfmt::skip]
 const CLOCK_SKEW_CODES: [&str; 6] = [
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// What the clients of all services have in common.
+/// The configuration that all clients share.
 #[derive(Clone)]
 pub struct AwsConfig {
     /// The region, such as `eu-central-1`.
@@ -87,7 +87,7 @@ impl Client {
     /// # Errors
     /// Returns the error of the last attempt.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = INITIAL_BACKOFF;
         for _ in 1..MAX_ATTEMPTS {
             match self.attempt(request.clone()).await {
                 Err((_, true)) => {}
@@ -132,7 +132,7 @@ impl Client {
         Err((error.into(), is_retryable))
     }
 
-    /// The clock's time, corrected. An offset that leads out of the range of times is ignored.
+    /// The corrected time. An offset out of range is ignored.
     fn now(&self) -> OffsetDateTime {
         let clock = OffsetDateTime::from((self.config.clock)());
         let offset = time::Duration::seconds(self.clock_offset.load(Ordering::Relaxed));

@@ -19,7 +19,7 @@ const RETRYABLE_CODES: [&str; 18] = [
 ];
 
 /// Errors whose message can quote signed headers, the session token among them.
-const CODES_THAT_QUOTE_HEADERS: [&str; 4] = [
+const HEADER_QUOTING_CODES: [&str; 4] = [
     "IncompleteSignature",
     "IncompleteSignatureException",
     "InvalidSignatureException",
@@ -68,7 +68,7 @@ pub struct ServiceError {
     pub status: u16,
     /// The error code, such as `AccessDenied`.
     pub code: Option<String>,
-    /// The message for people. At most 512 bytes, and `None` where it could quote signed headers.
+    /// The message. At most 512 bytes, and `None` where it could quote signed headers.
     pub message: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl ServiceError {
         message: Option<String>,
     ) -> Self {
         let quotes_headers =
-            code.as_deref().is_some_and(|code| CODES_THAT_QUOTE_HEADERS.contains(&code));
+            code.as_deref().is_some_and(|code| HEADER_QUOTING_CODES.contains(&code));
         Self {
             service,
             status,

@@ -22,13 +22,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// For name lookup, TCP and TLS together: an attempt must leave a caller time for another.
+/// The time limit of name lookup, TCP and TLS together, so that an attempt leaves time for another.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// After this time, an idle connection is not used again. Lambda freezes an instance between two events, and a frozen
-/// instance does not notice that the other end has closed.
+/// An idle connection is not used after this time: a frozen Lambda instance does not notice that the peer has closed it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// To all hosts together.
-const MAX_IDLE: usize = 16;
+/// The limit of idle connections to all hosts together.
+const MAX_IDLE_CONNECTIONS: usize = 16;
 
 /// Opens connections.
 pub trait Connect: Send + Sync + 'static {
@@ -159,7 +158,7 @@ impl<C: Connect> ConnectionPool<C> {
     fn release(&self, origin: Origin, connection: Connection) {
         let since = now();
         let mut idle = self.idle();
-        if idle.len() >= MAX_IDLE {
+        if idle.len() >= MAX_IDLE_CONNECTIONS {
             let oldest = (0..idle.len()).min_by_key(|index| idle.get(*index).map(|it| it.since));
             oldest.map(|oldest| idle.swap_remove(oldest));
         }

@@ -54,7 +54,7 @@ pub(crate) enum Payload {
     Unsigned,
 }
 
-/// Adds the headers that authenticate a request to a service, as sent at `now`.
+/// Adds the headers that authenticate a request to a service, with the time `now`.
 pub(crate) fn sign(
     request: &mut Request<Bytes>,
     payload: Payload,

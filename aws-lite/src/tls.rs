@@ -20,8 +20,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore};
 
-/// How long an address may take before the next one is tried beside it. RFC 8305 recommends 250 ms and allows 100 ms; a
-/// service in the same region answers within a few, and all addresses together have a second.
+/// The delay before the next address is tried in parallel. RFC 8305 recommends 250 ms and allows 100 ms; all addresses share
+/// one second.
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(100);
 
 /// What the subjects of Amazon's root certificates contain. Source: <https://www.amazontrust.com/repository/>.
@@ -30,7 +30,7 @@ const AMAZON_ROOTS: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root"]
 /// Connects over TCP, and over TLS for `https` URLs.
 pub struct TlsConnector {
     tls: Tls,
-    /// One lookup at a time: each takes a thread, and one thread costs less than two.
+    /// Serializes lookups: each occupies a thread.
     lookup: Mutex<()>,
 }
 

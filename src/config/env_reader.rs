@@ -4,8 +4,8 @@ use super::QueueType;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// Reads variables one by one and collects their errors. An invalid variable gets a placeholder that is never used,
-/// because loading fails in the end.
+/// Reads variables one by one and collects their errors. An invalid variable gets a placeholder; loading then fails, so it is
+/// never used.
 pub(super) struct EnvReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     /// Each error with the name of its variable.
@@ -81,7 +81,7 @@ impl<'a> EnvReader<'a> {
     pub(super) fn networks(&mut self, name: &str) -> Vec<IpNet> {
         let texts = self.list(name);
         let networks: Vec<_> = texts.iter().filter_map(|text| network(text)).collect();
-        // A list of nothing but commas is a mistake, and must not allow every address.
+        // A list of only commas is an error: it must not allow every address.
         let is_empty = texts.is_empty() && self.optional(name).is_some();
         if is_empty || networks.len() < texts.len() {
             self.error(name, "must be a comma-separated list of networks such as 192.0.2.0/24");
@@ -100,9 +100,9 @@ impl<'a> EnvReader<'a> {
         let Some(namespace) = self.optional(name) else {
             return default.to_owned();
         };
-        let may_be_in_it = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
         let is_namespace = namespace.len() <= 255
-            && namespace.bytes().all(may_be_in_it)
+            && namespace.bytes().all(is_allowed)
             && !namespace.starts_with(':')
             && !namespace.starts_with("AWS/");
         if !is_namespace {

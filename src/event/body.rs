@@ -42,7 +42,7 @@ impl<'a> Body<'a> {
         self.get(name).get("id").string()
     }
 
-    /// A v2 body is about its data row, however many labels that has: the number changes, and an id must not.
+    /// A v2 body describes its data row. That can have several labels, whose number changes, so their ids cannot identify it.
     pub(super) fn label_event_id(&self) -> Option<String> {
         let id = self.get("id").string();
         id.or_else(|| self.id_of("data_row"))

@@ -1,7 +1,7 @@
 //! Converts the events of HTTP APIs, REST APIs and function URLs to requests, and responses to theirs.
 //!
-//! Of `lambda_http`, this uses the HTTP types and the runtime, but not its conversion: that copies a body four times, fails
-//! on a header value with a control character, and panics on malformed hosts, queries and base64.
+//! `lambda_http` has such a conversion, too, which copies a body four times, fails on a header value with a control
+//! character, and panics on malformed hosts, queries and base64.
 
 use super::{RawBody, Request, Route};
 use lambda_http::Context;
@@ -29,7 +29,7 @@ pub struct GatewayEvent(Result<Request, EventError>);
 /// An event is not converted to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventError {
-    /// It is no HTTP request, but for instance a test event of the console or a scheduled event.
+    /// It is not an HTTP request, for example a test event of the console.
     NotHttp,
     /// It is an HTTP request, but a required field has another type.
     Unreadable,
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for EventVisitor<'_> {
 /// An event of which only paths and method are deserialized, so that an HTTP request is recognised even if another value
 /// has the wrong type.
 ///
-/// The runtime's deserializer tracks the path to every value for its error messages. A value that it skips costs a third.
+/// The runtime's deserializer tracks the path to every value for its error messages. Skipping a value and parsing it later takes a third of that time.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEvent<'a> {
@@ -93,7 +93,7 @@ struct RawEvent<'a> {
 }
 
 impl RawEvent<'_> {
-    /// Whether it has a path or a method. Format 2.0 has the method in its context, and always a path.
+    /// Whether it has a path or a method. Format 2.0 always has a path; its method is in the request context.
     fn is_http(&self) -> bool {
         self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
     }
@@ -198,8 +198,8 @@ impl GatewayEvent {
     }
 }
 
-/// Merges the two maps of headers, under lower-case names. Format 1.0 has the last value of each header in both. A value
-/// that only one of them has counts, too, so that a repeated header stays repeated.
+/// Merges both maps of headers, with names in lower case. Format 1.0 repeats the last value of each header in the map of
+/// single values; such a duplicate is dropped.
 fn headers(
     single: MultiMap<Option<String>>,
     multi: MultiMap<Option<Vec<Option<String>>>>,

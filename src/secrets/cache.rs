@@ -60,7 +60,7 @@ struct State {
 }
 
 impl State {
-    /// Whether the request that arrived at `now`, or a later one, has asked the store.
+    /// Whether the request that arrived at `now`, or a later one, has already fetched.
     fn was_asked_since(&self, now: SystemTime) -> bool {
         self.asked_at.is_some_and(|asked_at| asked_at >= now)
     }

@@ -25,8 +25,7 @@ pub enum FetchError {
     /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
     #[error("the secret store denied access")]
     Denied(#[source] Box<dyn Error + Send + Sync>),
-    /// The value cannot be meant as a secret. The last value stays in use: a typing mistake must not stop events that it
-    /// verifies.
+    /// The value is not a valid secret. The last value stays in use: a typo must not stop events that it verifies.
     #[error("the secret cannot be used")]
     Unusable(#[source] Box<dyn Error + Send + Sync>),
     /// The last fetch failed with this error, and it is too early for another one.

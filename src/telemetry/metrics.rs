@@ -10,11 +10,11 @@ pub struct Metric {
     pub name: &'static str,
     /// Its unit.
     pub unit: Unit,
-    /// A dimension in which it is published, too, beside the total.
+    /// The dimension by which it is also published.
     pub dimension: Option<Dimension>,
 }
 
-/// A dimension. Each of its values is a metric that costs money, so there are few of them.
+/// A dimension. CloudWatch bills each of its values as a separate metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
     /// The entity of the event.
