@@ -63,7 +63,7 @@ impl<S: SecretStore> Authenticator<S> {
     /// refreshed.
     ///
     /// # Errors
-    /// If nobody did, or if that cannot be decided because a secret could not be fetched.
+    /// If no secret did, or if the secrets could not be fetched to decide it.
     pub async fn authenticate(
         &self,
         scope: SecretScope<'_>,

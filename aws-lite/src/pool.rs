@@ -246,7 +246,7 @@ fn to_origin_form<B>(request: &mut Request<B>, url: &Uri) -> Result<(), AwsError
     Ok(())
 }
 
-/// Tells errors of the network, after which another attempt may succeed, from others.
+/// Distinguishes network errors, after which another attempt may succeed, from permanent ones.
 fn into_aws_error(error: hyper::Error) -> AwsError {
     let is_io = error.source().is_some_and(|cause| cause.is::<io::Error>());
     if is_io || error.is_closed() || error.is_canceled() || error.is_incomplete_message() {

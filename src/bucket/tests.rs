@@ -1,4 +1,4 @@
-//! The S3 adapter at the wire: the request that goes out, and what becomes of each answer.
+//! The S3 client: its requests on the wire, and how it handles each response.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,11 @@ const CONTENT: &[u8] = b"\xff\x00 any bytes";
 const CRC32: &str = "hQ+3qQ==";
 const ETAG: (&str, &str) = ("etag", "\"780b12726ed854f1621980db42ffb6ed\"");
 
-fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Response<Bytes> {
+fn response_with(
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+    body: &str,
+) -> Response<Bytes> {
     let mut answer = response(status, body.to_owned());
     for (name, value) in headers {
         answer.headers_mut().insert(*name, value.parse().unwrap());
@@ -34,8 +38,9 @@ async fn put(answer: Response<Bytes>) -> (Result<(), BucketError>, Request<Bytes
 }
 
 #[tokio::test]
-async fn an_object_goes_out_whole_with_its_checksum() {
-    let (outcome, request) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
+async fn sends_the_object_with_its_checksum() {
+    let (outcome, request) =
+        put(response_with(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "")).await;
     outcome.unwrap();
     assert_eq!(request.method(), "PUT");
     assert_eq!(*request.uri(), "https://relay-payloads.s3.eu-central-1.amazonaws.com/payloads/1/2");
@@ -47,36 +52,37 @@ async fn an_object_goes_out_whole_with_its_checksum() {
 }
 
 #[tokio::test]
-async fn only_a_confirmation_of_these_bytes_counts() {
-    let (other, _) = put(answer(200, &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")], "")).await;
+async fn accepts_only_a_confirmation_of_the_same_bytes() {
+    let (other, _) =
+        put(response_with(200, &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")], "")).await;
     assert!(matches!(other, Err(BucketError::ChecksumMismatch)));
-    let (unsaid, _) = put(answer(200, &[ETAG], "")).await;
+    let (unsaid, _) = put(response_with(200, &[ETAG], "")).await;
     assert!(unsaid.is_ok(), "{unsaid:?}");
     let other = ("etag", "\"d41d8cd98f00b204e9800998ecf8427e\"");
-    let (changed, _) = put(answer(200, &[other], "")).await;
+    let (changed, _) = put(response_with(200, &[other], "")).await;
     assert!(matches!(changed, Err(BucketError::ChecksumMismatch)));
-    let (foreign, _) = put(answer(200, &[], "<html>welcome</html>")).await;
+    let (foreign, _) = put(response_with(200, &[], "<html>welcome</html>")).await;
     assert!(matches!(foreign, Err(BucketError::ChecksumMismatch)));
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_cause() {
+async fn reports_an_error_response_with_its_reason() {
     let body =
         "<Error><Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
-    let (refused, _) = put(answer(404, &[], body)).await;
+    let (refused, _) = put(response_with(404, &[], body)).await;
     let text = error_chain(&refused.unwrap_err());
     assert!(text.starts_with("the bucket did not store the object: "), "{text}");
     assert!(text.contains("S3 responded 404 NoSuchBucket: The bucket does not exist"), "{text}");
-    let (proxy, _) = put(answer(403, &[], "go away")).await;
+    let (proxy, _) = put(response_with(403, &[], "go away")).await;
     let text = error_chain(&proxy.unwrap_err());
     assert!(text.contains("S3 responded 403 without a code: no message"), "{text}");
 }
 
-/// A hiccup is tried three times, a refusal once.
+/// A retryable error is tried three times, a permanent one once.
 #[tokio::test(start_paused = true)]
-async fn hiccups_are_tried_again() {
-    let stored = || answer(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "");
-    let error = |status| answer(status, &[], "");
+async fn retries_retryable_errors() {
+    let stored = || response_with(200, &[ETAG, ("x-amz-checksum-crc32", CRC32)], "");
+    let error = |status| response_with(status, &[], "");
     let cases = [
         (vec![error(503), error(500), stored()], true, 3),
         (vec![error(503), error(500), error(502), stored()], false, 3),

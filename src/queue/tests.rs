@@ -1,4 +1,4 @@
-//! The SQS adapter at the wire: the request that goes out, and what becomes of each answer.
+//! The SQS client: its requests on the wire, and how it handles each response.
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use std::time::UNIX_EPOCH;
 const DEDUP_ID: &str = "4d96d4defe8211ee6ac917e7e38dfc06b152a78e3fb3af5f39ebc288f14df63b";
 const GROUP_ID: &str = "cl0sjr9nb9tfi0zatagsq5zw1";
 const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793";
-/// Of [`message`], computed in Python by moto, an SQS made elsewhere.
+/// The checksums of [`message`], computed in Python by moto.
 const BODY_MD5: &str = "21a1a6f17608384a8a7311aa76eb39a7";
 const ATTRIBUTES_MD5: &str = "7c25dfb7fe56d0aa5312091cd33f698b";
 
@@ -71,7 +71,7 @@ fn body_of(request: &Request<Bytes>) -> Value {
     serde_json::from_slice(request.body()).unwrap()
 }
 
-/// The JSON of the only request that goes out for a message.
+/// The JSON of the only request that sends a message.
 async fn sent(message: &Message) -> Value {
     let replay = Replay::new([confirmed()]);
     // Whether it is confirmed is another test's business.
@@ -80,12 +80,12 @@ async fn sent(message: &Message) -> Value {
     body_of(&request)
 }
 
-async fn outcome_of(answer: Response<Bytes>) -> Result<String, QueueError> {
-    sqs(Replay::new([answer])).send(&message()).await
+async fn send_with(response: Response<Bytes>) -> Result<String, QueueError> {
+    sqs(Replay::new([response])).send(&message()).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_for_a_fifo_queue_goes_out_whole() {
+async fn sends_every_field_to_a_fifo_queue() {
     let string = |value| json!({"DataType": "String", "StringValue": value});
     let expected = json!({
         "QueueUrl": "https://sqs.eu-central-1.amazonaws.com/123456789012/a-label.fifo",
@@ -103,7 +103,7 @@ async fn a_message_for_a_fifo_queue_goes_out_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication_id() {
+async fn sends_no_group_and_deduplication_id_to_a_standard_queue() {
     let standard = Message { group_id: None, ..message() };
     let mut expected = sent(&message()).await;
     let fields = expected.as_object_mut().unwrap();
@@ -113,7 +113,7 @@ async fn a_message_for_a_standard_queue_goes_out_without_group_and_deduplication
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_without_a_trace_goes_out_without_system_attributes() {
+async fn sends_no_system_attributes_without_a_trace() {
     let untraced = Message { trace: None, ..message() };
     let mut expected = sent(&message()).await;
     let fields = expected.as_object_mut().unwrap();
@@ -122,7 +122,7 @@ async fn a_message_without_a_trace_goes_out_without_system_attributes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_request_is_a_signed_send_message() {
+async fn signs_the_request() {
     let replay = Replay::new([confirmed()]);
     sqs(replay.clone()).send(&message()).await.unwrap();
     let [request] = replay.requests().try_into().unwrap();
@@ -135,7 +135,7 @@ async fn the_request_is_a_signed_send_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_entity_has_its_queue() {
+async fn sends_each_entity_to_its_queue() {
     let cases = [
         (Entity::Label, "a-label"),
         (Entity::Workflow, "a-workflow"),
@@ -153,7 +153,7 @@ async fn each_entity_has_its_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_body_arrives_byte_for_byte() {
+async fn sends_the_body_byte_for_byte() {
     let bodies = [
         "\t\n\r \"\\/ \u{7f}\u{80}\u{e9}\u{2028}\u{fffd}\u{10ffff}\\u0000 ".to_owned(),
         " ".to_owned(),
@@ -166,13 +166,13 @@ async fn the_body_arrives_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_confirmation_gives_the_message_id() {
-    let message_id = outcome_of(confirmed()).await.unwrap();
+async fn returns_the_message_id_of_a_matching_confirmation() {
+    let message_id = send_with(confirmed()).await.unwrap();
     assert_eq!(message_id, "8a1b9c52-0b6b-4a1f-9d8f-6f1d1f1c2b3a");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmation_for_anything_else_does_not_count() {
+async fn rejects_a_confirmation_of_a_different_message() {
     let other_md5 = "d41d8cd98f00b204e9800998ecf8427e";
     #[rustfmt::skip]
     let cases = [
@@ -189,18 +189,18 @@ async fn a_confirmation_for_anything_else_does_not_count() {
     for (field, value, expected) in cases {
         let mut confirmation = confirmation();
         confirmation[field] = value;
-        let outcome = outcome_of(response(200, confirmation.to_string())).await;
+        let outcome = send_with(response(200, confirmation.to_string())).await;
         let Err(QueueError::ChecksumMismatch(reason)) = outcome else {
             panic!("{field}: {outcome:?}");
         };
         assert_eq!(reason, expected);
     }
-    let outcome = outcome_of(response(200, "{}")).await;
+    let outcome = send_with(response(200, "{}")).await;
     assert!(matches!(outcome, Err(QueueError::ChecksumMismatch(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count() {
+async fn rejects_a_confirmation_of_a_modified_message() {
     let changed_body =
         Message { body: r#"{"id":"cl0sjr9nb9tfi0zatagsq5zw2"}"#.to_owned(), ..message() };
     let mut changed_attribute = message();
@@ -212,7 +212,7 @@ async fn a_confirmation_for_a_message_that_was_changed_on_the_way_does_not_count
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
+async fn reports_an_error_response_with_its_reason() {
     let error = |code: &str, text: &str| json!({"__type": code, "message": text}).to_string();
     #[rustfmt::skip]
     let cases = [
@@ -226,7 +226,7 @@ async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
         (503, error("com.amazonaws.sqs#ServiceUnavailable", "try later"), "ServiceUnavailable"),
     ];
     for (status, body, expected) in cases {
-        let error = outcome_of(response(status, body.clone())).await.unwrap_err();
+        let error = send_with(response(status, body.clone())).await.unwrap_err();
         assert!(matches!(error, QueueError::NotSent(_)), "{body}: {error:?}");
         let text = error_chain(&error);
         assert!(text.contains(expected), "{expected}: {text}");
@@ -234,7 +234,7 @@ async fn a_refusal_of_the_service_is_not_sent_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_cannot_be_read_is_not_sent() {
+async fn reports_an_unreadable_response_as_not_sent() {
     for (status, body) in [
         (200, "<html>welcome</html>"),
         (200, r#"{"MessageId": "#),
@@ -242,19 +242,19 @@ async fn an_answer_that_cannot_be_read_is_not_sent() {
         (503, ""),
         (302, ""),
     ] {
-        let outcome = outcome_of(response(status, body)).await;
+        let outcome = send_with(response(status, body)).await;
         assert!(matches!(outcome, Err(QueueError::NotSent(_))), "{status} {body}: {outcome:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_connection_is_not_sent() {
+async fn reports_a_failed_connection_as_not_sent() {
     let outcome = sqs(Replay::default()).send(&message()).await;
     assert!(matches!(outcome, Err(QueueError::NotSent(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
+async fn reports_a_queue_that_does_not_respond() {
     let hanging = |_| std::future::pending::<Result<_, AwsError>>();
     let error = sqs(hanging).send(&message()).await.unwrap_err();
     assert!(matches!(error, QueueError::NotSent(_)), "{error:?}");
@@ -262,7 +262,7 @@ async fn a_queue_that_never_answers_is_not_sent_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_sends_the_same_message_again() {
+async fn retries_with_the_same_message() {
     let replay = Replay::new([response(503, ""), confirmed()]);
     sqs(replay.clone()).send(&message()).await.unwrap();
     let bodies: Vec<_> = replay.requests().iter().map(body_of).collect();

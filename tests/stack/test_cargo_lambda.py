@@ -29,7 +29,7 @@ SECONDS = 600
 
 def commands() -> list[str]:
     """What is to be typed into each of the two terminals."""
-    section = re.findall(r"^## Send one\n(.*?)^## ", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    section = re.findall(r"^## Send a sample\n(.*?)^## ", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)[0]
     return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 

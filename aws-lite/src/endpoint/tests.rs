@@ -88,7 +88,7 @@ fn a_custom_endpoint_has_no_slash_at_its_end() {
 }
 
 #[test]
-fn tells_the_aws_partition_from_others() {
+fn recognises_regions_of_the_aws_partition() {
     for region in ["us-east-1", "eu-central-2", "il-central-1", "mx-central-1"] {
         assert!(is_in_aws_partition(region), "{region}");
     }

@@ -1,4 +1,4 @@
-//! The Secrets Manager adapter at the wire: the request that goes out, and what becomes of each answer.
+//! The Secrets Manager client: its requests on the wire, and how it handles each response.
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const SECRET_ID: &str =
     "arn:aws:secretsmanager:eu-central-1:123456789012:secret:labelbox-relay-AbCdEf";
-/// Stands in every value, so that a text with a part of the value shows.
+/// Part of every value, so that a text that quotes the value is found.
 const SENSITIVE: &str = "correct-horse-battery-staple";
 
 /// Secrets Manager in `eu-central-1`, over this HTTP client.
@@ -22,11 +22,11 @@ fn store(http: impl HttpClient) -> SecretsManager {
     SecretsManager::new(&config, &offline_aws(http))
 }
 
-async fn outcome_of(answer: Response<Bytes>) -> Result<Secrets, FetchError> {
+async fn fetch_with(answer: Response<Bytes>) -> Result<Secrets, FetchError> {
     store(Replay::new([answer])).fetch().await
 }
 
-/// What Secrets Manager answers for a secret with this value.
+/// The response of Secrets Manager for a secret with this value.
 fn value(fields: &Value) -> Response<Bytes> {
     let mut body = json!({
         "ARN": SECRET_ID,
@@ -45,7 +45,7 @@ fn string(text: &str) -> Response<Bytes> {
     value(&json!({ "SecretString": text }))
 }
 
-fn refusal(status: u16, code: &str) -> Response<Bytes> {
+fn error_response(status: u16, code: &str) -> Response<Bytes> {
     let body = json!({"__type": code, "Message": "a reason of the service"});
     response(status, body.to_string())
 }
@@ -58,7 +58,7 @@ fn texts(secrets: &Secrets, webhook: &str) -> Option<Vec<String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_request_asks_for_the_current_value_of_the_secret() {
+async fn requests_the_current_value_of_the_secret() {
     let replay = Replay::new([string(SENSITIVE)]);
     store(replay.clone()).fetch().await.unwrap();
     let [request] = replay.requests().try_into().unwrap();
@@ -73,23 +73,23 @@ async fn the_request_asks_for_the_current_value_of_the_secret() {
 
 #[tokio::test(start_paused = true)]
 async fn plain_text_is_the_secret_of_every_route() {
-    let secrets = outcome_of(string("caf\u{e9} \"1\"\n")).await.unwrap();
+    let secrets = fetch_with(string("caf\u{e9} \"1\"\n")).await.unwrap();
     for webhook in ["labelbox", "another"] {
         assert_eq!(texts(&secrets, webhook).unwrap(), ["caf\u{e9} \"1\""]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_gives_each_webhook_its_own() {
+async fn an_object_has_a_secret_for_each_webhook() {
     let object = r#"{"labelbox": "current", "project-x": ["new", "old"]}"#;
-    let secrets = outcome_of(string(object)).await.unwrap();
+    let secrets = fetch_with(string(object)).await.unwrap();
     assert_eq!(texts(&secrets, "labelbox").unwrap(), ["current"]);
     assert_eq!(texts(&secrets, "project-x").unwrap(), ["new", "old"]);
     assert_eq!(texts(&secrets, "training"), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_is_no_secret_is_unusable() {
+async fn rejects_a_value_that_is_no_secret() {
     let cases = [
         value(&json!({"SecretBinary": "aHVudGVyMg=="})),
         value(&json!({"SecretString": null})),
@@ -105,13 +105,13 @@ async fn a_value_that_is_no_secret_is_unusable() {
     ];
     for answer in cases {
         let body = format!("{:?}", answer.body());
-        let outcome = outcome_of(answer).await;
+        let outcome = fetch_with(answer).await;
         assert!(matches!(outcome, Err(FetchError::Unusable(_))), "{body}: {outcome:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
+async fn reports_denied_access_with_its_error_code() {
     let codes = [
         "AccessDeniedException",
         "AccessDenied",
@@ -121,7 +121,7 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
     ];
     for code in codes {
         for code_on_the_wire in [code.to_owned(), format!("com.amazonaws.secretsmanager#{code}")] {
-            let error = outcome_of(refusal(400, &code_on_the_wire)).await.unwrap_err();
+            let error = fetch_with(error_response(400, &code_on_the_wire)).await.unwrap_err();
             assert!(matches!(error, FetchError::Denied(_)), "{code}: {error:?}");
             let text = error_chain(&error);
             let says_which = text.contains(code) && text.contains("a reason of the service");
@@ -131,7 +131,7 @@ async fn a_verdict_on_the_secret_is_a_refusal_and_says_which() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mishap_on_the_way_is_no_verdict() {
+async fn reports_other_errors_as_unreachable() {
     let cases = [
         (500, "InternalServiceError"),
         (400, "ThrottlingException"),
@@ -143,7 +143,7 @@ async fn a_mishap_on_the_way_is_no_verdict() {
         (400, "SomethingNew"),
     ];
     for (status, code) in cases {
-        let error = outcome_of(refusal(status, code)).await.unwrap_err();
+        let error = fetch_with(error_response(status, code)).await.unwrap_err();
         assert!(matches!(error, FetchError::Unreachable(_)), "{code}: {error:?}");
         let text = error_chain(&error);
         // This code's message can quote signed headers.
@@ -158,7 +158,7 @@ async fn a_mishap_on_the_way_is_no_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_cannot_be_read_is_no_verdict() {
+async fn reports_an_unreadable_response_as_unreachable() {
     for (status, body) in [
         (200, "<html>welcome</html>"),
         (200, r#"{"SecretString": "#),
@@ -167,19 +167,19 @@ async fn an_answer_that_cannot_be_read_is_no_verdict() {
         (503, ""),
         (503, "<html>unavailable</html>"),
     ] {
-        let outcome = outcome_of(response(status, body)).await;
+        let outcome = fetch_with(response(status, body)).await;
         assert!(matches!(outcome, Err(FetchError::Unreachable(_))), "{status} {body}: {outcome:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_connection_is_no_verdict() {
+async fn reports_a_failed_connection_as_unreachable() {
     let outcome = store(Replay::default()).fetch().await;
     assert!(matches!(outcome, Err(FetchError::Unreachable(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_never_answers_is_no_verdict() {
+async fn reports_a_store_that_does_not_respond_as_unreachable() {
     let hanging = |_| std::future::pending::<Result<_, AwsError>>();
     let error = store(hanging).fetch().await.unwrap_err();
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
@@ -187,7 +187,7 @@ async fn a_store_that_never_answers_is_no_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_error_text_has_a_part_of_the_secret() {
+async fn no_error_quotes_the_secret() {
     let cases = [
         string(&format!(r#"{{"labelbox": "{SENSITIVE}""#)),
         string(&format!(r#"{{"{SENSITIVE}": 1}}"#)),
@@ -203,7 +203,7 @@ async fn no_error_text_has_a_part_of_the_secret() {
         response(500, format!(r#"{{"SecretString": "{SENSITIVE}"}}"#)),
     ];
     for answer in cases {
-        let error = outcome_of(answer).await.unwrap_err();
+        let error = fetch_with(answer).await.unwrap_err();
         for text in [error_chain(&error), format!("{error:?}")] {
             for part in SENSITIVE.split('-') {
                 assert!(!text.contains(part), "{text}");
@@ -213,9 +213,9 @@ async fn no_error_text_has_a_part_of_the_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_fetched_does_not_show_in_debug_output() {
+async fn fetched_secrets_have_no_debug_output() {
     for text in [SENSITIVE.to_owned(), json!({"labelbox": SENSITIVE}).to_string()] {
-        let secrets = outcome_of(string(&text)).await.unwrap();
+        let secrets = fetch_with(string(&text)).await.unwrap();
         assert!(!format!("{secrets:?}").contains(SENSITIVE));
     }
 }
