@@ -86,7 +86,7 @@ impl<S: SecretStore> Authenticator<S> {
                 (None, _) => AuthenticationError::UnknownWebhook,
                 // No secret can verify it, so it causes no refresh.
                 (Some(_), Err(invalid)) => {
-                    self.secrets.record_auth_failure(now);
+                    self.secrets.count_fetch_as_refresh(now);
                     return (Err((*invalid).into()), report);
                 }
                 (Some(scoped), Ok(signatures)) => match body.verify(signatures, scoped) {

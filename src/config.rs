@@ -143,20 +143,20 @@ impl AwsSettings {
         }
     }
 
-    fn read(settings: &mut EnvReader<'_>) -> Self {
+    fn read(env: &mut EnvReader<'_>) -> Self {
         let (key_id, key) =
-            (settings.required("AWS_ACCESS_KEY_ID"), settings.required("AWS_SECRET_ACCESS_KEY"));
-        let default_endpoint = settings.endpoint("AWS_ENDPOINT_URL");
-        let mut endpoint = |name| settings.endpoint(name).or_else(|| default_endpoint.clone());
+            (env.required("AWS_ACCESS_KEY_ID"), env.required("AWS_SECRET_ACCESS_KEY"));
+        let default_endpoint = env.endpoint("AWS_ENDPOINT_URL");
+        let mut endpoint = |name| env.endpoint(name).or_else(|| default_endpoint.clone());
         let (sqs_endpoint, secrets_manager_endpoint, s3_endpoint) = (
             endpoint("AWS_ENDPOINT_URL_SQS"),
             endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
             endpoint("AWS_ENDPOINT_URL_S3"),
         );
         Self {
-            region: settings.required("AWS_REGION"),
-            credentials: Credentials::new(key_id, key, settings.optional("AWS_SESSION_TOKEN")),
-            ca_bundle: settings.optional("AWS_CA_BUNDLE").map(PathBuf::from),
+            region: env.required("AWS_REGION"),
+            credentials: Credentials::new(key_id, key, env.optional("AWS_SESSION_TOKEN")),
+            ca_bundle: env.optional("AWS_CA_BUNDLE").map(PathBuf::from),
             sqs_endpoint,
             secrets_manager_endpoint,
             s3_endpoint,
@@ -175,48 +175,48 @@ impl Config {
     /// # Errors
     /// If variables are missing or invalid. The message names all of them.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut settings = EnvReader::new(&lookup);
-        let queue_type = settings.one_of(
+        let mut env = EnvReader::new(&lookup);
+        let queue_type = env.one_of(
             "QUEUE_TYPE",
             QueueType::Fifo,
             &[("fifo", QueueType::Fifo), ("standard", QueueType::Standard)],
         );
         let config = Self {
-            secret_id: settings.required("SECRET_ARN"),
-            secret_ttl: Duration::from_secs(settings.number(
+            secret_id: env.required("SECRET_ARN"),
+            secret_ttl: Duration::from_secs(env.number(
                 "SECRET_TTL_SECONDS",
                 300,
                 1,
                 MAX_SECRET_TTL_SECONDS,
             )),
             queue_urls: QueueUrls {
-                label: settings.queue_url("LABEL_QUEUE_URL", queue_type),
-                workflow: settings.queue_url("WORKFLOW_QUEUE_URL", queue_type),
-                review: settings.queue_url("REVIEW_QUEUE_URL", queue_type),
-                model_run: settings.queue_url("MODEL_RUN_QUEUE_URL", queue_type),
-                unrouted: settings.queue_url("UNROUTED_QUEUE_URL", queue_type),
+                label: env.queue_url("LABEL_QUEUE_URL", queue_type),
+                workflow: env.queue_url("WORKFLOW_QUEUE_URL", queue_type),
+                review: env.queue_url("REVIEW_QUEUE_URL", queue_type),
+                model_run: env.queue_url("MODEL_RUN_QUEUE_URL", queue_type),
+                unrouted: env.queue_url("UNROUTED_QUEUE_URL", queue_type),
             },
             sources: SourceAllowlist {
-                allowed: settings.networks("ALLOWED_SOURCE_CIDRS"),
-                enforced: settings.one_of(
+                allowed: env.networks("ALLOWED_SOURCE_CIDRS"),
+                enforced: env.one_of(
                     "SOURCE_CHECK",
                     true,
                     &[("enforce", true), ("observe", false)],
                 ),
             },
-            training_models: settings.list("TRAINING_MODELS"),
+            training_models: env.list("TRAINING_MODELS"),
             message: MessageConfig {
                 queue_type,
                 inline_limit: 1024
-                    * settings.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
-                bucket: settings.required("PAYLOAD_BUCKET"),
+                    * env.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
+                bucket: env.required("PAYLOAD_BUCKET"),
             },
-            log_level: settings.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
-            metrics_namespace: settings.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
-            aws: AwsSettings::read(&mut settings),
+            log_level: env.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
+            metrics_namespace: env.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
+            aws: AwsSettings::read(&mut env),
         };
-        UNSUPPORTED.iter().for_each(|name| settings.reject(name));
-        match settings.into_errors() {
+        UNSUPPORTED.iter().for_each(|name| env.reject(name));
+        match env.into_errors() {
             errors if errors.is_empty() => Ok(config),
             errors => Err(ConfigError(errors)),
         }

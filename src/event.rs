@@ -25,12 +25,12 @@ pub enum Entity {
     /// A model run was requested.
     ModelRun,
     /// An event without a known topic, or with an unreadable body.
-    Unrouted(Reason),
+    Unrouted(UnroutedReason),
 }
 
 /// Why an event is unrouted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum UnroutedReason {
     /// The topic is not known.
     UnknownTopic,
     /// There is no valid topic.
@@ -54,17 +54,17 @@ impl Entity {
     /// The entity of a topic in upper case. Source: <https://docs.labelbox.com/reference/webhook>.
     fn from_topic(topic: Option<&str>) -> Self {
         match topic {
-            None => Self::Unrouted(Reason::NoTopic),
+            None => Self::Unrouted(UnroutedReason::NoTopic),
             Some("MOVE") => Self::Workflow,
             Some(topic) if topic.starts_with("LABEL_") => Self::Label,
             Some(topic) if topic.starts_with("WORKFLOW_") => Self::Workflow,
             Some(topic) if topic.starts_with("REVIEW_") => Self::Review,
-            Some(_) => Self::Unrouted(Reason::UnknownTopic),
+            Some(_) => Self::Unrouted(UnroutedReason::UnknownTopic),
         }
     }
 }
 
-impl Reason {
+impl UnroutedReason {
     /// Its name in messages and logs.
     pub fn name(self) -> &'static str {
         match self {
@@ -105,8 +105,11 @@ impl Event {
 
     fn read(verified: &Verified, entity: Entity, topic: Option<String>) -> Self {
         let Some(body) = Body::parse(verified.body()) else {
-            let reason =
-                if let Entity::Unrouted(reason) = entity { reason } else { Reason::Unreadable };
+            let reason = if let Entity::Unrouted(reason) = entity {
+                reason
+            } else {
+                UnroutedReason::Unreadable
+            };
             return Self {
                 entity: Entity::Unrouted(reason),
                 topic,

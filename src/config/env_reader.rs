@@ -30,7 +30,7 @@ impl<'a> EnvReader<'a> {
 
     pub(super) fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
-            self.error(name, "is missing");
+            self.add_error(name, "is missing");
             String::new()
         })
     }
@@ -44,7 +44,7 @@ impl<'a> EnvReader<'a> {
         };
         let number = text.parse().ok().filter(|number| (least..=most).contains(number));
         number.unwrap_or_else(|| {
-            self.error(name, &format!("must be a whole number from {least} to {most}"));
+            self.add_error(name, &format!("must be a whole number from {least} to {most}"));
             default
         })
     }
@@ -59,7 +59,7 @@ impl<'a> EnvReader<'a> {
             return *choice;
         }
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        self.error(name, &format!("must be one of: {}", words.join(", ")));
+        self.add_error(name, &format!("must be one of: {}", words.join(", ")));
         default
     }
 
@@ -69,11 +69,11 @@ impl<'a> EnvReader<'a> {
             return url;
         }
         if !is_http_url(&url) {
-            self.error(name, "must be the URL of a queue");
+            self.add_error(name, "must be the URL of a queue");
         } else if !self.has_error("QUEUE_TYPE")
             && url.ends_with(".fifo") != (queue_type == QueueType::Fifo)
         {
-            self.error(name, "must be a queue of the type in QUEUE_TYPE");
+            self.add_error(name, "must be a queue of the type in QUEUE_TYPE");
         }
         url
     }
@@ -84,7 +84,7 @@ impl<'a> EnvReader<'a> {
         // A list of only commas is an error: it must not allow every address.
         let is_empty = texts.is_empty() && self.optional(name).is_some();
         if is_empty || networks.len() < texts.len() {
-            self.error(name, "must be a comma-separated list of networks such as 192.0.2.0/24");
+            self.add_error(name, "must be a comma-separated list of networks such as 192.0.2.0/24");
         }
         networks
     }
@@ -106,7 +106,7 @@ impl<'a> EnvReader<'a> {
             && !namespace.starts_with(':')
             && !namespace.starts_with("AWS/");
         if !is_namespace {
-            self.error(name, "must be a namespace for metrics, such as LabelboxRelay/mine");
+            self.add_error(name, "must be a namespace for metrics, such as LabelboxRelay/mine");
         }
         namespace
     }
@@ -115,7 +115,7 @@ impl<'a> EnvReader<'a> {
     pub(super) fn endpoint(&mut self, name: &str) -> Option<String> {
         let url = self.optional(name)?;
         if !is_http_url(&url) {
-            self.error(name, "must be a URL");
+            self.add_error(name, "must be a URL");
         }
         Some(url)
     }
@@ -124,7 +124,7 @@ impl<'a> EnvReader<'a> {
     pub(super) fn reject(&mut self, name: &str) {
         let value = self.optional(name);
         if value.is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
-            self.error(name, "is not supported: the relay connects directly to the default endpoints, or to those in AWS_ENDPOINT_URL");
+            self.add_error(name, "is not supported: the relay connects directly to the default endpoints, or to those in AWS_ENDPOINT_URL");
         }
     }
 
@@ -132,7 +132,7 @@ impl<'a> EnvReader<'a> {
         self.errors.iter().any(|(known, _)| known == name)
     }
 
-    fn error(&mut self, name: &str, error: &str) {
+    fn add_error(&mut self, name: &str, error: &str) {
         self.errors.push((name.to_owned(), error.to_owned()));
     }
 }

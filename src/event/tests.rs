@@ -64,7 +64,7 @@ fn topic_determines_the_entity() {
 #[test]
 fn event_without_topic_is_unrouted() {
     let event = Event::from_webhook(&verified(b"{}"), None);
-    assert_eq!((event.entity, event.topic), (Entity::Unrouted(Reason::NoTopic), None));
+    assert_eq!((event.entity, event.topic), (Entity::Unrouted(UnroutedReason::NoTopic), None));
 }
 
 #[test]
@@ -85,22 +85,22 @@ fn body_that_is_not_a_json_object_is_unreadable() {
         " \u{feff}{}",
     ] {
         let event = read("LABEL_CREATED", body);
-        assert_eq!(event.entity, Entity::Unrouted(Reason::Unreadable), "{body}");
+        assert_eq!(event.entity, Entity::Unrouted(UnroutedReason::Unreadable), "{body}");
         assert_eq!(event.entity_id, None);
         let training = Event::from_model_run(&verified(body.as_bytes()));
-        assert_eq!(training.entity, Entity::Unrouted(Reason::Unreadable), "{body}");
+        assert_eq!(training.entity, Entity::Unrouted(UnroutedReason::Unreadable), "{body}");
         assert_eq!(training.topic.as_deref(), Some("MODEL_RUN_CREATED"));
     }
     let event = Event::from_webhook(&verified(b"{\"id\":\"\xff\"}"), Some("MOVE"));
-    assert_eq!(event.entity, Entity::Unrouted(Reason::Unreadable));
+    assert_eq!(event.entity, Entity::Unrouted(UnroutedReason::Unreadable));
 }
 
 #[test]
 fn reason_of_the_topic_takes_precedence_over_an_unreadable_body() {
-    assert_eq!(read("UNKNOWN", "[]").entity, Entity::Unrouted(Reason::UnknownTopic));
+    assert_eq!(read("UNKNOWN", "[]").entity, Entity::Unrouted(UnroutedReason::UnknownTopic));
     assert_eq!(
         Event::from_webhook(&verified(b"[]"), None).entity,
-        Entity::Unrouted(Reason::NoTopic)
+        Entity::Unrouted(UnroutedReason::NoTopic)
     );
 }
 

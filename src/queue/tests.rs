@@ -5,7 +5,7 @@
 use super::*;
 use crate::config::tests::{offline, offline_aws};
 use crate::error::error_chain;
-use crate::event::Reason;
+use crate::event::UnroutedReason;
 use crate::message::Attribute;
 use aws_lite::test_util::{Replay, response};
 use aws_lite::{AwsError, HttpClient};
@@ -141,9 +141,9 @@ async fn sends_each_entity_to_its_queue() {
         (Entity::Workflow, "a-workflow"),
         (Entity::Review, "a-review"),
         (Entity::ModelRun, "a-model-run"),
-        (Entity::Unrouted(Reason::UnknownTopic), "an-unrouted"),
-        (Entity::Unrouted(Reason::NoTopic), "an-unrouted"),
-        (Entity::Unrouted(Reason::Unreadable), "an-unrouted"),
+        (Entity::Unrouted(UnroutedReason::UnknownTopic), "an-unrouted"),
+        (Entity::Unrouted(UnroutedReason::NoTopic), "an-unrouted"),
+        (Entity::Unrouted(UnroutedReason::Unreadable), "an-unrouted"),
     ];
     for (entity, queue) in cases {
         let request = sent(&Message { entity, ..message() }).await;

@@ -16,7 +16,7 @@ const STALE_INTERVAL: Duration = Duration::from_secs(30);
 /// Caches the secrets of a [`SecretStore`].
 pub struct SecretCache<S> {
     store: S,
-    age_limit: Duration,
+    ttl: Duration,
     state: Mutex<State>,
     /// Held while fetching, so that concurrent requests wait for that fetch and do not start another.
     fetching: tokio::sync::Mutex<()>,
@@ -73,9 +73,9 @@ impl<T> From<Result<T, FetchError>> for Lookup<T> {
 }
 
 impl<S: SecretStore> SecretCache<S> {
-    /// Caches what `store` returns for `age_limit`.
-    pub fn new(store: S, age_limit: Duration) -> Self {
-        Self { store, age_limit, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    /// Caches what `store` returns for `ttl`.
+    pub fn new(store: S, ttl: Duration) -> Self {
+        Self { store, ttl, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// Returns the secrets: from memory within the age limit, else from the store, and the last ones if that fails.
@@ -101,7 +101,7 @@ impl<S: SecretStore> SecretCache<S> {
         let state = self.state();
         let refresh_error = state.secrets.as_ref().map(|_| RefreshError {
             error: error_chain(&error),
-            is_stale: !is_within(self.age_limit, state.fetched_at, now),
+            is_stale: !is_within(self.ttl, state.fetched_at, now),
         });
         Lookup {
             result: state.secrets.clone().ok_or(error),
@@ -156,7 +156,7 @@ impl<S: SecretStore> SecretCache<S> {
 
     /// Counts the fetch of the request that arrived at `now`, if it made one, against the limit for unauthenticated
     /// requests: otherwise a request that finds a stale value could cause two.
-    pub fn record_auth_failure(&self, now: SystemTime) {
+    pub fn count_fetch_as_refresh(&self, now: SystemTime) {
         let mut state = self.state();
         if state.was_asked_since(now) {
             state.refreshed_at = Some(now);
@@ -167,8 +167,8 @@ impl<S: SecretStore> SecretCache<S> {
     /// moment ago.
     fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
         let state = self.state();
-        let is_fresh = is_within(self.age_limit, state.fetched_at, now);
-        let has_just_failed = is_within(STALE_INTERVAL.min(self.age_limit), state.failed_at, now);
+        let is_fresh = is_within(self.ttl, state.fetched_at, now);
+        let has_just_failed = is_within(STALE_INTERVAL.min(self.ttl), state.failed_at, now);
         state.secrets.clone().filter(|_| is_fresh || has_just_failed)
     }
 
@@ -191,7 +191,7 @@ impl<S: SecretStore> SecretCache<S> {
                 state.secrets = Some(Arc::clone(secrets));
             }
             Err(FetchError::Denied(_)) => {
-                if !is_within(self.age_limit, state.fetched_at, now) {
+                if !is_within(self.ttl, state.fetched_at, now) {
                     state.secrets = None;
                 }
             }

@@ -61,7 +61,7 @@ impl SecretsManager {
         }
     }
 
-    async fn value(&self) -> Result<GetSecretValueOutput, AwsError> {
+    async fn get_secret_value(&self) -> Result<GetSecretValueOutput, AwsError> {
         let input = serde_json::json!({ "SecretId": self.secret_id }).to_string();
         let call = self.client.call("secretsmanager.GetSecretValue", input.into());
         call.await
@@ -70,7 +70,7 @@ impl SecretsManager {
 
 impl SecretStore for SecretsManager {
     async fn fetch(&self) -> Result<Secrets, FetchError> {
-        let value = self.value().await.map_err(|error| match &error {
+        let value = self.get_secret_value().await.map_err(|error| match &error {
             AwsError::Service(service) if service.code.as_deref().is_some_and(is_denial) => {
                 FetchError::Denied(error.into())
             }

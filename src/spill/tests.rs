@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::event::{Entity, Reason};
+use crate::event::{Entity, UnroutedReason};
 use crate::message::{Attribute, DataType};
 use serde_json::{Value as Json, json};
 use time::macros::datetime;
@@ -35,7 +35,7 @@ fn json_of(message: &Message) -> Json {
 fn key_has_entity_date_and_dedup_id() {
     assert_eq!(key(&message()), "spill/model_run/2026/02/03/4d96d4de.json");
     let unrouted = Message {
-        entity: Entity::Unrouted(Reason::NoTopic),
+        entity: Entity::Unrouted(UnroutedReason::NoTopic),
         received_at: datetime!(0987-11-30 0:00 UTC),
         ..message()
     };

@@ -7,7 +7,7 @@ use crate::authenticate::AuthenticationError;
 use crate::bucket::BucketError;
 use crate::config::tests::offline;
 use crate::deliver::{DeliveryError, DeliveryResult, Destination};
-use crate::event::{Entity, Reason};
+use crate::event::{Entity, UnroutedReason};
 use crate::http::{ApiError, Exchange, MalformedBase64, Request, Route, Success};
 use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
 use crate::queue::QueueError;
@@ -256,7 +256,7 @@ fn logs_a_queued_event_with_its_ids() {
 #[test]
 fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
     let outcome = Ok(Success::Stored(Box::new(DeliveryResult {
-        message: message(Entity::Unrouted(Reason::NoTopic)),
+        message: message(Entity::Unrouted(UnroutedReason::NoTopic)),
         destination: Destination::Spill {
             key: "spill/unrouted/2026/02/03/4d96d4de.json".to_owned(),
             reason: QueueError::NotSent(source("no such queue")),
@@ -271,7 +271,7 @@ fn logs_a_spilled_event_as_an_error_with_its_reason_and_key() {
 
 #[test]
 fn logs_an_unrouted_event_as_a_warning_with_its_reason() {
-    let mut message = message(Entity::Unrouted(Reason::UnknownTopic));
+    let mut message = message(Entity::Unrouted(UnroutedReason::UnknownTopic));
     message.attributes.push(Attribute::string("reason", "unknown_topic".to_owned()));
     let line = line_of(Some(&webhook()), &received(message));
     assert_eq!(line["level"], "WARN");
@@ -591,7 +591,7 @@ fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Succ
 
 fn cases() -> Vec<Case> {
     let large = Some(OffloadReason::TooLarge);
-    let unrouted = Entity::Unrouted(Reason::NoTopic);
+    let unrouted = Entity::Unrouted(UnroutedReason::NoTopic);
     let rejected = |error: ApiError| Err(error);
     fn failed(error: impl Into<ApiError>) -> Result<Success, ApiError> {
         Err(error.into())

@@ -2,7 +2,7 @@
 
 use super::json::Json;
 use super::{signature, time};
-use labelbox_relay::event::{Entity, Event, Reason};
+use labelbox_relay::event::{Entity, Event, UnroutedReason};
 use labelbox_relay::secrets::Secret;
 use labelbox_relay::signature::{Signatures, Unverified, Verified};
 
@@ -71,16 +71,16 @@ impl ParsedBody {
         };
         let by_topic = match (source, topic.as_deref().map(|topic| topic.split_once('_'))) {
             (Source::Training, _) => Entity::ModelRun,
-            (_, None) => Entity::Unrouted(Reason::NoTopic),
+            (_, None) => Entity::Unrouted(UnroutedReason::NoTopic),
             (_, Some(Some(("LABEL", _)))) => Entity::Label,
             (_, Some(Some(("WORKFLOW", _)))) => Entity::Workflow,
             (_, Some(Some(("REVIEW", _)))) => Entity::Review,
             _ if topic.as_deref() == Some("MOVE") => Entity::Workflow,
-            _ => Entity::Unrouted(Reason::UnknownTopic),
+            _ => Entity::Unrouted(UnroutedReason::UnknownTopic),
         };
         let is_unrouted = matches!(by_topic, Entity::Unrouted(_));
         let entity = match &self.body {
-            None if !is_unrouted => Entity::Unrouted(Reason::Unreadable),
+            None if !is_unrouted => Entity::Unrouted(UnroutedReason::Unreadable),
             _ => by_topic,
         };
         let body = self.body.as_ref();

@@ -6,7 +6,7 @@ use super::*;
 use crate::deadlines::Deadlines;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const AGE_LIMIT: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy)]
 enum Behavior {
@@ -48,7 +48,7 @@ impl FakeStore {
     }
 
     fn cache(&self) -> SecretCache<&Self> {
-        SecretCache::new(self, AGE_LIMIT)
+        SecretCache::new(self, TTL)
     }
 }
 

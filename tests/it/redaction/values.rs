@@ -9,7 +9,7 @@ use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, MessageConfig, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
 use labelbox_relay::deliver::{DeliveryError, DeliveryResult, Destination};
-use labelbox_relay::event::{Entity, Event, Reason};
+use labelbox_relay::event::{Entity, Event, UnroutedReason};
 use labelbox_relay::http::{
     ApiError, EventError, GatewayResponse, MalformedBase64, RawBody, Request, Route, Success,
 };
@@ -75,7 +75,7 @@ fn requests_and_events(printed: &mut Printed) {
     printed.debug(&Route::Models);
     printed.debug(&event());
     printed.debug(&Entity::Label);
-    printed.debug(&Reason::NoTopic);
+    printed.debug(&UnroutedReason::NoTopic);
     let refresh_error =
         RefreshError { error: FetchError::from(malformed()).to_string(), is_stale: true };
     printed.debug(&refresh_error);
