@@ -95,7 +95,7 @@ faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENC
 judge: ## Compare verifier and event reader with Python implementations on 100,000 cases; CASES=… and SEED=… select the cases
 	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test $(ALL_CRATES) --test differential relay_agrees
 
-mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library and aws-lite in each way that cargo-mutants knows, and see whether a test notices; FILE=src/secret.rs SHARD=0/8
+mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library and aws-lite in each way that cargo-mutants knows, and see whether a test notices; FILE=src/signature.rs SHARD=0/8
 	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
 
 coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library and of aws-lite their own tests reach, file by file; MISSING=1 names the others

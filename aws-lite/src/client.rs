@@ -34,20 +34,10 @@ const MAX_CLOCK_SKEW: Duration = Duration::from_secs(4 * 60);
 pub type ResponseFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'a>>;
 
-/// Sends HTTP requests, each with an absolute URL. Tests implement it with a closure.
+/// Sends HTTP requests, each with an absolute URL.
 pub trait HttpClient: Send + Sync + 'static {
     /// Sends one request and reads the whole response.
     fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_>;
-}
-
-impl<F, R> HttpClient for F
-where
-    F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'static,
-{
-    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
-        Box::pin(self(request))
-    }
 }
 
 /// The configuration that all clients share.
@@ -67,21 +57,32 @@ pub struct AwsConfig {
 
 /// A client of one service.
 pub(crate) struct Client {
-    pub(crate) config: AwsConfig,
+    config: AwsConfig,
     /// The service's name in errors, such as `SQS`.
-    pub(crate) name: &'static str,
+    name: &'static str,
     /// The service's name in signatures, such as `sqs`.
-    pub(crate) signing_name: &'static str,
-    pub(crate) payload: Payload,
-    pub(crate) parse_error: fn(&Response<Bytes>) -> ErrorFields,
+    signing_name: &'static str,
+    payload: Payload,
+    parse_error: fn(&Response<Bytes>) -> ErrorFields,
     /// Seconds to add to the clock.
-    pub(crate) clock_offset: AtomicI64,
+    clock_offset: AtomicI64,
 }
 
 /// Code and message of an error response.
 pub(crate) type ErrorFields = (Option<String>, Option<String>);
 
 impl Client {
+    pub(crate) fn new(
+        config: &AwsConfig,
+        name: &'static str,
+        signing_name: &'static str,
+        payload: Payload,
+        parse_error: fn(&Response<Bytes>) -> ErrorFields,
+    ) -> Self {
+        let (config, clock_offset) = (config.clone(), AtomicI64::default());
+        Self { config, name, signing_name, payload, parse_error, clock_offset }
+    }
+
     /// Sends a request until it succeeds, an error is permanent, or no attempt is left.
     ///
     /// # Errors

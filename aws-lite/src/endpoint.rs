@@ -1,5 +1,8 @@
 //! The endpoints of AWS services.
 
+use crate::error::BoxError;
+use http::Uri;
+
 /// The DNS suffixes of the partitions other than `aws`, under the prefixes of their regions.
 ///
 /// Source: <https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>.
@@ -32,6 +35,17 @@ pub(crate) fn endpoint(host_prefix: &str, region: &str, custom: Option<&str>) ->
             let dns_suffix = other_partition(region).unwrap_or("amazonaws.com");
             format!("https://{host_prefix}.{region}.{dns_suffix}")
         }
+    }
+}
+
+/// The value of the `Host` header: with the port only where it is not the scheme's default.
+pub(crate) fn host(uri: &Uri) -> Result<&str, BoxError> {
+    let authority = uri.authority().ok_or("the URL has no host")?;
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    if authority.port_u16().is_none_or(|port| port == default_port) {
+        Ok(authority.host())
+    } else {
+        Ok(authority.as_str())
     }
 }
 

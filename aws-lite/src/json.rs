@@ -11,7 +11,6 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::sync::atomic::AtomicI64;
 
 /// A service that speaks AWS JSON.
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +52,13 @@ impl JsonClient {
     /// A client of a service, at AWS or at a custom endpoint.
     pub fn new(service: JsonService, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
         Self {
-            client: Client {
-                config: config.clone(),
-                name: service.name,
-                signing_name: service.host_prefix,
-                payload: Payload::Signed,
+            client: Client::new(
+                config,
+                service.name,
+                service.host_prefix,
+                Payload::Signed,
                 parse_error,
-                clock_offset: AtomicI64::default(),
-            },
+            ),
             service,
             endpoint: endpoint(service.host_prefix, &config.region, custom_endpoint),
         }

@@ -1,8 +1,8 @@
 //! HTTP/1.1 connections that are kept for further requests.
 
 use crate::client::{HttpClient, ResponseFuture};
+use crate::endpoint::host;
 use crate::error::AwsError;
-use crate::sign::host;
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};

@@ -7,7 +7,6 @@ use crate::sign::Payload;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
-use std::sync::atomic::AtomicI64;
 
 /// A client of one bucket.
 pub struct S3Bucket {
@@ -31,14 +30,7 @@ impl S3Bucket {
         let custom = custom_endpoint.map(|url| format!("{}/{bucket}", url.trim_end_matches('/')));
         let host_prefix = format!("{bucket}.s3");
         Self {
-            client: Client {
-                config: config.clone(),
-                name: "S3",
-                signing_name: "s3",
-                payload: Payload::Unsigned,
-                parse_error,
-                clock_offset: AtomicI64::default(),
-            },
+            client: Client::new(config, "S3", "s3", Payload::Unsigned, parse_error),
             url: endpoint(&host_prefix, &config.region, custom.as_deref()),
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
+use crate::endpoint::host;
 use crate::error::BoxError;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
+use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Request, Uri};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use time::OffsetDateTime;
@@ -123,17 +124,6 @@ fn canonical_request(
     }
     write!(text, "\n{names}\n{body_hash}")?;
     Ok((names, text))
-}
-
-/// The value of the `Host` header: with the port only where it is not the scheme's default.
-pub(crate) fn host(uri: &Uri) -> Result<&str, BoxError> {
-    let authority = uri.authority().ok_or("the URL has no host")?;
-    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    if authority.port_u16().is_none_or(|port| port == default_port) {
-        Ok(authority.host())
-    } else {
-        Ok(authority.as_str())
-    }
 }
 
 fn hmac(key: &[u8], text: &str) -> Result<[u8; 32], BoxError> {

@@ -44,6 +44,17 @@ impl HttpClient for Replay {
     }
 }
 
+/// Sends requests with a closure.
+impl<F, R> HttpClient for F
+where
+    F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Response<Bytes>, AwsError>> + Send + 'static,
+{
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
+        Box::pin(self(request))
+    }
+}
+
 /// A response with this status and body.
 pub fn response(status: u16, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());

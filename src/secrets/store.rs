@@ -3,10 +3,9 @@
 use super::{InvalidSecret, Secrets};
 use crate::config::Config;
 use crate::deadlines::DeadlineExceeded;
-use aws_lite::{AwsConfig, AwsError, JsonClient, JsonService};
+use aws_lite::{AwsConfig, AwsError, BoxError, JsonClient, JsonService};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
-use std::error::Error;
 use std::future::Future;
 use zeroize::Zeroizing;
 
@@ -21,13 +20,13 @@ pub trait SecretStore {
 pub enum FetchError {
     /// No usable response: network, timeout, throttling, an error of the service. The last value stays in use.
     #[error("the secret store could not be reached")]
-    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    Unreachable(#[source] BoxError),
     /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
     #[error("the secret store denied access")]
-    Denied(#[source] Box<dyn Error + Send + Sync>),
+    Denied(#[source] BoxError),
     /// The value is not a valid secret. The last value stays in use: a typo must not stop events that it verifies.
     #[error("the secret cannot be used")]
-    Unusable(#[source] Box<dyn Error + Send + Sync>),
+    Unusable(#[source] BoxError),
     /// The last fetch failed with this error, and it is too early for another one.
     #[error("the last fetch failed and the next one is not due yet: {0}")]
     NotDue(String),
@@ -63,8 +62,7 @@ impl SecretsManager {
 
     async fn get_secret_value(&self) -> Result<GetSecretValueOutput, AwsError> {
         let input = serde_json::json!({ "SecretId": self.secret_id }).to_string();
-        let call = self.client.call("secretsmanager.GetSecretValue", input.into());
-        call.await
+        self.client.call("secretsmanager.GetSecretValue", input.into()).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is claimed to be the signature: in two ways that a stranger could try, of which one is nearer to the truth.
+//! Claimed signatures: two that an unauthenticated client could try, one of them closer to the right one.
 
 use fastrand::Rng;
 use hmac::{Hmac, KeyInit, Mac};

@@ -35,7 +35,7 @@ enum Expected {
     None,
     /// The measuring itself is put to the test.
     Clear,
-    /// It tells a stranger nothing of use, so it is measured but not judged.
+    /// It tells an unauthenticated client nothing of use, so it is measured but not judged.
     Whatever,
 }
 
