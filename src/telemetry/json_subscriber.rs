@@ -6,13 +6,12 @@
 use crate::event::timestamp;
 use serde::ser::{SerializeMap, Serializer as _};
 use serde_json::Serializer;
-use std::fmt::Debug;
 use std::io::Write;
 use std::time::SystemTime;
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_serde::SerdeMapVisitor;
 
 /// The start of this crate's targets.
 const CRATE: &str = env!("CARGO_CRATE_NAME");
@@ -71,50 +70,11 @@ where
 
 fn write(line: &mut Vec<u8>, time: &str, event: &Event<'_>) -> serde_json::Result<()> {
     let mut json = Serializer::new(line);
-    let mut fields = Fields { map: json.serialize_map(None)?, result: Ok(()) };
-    fields.add("timestamp", time);
-    fields.add("level", event.metadata().level().as_str());
+    let mut map = json.serialize_map(None)?;
+    map.serialize_entry("timestamp", time)?;
+    map.serialize_entry("level", event.metadata().level().as_str())?;
+    map.serialize_entry("target", event.metadata().target())?;
+    let mut fields = SerdeMapVisitor::new(map);
     event.record(&mut fields);
-    fields.add("target", event.metadata().target());
-    fields.result?;
-    fields.map.end()
-}
-
-struct Fields<M: SerializeMap> {
-    map: M,
-    result: Result<(), M::Error>,
-}
-
-impl<M: SerializeMap> Fields<M> {
-    fn add(&mut self, name: &str, value: impl serde::Serialize) {
-        if self.result.is_ok() {
-            self.result = self.map.serialize_entry(name, &value);
-        }
-    }
-}
-
-impl<M: SerializeMap> Visit for Fields<M> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field.name(), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field.name(), value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field.name(), value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field.name(), value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.add(field.name(), format_args!("{value:?}"));
-    }
+    fields.finish()
 }
