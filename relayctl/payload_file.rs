@@ -44,12 +44,13 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
         return Ok(Content::Body(bytes));
     }
     let event: Option<GatewayEvent> = serde_json::from_slice(&bytes).ok();
-    let request = event.and_then(|event| event.into_request(&Context::default()).ok());
+    let request = event.and_then(|event| event.into_request(&Context::default()));
+    let request = request.filter(|request| !request.is_unreadable);
     let request = request.ok_or("it looks like a gateway's event, and cannot be read as one")?;
     let route = route(&request)?;
     let header = |name| request.single_value(name).map(str::to_owned);
     let (topic, delivery_id) = (header("x-labelbox-event"), header("x-labelbox-id"));
-    let body = request.body.decode().map_err(|error| format!("its {error}"))?;
+    let body = request.body.ok_or("its body is not valid base64")?;
     Ok(Content::Delivery(Delivery { route, topic, delivery_id, body }))
 }
 

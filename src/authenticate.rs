@@ -4,7 +4,6 @@ use crate::deadlines::Deadline;
 use crate::report::Report;
 use crate::secrets::{FetchError, Lookup, Secret, SecretCache, SecretStore, Secrets};
 use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
-use crate::telemetry;
 use std::time::{Duration, SystemTime};
 
 /// The limit for fetching the secret at start. Lambda delivers the first event only after the start.
@@ -51,12 +50,13 @@ impl<S: SecretStore> Authenticator<S> {
         Self { secrets: SecretCache::new(store, secret_ttl) }
     }
 
-    /// Fetches the secrets before the first request needs them. A failure is logged; the first request tries again.
-    pub async fn warm_up(&self, now: SystemTime) {
+    /// Fetches the secrets before the first request needs them.
+    ///
+    /// # Errors
+    /// If they are not there within a second.
+    pub async fn warm_up(&self, now: SystemTime) -> Result<(), FetchError> {
         let deadline = Deadline::after(WARM_UP_LIMIT);
-        if let Err(error) = self.secrets.current(now, deadline).await.result {
-            telemetry::secret_not_fetched(&error);
-        }
+        self.secrets.current(now, deadline).await.result.map(drop)
     }
 
     /// Verifies that a holder of a secret of `scope` signed `body`. If the secrets in memory do not verify it, they are

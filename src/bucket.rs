@@ -1,7 +1,6 @@
 //! The `Bucket` trait, and its implementation for Amazon S3.
 
 use crate::config::Config;
-use crate::deadlines::DeadlineExceeded;
 use crate::message::md5_of;
 use aws_lite::{AwsConfig, BoxError, PutObjectOutput, S3Bucket};
 use base64::Engine;
@@ -24,22 +23,10 @@ pub trait Bucket {
 pub enum BucketError {
     /// The bucket rejected the object or did not respond in time, retries included.
     #[error("the bucket did not store the object")]
-    NotStored(#[source] BoxError),
+    NotStored(#[from] BoxError),
     /// The response does not confirm the bytes that were sent.
     #[error("the bucket confirmed different bytes")]
     ChecksumMismatch,
-}
-
-impl From<DeadlineExceeded> for BucketError {
-    fn from(error: DeadlineExceeded) -> Self {
-        Self::NotStored(error.into())
-    }
-}
-
-impl From<serde_json::Error> for BucketError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::NotStored(error.into())
-    }
 }
 
 /// An S3 bucket.
@@ -60,7 +47,7 @@ impl Bucket for S3 {
         let content = Bytes::from(content);
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
         let output = self.bucket.put_object(key, &checksum, content.clone()).await;
-        let output = output.map_err(|error| BucketError::NotStored(error.into()))?;
+        let output = output.map_err(BoxError::from)?;
         if is_confirmed(&output, &checksum, &content) {
             Ok(())
         } else {

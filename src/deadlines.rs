@@ -1,5 +1,6 @@
 //! How long each stage of a request may take.
 
+use aws_lite::BoxError;
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -64,7 +65,7 @@ impl Deadline {
     ///
     /// # Errors
     /// Returns the error of the stage, or [`DeadlineExceeded`] as an error of the same type.
-    pub async fn run<T, E: From<DeadlineExceeded>>(
+    pub async fn run<T, E: From<BoxError>>(
         self,
         duration: &mut Option<Duration>,
         stage: impl Future<Output = Result<T, E>>,
@@ -72,7 +73,7 @@ impl Deadline {
         let start = now();
         let result = timeout_at(self.0, stage).await;
         *duration = Some(now() - start);
-        result.unwrap_or_else(|_| Err(DeadlineExceeded.into()))
+        result.unwrap_or_else(|_| Err(BoxError::from(DeadlineExceeded).into()))
     }
 }
 

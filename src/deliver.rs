@@ -8,6 +8,7 @@ use crate::message::{Message, OffloadReason, Payload};
 use crate::queue::{Queue, QueueError};
 use crate::report::StageDurations;
 use crate::spill;
+use aws_lite::BoxError;
 
 /// A message that is durable.
 #[derive(Debug)]
@@ -98,7 +99,10 @@ pub async fn deliver(
         Ok(message_id) => Destination::Queue { message_id },
         Err(reason) => {
             let key = spill::key(&message);
-            let spilled = async { bucket.put(&key, spill::to_json(&message)?).await };
+            let spilled = async {
+                let json = spill::to_json(&message).map_err(BoxError::from)?;
+                bucket.put(&key, json).await
+            };
             let spilled = deadlines.spill.run(&mut durations.spill, spilled).await;
             if let Err(bucket) = spilled {
                 let queue = reason;

@@ -1,14 +1,12 @@
 //! Handles HTTP requests: the order of the checks, the response, and the log line.
 
-mod exchange;
 mod gateway;
 mod request;
 mod response;
 mod route;
 
-pub use gateway::{EventError, GatewayEvent, GatewayResponse};
-pub use request::{MalformedBase64, RawBody, Request};
-pub use response::{ApiError, Success};
+pub use gateway::{GatewayEvent, GatewayResponse};
+pub use request::Request;
 pub use route::Route;
 
 use crate::authenticate::Authenticator;
@@ -18,13 +16,13 @@ use crate::deadlines::Deadlines;
 use crate::deliver::deliver;
 use crate::event::Event;
 use crate::message::{DeliveryMetadata, Message};
+use crate::outcome::{ApiError, Outcome, Success};
 use crate::queue::Queue;
 use crate::report::{Report, StageDurations};
 use crate::secrets::SecretStore;
 use crate::signature::{InvalidSignature, SHA1_HEADER, SHA256_HEADER, Signatures, Unverified};
-use crate::telemetry::{self, Log};
+use crate::telemetry::{self, Log, RequestLog};
 use crate::training::model_list;
-pub(crate) use exchange::Exchange;
 use lambda_http::Context;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, Response};
@@ -75,36 +73,20 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         }
     }
 
-    /// Prepares for the first request.
+    /// Prepares for the first request. A failure is logged; the first request tries again.
     pub async fn warm_up(&self) {
-        self.authenticator.warm_up((self.clock)()).await;
+        if let Err(error) = self.authenticator.warm_up((self.clock)()).await {
+            telemetry::secret_not_fetched(&error);
+        }
     }
 
     /// Handles an invocation, and writes its log line. Always returns a response.
     pub async fn handle(&self, event: GatewayEvent, context: &Context) -> GatewayResponse {
-        match event.into_request(context) {
-            Ok(request) => self.handle_request(request).await.into(),
-            Err(EventError::NotHttp) => {
-                telemetry::not_an_http_request(&context.request_id);
-                into_response(&Err(ApiError::NoRoute)).into()
-            }
-            Err(EventError::Unreadable) => {
-                let now = (self.clock)();
-                let request =
-                    Request { request_id: context.request_id.clone(), ..Request::default() };
-                self.respond(&Exchange {
-                    request: &request,
-                    route: None,
-                    body_bytes: 0,
-                    outcome: &Err(ApiError::Unreadable),
-                    report: &Report::default(),
-                    is_source_allowed: true,
-                    started: now,
-                    ended: now,
-                })
-                .into()
-            }
-        }
+        let Some(request) = event.into_request(context) else {
+            telemetry::not_an_http_request(&context.request_id);
+            return into_response(&Err(ApiError::NoRoute)).into();
+        };
+        self.handle_request(request).await.into()
     }
 
     /// Handles a request, and writes its log line.
@@ -112,7 +94,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         let started = (self.clock)();
         let deadlines = Deadlines::starting_now(time_left(&request, started));
         let body = std::mem::take(&mut request.body);
-        let body_bytes = body.byte_count();
+        let body_bytes = body.as_ref().map_or(0, Vec::len);
         let route = Route::from_path(&request.path);
         let is_source_allowed = match &route {
             Some(route) if route.allows(&request.method) && *route != Route::Health => {
@@ -130,23 +112,21 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
                 (Err(error), report)
             }
         };
-        self.respond(&Exchange {
-            request: &request,
-            route: route.as_ref(),
+        let ended = (self.clock)();
+        self.log.write(&RequestLog {
+            request_id: &request.request_id,
+            route: route.as_ref().map(Route::name),
+            webhook: route.as_ref().and_then(Route::webhook),
+            source_ip: request.source_ip,
+            is_source_allowed,
             body_bytes,
             outcome: &outcome,
             report: &report,
-            is_source_allowed,
-            started,
-            ended: (self.clock)(),
-        })
-    }
-
-    /// Writes the log line of a request, and returns its response.
-    fn respond(&self, exchange: &Exchange<'_>) -> Response<String> {
-        let mut response = into_response(exchange.outcome);
-        self.log.write(&exchange.request_log(response.status()));
-        if exchange.request.method == Method::HEAD.as_str() {
+            ended,
+            duration: ended.duration_since(started).unwrap_or_default(),
+        });
+        let mut response = into_response(&outcome);
+        if request.method == Method::HEAD.as_str() {
             response.body_mut().clear();
         }
         response
@@ -159,6 +139,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         route: Option<&'r Route>,
         is_source_allowed: bool,
     ) -> Result<&'r Route, ApiError> {
+        if request.is_unreadable {
+            return Err(ApiError::Unreadable);
+        }
         let route = route.ok_or(ApiError::NoRoute)?;
         if !route.allows(&request.method) {
             let allow = route.allow_header();
@@ -179,16 +162,15 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         &self,
         request: &Request,
         route: &Route,
-        body: RawBody,
+        body: Option<Vec<u8>>,
         now: SystemTime,
         deadlines: Deadlines,
-    ) -> (Result<Success, ApiError>, Report) {
+    ) -> (Outcome, Report) {
         let Some(scope) = route.secret_scope() else {
             return (Ok(Success::Healthy), Report::default());
         };
-        let body = match signed_bytes(route, body) {
-            Ok(body) => body,
-            Err(error) => return (Err(error.into()), Report::default()),
+        let Some(body) = signed_bytes(Some(route), body) else {
+            return (Err(ApiError::MalformedBase64), Report::default());
         };
         let signatures = signatures_of(request);
         let (verified, mut report) =
@@ -227,12 +209,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
     }
 
     /// Whether a request that is refused has a valid signature.
-    fn is_signed(&self, request: &Request, route: Option<&Route>, body: RawBody) -> bool {
-        let body = match route {
-            Some(route) => signed_bytes(route, body),
-            None => body.decode().map(Unverified::new),
-        };
-        let (Ok(signatures), Ok(body)) = (signatures_of(request), body) else {
+    fn is_signed(&self, request: &Request, route: Option<&Route>, body: Option<Vec<u8>>) -> bool {
+        let (Ok(signatures), Some(body)) = (signatures_of(request), signed_bytes(route, body))
+        else {
             return false;
         };
         let scope = route.and_then(Route::secret_scope);
@@ -241,12 +220,9 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
 }
 
 /// The bytes that a request's signatures are over. Labelbox signs an empty body for the model list.
-fn signed_bytes(route: &Route, body: RawBody) -> Result<Unverified, MalformedBase64> {
-    let body = body.decode()?;
-    Ok(Unverified::new(match route {
-        Route::Models => Vec::new(),
-        _ => body,
-    }))
+fn signed_bytes(route: Option<&Route>, body: Option<Vec<u8>>) -> Option<Unverified> {
+    let is_signed = route != Some(&Route::Models);
+    body.map(|body| Unverified::new(if is_signed { body } else { Vec::new() }))
 }
 
 fn signatures_of(request: &Request) -> Result<Signatures, InvalidSignature> {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod message;
+pub mod outcome;
 pub mod queue;
 pub mod report;
 pub mod secrets;

@@ -58,41 +58,27 @@ pub struct Message {
 pub struct Attribute {
     /// Its name.
     pub name: &'static str,
-    /// Its data type.
-    pub data_type: DataType,
+    /// Its data type: [`STRING`] or [`NUMBER`].
+    pub data_type: &'static str,
     /// Its value, as text.
     pub value: String,
 }
 
-/// The data types of message attributes in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataType {
-    /// Text.
-    String,
-    /// A number, written as text.
-    Number,
-}
-
-impl DataType {
-    /// Its name in SQS.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "String",
-            Self::Number => "Number",
-        }
-    }
-}
+/// The data type of text.
+pub const STRING: &str = "String";
+/// The data type of a number, which is written as text.
+pub const NUMBER: &str = "Number";
 
 impl Attribute {
     /// A String attribute.
     pub fn string(name: &'static str, value: String) -> Self {
-        Self { name, data_type: DataType::String, value }
+        Self { name, data_type: STRING, value }
     }
 
     /// SQS counts the name, data type and value of each attribute. Source:
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
     fn byte_count(&self) -> usize {
-        self.name.len() + self.data_type.name().len() + self.value.len()
+        self.name.len() + self.data_type.len() + self.value.len()
     }
 }
 

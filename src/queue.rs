@@ -1,10 +1,9 @@
 //! The `Queue` trait, and its implementation for Amazon SQS.
 
 use crate::config::{Config, QueueUrls};
-use crate::deadlines::DeadlineExceeded;
 use crate::event::Entity;
 use crate::message::{Checksums, Message, SendMessageRequest};
-use aws_lite::{AwsConfig, AwsError, BoxError, JsonClient, JsonService};
+use aws_lite::{AwsConfig, BoxError, JsonClient, JsonService};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 
@@ -22,22 +21,10 @@ pub trait Queue {
 pub enum QueueError {
     /// The queue rejected the message or did not respond in time, retries included.
     #[error("the queue did not accept the message")]
-    NotSent(#[source] BoxError),
+    NotSent(#[from] BoxError),
     /// The response does not confirm the message that was sent.
     #[error("the queue confirmed a different message: {0}")]
     ChecksumMismatch(&'static str),
-}
-
-impl From<DeadlineExceeded> for QueueError {
-    fn from(error: DeadlineExceeded) -> Self {
-        Self::NotSent(error.into())
-    }
-}
-
-impl From<AwsError> for QueueError {
-    fn from(error: AwsError) -> Self {
-        Self::NotSent(error.into())
-    }
 }
 
 /// The SQS queues of all entities.
@@ -78,9 +65,9 @@ impl Queue for Sqs {
             SendMessageInput { queue_url: self.queue_url(message.entity), message: message.into() };
         // About every sixth character of a label is a quotation mark, which is escaped.
         let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + OVERHEAD_BYTES);
-        serde_json::to_writer(&mut json, &input).map_err(AwsError::invalid)?;
-        let response = self.client.call("AmazonSQS.SendMessage", json).await?;
-        verify_response(response, &Checksums::of(message))
+        serde_json::to_writer(&mut json, &input).map_err(BoxError::from)?;
+        let response = self.client.call("AmazonSQS.SendMessage", json).await;
+        verify_response(response.map_err(BoxError::from)?, &Checksums::of(message))
     }
 }
 

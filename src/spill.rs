@@ -7,15 +7,8 @@ pub const PREFIX: &str = "spill/";
 
 /// The key of a message: by entity and by the day on which it arrived. Another delivery of the same event replaces it.
 pub fn key(message: &Message) -> String {
-    let day = message.received_at.date();
-    format!(
-        "{PREFIX}{}/{:04}/{:02}/{:02}/{}.json",
-        message.entity.name(),
-        day.year(),
-        u8::from(day.month()),
-        day.day(),
-        message.dedup_id
-    )
+    let day = message.received_at.date().to_string().replace('-', "/");
+    format!("{PREFIX}{}/{day}/{}.json", message.entity.name(), message.dedup_id)
 }
 
 /// The JSON of a spilled message, which `aws sqs send-message --cli-input-json` accepts.

@@ -6,10 +6,11 @@ mod metrics;
 mod request_log;
 
 pub use metrics::{Dimension, Metric};
-pub use request_log::{Outcome, RequestLog};
+pub use request_log::RequestLog;
 
 use crate::config::Config;
 use crate::error::error_chain;
+use crate::outcome::{Success, status};
 use json_subscriber::JsonSubscriber;
 use metrique_writer_core::format::Format;
 use metrique_writer_format_emf::{Emf, EmfBuilder, MetricDefinition, MetricDirective};
@@ -59,7 +60,7 @@ impl Log {
 
     /// Writes the line of a request.
     pub fn write(&self, request: &RequestLog<'_>) {
-        if matches!(request.outcome, Outcome::Healthy) {
+        if matches!(request.outcome, Ok(Success::Healthy)) {
             return log_health_check(request);
         }
         let metrics = RequestMetrics::of(request);
@@ -124,7 +125,7 @@ fn log_health_check(request: &RequestLog<'_>) {
     info!(
         request_id = request.request_id,
         route = request.route,
-        status = request.status,
+        status = status(request.outcome).as_u16(),
         source_ip = request.source_ip.map(tracing::field::display),
         duration_ms = milliseconds(request.duration),
         "request answered"

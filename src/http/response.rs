@@ -1,111 +1,22 @@
-//! The outcome of a request, and the status and body of its response.
+//! Builds the HTTP response of an outcome.
 
-use super::MalformedBase64;
-use crate::authenticate::AuthenticationError;
-use crate::deliver::{DeliveryError, DeliveryResult};
+use crate::deliver::DeliveryResult;
+use crate::outcome::{ApiError, Outcome, Success, status};
 use lambda_http::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use lambda_http::http::{HeaderValue, Response, StatusCode};
+use lambda_http::http::{HeaderValue, Response};
 
 /// How long a sender should wait before it tries again, in seconds: longer than a short outage.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// A request that succeeded.
-#[derive(Debug)]
-pub enum Success {
-    /// The function is up.
-    Healthy,
-    /// The model list, as JSON.
-    Models(String),
-    /// An event is durable.
-    Stored(Box<DeliveryResult>),
-}
-
-/// Why a request was refused, or failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// The gateway's event cannot be read. The sender did nothing wrong.
-    #[error("the gateway's event cannot be read")]
-    Unreadable,
-    /// No route has this path.
-    #[error("no such route")]
-    NoRoute,
-    /// The route does not allow this method.
-    #[error("method not allowed")]
-    MethodNotAllowed {
-        /// The methods that it allows.
-        allow: &'static str,
-    },
-    /// The source address is not in the allowlist.
-    #[error("source address not allowed")]
-    SourceNotAllowed,
-    /// The content type of a webhook is not JSON.
-    #[error("content type is not application/json")]
-    UnsupportedMediaType,
-    /// The body is not the base64 that the gateway says it is.
-    #[error(transparent)]
-    MalformedBase64(#[from] MalformedBase64),
-    /// The request is not authenticated.
-    #[error(transparent)]
-    Authentication(#[from] AuthenticationError),
-    /// The event is not durable.
-    #[error(transparent)]
-    Delivery(#[from] DeliveryError),
-}
-
-impl ApiError {
-    /// The error code in the response.
-    pub fn code(&self) -> &'static str {
-        self.status_and_code().1
-    }
-
-    /// The status of the response.
-    pub fn status(&self) -> StatusCode {
-        self.status_and_code().0
-    }
-
-    /// Whether the fault is the relay's, so that the sender should try again.
-    pub fn is_server_error(&self) -> bool {
-        self.status().is_server_error()
-    }
-
-    fn status_and_code(&self) -> (StatusCode, &'static str) {
-        match self {
-            Self::NoRoute | Self::Authentication(AuthenticationError::UnknownWebhook) => {
-                (StatusCode::NOT_FOUND, "not_found")
-            }
-            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::SourceNotAllowed => (StatusCode::FORBIDDEN, "source_not_allowed"),
-            Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
-            }
-            Self::MalformedBase64(_) => (StatusCode::BAD_REQUEST, "malformed_base64"),
-            Self::Authentication(AuthenticationError::InvalidSignature(_)) => {
-                (StatusCode::UNAUTHORIZED, "signature_rejected")
-            }
-            Self::Unreadable
-            | Self::Authentication(
-                AuthenticationError::SecretUnavailable(_) | AuthenticationError::RefreshFailed(_),
-            )
-            | Self::Delivery(
-                DeliveryError::PayloadNotStored(_) | DeliveryError::NotDurable { .. },
-            ) => (StatusCode::SERVICE_UNAVAILABLE, "try_again"),
-        }
-    }
-}
-
 /// Builds the response.
-pub(super) fn into_response(outcome: &Result<Success, ApiError>) -> Response<String> {
-    let (status, body) = match outcome {
-        Ok(Success::Healthy) => (StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
-        Ok(Success::Models(models)) => (StatusCode::OK, models.clone()),
-        Ok(Success::Stored(result)) => (StatusCode::OK, result_json(result)),
-        Err(error) => {
-            let (status, code) = error.status_and_code();
-            (status, format!(r#"{{"error":"{code}"}}"#))
-        }
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
+pub(super) fn into_response(outcome: &Outcome) -> Response<String> {
+    let mut response = Response::new(match outcome {
+        Ok(Success::Healthy) => r#"{"status":"ok"}"#.to_owned(),
+        Ok(Success::Models(models)) => models.clone(),
+        Ok(Success::Stored(result)) => result_json(result),
+        Err(error) => format!(r#"{{"error":"{}"}}"#, error.code()),
+    });
+    *response.status_mut() = status(outcome);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

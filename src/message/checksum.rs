@@ -20,10 +20,7 @@ impl Checksums {
     /// The checksums of `message`.
     pub fn of(message: &Message) -> Self {
         let attributes = message.attributes.iter();
-        Self::over(
-            &message.body,
-            attributes.map(|it| (it.name, it.data_type.name(), it.value.as_bytes())),
-        )
+        Self::over(&message.body, attributes.map(|it| (it.name, it.data_type, it.value.as_bytes())))
     }
 
     /// The checksums of a body and of attributes, each with its name, data type and value.

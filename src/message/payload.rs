@@ -1,6 +1,6 @@
 //! Bodies that SQS does not accept: why, where they are stored, and the pointer that is sent instead.
 
-use super::{Attribute, DataType};
+use super::{Attribute, NUMBER};
 use serde_json::json;
 use std::fmt;
 use uuid::Uuid;
@@ -57,11 +57,7 @@ impl Payload {
     }
 
     pub(super) fn size_attribute(&self) -> Attribute {
-        Attribute {
-            name: PAYLOAD_SIZE,
-            data_type: DataType::Number,
-            value: self.bytes.len().to_string(),
-        }
+        Attribute { name: PAYLOAD_SIZE, data_type: NUMBER, value: self.bytes.len().to_string() }
     }
 }
 

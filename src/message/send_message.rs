@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 
-use super::{DataType, Message};
+use super::{Message, STRING};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -41,8 +41,8 @@ pub struct AttributeValue<'m> {
 }
 
 impl<'m> AttributeValue<'m> {
-    fn new(data_type: DataType, value: &'m str) -> Self {
-        Self { data_type: data_type.name().into(), string_value: value.into() }
+    fn new(data_type: &'m str, value: &'m str) -> Self {
+        Self { data_type: data_type.into(), string_value: value.into() }
     }
 }
 
@@ -63,7 +63,7 @@ impl<'m> From<&'m Message> for SendMessageRequest<'m> {
         let trace = message
             .trace
             .iter()
-            .map(|trace| (TRACE_HEADER.into(), AttributeValue::new(DataType::String, trace)));
+            .map(|trace| (TRACE_HEADER.into(), AttributeValue::new(STRING, trace)));
         let group_id = message.group_id.as_deref();
         Self {
             message_body: (&message.body).into(),

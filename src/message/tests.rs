@@ -436,7 +436,7 @@ fn pointer_has_the_format_of_the_extended_client() {
     };
     assert_eq!(payload, Some(expected));
     let size = message.attributes.last().unwrap();
-    assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", DataType::Number));
+    assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", NUMBER));
     assert_eq!(size.value, LABEL.len().to_string());
     let inline = delivery(LABEL).message();
     assert_eq!(message.attributes[..9], inline.attributes);
@@ -540,7 +540,7 @@ proptest! {
         let inline_bytes: usize = message
             .attributes
             .iter()
-            .filter(|attribute| attribute.data_type == DataType::String)
+            .filter(|attribute| attribute.data_type == STRING)
             .map(|attribute| attribute.name.len() + 6 + attribute.value.len())
             .sum::<usize>()
             + body.len();

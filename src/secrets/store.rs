@@ -2,7 +2,6 @@
 
 use super::{InvalidSecret, Secrets};
 use crate::config::Config;
-use crate::deadlines::DeadlineExceeded;
 use aws_lite::{AwsConfig, AwsError, BoxError, JsonClient, JsonService};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
@@ -20,7 +19,7 @@ pub trait SecretStore {
 pub enum FetchError {
     /// No usable response: network, timeout, throttling, an error of the service. The last value stays in use.
     #[error("the secret store could not be reached")]
-    Unreachable(#[source] BoxError),
+    Unreachable(#[from] BoxError),
     /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
     #[error("the secret store denied access")]
     Denied(#[source] BoxError),
@@ -30,12 +29,6 @@ pub enum FetchError {
     /// The last fetch failed with this error, and it is too early for another one.
     #[error("the last fetch failed and the next one is not due yet: {0}")]
     NotDue(String),
-}
-
-impl From<DeadlineExceeded> for FetchError {
-    fn from(error: DeadlineExceeded) -> Self {
-        Self::Unreachable(error.into())
-    }
 }
 
 impl From<InvalidSecret> for FetchError {

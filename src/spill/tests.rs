@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::event::{Entity, UnroutedReason};
-use crate::message::{Attribute, DataType};
+use crate::message::{Attribute, NUMBER};
 use serde_json::{Value as Json, json};
 use time::macros::datetime;
 
@@ -14,11 +14,7 @@ fn message() -> Message {
         body: "{\"id\":\"caf\u{e9} \\\"\u{10ffff}\"}".to_owned(),
         attributes: vec![
             Attribute::string("entity", "model_run".to_owned()),
-            Attribute {
-                name: "ExtendedPayloadSize",
-                data_type: DataType::Number,
-                value: "12".to_owned(),
-            },
+            Attribute { name: "ExtendedPayloadSize", data_type: NUMBER, value: "12".to_owned() },
         ],
         dedup_id: "4d96d4de".to_owned(),
         group_id: Some("group".to_owned()),

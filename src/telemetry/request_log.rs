@@ -3,8 +3,11 @@
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
 
 use super::metrics::{Dimension, Metric};
+use crate::deliver::{DeliveryResult, Destination};
+use crate::error::error_chain;
 use crate::event::{Entity, timestamp};
-use crate::message::{Message, OffloadReason, PAYLOAD_SIZE};
+use crate::message::{OffloadReason, PAYLOAD_SIZE};
+use crate::outcome::{Outcome, Success, status};
 use crate::report::Report;
 use metrique_writer_core::value::ForceFlag;
 use metrique_writer_core::{Entry, EntryWriter, MetricFlags, Observation, Value, ValueWriter};
@@ -30,10 +33,8 @@ pub struct RequestLog<'a> {
     pub is_source_allowed: bool,
     /// The size of the body in bytes.
     pub body_bytes: usize,
-    /// The status of the response.
-    pub status: u16,
     /// What became of the request.
-    pub outcome: Outcome<'a>,
+    pub outcome: &'a Outcome,
     /// Facts beside the outcome.
     pub report: &'a Report,
     /// When the response was sent.
@@ -42,44 +43,11 @@ pub struct RequestLog<'a> {
     pub duration: Duration,
 }
 
-/// What became of a request.
-pub enum Outcome<'a> {
-    /// It was a health check.
-    Healthy,
-    /// It asked for the list of models.
-    Answered,
-    /// It was an event, and is durable.
-    Stored {
-        /// The message.
-        message: &'a Message,
-        /// The id of the durable copy.
-        message_id: &'a str,
-        /// Why the body is in the bucket, if it is.
-        offload_reason: Option<OffloadReason>,
-        /// Why the message was spilled, if it was: the error with its causes.
-        spill_reason: Option<String>,
-    },
-    /// It was refused.
-    Refused {
-        /// The error code in the response.
-        code: &'static str,
-        /// The error with its causes.
-        error: String,
-    },
-    /// The relay failed; the error with its causes.
-    Failed(String),
-}
-
 impl RequestLog<'_> {
     /// The level of the line: an error if the relay failed or spilled, a warning if a request was refused, an event is
     /// unrouted, or something else needs attention.
     pub(super) fn level(&self) -> Level {
-        let level = match &self.outcome {
-            Outcome::Failed(_) | Outcome::Stored { spill_reason: Some(_), .. } => Level::ERROR,
-            Outcome::Refused { .. } => Level::WARN,
-            Outcome::Stored { message, .. } if is_unrouted(message) => Level::WARN,
-            Outcome::Stored { .. } | Outcome::Healthy | Outcome::Answered => Level::INFO,
-        };
+        let (level, _) = self.level_and_message();
         if self.is_source_allowed && self.report.refresh_error.is_none() {
             level
         } else {
@@ -87,33 +55,39 @@ impl RequestLog<'_> {
         }
     }
 
-    fn message(&self) -> &'static str {
-        match &self.outcome {
-            Outcome::Healthy | Outcome::Answered => "request answered",
-            Outcome::Stored { spill_reason: Some(_), .. } => "event spilled",
-            Outcome::Stored { message, .. } if is_unrouted(message) => "event queued as unrouted",
-            Outcome::Stored { .. } => "event queued",
-            Outcome::Refused { .. } => "request refused",
-            Outcome::Failed(_) => "request failed",
+    fn level_and_message(&self) -> (Level, &'static str) {
+        match self.outcome {
+            Ok(Success::Healthy | Success::Models(_)) => (Level::INFO, "request answered"),
+            Ok(Success::Stored(result)) => match (&result.destination, result.message.entity) {
+                (Destination::Spill { .. }, _) => (Level::ERROR, "event spilled"),
+                (_, Entity::Unrouted(_)) => (Level::WARN, "event queued as unrouted"),
+                _ => (Level::INFO, "event queued"),
+            },
+            Err(error) if error.is_server_error() => (Level::ERROR, "request failed"),
+            Err(_) => (Level::WARN, "request refused"),
         }
     }
 
-    fn error(&self) -> Option<&str> {
-        match &self.outcome {
-            Outcome::Healthy | Outcome::Answered => None,
-            Outcome::Stored { spill_reason, .. } => spill_reason.as_deref(),
-            Outcome::Refused { error, .. } | Outcome::Failed(error) => Some(error),
+    /// The error with its causes: why the request was refused or failed, or why the event was spilled.
+    fn error(&self) -> Option<String> {
+        match self.outcome {
+            Ok(Success::Stored(result)) => match &result.destination {
+                Destination::Spill { reason, .. } => Some(error_chain(reason)),
+                Destination::Queue { .. } => None,
+            },
+            Ok(_) => None,
+            Err(error) => Some(error_chain(error)),
         }
     }
 
     fn write<'w>(&'w self, writer: &mut impl EntryWriter<'w>) {
         writer.value("timestamp", &timestamp(self.ended.into()));
         writer.value("level", self.level().as_str());
-        writer.value("message", self.message());
+        writer.value("message", self.level_and_message().1);
         writer.value("request_id", self.request_id);
         writer.value("route", self.route.unwrap_or("none"));
         writer.value("webhook", &self.webhook);
-        writer.value("status", &Number::from(self.status));
+        writer.value("status", &Number::from(status(self.outcome).as_u16()));
         writer
             .value("valid_signature", &self.report.refused_with_valid_signature.then_some("true"));
         writer.value("error", &self.error());
@@ -122,18 +96,14 @@ impl RequestLog<'_> {
         writer.value("source_ip", &self.source_ip.map(|ip| ip.to_string()));
         writer.value("body_bytes", &Number::from(self.body_bytes));
         writer.value("duration_ms", &Number::from(milliseconds(self.duration)));
-        if let Outcome::Stored { message, message_id, offload_reason, .. } = &self.outcome {
-            write_event(message, message_id, *offload_reason, writer);
+        if let Ok(Success::Stored(result)) = self.outcome {
+            write_event(result, writer);
         }
     }
 }
 
-fn write_event<'w>(
-    message: &'w Message,
-    message_id: &'w str,
-    offload_reason: Option<OffloadReason>,
-    writer: &mut impl EntryWriter<'w>,
-) {
+fn write_event<'w>(result: &'w DeliveryResult, writer: &mut impl EntryWriter<'w>) {
+    let message = &result.message;
     writer.value("entity", message.entity.name());
     for name in ["event", "reason", "entity_id", "project_id", "delivery_id", "dedup_id"] {
         writer.value(name, &message.attribute(name));
@@ -141,12 +111,8 @@ fn write_event<'w>(
     let payload_bytes = message.attribute(PAYLOAD_SIZE);
     let payload_bytes = payload_bytes.and_then(|size| size.parse::<u64>().ok());
     writer.value("payload_bytes", &payload_bytes.map(Number::from));
-    writer.value("payload_reason", &offload_reason.map(OffloadReason::name));
-    writer.value("message_id", message_id);
-}
-
-fn is_unrouted(message: &Message) -> bool {
-    matches!(message.entity, Entity::Unrouted(_))
+    writer.value("payload_reason", &result.offload_reason.map(OffloadReason::name));
+    writer.value("message_id", result.message_id());
 }
 
 /// The metrics of one request.
@@ -161,18 +127,19 @@ impl RequestMetrics {
     pub(super) fn of(request: &RequestLog<'_>) -> Self {
         let mut metrics = Self { values: Vec::with_capacity(Metric::ALL.len()), dimension: None };
         metrics.count(Metric::RECEIVED);
-        match &request.outcome {
-            Outcome::Healthy | Outcome::Answered => {}
-            Outcome::Stored { message, offload_reason, spill_reason, .. } => {
-                match spill_reason {
-                    Some(_) => metrics.count(Metric::SPILLED),
-                    None => metrics.count_by(Metric::QUEUED, message.entity.name()),
+        match request.outcome {
+            Ok(Success::Healthy | Success::Models(_)) => {}
+            Ok(Success::Stored(result)) => {
+                let entity = result.message.entity;
+                match result.destination {
+                    Destination::Spill { .. } => metrics.count(Metric::SPILLED),
+                    Destination::Queue { .. } => metrics.count_by(Metric::QUEUED, entity.name()),
                 }
-                metrics.count_if(is_unrouted(message), Metric::UNROUTED);
-                metrics.count_if(offload_reason.is_some(), Metric::POINTER);
+                metrics.count_if(matches!(entity, Entity::Unrouted(_)), Metric::UNROUTED);
+                metrics.count_if(result.offload_reason.is_some(), Metric::POINTER);
             }
-            Outcome::Refused { code, .. } => metrics.count_by(Metric::REFUSED, code),
-            Outcome::Failed(_) => metrics.count(Metric::FAILED),
+            Err(error) if error.is_server_error() => metrics.count(Metric::FAILED),
+            Err(error) => metrics.count_by(Metric::REFUSED, error.code()),
         }
         metrics.count_if(
             request.report.refused_with_valid_signature,

@@ -8,13 +8,13 @@ use crate::bucket::BucketError;
 use crate::config::tests::offline;
 use crate::deliver::{DeliveryError, DeliveryResult, Destination};
 use crate::event::{Entity, UnroutedReason};
-use crate::http::{ApiError, Exchange, MalformedBase64, Request, Route, Success};
+use crate::http::Route;
 use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
+use crate::outcome::{ApiError, Outcome};
 use crate::queue::QueueError;
 use crate::report::{Report, StageDurations};
 use crate::secrets::{FetchError, RefreshError};
 use crate::signature::InvalidSignature;
-use lambda_http::http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -65,28 +65,7 @@ fn only_line(write: impl FnOnce()) -> Value {
     line
 }
 
-/// A request of which only the id and the source address may be logged.
-fn request() -> Request {
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Request {
-        method: "PRIVATE-METHOD".to_owned(),
-        path: "/private-path".to_owned(),
-        headers: vec![
-            header("x-hub-signature", "sha1=private-signature"),
-            header("x-hub-signature-256", "sha256=private-signature"),
-            header("x-labelbox-event", "PRIVATE_TOPIC"),
-            header("x-labelbox-id", "private-delivery-id"),
-            header("authorization", "private-authorization"),
-            header("cookie", "private-cookie"),
-            header("user-agent", "private-agent"),
-            header("private-name", "1"),
-        ],
-        source_ip: Some("192.0.2.1".parse().unwrap()),
-        trace: Some("Root=private-trace".to_owned()),
-        request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned(),
-        ..Request::default()
-    }
-}
+const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
 /// What a log line contains besides the route and the outcome.
 struct Context {
@@ -107,7 +86,7 @@ fn refresh_error(is_stale: bool) -> Option<RefreshError> {
 fn document(
     level: Level,
     route: Option<&Route>,
-    outcome: &Result<Success, ApiError>,
+    outcome: &Outcome,
     context: &Context,
 ) -> Map<String, Value> {
     let sink = Sink::default();
@@ -119,33 +98,30 @@ fn document(
         writer.clone().write_all(line).unwrap();
     });
     let ended = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-    let exchange = Exchange {
-        request: &request(),
-        route,
+    log.write(&RequestLog {
+        request_id: REQUEST_ID,
+        route: route.map(Route::name),
+        webhook: route.and_then(Route::webhook),
+        source_ip: Some("192.0.2.1".parse().unwrap()),
+        is_source_allowed: context.is_source_allowed,
         body_bytes: 498,
         outcome,
         report: &context.report,
-        is_source_allowed: context.is_source_allowed,
-        started: ended - Duration::from_micros(12_500),
         ended,
-    };
-    log.write(&exchange.request_log(status(exchange.outcome)));
+        duration: Duration::from_micros(12_500),
+    });
     let bytes = sink.0.lock().unwrap();
     let text = std::str::from_utf8(&bytes).unwrap();
     assert_eq!(text.find('\n'), Some(text.len() - 1), "one line: {text}");
     serde_json::from_str(text).unwrap()
 }
 
-fn status(outcome: &Result<Success, ApiError>) -> StatusCode {
-    outcome.as_ref().map_or_else(ApiError::status, |_| StatusCode::OK)
-}
-
 /// The fields of a log line that are neither metrics nor dimensions.
-fn line_of(route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
+fn line_of(route: Option<&Route>, outcome: &Outcome) -> Value {
     line_in(&context(), route, outcome)
 }
 
-fn line_in(context: &Context, route: Option<&Route>, outcome: &Result<Success, ApiError>) -> Value {
+fn line_in(context: &Context, route: Option<&Route>, outcome: &Outcome) -> Value {
     let mut document = document(Level::INFO, route, outcome, context);
     let time = document.remove("timestamp");
     assert_eq!(time, Some(json!("2023-11-14T22:13:20.123Z")));
@@ -206,14 +182,11 @@ fn message(entity: Entity) -> Message {
     }
 }
 
-fn received(message: Message) -> Result<Success, ApiError> {
+fn received(message: Message) -> Outcome {
     received_with(message, None)
 }
 
-fn received_with(
-    message: Message,
-    offload_reason: Option<OffloadReason>,
-) -> Result<Success, ApiError> {
+fn received_with(message: Message, offload_reason: Option<OffloadReason>) -> Outcome {
     Ok(Success::Stored(Box::new(DeliveryResult {
         message,
         destination: Destination::Queue { message_id: "8a1b9c52".to_owned() },
@@ -347,19 +320,19 @@ fn logs_request_for_the_model_list() {
 fn logs_an_uptime_check_without_metrics_at_info_level() {
     let config = offline();
     let log = Log::new(&config, |line| panic!("{line:?}"));
-    let time = UNIX_EPOCH + Duration::from_secs(1);
     let write = || {
-        let exchange = Exchange {
-            request: &request(),
-            route: Some(&Route::Health),
+        log.write(&RequestLog {
+            request_id: REQUEST_ID,
+            route: Some("health"),
+            webhook: None,
+            source_ip: Some("192.0.2.1".parse().unwrap()),
+            is_source_allowed: true,
             body_bytes: 0,
             outcome: &Ok(Success::Healthy),
             report: &Report::default(),
-            is_source_allowed: true,
-            started: time,
-            ended: time + Duration::from_micros(12_500),
-        };
-        log.write(&exchange.request_log(status(exchange.outcome)));
+            ended: UNIX_EPOCH + Duration::from_secs(1),
+            duration: Duration::from_micros(12_500),
+        });
     };
     let expected = json!({
         "level": "INFO",
@@ -382,7 +355,7 @@ fn logs_a_rejected_request_as_a_warning_without_its_content() {
         (405, ApiError::MethodNotAllowed { allow: "POST" }, "method not allowed"),
         (403, ApiError::SourceNotAllowed, "source address not allowed"),
         (415, ApiError::UnsupportedMediaType, "content type is not application/json"),
-        (400, MalformedBase64.into(), "body is not valid base64"),
+        (400, ApiError::MalformedBase64, "body is not valid base64"),
         (401, AuthenticationError::InvalidSignature(InvalidSignature).into(), "signature rejected"),
         (404, AuthenticationError::UnknownWebhook.into(), "unknown webhook"),
     ];
@@ -564,21 +537,17 @@ fn logs_a_warning_for_a_disallowed_source_or_a_stale_secret() {
 struct Case {
     name: &'static str,
     route: Option<Route>,
-    outcome: Result<Success, ApiError>,
+    outcome: Outcome,
     context: Context,
     metrics: &'static [&'static str],
 }
 
-fn case(
-    name: &'static str,
-    outcome: Result<Success, ApiError>,
-    metrics: &'static [&'static str],
-) -> Case {
+fn case(name: &'static str, outcome: Outcome, metrics: &'static [&'static str]) -> Case {
     let (route, context) = (Some(webhook()), context());
     Case { name, route, outcome, context, metrics }
 }
 
-fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Result<Success, ApiError> {
+fn spilled(entity: Entity, offload_reason: Option<OffloadReason>) -> Outcome {
     Ok(Success::Stored(Box::new(DeliveryResult {
         message: message(entity),
         destination: Destination::Spill {
@@ -593,7 +562,7 @@ fn cases() -> Vec<Case> {
     let large = Some(OffloadReason::TooLarge);
     let unrouted = Entity::Unrouted(UnroutedReason::NoTopic);
     let rejected = |error: ApiError| Err(error);
-    fn failed(error: impl Into<ApiError>) -> Result<Success, ApiError> {
+    fn failed(error: impl Into<ApiError>) -> Outcome {
         Err(error.into())
     }
     let unreachable = || FetchError::Unreachable(source("timeout"));
@@ -640,7 +609,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "base64",
-            rejected(MalformedBase64.into()),
+            rejected(ApiError::MalformedBase64),
             &["Refused 1", "Refused Reason=malformed_base64 1"],
         ),
         case(

@@ -1,7 +1,7 @@
 //! Reads the HTTP request of a gateway event from the tree of its JSON.
 
 use super::json::Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The only allowed source address, if the fixture checks sources.
@@ -51,8 +51,7 @@ pub(crate) enum InvalidEvent {
     NotHttp,
     /// It is an HTTP event that no gateway sends. The relay must respond with 503.
     Malformed,
-    /// No gateway sends it, and how the relay reads it is unspecified: an array instead of an object, or a duplicate path
-    /// parameter.
+    /// No gateway sends it, and how the relay reads it is unspecified: an array instead of an object, or a duplicate field.
     Unspecified,
 }
 
@@ -173,7 +172,7 @@ fn fields<'j, const N: usize>(
             continue;
         };
         if found[at].replace(value).is_some() {
-            return Err(InvalidEvent::Malformed);
+            return Err(InvalidEvent::Unspecified);
         }
     }
     Ok(found.map(|value| value.unwrap_or(&Json::Null)))
@@ -193,12 +192,9 @@ fn resource_path(
     resource: Option<&str>,
     parameters: &Json,
 ) -> Result<Option<String>, InvalidEvent> {
-    let mut values = BTreeMap::new();
-    for (name, value) in members(parameters)? {
-        if values.insert(name, string(value)?).is_some() {
-            return Err(InvalidEvent::Unspecified);
-        }
-    }
+    let members = members(parameters)?.into_iter();
+    let values: BTreeMap<_, _> =
+        members.map(|(name, value)| Ok((name, string(value)?))).collect::<Result<_, _>>()?;
     let segments = resource.map(|resource| {
         resource.split('/').map(|segment| {
             let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
@@ -234,7 +230,7 @@ fn all_headers(single: &Json, multi: &Json) -> Result<Vec<(String, String)>, Inv
     Ok(headers)
 }
 
-/// The members of an object. `null` counts as an empty object; invalid names are errors.
+/// The members of an object. `null` counts as an empty object; duplicate and invalid names are errors.
 fn members(value: &Json) -> Result<Vec<(&str, &Json)>, InvalidEvent> {
     let members = match value {
         Json::Object(members) => &members[..],
@@ -242,7 +238,12 @@ fn members(value: &Json) -> Result<Vec<(&str, &Json)>, InvalidEvent> {
         _ => return Err(InvalidEvent::Malformed),
     };
     let named = members.iter().map(|(name, value)| Some((name.as_deref()?, value)));
-    named.collect::<Option<_>>().ok_or(InvalidEvent::Malformed)
+    let named: Vec<_> = named.collect::<Option<_>>().ok_or(InvalidEvent::Malformed)?;
+    let names: BTreeSet<_> = named.iter().map(|(name, _)| *name).collect();
+    if names.len() < named.len() {
+        return Err(InvalidEvent::Unspecified);
+    }
+    Ok(named)
 }
 
 /// Decodes base64 by hand from RFC 4648: with padding, and with unused bits of zero.

@@ -161,7 +161,7 @@ impl AttributeValue {
 impl SendMessageInput {
     fn of(message: &Message) -> Self {
         let attributes = message.attributes.iter().map(|attribute| {
-            let value = AttributeValue::new(attribute.data_type.name(), attribute.value.clone());
+            let value = AttributeValue::new(attribute.data_type, attribute.value.clone());
             (attribute.name.to_owned(), value)
         });
         Self {

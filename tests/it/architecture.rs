@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Names, and the files that may use them.
 const RESTRICTED: [(&str, &[&str]); 12] = [
-    ("lambda_http", &["main.rs", "http.rs", "http/"]),
+    ("lambda_http", &["main.rs", "http.rs", "http/", "outcome.rs"]),
     ("hmac::", &["signature.rs", "aws_lite/sign.rs"]),
     ("sha1::", &["signature.rs"]),
     ("md5::", &["message/checksum.rs"]),

@@ -6,7 +6,7 @@ use crate::fixture::{Fixture, try_again};
 use crate::requests::{BODY, SECRET, delivery, sha1, webhook_request, with};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use labelbox_relay::message::{DataType, Message};
+use labelbox_relay::message::{Message, NUMBER};
 use serde_json::{Value, json};
 
 /// A delivery with a binary body.
@@ -55,7 +55,7 @@ async fn offloads_body_that_sqs_does_not_accept() {
             assert_eq!(objects.len(), 1);
             assert!(objects[&key] == body, "different bytes");
             let size = messages[0].attributes.last().unwrap();
-            assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", DataType::Number));
+            assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", NUMBER));
             assert_eq!(size.value, body.len().to_string());
         }
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::requests::{sha256, with};
-use labelbox_relay::message::{Attribute, DataType, Message};
+use labelbox_relay::message::{Attribute, Message, STRING};
 use std::collections::BTreeSet;
 
 /// The inline limit in bytes.
@@ -34,12 +34,12 @@ fn is_id(id: &str) -> bool {
 
 fn is_value(attribute: &Attribute) -> bool {
     let is_number = || attribute.value.parse::<u32>().is_ok();
-    is_text(&attribute.value) && (attribute.data_type == DataType::String || is_number())
+    is_text(&attribute.value) && (attribute.data_type == STRING || is_number())
 }
 
 fn byte_count(message: &Message) -> usize {
     let attributes = message.attributes.iter();
-    let counts = attributes.map(|it| it.name.len() + it.data_type.name().len() + it.value.len());
+    let counts = attributes.map(|it| it.name.len() + it.data_type.len() + it.value.len());
     message.body.len() + counts.sum::<usize>()
 }
 

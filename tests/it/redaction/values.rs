@@ -1,6 +1,6 @@
 //! A value of each printable type, with canaries in all confidential fields.
 
-use super::{ACCESS_KEY, BODY, HEADER, Printed, SECRET, TOKEN};
+use super::{ACCESS_KEY, BODY, Printed, SECRET, TOKEN};
 use crate::fixture::config;
 use crate::requests::{sha1, sha256, verified};
 use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
@@ -10,12 +10,11 @@ use labelbox_relay::config::{Config, MessageConfig, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
 use labelbox_relay::deliver::{DeliveryError, DeliveryResult, Destination};
 use labelbox_relay::event::{Entity, Event, UnroutedReason};
-use labelbox_relay::http::{
-    ApiError, EventError, GatewayResponse, MalformedBase64, RawBody, Request, Route, Success,
-};
+use labelbox_relay::http::{GatewayResponse, Route};
 use labelbox_relay::message::{
-    Checksums, DataType, DeliveryMetadata, Message, OffloadReason, Payload, SendMessageRequest,
+    Checksums, DeliveryMetadata, Message, OffloadReason, Payload, SendMessageRequest,
 };
+use labelbox_relay::outcome::{ApiError, Success};
 use labelbox_relay::queue::{QueueError, SendMessageOutput};
 use labelbox_relay::report::Report;
 use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
@@ -58,19 +57,6 @@ fn settings_and_services(printed: &mut Printed) {
 }
 
 fn requests_and_events(printed: &mut Printed) {
-    let body = || RawBody { text: BODY.to_owned(), is_base64: false };
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    printed.debug(&body());
-    printed.debug(&Request {
-        path: format!("/{HEADER}"),
-        headers: vec![
-            header("cookie", HEADER),
-            header(HEADER, "1"),
-            header("x-hub-signature", &sha1(SECRET, BODY.as_bytes())),
-        ],
-        body: body(),
-        ..Request::default()
-    });
     printed.debug(&SecretScope::Webhook("labelbox"));
     printed.debug(&Route::Models);
     printed.debug(&event());
@@ -116,7 +102,6 @@ fn messages(printed: &mut Printed) {
         printed.debug(&Success::Stored(Box::new(result)));
     }
     printed.debug(&message_config(1));
-    printed.debug(&DataType::String);
     printed.debug(&OffloadReason::TooLarge);
     let response = lambda_http::http::Response::new(String::new());
     printed.debug(&GatewayResponse::from(response));
@@ -138,9 +123,7 @@ fn errors(printed: &mut Printed) {
     printed.error(&malformed());
     printed.error(&FetchError::from(malformed()));
     printed.error(&DeadlineExceeded);
-    printed.debug(&EventError::NotHttp);
     printed.error(&InvalidSignature);
-    printed.error(&MalformedBase64);
     for error in [
         || AuthenticationError::UnknownWebhook,
         || AuthenticationError::InvalidSignature(InvalidSignature),
@@ -158,7 +141,7 @@ fn errors(printed: &mut Printed) {
         printed.error(&error);
         printed.error(&ApiError::from(same));
     }
-    printed.error(&ApiError::from(MalformedBase64));
+    printed.error(&ApiError::MalformedBase64);
     printed.error(&Config::load(|_| Some(SECRET.to_owned())).unwrap_err());
     // A CA bundle without certificates.
     let file = tempfile::NamedTempFile::new().unwrap();
