@@ -29,7 +29,7 @@ impl Letter {
     /// What SQS has to confirm.
     pub fn checksums(&self) -> Checksums {
         let attributes = self.attributes.iter();
-        Checksums::over(
+        Checksums::compute(
             &self.body,
             attributes.map(|(name, it)| (name.as_str(), it.data_type(), value_bytes(it))),
         )

@@ -2,7 +2,7 @@
 
 use crate::deadlines::Deadline;
 use crate::report::Report;
-use crate::secrets::{FetchError, Lookup, Secret, SecretCache, SecretStore, Secrets};
+use crate::secrets::{FetchError, Lookup, SecretCache, SecretScope, SecretStore};
 use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +12,6 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
 /// Limits the hashing for a refused request whose secrets are not known, so that an unauthenticated client cannot keep the
 /// function busy.
 const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
-
-/// The secrets that a request can be signed with; its route decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretScope<'a> {
-    /// Those of the webhook with this name.
-    Webhook(&'a str),
-    /// Those of the training routes.
-    Training,
-}
 
 /// Why a request is not authenticated.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +73,7 @@ impl<S: SecretStore> Authenticator<S> {
         };
         let mut body = body;
         loop {
-            let error = match (scope.secrets_in(&secrets), &signatures) {
+            let error = match (secrets.get(scope), &signatures) {
                 (None, _) => AuthenticationError::UnknownWebhook,
                 // No secret can verify it, so it causes no refresh.
                 (Some(_), Err(invalid)) => {
@@ -127,19 +118,10 @@ impl<S: SecretStore> Authenticator<S> {
         let Some(secrets) = self.secrets.cached() else {
             return false;
         };
-        if let Some(scoped) = scope.and_then(|scope| scope.secrets_in(&secrets)) {
+        if let Some(scoped) = scope.and_then(|scope| secrets.get(scope)) {
             return body.is_signed(signatures, scoped);
         }
         let max_secrets = (MAX_HASHED_BYTES / body.byte_count().max(1)).max(1);
         body.is_signed(signatures, secrets.all().take(max_secrets))
-    }
-}
-
-impl SecretScope<'_> {
-    fn secrets_in(self, secrets: &Secrets) -> Option<&[Secret]> {
-        match self {
-            Self::Webhook(name) => secrets.of_webhook(name),
-            Self::Training => secrets.of_training(),
-        }
     }
 }

@@ -67,7 +67,7 @@ impl Queue for Sqs {
         let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + OVERHEAD_BYTES);
         serde_json::to_writer(&mut json, &input).map_err(BoxError::from)?;
         let response = self.client.call("AmazonSQS.SendMessage", json).await;
-        verify_response(response.map_err(BoxError::from)?, &Checksums::of(message))
+        verify_response(response.map_err(BoxError::from)?, &Checksums::of_message(message))
     }
 }
 

@@ -62,6 +62,15 @@ pub enum Secrets {
     ByWebhook(HashMap<String, Vec<Secret>>),
 }
 
+/// The secrets that a request can be signed with; its route decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretScope<'a> {
+    /// Those of the webhook with this name.
+    Webhook(&'a str),
+    /// Those of the training routes.
+    Training,
+}
+
 /// Why a value is not a valid secret. No message quotes the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
@@ -96,7 +105,7 @@ impl Secrets {
     pub fn parse(text: String) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text);
         let value = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim();
-        let visible = value.trim_start_matches(|it: char| it.is_whitespace() || is_zero_width(it));
+        let visible = value.trim_start_matches(|c: char| c.is_whitespace() || is_zero_width(c));
         match visible.as_bytes() {
             [] => return Err(InvalidSecret::Blank),
             [b'{', ..] => {}
@@ -124,25 +133,19 @@ impl Secrets {
         shared.into_iter().chain(by_webhook.into_iter().flatten()).flatten()
     }
 
-    /// The secrets of a webhook, any of which may match; `None` if the name is not known.
-    pub fn of_webhook(&self, webhook: &str) -> Option<&[Secret]> {
-        match self {
+    /// The secrets of a scope, any of which may match; `None` if it has none.
+    pub fn get(&self, scope: SecretScope<'_>) -> Option<&[Secret]> {
+        let by_webhook = match self {
+            Self::Shared(secrets) => return Some(secrets),
+            Self::ByWebhook(by_webhook) => by_webhook,
+        };
+        let name = match scope {
             // Otherwise, the holder of the training secret could send label events.
-            Self::ByWebhook(_) if webhook == TRAINING => None,
-            _ => self.of(webhook),
-        }
-    }
-
-    /// The secrets of the training routes; `None` if there are none.
-    pub fn of_training(&self) -> Option<&[Secret]> {
-        self.of(TRAINING)
-    }
-
-    fn of(&self, webhook: &str) -> Option<&[Secret]> {
-        match self {
-            Self::Shared(secrets) => Some(secrets),
-            Self::ByWebhook(by_webhook) => by_webhook.get(webhook).map(Vec::as_slice),
-        }
+            SecretScope::Webhook(TRAINING) => return None,
+            SecretScope::Webhook(name) => name,
+            SecretScope::Training => TRAINING,
+        };
+        by_webhook.get(name).map(Vec::as_slice)
     }
 }
 

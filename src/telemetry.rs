@@ -63,7 +63,7 @@ impl Log {
         if matches!(request.outcome, Ok(Success::Healthy)) {
             return log_health_check(request);
         }
-        let metrics = RequestMetrics::of(request);
+        let metrics = RequestMetrics::new(request);
         let entry =
             EmfEntry { request, metrics: &metrics, is_logged: request.level() <= self.level };
         let dimension = metrics.dimension.map(|(dimension, _)| dimension);

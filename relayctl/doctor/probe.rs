@@ -13,7 +13,7 @@ use crate::send::new_id;
 use crate::signed::{Answer, Delivery, Route, Said, Sender};
 use crate::stack::Entity;
 use crate::trouble::Trouble;
-use labelbox_relay::secrets::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -47,7 +47,7 @@ pub async fn look(visit: &Visit<'_>, secrets: &Secrets) -> Vec<Finding> {
 /// The webhook that has a secret: the usual one, or else the first by name.
 fn webhook(secrets: &Secrets) -> Option<String> {
     let is_usable = |name: &str| {
-        let all = secrets.of_webhook(name).unwrap_or_default();
+        let all = secrets.get(SecretScope::Webhook(name)).unwrap_or_default();
         check_webhook_name(name).is_ok() && all.iter().any(|secret| !secret.is_empty())
     };
     if is_usable(USUAL_WEBHOOK) {

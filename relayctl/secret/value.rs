@@ -4,7 +4,7 @@ mod form;
 
 use crate::trouble::Trouble;
 use form::{Entries, Writing};
-use labelbox_relay::secrets::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -153,8 +153,8 @@ fn broken(error: &dyn fmt::Display) -> Trouble {
 
 fn reads_as(read: &Secrets, entry: &Entry) -> bool {
     let secrets = match entry.name.as_str() {
-        TRAINING => read.of_training(),
-        name => read.of_webhook(name),
+        TRAINING => read.get(SecretScope::Training),
+        name => read.get(SecretScope::Webhook(name)),
     };
     let meant = entry.texts.iter().map(|text| Secret::new(text.to_string()));
     secrets.is_some_and(|secrets| {

@@ -109,7 +109,7 @@ struct Key<'de>(Option<Cow<'de, str>>);
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?.get();
-        let inner = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
         let key = match inner.filter(|inner| !inner.contains('\\')) {
             Some(plain) => Some(Cow::Borrowed(plain)),
             None => serde_json::from_str(json).ok().map(Cow::Owned),

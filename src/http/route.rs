@@ -1,6 +1,6 @@
 //! The routes, with their methods and secrets.
 
-use crate::authenticate::SecretScope;
+use crate::secrets::SecretScope;
 
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;

@@ -18,16 +18,20 @@ pub struct Checksums {
 
 impl Checksums {
     /// The checksums of `message`.
-    pub fn of(message: &Message) -> Self {
+    pub fn of_message(message: &Message) -> Self {
         let attributes = message.attributes.iter();
-        Self::over(&message.body, attributes.map(|it| (it.name, it.data_type, it.value.as_bytes())))
+        Self::compute(
+            &message.body,
+            attributes
+                .map(|attribute| (attribute.name, attribute.data_type, attribute.value.as_bytes())),
+        )
     }
 
     /// The checksums of a body and of attributes, each with its name, data type and value.
     ///
     /// Source of the algorithm:
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>.
-    pub fn over<'a>(
+    pub fn compute<'a>(
         body: &str,
         attributes: impl Iterator<Item = (&'a str, &'a str, &'a [u8])>,
     ) -> Self {

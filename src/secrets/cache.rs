@@ -49,8 +49,8 @@ struct State {
     secrets: Option<Arc<Secrets>>,
     /// When the store last returned secrets.
     fetched_at: Option<SystemTime>,
-    /// When the store was last asked.
-    asked_at: Option<SystemTime>,
+    /// When the last fetch started.
+    last_fetch_at: Option<SystemTime>,
     /// When the store was last unreachable, or returned something unusable.
     failed_at: Option<SystemTime>,
     /// The start of the 30 s in which unmatched signatures and names cause no further fetch.
@@ -61,8 +61,8 @@ struct State {
 
 impl State {
     /// Whether the request that arrived at `now`, or a later one, has already fetched.
-    fn was_asked_since(&self, now: SystemTime) -> bool {
-        self.asked_at.is_some_and(|asked_at| asked_at >= now)
+    fn has_fetched_since(&self, now: SystemTime) -> bool {
+        self.last_fetch_at.is_some_and(|fetched| fetched >= now)
     }
 }
 
@@ -111,11 +111,10 @@ impl<S: SecretStore> SecretCache<S> {
     }
 
     /// Returns newer secrets than `seen`, which did not verify a request that arrived at `now`: they may just have been
-    /// rotated. `None` if there are none, or if the store was asked within [`REFRESH_INTERVAL`].
+    /// rotated. `None` if there are none, or if there was a fetch within [`REFRESH_INTERVAL`].
     ///
     /// # Errors
-    /// If the store could not be asked, by this request or by the last one that tried: the sender may have a newer
-    /// secret.
+    /// If this fetch or the last one failed: the sender may have a newer secret.
     pub async fn refresh(
         &self,
         seen: &Arc<Secrets>,
@@ -136,7 +135,7 @@ impl<S: SecretStore> SecretCache<S> {
             if !is_too_early {
                 state.refreshed_at = Some(now);
             }
-            if is_too_early || state.was_asked_since(now) {
+            if is_too_early || state.has_fetched_since(now) {
                 let last_error = state.last_error.clone();
                 return last_error.map_or(Ok(None), |error| Err(FetchError::NotDue(error))).into();
             }
@@ -158,7 +157,7 @@ impl<S: SecretStore> SecretCache<S> {
     /// requests: otherwise a request that finds a stale value could cause two.
     pub fn count_fetch_as_refresh(&self, now: SystemTime) {
         let mut state = self.state();
-        if state.was_asked_since(now) {
+        if state.has_fetched_since(now) {
             state.refreshed_at = Some(now);
         }
     }
@@ -179,7 +178,7 @@ impl<S: SecretStore> SecretCache<S> {
     }
 
     async fn fetch(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
-        self.state().asked_at = Some(now);
+        self.state().last_fetch_at = Some(now);
         let mut fetch_duration = None;
         let result = deadline.run(&mut fetch_duration, self.store.fetch()).await;
         let result = result.map(Arc::new);

@@ -11,12 +11,12 @@ fn texts(secrets: Option<&[Secret]>) -> Option<Vec<String>> {
 
 /// The secrets of a webhook.
 fn of_webhook(value: &str, webhook: &str) -> Option<Vec<String>> {
-    texts(Secrets::parse(value.to_owned()).unwrap().of_webhook(webhook))
+    texts(Secrets::parse(value.to_owned()).unwrap().get(SecretScope::Webhook(webhook)))
 }
 
 /// The secrets of the training routes.
 fn of_training(value: &str) -> Option<Vec<String>> {
-    texts(Secrets::parse(value.to_owned()).unwrap().of_training())
+    texts(Secrets::parse(value.to_owned()).unwrap().get(SecretScope::Training))
 }
 
 #[test]

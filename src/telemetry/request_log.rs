@@ -91,7 +91,7 @@ impl RequestLog<'_> {
         writer
             .value("valid_signature", &self.report.refused_with_valid_signature.then_some("true"));
         writer.value("error", &self.error());
-        let secret_error = self.report.refresh_error.as_ref().map(|it| &it.error);
+        let secret_error = self.report.refresh_error.as_ref().map(|refresh| &refresh.error);
         writer.value("secret_error", &secret_error);
         writer.value("source_ip", &self.source_ip.map(|ip| ip.to_string()));
         writer.value("body_bytes", &Number::from(self.body_bytes));
@@ -124,7 +124,7 @@ pub(super) struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    pub(super) fn of(request: &RequestLog<'_>) -> Self {
+    pub(super) fn new(request: &RequestLog<'_>) -> Self {
         let mut metrics = Self { values: Vec::with_capacity(Metric::ALL.len()), dimension: None };
         metrics.count(Metric::RECEIVED);
         match request.outcome {
@@ -178,7 +178,7 @@ impl RequestMetrics {
     }
 
     fn measure(&mut self, metric: Metric, duration: Option<Duration>) {
-        let value = duration.map(|it| (metric, Observation::Floating(milliseconds(it))));
+        let value = duration.map(|time| (metric, Observation::Floating(milliseconds(time))));
         self.values.extend(value);
     }
 }

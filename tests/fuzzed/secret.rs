@@ -3,7 +3,7 @@
 
 use super::json::{Json, Members};
 use super::signature::{hmac_sha256, key};
-use labelbox_relay::secrets::{Secret, Secrets};
+use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
 use labelbox_relay::signature::{Signatures, Unverified};
 use std::collections::BTreeMap;
 
@@ -43,9 +43,9 @@ pub(crate) fn check(input: &[u8]) {
             Value::ByWebhook(_) if name == "training" => None,
             _ => expected.clone(),
         };
-        check_secrets(secrets.of_webhook(name), for_webhooks);
+        check_secrets(secrets.get(SecretScope::Webhook(name)), for_webhooks);
         if name == "training" {
-            check_secrets(secrets.of_training(), expected);
+            check_secrets(secrets.get(SecretScope::Training), expected);
         }
     }
     check_debug(&secrets, &value);

@@ -22,7 +22,7 @@ fn aws_response(request: &Value) -> Value {
         return json!({"SecretString": secret});
     }
     let attributes = request["MessageAttributes"].as_object().unwrap();
-    let checksums = Checksums::over(
+    let checksums = Checksums::compute(
         request["MessageBody"].as_str().unwrap(),
         attributes.iter().map(|(name, attribute)| {
             let value = attribute["StringValue"].as_str().unwrap();

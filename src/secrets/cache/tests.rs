@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::deadlines::Deadlines;
+use crate::secrets::SecretScope;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const TTL: Duration = Duration::from_secs(300);
@@ -65,7 +66,7 @@ async fn current(cache: &SecretCache<&FakeStore>, second: u64) -> Result<Arc<Sec
 }
 
 fn text(secrets: &Secrets) -> String {
-    let secrets = secrets.of_webhook("labelbox").unwrap();
+    let secrets = secrets.get(SecretScope::Webhook("labelbox")).unwrap();
     secrets.iter().map(|secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap()).collect()
 }
 

@@ -5,6 +5,7 @@
 use super::*;
 use crate::config::tests::{offline, offline_aws};
 use crate::error::error_chain;
+use crate::secrets::SecretScope;
 use aws_lite::HttpClient;
 use aws_lite::test_util::{Replay, response};
 use bytes::Bytes;
@@ -54,7 +55,7 @@ fn error_response(status: u16, code: &str) -> Response<Bytes> {
 fn texts(secrets: &Secrets, webhook: &str) -> Option<Vec<String>> {
     let text =
         |secret: &crate::secrets::Secret| String::from_utf8(secret.as_bytes().to_vec()).unwrap();
-    Some(secrets.of_webhook(webhook)?.iter().map(text).collect())
+    Some(secrets.get(SecretScope::Webhook(webhook))?.iter().map(text).collect())
 }
 
 #[tokio::test(start_paused = true)]

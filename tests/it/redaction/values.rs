@@ -4,7 +4,7 @@ use super::{ACCESS_KEY, BODY, Printed, SECRET, TOKEN};
 use crate::fixture::config;
 use crate::requests::{sha1, sha256, verified};
 use aws_lite::{AwsError, JsonService, PutObjectOutput, ServiceError, TlsConnector};
-use labelbox_relay::authenticate::{AuthenticationError, SecretScope};
+use labelbox_relay::authenticate::AuthenticationError;
 use labelbox_relay::bucket::BucketError;
 use labelbox_relay::config::{Config, MessageConfig, QueueType};
 use labelbox_relay::deadlines::{DeadlineExceeded, Deadlines};
@@ -17,7 +17,7 @@ use labelbox_relay::message::{
 use labelbox_relay::outcome::{ApiError, Success};
 use labelbox_relay::queue::{QueueError, SendMessageOutput};
 use labelbox_relay::report::Report;
-use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, Secrets};
+use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, SecretScope, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
 use labelbox_relay::telemetry::{Dimension, Metric};
 use std::time::SystemTime;
@@ -87,10 +87,10 @@ fn messages(printed: &mut Printed) {
         let record = SendMessageRequest::from(&message);
         record.message_attributes.values().for_each(|value| printed.debug(value));
         printed.debug(&record);
-        printed.debug(&Checksums::of(&message));
+        printed.debug(&Checksums::of_message(&message));
         printed.debug(&SendMessageOutput {
             message_id: None,
-            md5_of_message_body: Some(Checksums::of(&message).body),
+            md5_of_message_body: Some(Checksums::of_message(&message).body),
             md5_of_message_attributes: None,
         });
         printed.debug(&message);
