@@ -102,7 +102,6 @@ coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of th
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
 		cargo llvm-cov --locked --package labelbox-relay --package aws-lite --all-features --lib --test it \
 		--ignore-filename-regex '/tests\.rs$$|/test_util\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
-	@rm -f default_*.profraw # of the programs that tests/it/process.rs starts without our environment
 
 fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to the oracles of tests/fuzzed, side by side; MINUTES=60, TARGET=… plays to one
 	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)

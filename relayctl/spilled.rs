@@ -52,7 +52,7 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());
     let mut record: SendMessageRequest<'static> =
         serde_json::from_slice(object).map_err(|error| not_a_record(&error))?;
-    let trace = record.take_trace();
+    let trace = record.message_system_attributes.remove("AWSTraceHeader");
     let attributes: HashMap<_, _> = record
         .message_attributes
         .into_iter()
@@ -63,7 +63,7 @@ pub fn letter(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<Letter, Unse
     let mut letter = Letter {
         body: record.message_body.into_owned(),
         attributes,
-        trace,
+        trace: trace.map(|trace| trace.string_value.into_owned()),
         group_id: None,
         dedup_id: None,
     };

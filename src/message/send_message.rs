@@ -46,14 +46,6 @@ impl<'m> AttributeValue<'m> {
     }
 }
 
-impl SendMessageRequest<'_> {
-    /// Takes the value of `AWSTraceHeader`.
-    pub fn take_trace(&mut self) -> Option<String> {
-        let value = self.message_system_attributes.remove(TRACE_HEADER)?;
-        Some(value.string_value.into_owned())
-    }
-}
-
 impl<'m> From<&'m Message> for SendMessageRequest<'m> {
     fn from(message: &'m Message) -> Self {
         let attributes = message.attributes.iter().map(|attribute| {

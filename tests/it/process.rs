@@ -41,6 +41,15 @@ impl Drop for KillOnDrop {
     }
 }
 
+/// The relay with the default settings. In `make coverage`, it writes its counters when it ends by itself.
+#[expect(clippy::disallowed_methods, reason = "a test may read the environment")]
+fn relay() -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear().envs(SETTINGS);
+    command.envs(std::env::vars_os().filter(|(name, _)| name == "LLVM_PROFILE_FILE"));
+    command
+}
+
 /// A running relay. One local server is its Runtime API and all its AWS services.
 pub(crate) struct Process {
     child: KillOnDrop,
@@ -71,9 +80,7 @@ impl Process {
             }
         });
         let output = tempfile::tempfile().unwrap();
-        let child = Command::new(BINARY)
-            .env_clear()
-            .envs(SETTINGS)
+        let child = relay()
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .envs(env.iter().copied())
@@ -177,9 +184,7 @@ fn write_response(
 
 #[test]
 fn invalid_settings_stop_the_start_with_one_line_that_names_them_all() {
-    let output = Command::new(BINARY)
-        .env_clear()
-        .envs(SETTINGS)
+    let output = relay()
         .env_remove("SECRET_ARN")
         .env("LABEL_QUEUE_URL", "somewhere")
         .env("SECRET_TTL_SECONDS", "soon")
@@ -198,12 +203,20 @@ fn invalid_settings_stop_the_start_with_one_line_that_names_them_all() {
 }
 
 #[test]
+fn an_unreachable_runtime_api_ends_the_process_with_an_error() {
+    let output = relay().env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let messages: Vec<_> = lines.map(|line| line["message"].clone()).collect();
+    assert_eq!(messages, ["secret could not be fetched", "start failed"], "{text}");
+}
+
+#[test]
 fn handles_invocations_concurrently_if_lambda_allows_it() {
     let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
     let _process = KillOnDrop(
-        Command::new(BINARY)
-            .env_clear()
-            .envs(SETTINGS)
+        relay()
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.local_addr().unwrap().to_string())
             .env("AWS_LAMBDA_MAX_CONCURRENCY", "2")
             .stdout(Stdio::null())
