@@ -12,13 +12,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -53,7 +50,6 @@ struct IdleConnection {
 /// An open connection. Dropping it closes it, whatever it is doing.
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    is_flushed: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
@@ -103,7 +99,7 @@ impl<C: Connect> ConnectionPool<C> {
         self.read(origin, connection, response).await
     }
 
-    /// Reads the whole response, and releases the connection if another request may use it.
+    /// Reads the whole response, and releases the connection after a successful one.
     async fn read(
         &self,
         origin: Origin,
@@ -112,31 +108,26 @@ impl<C: Connect> ConnectionPool<C> {
     ) -> Result<Response<Bytes>, AwsError> {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(into_aws_error)?.to_bytes();
-        // After a server error, a new connection may reach another server. After a response to a request that was not
-        // sent completely, the server would take the next request for the rest of this one.
-        if !parts.status.is_server_error() && connection.is_flushed.load(Ordering::Relaxed) {
+        // An error may be the response to a request that was not read completely. The server would take the next request
+        // for the rest of it. After a server error, a new connection may also reach another server.
+        if parts.status.is_success() {
             self.release(origin, connection);
         }
         Ok(Response::from_parts(parts, body))
     }
 
     async fn connect(&self, url: &Uri) -> Result<Connection, AwsError> {
-        let is_flushed = Arc::new(AtomicBool::new(true));
         let connecting = async {
             let stream = self.connector.connect(url).await;
-            let stream = FlushMonitor {
-                stream: stream.map_err(|error| AwsError::NoResponse(error.into()))?,
-                is_flushed: Arc::clone(&is_flushed),
-            };
-            let connected = handshake(TokioIo::new(stream)).await;
-            connected.map_err(into_aws_error)
+            let stream = stream.map_err(|error| AwsError::NoResponse(error.into()))?;
+            handshake(TokioIo::new(stream)).await.map_err(into_aws_error)
         };
         let (sender, connection) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|elapsed| AwsError::NoResponse(elapsed.into()))??;
         // The sender gets the error that ends a connection.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Connection { sender, is_flushed, task })
+        Ok(Connection { sender, task })
     }
 
     /// Takes an idle connection to this host that is still open.
@@ -174,58 +165,6 @@ impl<C: Connect> ConnectionPool<C> {
 impl<C: Connect> HttpClient for ConnectionPool<C> {
     fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
         Box::pin(self.send(request))
-    }
-}
-
-/// A stream that knows whether everything that was written to it has been sent.
-struct FlushMonitor<S> {
-    stream: S,
-    is_flushed: Arc<AtomicBool>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for FlushMonitor<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FlushMonitor<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.is_flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.is_flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        if flushed.is_ready() {
-            self.is_flushed.store(true, Ordering::Relaxed);
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
