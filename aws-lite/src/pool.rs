@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// The time limit of name lookup, TCP and TLS together, so that an attempt leaves time for another.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// An idle connection is not used after this time: a frozen Lambda instance does not notice that the peer has closed it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit of idle connections to all hosts together.
@@ -196,7 +196,7 @@ fn into_aws_error(error: hyper::Error) -> AwsError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock runs its timeouts; tests pause it")]
-pub(crate) fn now() -> Instant {
+fn now() -> Instant {
     Instant::now()
 }
 
