@@ -38,7 +38,7 @@ pub struct TlsConnector {
 pub struct InvalidCaBundle {
     path: PathBuf,
     #[source]
-    cause: Option<BoxError>,
+    cause: BoxError,
 }
 
 /// A byte stream with or without TLS.
@@ -113,15 +113,14 @@ fn roots(
     }
 }
 
-fn roots_in(path: &Path) -> Result<RootCertStore, Option<BoxError>> {
-    let pem = std::fs::read(path).map_err(|error| Some(error.into()))?;
+fn roots_in(path: &Path) -> Result<RootCertStore, BoxError> {
+    let pem = std::fs::read(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| Some(error.into()))?;
-        roots.add(certificate).map_err(|error| Some(error.into()))?;
+        roots.add(certificate?)?;
     }
     if roots.is_empty() {
-        return Err(None);
+        return Err("it has no certificate".into());
     }
     Ok(roots)
 }

@@ -131,15 +131,18 @@ async fn uses_no_tls_for_http() {
 fn a_bundle_without_valid_certificates_is_an_error() {
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let files = [bundle(""), bundle("no certificate"), bundle(garbage)];
-    let paths = files.iter().map(|file| file.path());
-    for path in paths.chain([Path::new("/nowhere/ca.pem")]) {
-        let Err(error) = TlsConnector::new(Some(path), REGION, false) else {
-            panic!("{}", path.display());
-        };
+    let [empty, no_certificate, garbage] = files.each_ref().map(|file| file.path());
+    for (path, is_empty) in [
+        (empty, true),
+        (no_certificate, true),
+        (garbage, false),
+        (Path::new("/nowhere/ca.pem"), false),
+    ] {
+        let error = TlsConnector::new(Some(path), REGION, false).err().unwrap();
         let expected = format!("the CA bundle {} is not usable", path.display());
         assert_eq!(error.to_string(), expected);
-        let has_cause = error.source().is_some();
-        assert_eq!(has_cause, path == Path::new("/nowhere/ca.pem") || path == files[2].path());
+        let cause = error.source().unwrap().to_string();
+        assert_eq!(cause == "it has no certificate", is_empty, "{cause}");
     }
 }
 
