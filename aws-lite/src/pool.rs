@@ -38,17 +38,14 @@ pub trait Connect: Send + Sync + 'static {
 /// An HTTP client that keeps its connections.
 pub struct ConnectionPool<C> {
     connector: C,
-    idle: Mutex<Vec<IdleConnection>>,
-}
-
-struct IdleConnection {
-    origin: Origin,
-    since: Instant,
-    connection: Connection,
+    /// The one that was released last is at the end.
+    idle: Mutex<Vec<Connection>>,
 }
 
 /// An open connection. Dropping it closes it, whatever it is doing.
 struct Connection {
+    origin: Origin,
+    idle_since: Instant,
     sender: SendRequest<Full<Bytes>>,
     task: AbortHandle,
 }
@@ -73,8 +70,8 @@ impl<C: Connect> ConnectionPool<C> {
     /// When there is no connection within a second.
     pub async fn preconnect(&self, url: &str) -> Result<(), AwsError> {
         let url = url.parse().map_err(AwsError::invalid)?;
-        let connection = self.connect(&url).await?;
-        self.release(origin(&url)?, connection);
+        let connection = self.connect(&url, origin(&url)?).await?;
+        self.release(connection);
         Ok(())
     }
 
@@ -86,23 +83,21 @@ impl<C: Connect> ConnectionPool<C> {
         // A connection that the other end has closed returns the request unsent.
         while let Some(mut connection) = self.take_idle(&origin).await {
             match connection.sender.try_send_request(request).await {
-                Ok(response) => return self.read(origin, connection, response).await,
+                Ok(response) => return self.read(connection, response).await,
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(into_aws_error(error.into_error())),
                 },
             }
         }
-        let mut connection = self.connect(&url).await?;
-        let response = connection.sender.send_request(request).await;
-        let response = response.map_err(into_aws_error)?;
-        self.read(origin, connection, response).await
+        let mut connection = self.connect(&url, origin).await?;
+        let response = connection.sender.send_request(request).await.map_err(into_aws_error)?;
+        self.read(connection, response).await
     }
 
     /// Reads the whole response, and releases the connection after a successful one.
     async fn read(
         &self,
-        origin: Origin,
         connection: Connection,
         response: Response<Incoming>,
     ) -> Result<Response<Bytes>, AwsError> {
@@ -111,12 +106,12 @@ impl<C: Connect> ConnectionPool<C> {
         // An error may be the response to a request that was not read completely. The server would take the next request
         // for the rest of it. After a server error, a new connection may also reach another server.
         if parts.status.is_success() {
-            self.release(origin, connection);
+            self.release(connection);
         }
         Ok(Response::from_parts(parts, body))
     }
 
-    async fn connect(&self, url: &Uri) -> Result<Connection, AwsError> {
+    async fn connect(&self, url: &Uri, origin: Origin) -> Result<Connection, AwsError> {
         let connecting = async {
             let stream = self.connector.connect(url).await;
             let stream = stream.map_err(|error| AwsError::NoResponse(error.into()))?;
@@ -127,36 +122,35 @@ impl<C: Connect> ConnectionPool<C> {
             .map_err(|elapsed| AwsError::NoResponse(elapsed.into()))??;
         // The sender gets the error that ends a connection.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Connection { sender, task })
+        Ok(Connection { origin, idle_since: now(), sender, task })
     }
 
     /// Takes an idle connection to this host that is still open.
     async fn take_idle(&self, origin: &Origin) -> Option<Connection> {
         loop {
-            let mut idle = {
-                let mut all = self.idle();
-                let index = all.iter().rposition(|idle| idle.origin == *origin)?;
-                all.swap_remove(index)
+            let mut connection = {
+                let mut idle = self.idle();
+                let index = idle.iter().rposition(|connection| connection.origin == *origin)?;
+                idle.remove(index)
             };
-            let is_old = now().duration_since(idle.since) > IDLE_TIMEOUT;
-            let sender = &mut idle.connection.sender;
+            let is_old = now().duration_since(connection.idle_since) > IDLE_TIMEOUT;
+            let sender = &mut connection.sender;
             if !is_old && !sender.is_closed() && sender.ready().await.is_ok() {
-                return Some(idle.connection);
+                return Some(connection);
             }
         }
     }
 
-    fn release(&self, origin: Origin, connection: Connection) {
-        let since = now();
+    fn release(&self, mut connection: Connection) {
+        connection.idle_since = now();
         let mut idle = self.idle();
         if idle.len() >= MAX_IDLE_CONNECTIONS {
-            let oldest = (0..idle.len()).min_by_key(|index| idle.get(*index).map(|it| it.since));
-            oldest.map(|oldest| idle.swap_remove(oldest));
+            idle.remove(0);
         }
-        idle.push(IdleConnection { origin, since, connection });
+        idle.push(connection);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         // The list is consistent after every statement, so a panic elsewhere does no harm.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
