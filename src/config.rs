@@ -97,6 +97,7 @@ impl SourceAllowlist {
 ///
 /// Source of the names: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> and
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
+#[derive(Debug)]
 pub struct AwsSettings {
     /// The region of all services.
     pub region: String,
@@ -110,18 +111,6 @@ pub struct AwsSettings {
     pub secrets_manager_endpoint: Option<String>,
     /// A custom endpoint for S3.
     pub s3_endpoint: Option<String>,
-}
-
-impl std::fmt::Debug for AwsSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AwsSettings")
-            .field("region", &self.region)
-            .field("ca_bundle", &self.ca_bundle)
-            .field("sqs_endpoint", &self.sqs_endpoint)
-            .field("secrets_manager_endpoint", &self.secrets_manager_endpoint)
-            .field("s3_endpoint", &self.s3_endpoint)
-            .finish_non_exhaustive()
-    }
 }
 
 impl AwsSettings {

@@ -89,48 +89,36 @@ impl Client {
     /// Returns the error of the last attempt.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
         let mut backoff = INITIAL_BACKOFF;
-        for _ in 1..MAX_ATTEMPTS {
-            match self.attempt(request.clone()).await {
-                Err((_, true)) => {}
-                result => return result.map_err(|(error, _)| error),
+        let mut attempts = 1;
+        loop {
+            let (is_retryable, error) = match self.attempt(request.clone()).await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let (code, message) = (self.parse_error)(&response);
+                    let status = response.status().as_u16();
+                    let error = ServiceError::new(self.name, status, code, message);
+                    (error.is_retryable() || self.correct_clock(&error, &response), error.into())
+                }
+                Err(error) => (error.is_retryable(), error),
+            };
+            if !is_retryable || attempts == MAX_ATTEMPTS {
+                return Err(error);
             }
             tokio::time::sleep(backoff.mul_f64(fastrand::f64())).await;
             backoff *= 2;
+            attempts += 1;
         }
-        self.attempt(request).await.map_err(|(error, _)| error)
     }
 
-    /// Returns an error with whether to try again.
-    async fn attempt(
-        &self,
-        mut request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, (AwsError, bool)> {
-        let user_agent = HeaderValue::from_static(self.config.user_agent);
-        request.headers_mut().insert(USER_AGENT, user_agent);
-        sign(
-            &mut request,
-            self.payload,
-            &self.config.credentials,
-            &self.config.region,
-            self.signing_name,
-            self.now(),
-        )
-        .map_err(|error| (AwsError::Invalid(error), false))?;
-        let sent = tokio::time::timeout(ATTEMPT_TIMEOUT, self.config.http.send(request)).await;
-        let response = sent
+    /// Signs a request, sends it, and returns the response, whatever its status.
+    async fn attempt(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
+        let AwsConfig { region, credentials, user_agent, http, .. } = &self.config;
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(user_agent));
+        sign(&mut request, self.payload, credentials, region, self.signing_name, self.now())
+            .map_err(AwsError::Invalid)?;
+        tokio::time::timeout(ATTEMPT_TIMEOUT, http.send(request))
+            .await
             .unwrap_or_else(|elapsed| Err(AwsError::NoResponse(elapsed.into())))
-            .map_err(|error| {
-                let is_retryable = error.is_retryable();
-                (error, is_retryable)
-            })?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let (code, message) = (self.parse_error)(&response);
-        let error = ServiceError::new(self.name, status.as_u16(), code, message);
-        let is_retryable = error.is_retryable() || self.correct_clock(&error, &response);
-        Err((error.into(), is_retryable))
     }
 
     /// The corrected time. An offset out of range is ignored.

@@ -51,16 +51,11 @@ pub struct JsonClient {
 impl JsonClient {
     /// A client of a service, at AWS or at a custom endpoint.
     pub fn new(service: JsonService, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
+        let prefix = service.host_prefix;
         Self {
-            client: Client::new(
-                config,
-                service.name,
-                service.host_prefix,
-                Payload::Signed,
-                parse_error,
-            ),
+            client: Client::new(config, service.name, prefix, Payload::Signed, parse_error),
             service,
-            endpoint: endpoint(service.host_prefix, &config.region, custom_endpoint),
+            endpoint: endpoint(prefix, &config.region, custom_endpoint),
         }
     }
 

@@ -12,18 +12,15 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// The time limit of name lookup, TCP and TLS together, so that an attempt leaves time for another.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// An idle connection is not used after this time: a frozen Lambda instance does not notice that the peer has closed it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The limit of idle connections to all hosts together.
@@ -41,19 +38,15 @@ pub trait Connect: Send + Sync + 'static {
 /// An HTTP client that keeps its connections.
 pub struct ConnectionPool<C> {
     connector: C,
-    idle: Mutex<Vec<IdleConnection>>,
-}
-
-struct IdleConnection {
-    origin: Origin,
-    since: Instant,
-    connection: Connection,
+    /// The one that was released last is at the end.
+    idle: Mutex<Vec<Connection>>,
 }
 
 /// An open connection. Dropping it closes it, whatever it is doing.
 struct Connection {
+    origin: Origin,
+    idle_since: Instant,
     sender: SendRequest<Full<Bytes>>,
-    is_flushed: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
@@ -77,8 +70,8 @@ impl<C: Connect> ConnectionPool<C> {
     /// When there is no connection within a second.
     pub async fn preconnect(&self, url: &str) -> Result<(), AwsError> {
         let url = url.parse().map_err(AwsError::invalid)?;
-        let connection = self.connect(&url).await?;
-        self.release(origin(&url)?, connection);
+        let connection = self.connect(&url, origin(&url)?).await?;
+        self.release(connection);
         Ok(())
     }
 
@@ -90,82 +83,74 @@ impl<C: Connect> ConnectionPool<C> {
         // A connection that the other end has closed returns the request unsent.
         while let Some(mut connection) = self.take_idle(&origin).await {
             match connection.sender.try_send_request(request).await {
-                Ok(response) => return self.read(origin, connection, response).await,
+                Ok(response) => return self.read(connection, response).await,
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(into_aws_error(error.into_error())),
                 },
             }
         }
-        let mut connection = self.connect(&url).await?;
-        let response = connection.sender.send_request(request).await;
-        let response = response.map_err(into_aws_error)?;
-        self.read(origin, connection, response).await
+        let mut connection = self.connect(&url, origin).await?;
+        let response = connection.sender.send_request(request).await.map_err(into_aws_error)?;
+        self.read(connection, response).await
     }
 
-    /// Reads the whole response, and releases the connection if another request may use it.
+    /// Reads the whole response, and releases the connection after a successful one.
     async fn read(
         &self,
-        origin: Origin,
         connection: Connection,
         response: Response<Incoming>,
     ) -> Result<Response<Bytes>, AwsError> {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(into_aws_error)?.to_bytes();
-        // After a server error, a new connection may reach another server. After a response to a request that was not
-        // sent completely, the server would take the next request for the rest of this one.
-        if !parts.status.is_server_error() && connection.is_flushed.load(Ordering::Relaxed) {
-            self.release(origin, connection);
+        // An error may be the response to a request that was not read completely. The server would take the next request
+        // for the rest of it. After a server error, a new connection may also reach another server.
+        if parts.status.is_success() {
+            self.release(connection);
         }
         Ok(Response::from_parts(parts, body))
     }
 
-    async fn connect(&self, url: &Uri) -> Result<Connection, AwsError> {
-        let is_flushed = Arc::new(AtomicBool::new(true));
+    async fn connect(&self, url: &Uri, origin: Origin) -> Result<Connection, AwsError> {
         let connecting = async {
             let stream = self.connector.connect(url).await;
-            let stream = FlushMonitor {
-                stream: stream.map_err(|error| AwsError::NoResponse(error.into()))?,
-                is_flushed: Arc::clone(&is_flushed),
-            };
-            let connected = handshake(TokioIo::new(stream)).await;
-            connected.map_err(into_aws_error)
+            let stream = stream.map_err(|error| AwsError::NoResponse(error.into()))?;
+            handshake(TokioIo::new(stream)).await.map_err(into_aws_error)
         };
         let (sender, connection) = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|elapsed| AwsError::NoResponse(elapsed.into()))??;
         // The sender gets the error that ends a connection.
         let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Connection { sender, is_flushed, task })
+        Ok(Connection { origin, idle_since: now(), sender, task })
     }
 
     /// Takes an idle connection to this host that is still open.
     async fn take_idle(&self, origin: &Origin) -> Option<Connection> {
         loop {
-            let mut idle = {
-                let mut all = self.idle();
-                let index = all.iter().rposition(|idle| idle.origin == *origin)?;
-                all.swap_remove(index)
+            let mut connection = {
+                let mut idle = self.idle();
+                let index = idle.iter().rposition(|connection| connection.origin == *origin)?;
+                idle.remove(index)
             };
-            let is_old = now().duration_since(idle.since) > IDLE_TIMEOUT;
-            let sender = &mut idle.connection.sender;
+            let is_old = now().duration_since(connection.idle_since) > IDLE_TIMEOUT;
+            let sender = &mut connection.sender;
             if !is_old && !sender.is_closed() && sender.ready().await.is_ok() {
-                return Some(idle.connection);
+                return Some(connection);
             }
         }
     }
 
-    fn release(&self, origin: Origin, connection: Connection) {
-        let since = now();
+    fn release(&self, mut connection: Connection) {
+        connection.idle_since = now();
         let mut idle = self.idle();
         if idle.len() >= MAX_IDLE_CONNECTIONS {
-            let oldest = (0..idle.len()).min_by_key(|index| idle.get(*index).map(|it| it.since));
-            oldest.map(|oldest| idle.swap_remove(oldest));
+            idle.remove(0);
         }
-        idle.push(IdleConnection { origin, since, connection });
+        idle.push(connection);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         // The list is consistent after every statement, so a panic elsewhere does no harm.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,58 +159,6 @@ impl<C: Connect> ConnectionPool<C> {
 impl<C: Connect> HttpClient for ConnectionPool<C> {
     fn send(&self, request: Request<Bytes>) -> ResponseFuture<'_> {
         Box::pin(self.send(request))
-    }
-}
-
-/// A stream that knows whether everything that was written to it has been sent.
-struct FlushMonitor<S> {
-    stream: S,
-    is_flushed: Arc<AtomicBool>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for FlushMonitor<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FlushMonitor<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.is_flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.is_flushed.store(false, Ordering::Relaxed);
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        if flushed.is_ready() {
-            self.is_flushed.store(true, Ordering::Relaxed);
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -257,7 +190,7 @@ fn into_aws_error(error: hyper::Error) -> AwsError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock runs its timeouts; tests pause it")]
-pub(crate) fn now() -> Instant {
+fn now() -> Instant {
     Instant::now()
 }
 

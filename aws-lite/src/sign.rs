@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::fmt::{self, Debug, Write};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -24,7 +24,7 @@ const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token
 const DATE_FORMAT: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// An access key. It has no `Debug`, and its secrets are zeroed on drop.
+/// An access key. Its secrets are zeroed on drop, and `Debug` shows no part of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     access_key_id: String,
@@ -44,6 +44,12 @@ impl Credentials {
             secret_access_key: secret_access_key.into(),
             session_token: session_token.map(Zeroizing::new),
         }
+    }
+}
+
+impl Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
     }
 }
 

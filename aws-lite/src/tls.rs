@@ -2,36 +2,34 @@
 
 use crate::endpoint::is_in_aws_partition;
 use crate::error::BoxError;
-use crate::pool::Connect;
+use crate::pool::{CONNECT_TIMEOUT, Connect};
 use http::Uri;
 use http::uri::Scheme;
+use hyper::service::Service;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector as Tls;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore};
 
-/// The delay before the next address is tried in parallel. RFC 8305 recommends 250 ms and allows 100 ms; all addresses share
-/// one second.
-const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(100);
+/// The delay before the addresses of the other IP version are tried in parallel. RFC 8305 recommends 250 ms and allows
+/// 100 ms; all addresses share one second.
+const FALLBACK_DELAY: Duration = Duration::from_millis(100);
 
 /// What the subjects of Amazon's root certificates contain. Source: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root"];
 
 /// Connects over TCP, and over TLS for `https` URLs.
 pub struct TlsConnector {
+    tcp: TowerToHyperService<HttpConnector>,
     tls: Tls,
-    /// Serializes lookups: each occupies a thread.
-    lookup: Mutex<()>,
 }
 
 /// A CA bundle cannot be read, is empty, or has an invalid certificate.
@@ -40,7 +38,7 @@ pub struct TlsConnector {
 pub struct InvalidCaBundle {
     path: PathBuf,
     #[source]
-    cause: Option<BoxError>,
+    cause: BoxError,
 }
 
 /// A byte stream with or without TLS.
@@ -60,15 +58,14 @@ impl TlsConnector {
         has_custom_endpoint: bool,
     ) -> Result<Self, InvalidCaBundle> {
         let roots = roots(ca_bundle, region, has_custom_endpoint)?;
-        Ok(Self { tls: Arc::new(client_config(roots)).into(), lookup: Mutex::default() })
-    }
-
-    async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = host.parse() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let _one_at_a_time = self.lookup.lock().await;
-        Ok(lookup_host((host, port)).await?.collect())
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_happy_eyeballs_timeout(Some(FALLBACK_DELAY));
+        // Divided by the number of addresses, so that one that does not answer leaves time for the others.
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let tcp = TowerToHyperService::new(tcp);
+        Ok(Self { tcp, tls: Arc::new(client_config(roots)).into() })
     }
 }
 
@@ -76,47 +73,14 @@ impl Connect for TlsConnector {
     type Stream = Box<dyn Stream>;
 
     async fn connect(&self, url: &Uri) -> io::Result<Self::Stream> {
-        let is_tls = url.scheme() == Some(&Scheme::HTTPS);
-        // An IPv6 address is in brackets.
-        let host = url.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let addresses = self.look_up(host, port).await?;
-        let stream = connect_to_first(addresses, TcpStream::connect).await?;
-        stream.set_nodelay(true)?;
-        if !is_tls {
+        let stream = self.tcp.call(url.clone()).await.map_err(io::Error::other)?.into_inner();
+        if url.scheme() != Some(&Scheme::HTTPS) {
             return Ok(Box::new(stream));
         }
+        // An IPv6 address is in brackets.
+        let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         Ok(Box::new(self.tls.connect(name, stream).await?))
-    }
-}
-
-/// Connects to the address that is reached first. They are tried in order: each as soon as the one before has failed, or
-/// after [`NEXT_ADDRESS_DELAY`] beside it. Source: <https://www.rfc-editor.org/rfc/rfc8305#section-5>.
-async fn connect_to_first<S, F>(
-    addresses: Vec<SocketAddr>,
-    connect: impl Fn(SocketAddr) -> F,
-) -> io::Result<S>
-where
-    S: Send + 'static,
-    F: Future<Output = io::Result<S>> + Send + 'static,
-{
-    let mut addresses = addresses.into_iter();
-    let mut attempts = JoinSet::new();
-    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    loop {
-        if let Some(address) = addresses.next() {
-            attempts.spawn(connect(address));
-        }
-        match tokio::time::timeout(NEXT_ADDRESS_DELAY, attempts.join_next()).await {
-            Err(_) => {}
-            Ok(None) => return Err(last_error),
-            Ok(Some(attempt)) => match attempt? {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last_error = error,
-            },
-        }
     }
 }
 
@@ -149,15 +113,14 @@ fn roots(
     }
 }
 
-fn roots_in(path: &Path) -> Result<RootCertStore, Option<BoxError>> {
-    let pem = std::fs::read(path).map_err(|error| Some(error.into()))?;
+fn roots_in(path: &Path) -> Result<RootCertStore, BoxError> {
+    let pem = std::fs::read(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| Some(error.into()))?;
-        roots.add(certificate).map_err(|error| Some(error.into()))?;
+        roots.add(certificate?)?;
     }
     if roots.is_empty() {
-        return Err(None);
+        return Err("it has no certificate".into());
     }
     Ok(roots)
 }

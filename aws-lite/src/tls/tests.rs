@@ -1,5 +1,4 @@
-//! Which servers are trusted, with certificates made for the test and a server on this machine; and which of several
-//! addresses is used.
+//! Which servers are trusted, with certificates made for the test and a server on this machine.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +6,7 @@ use super::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::error::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -27,11 +26,11 @@ fn bundle(content: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// A server with a certificate of this authority, which echoes a byte. Returns its URL.
-async fn server(authority: &Authority) -> Uri {
+/// A server with a certificate of this authority for this host, which echoes a byte. Returns its URL.
+async fn server(authority: &Authority, host: &str) -> Uri {
     let key = KeyPair::generate().unwrap();
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let parameters = CertificateParams::new(names).unwrap();
+    let name = host.trim_matches(['[', ']']).to_owned();
+    let parameters = CertificateParams::new([name]).unwrap();
     let certificate = parameters.signed_by(&key, authority).unwrap();
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -52,7 +51,7 @@ async fn server(authority: &Authority) -> Uri {
             stream.write_all(&byte).await.unwrap();
         }
     });
-    format!("https://127.0.0.1:{port}").parse().unwrap()
+    format!("https://{host}:{port}").parse().unwrap()
 }
 
 #[tokio::test]
@@ -64,7 +63,7 @@ async fn trusts_only_the_authorities_in_the_bundle() {
         [(&both, &ours, true), (&ours_alone, &ours, true), (&ours_alone, &other, false)]
     {
         let connector = TlsConnector::new(Some(bundle.path()), REGION, false).unwrap();
-        let connected = connector.connect(&server(authority).await).await;
+        let connected = connector.connect(&server(authority, "127.0.0.1").await).await;
         assert_eq!(connected.is_ok(), is_trusted);
         let Ok(mut stream) = connected else { continue };
         stream.write_all(b"x").await.unwrap();
@@ -77,16 +76,48 @@ async fn trusts_only_the_authorities_in_the_bundle() {
 async fn without_a_bundle_an_unknown_authority_is_not_trusted() {
     for has_custom_endpoint in [false, true] {
         let connector = TlsConnector::new(None, REGION, has_custom_endpoint).unwrap();
-        let url = server(&authority()).await;
+        let url = server(&authority(), "127.0.0.1").await;
         assert!(connector.connect(&url).await.is_err());
     }
 }
 
 #[tokio::test]
-async fn looks_up_host_names_and_uses_no_tls_for_http() {
+async fn connects_to_host_names_and_addresses() {
+    let authority = authority();
+    let bundle = bundle(&authority.pem());
+    let connector = TlsConnector::new(Some(bundle.path()), REGION, false).unwrap();
+    for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+        let connected = connector.connect(&server(&authority, host).await).await;
+        assert!(connected.is_ok(), "{host}: {:?}", connected.err());
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_its_cause() {
+    // Bound, but not listening.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
+    let connector = TlsConnector::new(None, REGION, false).unwrap();
+    let error = connector.connect(&url).await.err().unwrap();
+    let cause: Option<&io::Error> = error.source().and_then(|cause| cause.downcast_ref());
+    assert_eq!(cause.unwrap().kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn sends_small_packets_without_delay() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let connector = TlsConnector::new(None, REGION, false).unwrap();
+    let stream = connector.tcp.call(url).await.unwrap().into_inner();
+    assert!(stream.nodelay().unwrap());
+}
+
+#[tokio::test]
+async fn uses_no_tls_for_http() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let url = format!("http://localhost:{port}").parse().unwrap();
+    let url = format!("http://127.0.0.1:{port}").parse().unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"x").await.unwrap();
@@ -100,15 +131,18 @@ async fn looks_up_host_names_and_uses_no_tls_for_http() {
 fn a_bundle_without_valid_certificates_is_an_error() {
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let files = [bundle(""), bundle("no certificate"), bundle(garbage)];
-    let paths = files.iter().map(|file| file.path());
-    for path in paths.chain([Path::new("/nowhere/ca.pem")]) {
-        let Err(error) = TlsConnector::new(Some(path), REGION, false) else {
-            panic!("{}", path.display());
-        };
+    let [empty, no_certificate, garbage] = files.each_ref().map(|file| file.path());
+    for (path, is_empty) in [
+        (empty, true),
+        (no_certificate, true),
+        (garbage, false),
+        (Path::new("/nowhere/ca.pem"), false),
+    ] {
+        let error = TlsConnector::new(Some(path), REGION, false).err().unwrap();
         let expected = format!("the CA bundle {} is not usable", path.display());
         assert_eq!(error.to_string(), expected);
-        let has_cause = error.source().is_some();
-        assert_eq!(has_cause, path == Path::new("/nowhere/ca.pem") || path == files[2].path());
+        let cause = error.source().unwrap().to_string();
+        assert_eq!(cause == "it has no certificate", is_empty, "{cause}");
     }
 }
 
@@ -133,62 +167,4 @@ fn offers_the_cheapest_cipher_first() {
     let config = client_config(amazon_roots());
     let first = config.crypto_provider().cipher_suites.first().unwrap();
     assert_eq!(first.suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
-}
-
-/// What an attempt to connect to an address does.
-#[derive(Clone, Copy)]
-enum Address {
-    /// Never answers.
-    Hangs,
-    Refuses,
-    /// Accepts after so many milliseconds.
-    Accepts(u64),
-}
-
-/// The index of the address that is connected to, and after how many milliseconds.
-async fn connected(addresses: &'static [Address]) -> (io::Result<usize>, u128) {
-    let start = crate::pool::now();
-    let at = |index: usize| SocketAddr::from(([192, 0, 2, 1], index.try_into().unwrap()));
-    let all = (0..addresses.len()).map(at).collect();
-    let result = connect_to_first(all, |address| async move {
-        let index = address.port().into();
-        match *addresses.get(index).unwrap() {
-            Address::Hangs => std::future::pending().await,
-            Address::Refuses => Err(io::ErrorKind::ConnectionRefused.into()),
-            Address::Accepts(after) => {
-                tokio::time::sleep(Duration::from_millis(after)).await;
-                Ok(index)
-            }
-        }
-    });
-    let result = result.await;
-    (result, start.elapsed().as_millis())
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_address_that_does_not_answer_leaves_time_for_the_others() {
-    use Address::{Accepts, Hangs, Refuses};
-    let cases: [(&[Address], usize, u128); 6] = [
-        (&[Accepts(5), Accepts(1)], 0, 5),
-        (&[Refuses, Accepts(5)], 1, 5),
-        (&[Hangs, Accepts(5)], 1, 105),
-        (&[Hangs, Hangs, Hangs, Accepts(5)], 3, 305),
-        // The one that was tried first may still be the first that answers.
-        (&[Accepts(150), Hangs], 0, 150),
-        (&[Accepts(700), Accepts(50)], 1, 150),
-    ];
-    for (addresses, index, milliseconds) in cases {
-        let (result, elapsed) = connected(addresses).await;
-        assert_eq!(result.unwrap(), index);
-        // tokio's timer may be a millisecond late, twice.
-        assert!((milliseconds..milliseconds + 5).contains(&elapsed), "{elapsed}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_an_address_that_accepts_the_last_error_is_returned() {
-    let (result, _) = connected(&[Address::Refuses, Address::Refuses]).await;
-    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    let (result, _) = connected(&[]).await;
-    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::NotFound);
 }

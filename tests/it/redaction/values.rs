@@ -48,6 +48,7 @@ fn settings_and_services(printed: &mut Printed) {
     let config = config(&keys);
     printed.debug(&config);
     printed.debug(&config.aws);
+    printed.debug(&config.aws.credentials);
     printed.debug(&config.message.queue_type);
     printed.debug(&config.queue_urls);
     printed.debug(&config.sources);
