@@ -42,7 +42,6 @@ impl Drop for KillOnDrop {
 }
 
 /// The relay with the default settings. In `make coverage`, it writes its counters when it ends by itself.
-#[expect(clippy::disallowed_methods, reason = "a test may read the environment")]
 fn relay() -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().envs(SETTINGS);

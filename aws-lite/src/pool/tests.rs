@@ -176,6 +176,36 @@ async fn closes_the_connection_of_a_request_that_was_given_up() {
     assert_eq!(server.used(), [1, 2]);
 }
 
+/// Connects to one pipe.
+struct Pipe(Mutex<Option<DuplexStream>>);
+
+impl Connect for Pipe {
+    type Stream = DuplexStream;
+
+    async fn connect(&self, _: &Uri) -> io::Result<DuplexStream> {
+        Ok(self.0.lock().unwrap().take().unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closes_a_connection_whose_response_came_before_the_request_was_sent() {
+    let (client, mut server) = duplex(1024);
+    let pool = ConnectionPool::new(Pipe(Mutex::new(Some(client))));
+    let body = Bytes::from(vec![b'x'; 1 << 20]);
+    let responding = async {
+        server.read_exact(&mut [0; 512]).await.unwrap();
+        let response = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
+        server.write_all(response.as_bytes()).await.unwrap();
+    };
+    let request = Request::put("http://a/").body(body.clone()).unwrap();
+    let (response, ()) = tokio::join!(pool.send(request), responding);
+    assert_eq!(response.unwrap().status(), 413);
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(1), server.read_to_end(&mut rest)).await;
+    closed.unwrap().unwrap();
+    assert!(rest.len() < body.len() / 2, "the rest of the body was sent");
+}
+
 #[tokio::test(start_paused = true)]
 async fn keeps_at_most_16_idle_connections() {
     let server = Server::new();
