@@ -53,13 +53,13 @@ run: $(INSTALLED) ## Send every sample event through a fresh local deployment, a
 up: $(INSTALLED) ## Leave a local deployment running; PARAMETERS="QueueType=standard" sets template parameters
 	@$(TOOL) local up $(PARAMETERS)
 
-shell: $(INSTALLED) ## Build relayctl, and print what a shell has to eval to use it, and aws, on the running local deployment
+shell: $(INSTALLED) ## Build relayctl, and print what a shell has to eval to use it, and aws, with the running local deployment
 	@$(TOOL) local shell
 
 outputs: $(INSTALLED) ## Print the outputs of the running local deployment as JSON
 	@$(TOOL) local outputs
 
-environment: $(INSTALLED) ## Print the settings of the running local deployment's function, to be set in a shell
+environment: $(INSTALLED) ## Print the environment of the running local deployment's function, for a shell
 	@$(TOOL) local environment
 
 logs: $(INSTALLED) ## Print what the function of the running local deployment has logged
@@ -68,7 +68,7 @@ logs: $(INSTALLED) ## Print what the function of the running local deployment ha
 down: $(INSTALLED) ## Stop what `make up` left running
 	@$(TOOL) local down
 
-test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run every test, a local deployment's too
+test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run the tests, those of a local deployment included
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy $(ALL_CRATES) --all-targets -- -D warnings
@@ -86,55 +86,55 @@ test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and t
 	$(CHECKOV)/bin/python -m checkov.main --framework cloudformation --file template.yaml --skip-download --quiet --compact
 	$(STACK_TESTS) -m "not long"
 
-thorough: test ## `make test`, and then the tests that take longer: the guide typed in, relayctl at work, another soak
+thorough: test ## `make test`, and then the tests that take minutes
 	$(STACK_TESTS) -m long
 
-faults: ## Play 100,000 random sequences to the relay with a faulty AWS; SEQUENCES=… and SEED=… say which
+faults: ## Run 100,000 random sequences of requests and AWS faults; SEQUENCES=… and SEED=… select the sequences
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
 judge: ## Compare verifier and event reader with Python implementations on 100,000 cases; CASES=… and SEED=… select the cases
 	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test $(ALL_CRATES) --test differential relay_agrees
 
-mutants: $(CARGO_MUTANTS_INSTALLED) ## Break the library and aws-lite in each way that cargo-mutants knows, and see whether a test notices; FILE=src/signature.rs SHARD=0/8
+mutants: $(CARGO_MUTANTS_INSTALLED) ## Mutation tests of the library and aws-lite; FILE=src/signature.rs or SHARD=0/8 limits them
 	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
 
-coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Say which lines of the library and of aws-lite their own tests reach, file by file; MISSING=1 names the others
+coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Line coverage of the library and aws-lite by their tests, file by file; MISSING=1 lists the missed lines
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
 		cargo llvm-cov --locked --package labelbox-relay --package aws-lite --all-features --lib --test it \
 		--ignore-filename-regex '/tests\.rs$$|/test_util\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 
-fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Play inputs of its own making to the oracles of tests/fuzzed, side by side; MINUTES=60, TARGET=… plays to one
+fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=… fuzzes one
 	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
 
-soak: $(INSTALLED) ## Send events through one trouble after another, and account for each; MINUTES=10 sets how long
+soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10 sets how long
 	@$(TOOL) local soak --minutes $(or $(MINUTES),10) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
-timing: ## Measure whether the time of a verification tells how much of a signature is right; MEASUREMENTS=… for each case
+timing: ## Measure whether the time of a verification depends on how much of a signature is correct; MEASUREMENTS=… for each case
 	@cargo run --locked --release --package timing -- $(MEASUREMENTS)
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
 	@$(TOOL) local bench --rounds $(ROUNDS) --write
 
-screens: $(INSTALLED) ## Draw docs/screens anew: what make run and relayctl really print
+screens: $(INSTALLED) ## Render docs/screens from what make run and relayctl print
 	@$(TOOL) local screens
 
-advisories: $(AUDITORS) ## Ask RustSec's database on GitHub, so with the internet, whether a crate is known to be unsafe or abandoned
+advisories: $(AUDITORS) ## Check the crates against the RustSec advisory database; needs the internet
 	$(DENY) check advisories
 	$(DENY_WORKSPACE) check advisories
 
-sbom: $(INSTALLED) $(CYCLONEDX) ## Write down what the function is made of, as CycloneDX, into .local/sbom
+sbom: $(INSTALLED) $(CYCLONEDX) ## Write the function's bill of materials as CycloneDX into .local/sbom
 	@$(TOOL) local sbom
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(TOOL) local build $(ARCH)
 
-reproduce: $(INSTALLED) ## Build the last commit twice, in other surroundings each time, and compare the zips byte for byte
+reproduce: $(INSTALLED) ## Build the last commit twice, in different environments, and compare the archives byte for byte
 	@$(TOOL) local reproduce $(ARCH)
 
-deploy: build ## Build for AWS and deploy there with your own credentials; asks, unless PARAMETERS="Name=value …" says it
+deploy: build ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
 	@$(TOOL) local deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
 
-clean: ## Stop the local deployment, and delete all that these commands have made
+clean: ## Stop the local deployment, and delete everything that these commands have created
 	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi
 	rm -rf target fuzz/target .aws-sam .local .tools
 

@@ -45,7 +45,7 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
     }
     let event: Option<GatewayEvent> = serde_json::from_slice(&bytes).ok();
     let request = event.and_then(|event| event.into_request(&Context::default()));
-    let request = request.filter(|request| !request.is_unreadable);
+    let request = request.filter(|request| !request.is_malformed);
     let request = request.ok_or("it looks like a gateway's event, and cannot be read as one")?;
     let route = route(&request)?;
     let header = |name| request.single_value(name).map(str::to_owned);

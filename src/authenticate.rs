@@ -2,23 +2,23 @@
 
 use crate::deadlines::Deadline;
 use crate::report::Report;
-use crate::secrets::{FetchError, Lookup, SecretCache, SecretScope, SecretStore};
+use crate::secrets::{FetchError, SecretCache, SecretScope, SecretStore};
 use crate::signature::{InvalidSignature, Signatures, Unverified, Verified};
 use std::time::{Duration, SystemTime};
 
 /// The limit for fetching the secret at start. Lambda delivers the first event only after the start.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Limits the hashing for a refused request whose secrets are not known, so that an unauthenticated client cannot keep the
+/// Limits the hashing for a refused request whose route has no entry in the secret, so that an unauthenticated client cannot keep the
 /// function busy.
 const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a request is not authenticated.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
-    /// The secret has no webhook with this name.
-    #[error("unknown webhook")]
-    UnknownWebhook,
+    /// The secret has no entry for this route: no webhook of this name, or no `training`.
+    #[error("the secret has no entry for this route")]
+    NoEntry,
     /// No secret of the scope signed this body.
     #[error(transparent)]
     InvalidSignature(#[from] InvalidSignature),
@@ -65,7 +65,7 @@ impl<S: SecretStore> Authenticator<S> {
     ) -> (Result<Verified, AuthenticationError>, Report) {
         let mut report = Report::default();
         let current = self.secrets.current(now, deadline).await;
-        report.refresh_error = current.refresh_error;
+        report.stale_reason = current.stale_reason;
         report.durations.secret = current.fetch_duration;
         let mut secrets = match current.result {
             Ok(secrets) => secrets,
@@ -74,7 +74,7 @@ impl<S: SecretStore> Authenticator<S> {
         let mut body = body;
         loop {
             let error = match (secrets.get(scope), &signatures) {
-                (None, _) => AuthenticationError::UnknownWebhook,
+                (None, _) => AuthenticationError::NoEntry,
                 // No secret can verify it, so it causes no refresh.
                 (Some(_), Err(invalid)) => {
                     self.secrets.count_fetch_as_refresh(now);
@@ -88,8 +88,7 @@ impl<S: SecretStore> Authenticator<S> {
                     }
                 },
             };
-            let Lookup { result, fetch_duration, .. } =
-                self.secrets.refresh(&secrets, now, deadline).await;
+            let (result, fetch_duration) = self.secrets.refresh(&secrets, now, deadline).await;
             report.durations.secret = fetch_duration.or(report.durations.secret);
             let error = match result {
                 Ok(Some(newer)) => {
@@ -99,7 +98,7 @@ impl<S: SecretStore> Authenticator<S> {
                 Ok(None) => error,
                 Err(error) => AuthenticationError::RefreshFailed(error),
             };
-            if let (AuthenticationError::UnknownWebhook, Ok(signatures)) = (&error, &signatures) {
+            if let (AuthenticationError::NoEntry, Ok(signatures)) = (&error, &signatures) {
                 report.refused_with_valid_signature =
                     self.has_valid_signature(None, signatures, &body);
             }
@@ -107,7 +106,7 @@ impl<S: SecretStore> Authenticator<S> {
         }
     }
 
-    /// Whether a secret in memory signed `body`: one of `scope`, or, if that is `None` or has no secrets, one of all, of
+    /// Whether a secret in memory signed `body`: one of `scope`, or, if that is `None` or has no entry, one of all, of
     /// which as many are tried as [`MAX_HASHED_BYTES`] allows. Fetches nothing.
     pub fn has_valid_signature(
         &self,

@@ -25,8 +25,8 @@ pub enum BucketError {
     #[error("the bucket did not store the object")]
     NotStored(#[from] BoxError),
     /// The response does not confirm the bytes that were sent.
-    #[error("the bucket confirmed different bytes")]
-    ChecksumMismatch,
+    #[error("the response does not confirm the object")]
+    Unconfirmed,
 }
 
 /// An S3 bucket.
@@ -51,7 +51,7 @@ impl Bucket for S3 {
         if is_confirmed(&output, &checksum, &content) {
             Ok(())
         } else {
-            Err(BucketError::ChecksumMismatch)
+            Err(BucketError::Unconfirmed)
         }
     }
 }

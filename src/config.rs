@@ -68,7 +68,7 @@ pub struct QueueUrls {
     pub workflow: String,
     /// Reviews.
     pub review: String,
-    /// Training runs.
+    /// Model runs.
     pub model_run: String,
     /// Everything else.
     pub unrouted: String,
@@ -93,7 +93,8 @@ impl SourceAllowlist {
     }
 }
 
-/// Region, credentials and endpoints, from the environment variables that Lambda sets.
+/// Region and credentials, from the variables that Lambda sets; custom endpoints and CA bundle, from those that the AWS SDKs
+/// define.
 ///
 /// Source of the names: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> and
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.

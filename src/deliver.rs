@@ -41,7 +41,7 @@ pub enum Destination {
 /// Why no durable copy of a message is confirmed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// SQS does not accept the body, and the bucket did not confirm that it stored it.
+    /// The body cannot be sent inline, and the bucket did not confirm that it stored it.
     #[error("the payload could not be stored")]
     PayloadNotStored(#[source] BucketError),
     /// Neither the queue nor the bucket confirmed the message.

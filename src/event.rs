@@ -1,4 +1,4 @@
-//! Reads the entity, ids and time of an event from a verified body. Nothing else is read.
+//! Reads an event: the entity from its topic, which is not signed, and ids and time from its verified body.
 
 mod body;
 mod json;
@@ -123,9 +123,11 @@ impl Event {
             entity,
             topic,
             entity_id: match entity {
-                Entity::Label => body.label_event_id(),
-                Entity::Review => body.review_id(),
-                Entity::Workflow => body.workflow_event_id(),
+                // A v2 body describes its data row. That can have several labels, whose number changes, so their ids cannot
+                // identify it.
+                Entity::Label => body.id_or_of(&["data_row"]),
+                Entity::Review => body.id_or_of(&["label", "data_row"]),
+                Entity::Workflow => body.id_or_of(&["dataRow", "data_row"]),
                 Entity::ModelRun => body.model_run_id(),
                 Entity::Unrouted(_) => None,
             },
@@ -137,7 +139,7 @@ impl Event {
 
 /// Converts an RFC 3339 time to UTC with milliseconds. Labelbox writes `Z` and `+00:00`, with and without milliseconds,
 /// which do not sort as strings.
-fn normalize(time: &str) -> Option<String> {
+fn normalize_time(time: &str) -> Option<String> {
     // The separators of RFC 3339; the parser accepts any.
     if !matches!(time.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;

@@ -106,7 +106,11 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             Ok(route) => self.dispatch(&request, route, body, started, deadlines).await,
             Err(error) => {
                 let report = Report {
-                    refused_with_valid_signature: self.is_signed(&request, route.as_ref(), body),
+                    refused_with_valid_signature: self.has_valid_signature(
+                        &request,
+                        route.as_ref(),
+                        body,
+                    ),
                     ..Report::default()
                 };
                 (Err(error), report)
@@ -132,15 +136,15 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         response
     }
 
-    /// Checks what does not need the body, in the documented order.
+    /// Checks what does not need the body, in the order of `ARCHITECTURE.md`, step 3.
     fn check<'r>(
         &self,
         request: &Request,
         route: Option<&'r Route>,
         is_source_allowed: bool,
     ) -> Result<&'r Route, ApiError> {
-        if request.is_unreadable {
-            return Err(ApiError::Unreadable);
+        if request.is_malformed {
+            return Err(ApiError::MalformedEvent);
         }
         let route = route.ok_or(ApiError::NoRoute)?;
         if !route.allows(&request.method) {
@@ -181,6 +185,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
         };
         let topic = valid_header(request.single_value(TOPIC_HEADER));
         let event = match route {
+            // A health check has returned above.
             Route::Models | Route::Health => {
                 return (Ok(Success::Models(self.models.clone())), report);
             }
@@ -209,7 +214,12 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
     }
 
     /// Whether a request that is refused has a valid signature.
-    fn is_signed(&self, request: &Request, route: Option<&Route>, body: Option<Vec<u8>>) -> bool {
+    fn has_valid_signature(
+        &self,
+        request: &Request,
+        route: Option<&Route>,
+        body: Option<Vec<u8>>,
+    ) -> bool {
         let (Ok(signatures), Some(body)) = (signatures_of(request), signed_bytes(route, body))
         else {
             return false;
@@ -221,12 +231,12 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
 
 /// The bytes that a request's signatures are over. Labelbox signs an empty body for the model list.
 fn signed_bytes(route: Option<&Route>, body: Option<Vec<u8>>) -> Option<Unverified> {
-    let is_signed = route != Some(&Route::Models);
-    body.map(|body| Unverified::new(if is_signed { body } else { Vec::new() }))
+    let body = body?;
+    Some(Unverified::new(if route == Some(&Route::Models) { Vec::new() } else { body }))
 }
 
 fn signatures_of(request: &Request) -> Result<Signatures, InvalidSignature> {
-    Signatures::read(request.values(SHA1_HEADER), request.values(SHA256_HEADER))
+    Signatures::parse(request.values(SHA1_HEADER), request.values(SHA256_HEADER))
 }
 
 /// The time until Lambda ends the invocation. A deadline in the past is ignored: Lambda starts no invocation whose time is
@@ -238,23 +248,23 @@ fn time_left(request: &Request, now: SystemTime) -> Option<Duration> {
 
 /// Whether there is a content type and every value is `application/json`, with or without parameters. Proxies may repeat
 /// a header, or join its values with commas (RFC 9110, section 5.3).
-fn is_json<'r>(mut content_types: impl Iterator<Item = &'r str>) -> bool {
-    let Some(first) = content_types.next() else {
-        return false;
+fn is_json<'r>(content_types: impl Iterator<Item = &'r str>) -> bool {
+    let mut values = content_types.flat_map(split_at_commas).peekable();
+    let is_json = |value: &str| {
+        let media_type = value.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("application/json")
     };
-    let is_json = |content_type: &str| {
-        let (mut in_quotes, mut is_escaped) = (false, false);
-        let mut values = content_type.split(|character| {
-            in_quotes ^= character == '"' && !is_escaped;
-            is_escaped = in_quotes && character == '\\' && !is_escaped;
-            character == ',' && !in_quotes
-        });
-        values.all(|value| {
-            let media_type = value.split(';').next().unwrap_or_default();
-            media_type.trim().eq_ignore_ascii_case("application/json")
-        })
-    };
-    is_json(first) && content_types.all(is_json)
+    values.peek().is_some() && values.all(is_json)
+}
+
+/// Splits a header value at the commas outside of quoted strings.
+fn split_at_commas(value: &str) -> impl Iterator<Item = &str> {
+    let (mut in_quotes, mut is_escaped) = (false, false);
+    value.split(move |character| {
+        in_quotes ^= character == '"' && !is_escaped;
+        is_escaped = in_quotes && character == '\\' && !is_escaped;
+        character == ',' && !in_quotes
+    })
 }
 
 /// Returns a header value of 1 to 256 visible ASCII characters; any other counts as missing.

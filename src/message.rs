@@ -83,8 +83,8 @@ impl Attribute {
 }
 
 impl Message {
-    /// Builds the message of `event`, which was read from `verified` and arrived at `received_at`. If SQS does not accept
-    /// the body, the message is a pointer, and the payload has to be stored before the message is sent.
+    /// Builds the message of `event`, which was read from `verified` and arrived at `received_at`. If the body cannot
+    /// be sent inline, the message is a pointer, and the payload has to be stored before the message is sent.
     ///
     /// `payload_id` makes an id that no other delivery has.
     pub fn build(

@@ -21,9 +21,9 @@ pub enum Success {
 /// Why a request was refused, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The gateway's event cannot be read. The sender did nothing wrong.
-    #[error("the gateway's event cannot be read")]
-    Unreadable,
+    /// The gateway's event is malformed. The sender did nothing wrong.
+    #[error("the gateway's event is malformed")]
+    MalformedEvent,
     /// No route has this path.
     #[error("no such route")]
     NoRoute,
@@ -68,7 +68,7 @@ impl ApiError {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NoRoute | Self::Authentication(AuthenticationError::UnknownWebhook) => {
+            Self::NoRoute | Self::Authentication(AuthenticationError::NoEntry) => {
                 (StatusCode::NOT_FOUND, "not_found")
             }
             Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -80,7 +80,7 @@ impl ApiError {
             Self::Authentication(AuthenticationError::InvalidSignature(_)) => {
                 (StatusCode::UNAUTHORIZED, "signature_rejected")
             }
-            Self::Unreadable
+            Self::MalformedEvent
             | Self::Authentication(
                 AuthenticationError::SecretUnavailable(_) | AuthenticationError::RefreshFailed(_),
             )

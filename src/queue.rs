@@ -23,8 +23,8 @@ pub enum QueueError {
     #[error("the queue did not accept the message")]
     NotSent(#[from] BoxError),
     /// The response does not confirm the message that was sent.
-    #[error("the queue confirmed a different message: {0}")]
-    ChecksumMismatch(&'static str),
+    #[error("the response does not confirm the message: {0}")]
+    Unconfirmed(&'static str),
 }
 
 /// The SQS queues of all entities.
@@ -61,9 +61,11 @@ impl Sqs {
 
 impl Queue for Sqs {
     async fn send(&self, message: &Message) -> Result<String, QueueError> {
-        let input =
-            SendMessageInput { queue_url: self.queue_url(message.entity), message: message.into() };
-        // About every sixth character of a label is a quotation mark, which is escaped.
+        let input = RequestWithQueueUrl {
+            queue_url: self.queue_url(message.entity),
+            message: message.into(),
+        };
+        // About every sixth character of a label is a quotation mark, which is escaped; this leaves room for more.
         let mut json = Vec::with_capacity(message.body.len() * 5 / 4 + OVERHEAD_BYTES);
         serde_json::to_writer(&mut json, &input).map_err(BoxError::from)?;
         let response = self.client.call("AmazonSQS.SendMessage", json).await;
@@ -73,7 +75,7 @@ impl Queue for Sqs {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct SendMessageInput<'m> {
+struct RequestWithQueueUrl<'m> {
     queue_url: &'m str,
     #[serde(flatten)]
     message: SendMessageRequest<'m>,
@@ -103,12 +105,12 @@ pub fn verify_response(
     sent: &Checksums,
 ) -> Result<String, QueueError> {
     if response.md5_of_message_body.as_deref() != Some(&sent.body) {
-        return Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"));
+        return Err(QueueError::Unconfirmed("MD5OfMessageBody differs"));
     }
     if response.md5_of_message_attributes != sent.attributes {
-        return Err(QueueError::ChecksumMismatch("MD5OfMessageAttributes differs"));
+        return Err(QueueError::Unconfirmed("MD5OfMessageAttributes differs"));
     }
-    response.message_id.ok_or(QueueError::ChecksumMismatch("MessageId is missing"))
+    response.message_id.ok_or(QueueError::Unconfirmed("MessageId is missing"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What the stages of a request learned beside their results, for its log line.
 
-use crate::secrets::RefreshError;
 use std::time::Duration;
 
 /// Facts about a request beside its outcome.
@@ -8,8 +7,8 @@ use std::time::Duration;
 pub struct Report {
     /// How long the stages took.
     pub durations: StageDurations,
-    /// Why the secret could not be refreshed, if the request was verified with the one in memory instead.
-    pub refresh_error: Option<RefreshError>,
+    /// Why the request was checked against secrets over their age limit, if it was: the error with its causes.
+    pub stale_reason: Option<String>,
     /// Whether the request was refused although its signature is valid. If Labelbox sent it, the event is lost.
     pub refused_with_valid_signature: bool,
 }

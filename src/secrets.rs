@@ -3,7 +3,7 @@
 mod cache;
 mod store;
 
-pub use cache::{Lookup, RefreshError, SecretCache};
+pub use cache::{Lookup, SecretCache};
 pub use store::{FetchError, SecretStore, SecretsManager};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -57,7 +57,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug)]
 pub enum Secrets {
     /// Plain text: one secret for every route.
-    Shared(Vec<Secret>),
+    Shared(Secret),
     /// A JSON object: each webhook has its own secrets, more than one during a rotation.
     ByWebhook(HashMap<String, Vec<Secret>>),
 }
@@ -112,7 +112,7 @@ impl Secrets {
             [b'[' | b'"', ..] if serde_json::from_str::<IgnoredAny>(visible).is_ok() => {
                 return Err(InvalidSecret::NotAnObject);
             }
-            _ => return Ok(Self::Shared(vec![Secret::new(text.to_string())])),
+            _ => return Ok(Self::Shared(Secret::new(text.to_string()))),
         }
         // serde_json's message could quote the value, so only the position is kept.
         let by_webhook: HashMap<String, OneOrMany> =
@@ -127,20 +127,22 @@ impl Secrets {
     /// All secrets.
     pub fn all(&self) -> impl Iterator<Item = &Secret> {
         let (shared, by_webhook) = match self {
-            Self::Shared(secrets) => (Some(secrets), None),
-            Self::ByWebhook(by_webhook) => (None, Some(by_webhook.values())),
+            Self::Shared(secret) => (Some(secret), None),
+            Self::ByWebhook(by_webhook) => (None, Some(by_webhook.values().flatten())),
         };
-        shared.into_iter().chain(by_webhook.into_iter().flatten()).flatten()
+        shared.into_iter().chain(by_webhook.into_iter().flatten())
     }
 
-    /// The secrets of a scope, any of which may match; `None` if it has none.
+    /// The secrets of a scope, any of which may match; `None` if there is no entry for it. An entry may be an empty list, which
+    /// verifies nothing.
     pub fn get(&self, scope: SecretScope<'_>) -> Option<&[Secret]> {
         let by_webhook = match self {
-            Self::Shared(secrets) => return Some(secrets),
+            Self::Shared(secret) => return Some(std::slice::from_ref(secret)),
             Self::ByWebhook(by_webhook) => by_webhook,
         };
         let name = match scope {
-            // Otherwise, the holder of the training secret could send label events.
+            // Otherwise, the holder of the training secret could send label events. No route has this name; this guards other
+            // callers.
             SecretScope::Webhook(TRAINING) => return None,
             SecretScope::Webhook(name) => name,
             SecretScope::Training => TRAINING,

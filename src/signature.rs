@@ -30,12 +30,12 @@ impl Signatures {
     ///
     /// # Errors
     /// If neither header is there, or one of them occurs twice or is malformed.
-    pub fn read<'h>(
+    pub fn parse<'h>(
         sha1: impl Iterator<Item = &'h str>,
         sha256: impl Iterator<Item = &'h str>,
     ) -> Result<Self, InvalidSignature> {
         let signatures =
-            Self { sha1: read_one(sha1, "sha1=")?, sha256: read_one(sha256, "sha256=")? };
+            Self { sha1: parse_one(sha1, "sha1=")?, sha256: parse_one(sha256, "sha256=")? };
         if signatures.sha1.is_none() && signatures.sha256.is_none() {
             return Err(InvalidSignature);
         }
@@ -43,7 +43,7 @@ impl Signatures {
     }
 }
 
-fn read_one<'h, const N: usize>(
+fn parse_one<'h, const N: usize>(
     mut values: impl Iterator<Item = &'h str>,
     scheme: &str,
 ) -> Result<Option<[u8; N]>, InvalidSignature> {

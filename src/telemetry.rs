@@ -76,7 +76,7 @@ impl Log {
     }
 }
 
-/// EMF formatters for each dimension that a line can have: EMF declares the dimensions of a metric before its values.
+/// One EMF formatter per dimension, because EMF declares dimensions before values.
 struct Formatters {
     plain: Emf,
     by_entity: Emf,

@@ -108,7 +108,7 @@ fn verifying_leaks_nothing() {
     assert_no_leaks("both signatures", || {
         let secrets = [Secret::new(SECRET.to_owned())];
         let (sha1, sha256) = (format!("sha1={:040}", 0), format!("sha256={:064}", 0));
-        let signatures = Signatures::read([&*sha1].into_iter(), [&*sha256].into_iter()).unwrap();
+        let signatures = Signatures::parse([&*sha1].into_iter(), [&*sha256].into_iter()).unwrap();
         let rejected = Unverified::new(b"{}".to_vec()).verify(&signatures, &secrets);
         assert!(rejected.is_err());
     });

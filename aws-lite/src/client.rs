@@ -1,7 +1,7 @@
-//! Sends a signed request, and again where that can help.
+//! Signs and sends requests, and retries them.
 
 use crate::error::{AwsError, ServiceError};
-use crate::sign::{Credentials, Payload, sign};
+use crate::sign::{Credentials, PayloadSigning, sign};
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, USER_AGENT};
 use http::{Request, Response};
@@ -62,7 +62,7 @@ pub(crate) struct Client {
     name: &'static str,
     /// The service's name in signatures, such as `sqs`.
     signing_name: &'static str,
-    payload: Payload,
+    payload: PayloadSigning,
     parse_error: fn(&Response<Bytes>) -> ErrorFields,
     /// Seconds to add to the clock.
     clock_offset: AtomicI64,
@@ -76,7 +76,7 @@ impl Client {
         config: &AwsConfig,
         name: &'static str,
         signing_name: &'static str,
-        payload: Payload,
+        payload: PayloadSigning,
         parse_error: fn(&Response<Bytes>) -> ErrorFields,
     ) -> Self {
         let (config, clock_offset) = (config.clone(), AtomicI64::default());

@@ -5,7 +5,7 @@
 use crate::client::{AwsConfig, Client, ErrorFields};
 use crate::endpoint::endpoint;
 use crate::error::AwsError;
-use crate::sign::Payload;
+use crate::sign::PayloadSigning;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
@@ -19,7 +19,7 @@ pub struct JsonService {
     /// The first label of its host name, which is its name in signatures, too.
     host_prefix: &'static str,
     content_type: &'static str,
-    /// Whether it names errors as its older Query protocol did, where a request asks for it. Source:
+    /// Whether it returns the error codes of its older Query protocol if the request has `x-amzn-query-mode`. Source:
     /// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>.
     is_query_compatible: bool,
 }
@@ -53,7 +53,7 @@ impl JsonClient {
     pub fn new(service: JsonService, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
         let prefix = service.host_prefix;
         Self {
-            client: Client::new(config, service.name, prefix, Payload::Signed, parse_error),
+            client: Client::new(config, service.name, prefix, PayloadSigning::Signed, parse_error),
             service,
             endpoint: endpoint(prefix, &config.region, custom_endpoint),
         }

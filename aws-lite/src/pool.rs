@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections that are kept for further requests.
+//! A pool of keep-alive HTTP/1.1 connections.
 
 use crate::client::{HttpClient, ResponseFuture};
 use crate::endpoint::host;

@@ -3,7 +3,7 @@
 use crate::client::{AwsConfig, Client, ErrorFields};
 use crate::endpoint::endpoint;
 use crate::error::AwsError;
-use crate::sign::Payload;
+use crate::sign::PayloadSigning;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Request, Response};
@@ -25,12 +25,12 @@ pub struct PutObjectOutput {
 }
 
 impl S3Bucket {
-    /// A client of the bucket with this name, at AWS, or at a custom endpoint, which gets the bucket's name in its paths.
+    /// A client of the bucket with this name: virtual-hosted-style at AWS, path-style at a custom endpoint.
     pub fn new(bucket: &str, config: &AwsConfig, custom_endpoint: Option<&str>) -> Self {
         let custom = custom_endpoint.map(|url| format!("{}/{bucket}", url.trim_end_matches('/')));
         let host_prefix = format!("{bucket}.s3");
         Self {
-            client: Client::new(config, "S3", "s3", Payload::Unsigned, parse_error),
+            client: Client::new(config, "S3", "s3", PayloadSigning::Unsigned, parse_error),
             url: endpoint(&host_prefix, &config.region, custom.as_deref()),
         }
     }

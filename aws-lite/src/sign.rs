@@ -55,7 +55,7 @@ impl Debug for Credentials {
 
 /// Whether the signature covers the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Payload {
+pub(crate) enum PayloadSigning {
     Signed,
     /// TLS protects the body, and S3 compares it with a checksum that is signed.
     Unsigned,
@@ -64,7 +64,7 @@ pub(crate) enum Payload {
 /// Adds the headers that authenticate a request to a service, with the time `now`.
 pub(crate) fn sign(
     request: &mut Request<Bytes>,
-    payload: Payload,
+    payload: PayloadSigning,
     credentials: &Credentials,
     region: &str,
     service: &str,
@@ -72,15 +72,15 @@ pub(crate) fn sign(
 ) -> Result<(), BoxError> {
     let date = now.format(DATE_FORMAT)?;
     let body_hash = match payload {
-        Payload::Signed => hex::encode(Sha256::digest(request.body())),
-        Payload::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
+        PayloadSigning::Signed => hex::encode(Sha256::digest(request.body())),
+        PayloadSigning::Unsigned => UNSIGNED_PAYLOAD.to_owned(),
     };
     let headers = request.headers_mut();
     headers.insert(DATE, HeaderValue::try_from(&date)?);
     if let Some(token) = &credentials.session_token {
         headers.insert(SECURITY_TOKEN, sensitive(token)?);
     }
-    if payload == Payload::Unsigned {
+    if payload == PayloadSigning::Unsigned {
         headers.insert(CONTENT_SHA256, HeaderValue::from_static(UNSIGNED_PAYLOAD));
     }
     let (names, canonical) = canonical_request(request, &body_hash)?;

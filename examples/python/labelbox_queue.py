@@ -35,6 +35,8 @@ class Event:
     def from_record(cls, record: Record) -> "Event":
         values = {name: value.get("stringValue") for name, value in record["messageAttributes"].items()}
         attributes = {name: value for name, value in values.items() if value is not None}
+        if "dedup_id" not in attributes:
+            raise ValueError("the message has no dedup_id, so it is not from the relay")
         dedup_id, occurred_at = attributes["dedup_id"], attributes.get("occurred_at", "")
         if occurred_at and {"entity", "entity_id"} <= attributes.keys():
             id = f"{attributes['entity']}#{attributes['entity_id']}"

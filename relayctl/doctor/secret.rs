@@ -80,7 +80,7 @@ pub fn judge(text: String, stack: &Stack) -> (Vec<Finding>, Option<Secrets>) {
         }
     };
     let mut findings = match &secrets {
-        Secrets::Shared(all) => vec![judge_one("secret", all, stack)],
+        Secrets::Shared(secret) => vec![judge_one("secret", std::slice::from_ref(secret), stack)],
         Secrets::ByWebhook(by_webhook) if by_webhook.is_empty() => {
             let says = "is an object without a name: it lets nobody in";
             vec![Finding::problem("secret", says, mend_value(stack))]

@@ -50,7 +50,7 @@ async fn no_other_confirmation_is_believed() {
         json!({}),
     ] {
         let error = send_to(200, answer.clone(), letter()).await.unwrap_err();
-        assert!(error.contains("confirmed a different message"), "{answer} {error}");
+        assert!(error.contains("does not confirm the message"), "{answer} {error}");
     }
 }
 

@@ -70,7 +70,7 @@ async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_st
     );
     assert_eq!(account.ending().status(), 1);
     let text = account.to_string();
-    assert!(text.contains("label 1: the queue confirmed a different message"), "{text}");
+    assert!(text.contains("label 1: the response does not confirm the message"), "{text}");
     assert!(text.contains("label 2: held back by 1"), "{text}");
 }
 

@@ -49,7 +49,7 @@ async fn without_a_right_confirmation_nothing_is_deleted() {
         CONFIRMED.replace("e80e66cab965c752a57c7d51302e1a49", "d41d8cd98f00b204e9800998ecf8427e");
     let (asked, outcome) = replay(&[(200, RECORD), (200, &wrong)]).await;
     assert_eq!(asked, 2);
-    assert!(outcome.is_err_and(|reason| reason.contains("confirmed a different message")));
+    assert!(outcome.is_err_and(|reason| reason.contains("does not confirm the message")));
 }
 
 #[tokio::test]

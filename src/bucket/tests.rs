@@ -55,14 +55,14 @@ async fn sends_the_object_with_its_checksum() {
 async fn accepts_only_a_confirmation_of_the_same_bytes() {
     let (other, _) =
         put(response_with(200, &[ETAG, ("x-amz-checksum-crc32", "AAAAAA==")], "")).await;
-    assert!(matches!(other, Err(BucketError::ChecksumMismatch)));
+    assert!(matches!(other, Err(BucketError::Unconfirmed)));
     let (unsaid, _) = put(response_with(200, &[ETAG], "")).await;
     assert!(unsaid.is_ok(), "{unsaid:?}");
     let other = ("etag", "\"d41d8cd98f00b204e9800998ecf8427e\"");
     let (changed, _) = put(response_with(200, &[other], "")).await;
-    assert!(matches!(changed, Err(BucketError::ChecksumMismatch)));
+    assert!(matches!(changed, Err(BucketError::Unconfirmed)));
     let (foreign, _) = put(response_with(200, &[], "<html>welcome</html>")).await;
-    assert!(matches!(foreign, Err(BucketError::ChecksumMismatch)));
+    assert!(matches!(foreign, Err(BucketError::Unconfirmed)));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ impl<'a> EnvReader<'a> {
         errors.map(|(name, error)| format!("{name} {error}")).collect()
     }
 
-    /// Reads a variable that is set and not blank: CloudFormation cannot omit a variable, only set it to an empty string.
+    /// Reads a variable that is set and not blank: `template.yaml` passes an empty parameter as an empty string.
     pub(super) fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -144,7 +144,7 @@ fn is_http_url(text: &str) -> bool {
 }
 
 /// Parses a network or a single address. IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2) become IPv4 addresses, as
-/// [`super::SourceAllowlist::allow`] does with those of requests.
+/// [`super::SourceAllowlist::allows`] does with those of requests.
 fn network(text: &str) -> Option<IpNet> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
     let mapped_prefix_bits = 96;

@@ -1,10 +1,10 @@
 //! The values that are read from a Labelbox body.
 //!
-//! If a field occurs twice, the last one counts, except that the times of all entries under `projects` do. A value of another
-//! type than the expected one counts as missing.
+//! If a field occurs twice, the last one counts. Under `projects`, the times of all entries count, also of repeated keys. A
+//! value of another type than the expected one counts as missing.
 
 use super::json::Json;
-use super::normalize;
+use super::normalize_time;
 
 /// JSON texts do not begin with one, and a reader may ignore it (RFC 8259, section 8.1).
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
@@ -42,20 +42,10 @@ impl<'a> Body<'a> {
         self.get(name).get("id").string()
     }
 
-    /// A v2 body describes its data row. That can have several labels, whose number changes, so their ids cannot identify it.
-    pub(super) fn label_event_id(&self) -> Option<String> {
+    /// The body's own id, or else the id of the first of these objects that has one.
+    pub(super) fn id_or_of(&self, objects: &[&str]) -> Option<String> {
         let id = self.get("id").string();
-        id.or_else(|| self.id_of("data_row"))
-    }
-
-    pub(super) fn review_id(&self) -> Option<String> {
-        let id = self.get("id").string();
-        id.or_else(|| self.id_of("label")).or_else(|| self.id_of("data_row"))
-    }
-
-    pub(super) fn workflow_event_id(&self) -> Option<String> {
-        let id = self.get("id").string();
-        id.or_else(|| self.id_of("dataRow")).or_else(|| self.id_of("data_row"))
+        id.or_else(|| objects.iter().find_map(|name| self.id_of(name)))
     }
 
     pub(super) fn model_run_id(&self) -> Option<String> {
@@ -64,14 +54,14 @@ impl<'a> Body<'a> {
 
     /// The id of the project, and when the event happened: RFC 3339 in UTC with milliseconds.
     ///
-    /// v1 names its project. v2 has the ids of its projects as keys, and only a single one counts.
-    /// `data_row.details.updated_at` stays at the time of the import while labels change. Source:
+    /// v1 names its project. v2 has the ids of its projects as keys; if it has more than one, there is no project id.
+    /// `data_row.details.updated_at` is not read: it stays at the time of the import while labels change. Source:
     /// <https://docs.labelbox.com/reference/export-quick-reference>.
     pub(super) fn project_id_and_time(&self) -> (Option<String>, Option<String>) {
         let last_activity = || self.get("data_row").get("details").get("last_activity_at");
-        let time = time(self.get("updatedAt"))
-            .or_else(|| time(self.get("createdAt")))
-            .or_else(|| time(last_activity()));
+        let time = parse_time(self.get("updatedAt"))
+            .or_else(|| parse_time(self.get("createdAt")))
+            .or_else(|| parse_time(last_activity()));
         let (mut only_project, mut is_only, mut newest) = (None, true, None);
         self.get("projects").for_each_field(|key, project| {
             is_only &= only_project.get_or_insert_with(|| key.to_owned()) == key;
@@ -88,7 +78,7 @@ impl<'a> Body<'a> {
 fn newest_time(project: Json<'_>) -> Option<String> {
     let [labels, details] = project.get_all(["labels", "project_details"])?;
     let mut newest = None;
-    let mut add = |value| newest = newest.take().max(time(value));
+    let mut add = |value| newest = newest.take().max(parse_time(value));
     labels.for_each_item(|label| {
         let times = ["created_at", "updated_at", "content_last_updated_at"];
         let times = label.get("label_details").get_all(times);
@@ -99,6 +89,6 @@ fn newest_time(project: Json<'_>) -> Option<String> {
     newest
 }
 
-fn time(value: Json<'_>) -> Option<String> {
-    normalize(&value.string()?)
+fn parse_time(value: Json<'_>) -> Option<String> {
+    normalize_time(&value.string()?)
 }

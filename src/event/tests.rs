@@ -13,7 +13,7 @@ fn verified(body: &[u8]) -> Verified {
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"key").unwrap();
     mac.update(body);
     let signature = format!("sha1={}", hex::encode(mac.finalize().into_bytes()));
-    let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
+    let signatures = Signatures::parse([signature.as_str()].into_iter(), [].into_iter()).unwrap();
     Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new("key".to_owned())]).unwrap()
 }
 

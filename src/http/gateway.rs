@@ -27,7 +27,7 @@ const HTTP_FIELDS: [&str; 3] = ["rawPath", "path", "httpMethod"];
 pub struct GatewayEvent(Option<Request>);
 
 impl<'de> Deserialize<'de> for GatewayEvent {
-    /// Never fails: otherwise the runtime would respond, and log the event.
+    /// Never fails: for an error, the runtime would send a response of its own and log the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The runtime's deserializer tracks the path to every value for its error messages. Parsing the values without it
         // takes a third of the time.
@@ -42,8 +42,9 @@ impl<'de> Deserialize<'de> for GatewayEvent {
                 let is_http = |fields: &BTreeMap<_, _>| {
                     HTTP_FIELDS.iter().any(|name| matches!(fields.get(*name), Some(Some(_))))
                 };
-                let unreadable = Request { is_unreadable: true, ..Request::default() };
-                fields.as_ref().map_or(true, is_http).then_some(unreadable)
+                let malformed = Request { is_malformed: true, ..Request::default() };
+                // An object with an invalid name is taken for a request: the sender gets a 503.
+                fields.as_ref().map_or(true, is_http).then_some(malformed)
             }
         }))
     }
@@ -87,6 +88,7 @@ struct Identity {
 }
 
 impl ProxyEvent {
+    /// Whether it has one of [`HTTP_FIELDS`].
     fn is_http(&self) -> bool {
         self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
     }

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 /// One HTTP request.
 #[derive(Default)]
 pub struct Request {
-    /// Whether the gateway's event has a value of the wrong type. Nothing else of it is known then.
-    pub is_unreadable: bool,
+    /// Whether the gateway's event has a value of the wrong type. Method, path, headers, address and body are empty then.
+    pub is_malformed: bool,
     /// The method, upper case.
     pub method: String,
     /// The path, without stage and query.

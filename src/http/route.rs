@@ -5,8 +5,8 @@ use crate::secrets::SecretScope;
 /// The longest webhook name, in bytes.
 const MAX_WEBHOOK_BYTES: usize = 64;
 
-/// Names that no webhook can have: `training` names the training routes' secret, and `backfill` the messages of `relayctl
-/// backfill`.
+/// Names that no webhook can have: `training` names the training routes' secret, and `backfill` is for messages that do not
+/// come from a webhook.
 const RESERVED_NAMES: [&str; 2] = ["training", "backfill"];
 
 /// A route.

@@ -1,4 +1,4 @@
-//! Bodies that SQS does not accept: why, where they are stored, and the pointer that is sent instead.
+//! Bodies that are not sent inline: why, where they are stored, and the pointer that is sent instead.
 
 use super::{Attribute, NUMBER};
 use serde_json::json;

@@ -15,7 +15,7 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SendMessageRequest<'m> {
-    /// The body, which is a pointer where SQS does not accept the event.
+    /// The body of the event, or a pointer to it.
     pub message_body: Cow<'m, str>,
     /// The message attributes by name.
     pub message_attributes: BTreeMap<Cow<'m, str>, AttributeValue<'m>>,

@@ -30,7 +30,7 @@ fn verified(body: &[u8]) -> Verified {
     mac.update(body);
     let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
     let signatures =
-        Signatures::read(std::iter::empty(), std::iter::once(signature.as_str())).unwrap();
+        Signatures::parse(std::iter::empty(), std::iter::once(signature.as_str())).unwrap();
     Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new(secret.to_owned())]).unwrap()
 }
 

@@ -190,13 +190,13 @@ async fn rejects_a_confirmation_of_a_different_message() {
         let mut confirmation = confirmation();
         confirmation[field] = value;
         let outcome = send_with(response(200, confirmation.to_string())).await;
-        let Err(QueueError::ChecksumMismatch(reason)) = outcome else {
+        let Err(QueueError::Unconfirmed(reason)) = outcome else {
             panic!("{field}: {outcome:?}");
         };
         assert_eq!(reason, expected);
     }
     let outcome = send_with(response(200, "{}")).await;
-    assert!(matches!(outcome, Err(QueueError::ChecksumMismatch(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(QueueError::Unconfirmed(_))), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,7 +207,7 @@ async fn rejects_a_confirmation_of_a_modified_message() {
     changed_attribute.attributes.pop();
     for changed in [changed_body, changed_attribute] {
         let outcome = sqs(Replay::new([confirmed()])).send(&changed).await;
-        assert!(matches!(outcome, Err(QueueError::ChecksumMismatch(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(QueueError::Unconfirmed(_))), "{outcome:?}");
     }
 }
 

@@ -22,53 +22,37 @@ pub struct SecretCache<S> {
     fetching: tokio::sync::Mutex<()>,
 }
 
-/// The result of a lookup, and what it learned on the way.
+/// The secrets, and what was learned while getting them.
 #[derive(Debug)]
-pub struct Lookup<T> {
+pub struct Lookup {
     /// The secrets, or why there are none.
-    pub result: Result<T, FetchError>,
+    pub result: Result<Arc<Secrets>, FetchError>,
     /// How long the fetch took; `None` if there was no fetch.
     pub fetch_duration: Option<Duration>,
-    /// Why the secrets are older than they should be, if they are.
-    pub refresh_error: Option<RefreshError>,
-}
-
-/// A fetch failed, and an older value stays in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefreshError {
-    /// The error with its causes.
-    pub error: String,
-    /// Whether the value in use is over its age limit.
-    pub is_stale: bool,
+    /// Why no newer secrets were fetched, with its causes, if these are over their age limit.
+    pub stale_reason: Option<String>,
 }
 
 type FetchGuard<'a> = tokio::sync::MutexGuard<'a, ()>;
 
+/// All times are those at which the requests arrived that caused the fetches.
 #[derive(Default)]
 struct State {
     secrets: Option<Arc<Secrets>>,
-    /// When the store last returned secrets.
-    fetched_at: Option<SystemTime>,
-    /// When the last fetch started.
-    last_fetch_at: Option<SystemTime>,
-    /// When the store was last unreachable, or returned something unusable.
-    failed_at: Option<SystemTime>,
+    last_attempt_at: Option<SystemTime>,
+    last_success_at: Option<SystemTime>,
+    /// When the store last failed otherwise than by denying access.
+    last_outage_at: Option<SystemTime>,
     /// The start of the 30 s in which unmatched signatures and names cause no further fetch.
-    refreshed_at: Option<SystemTime>,
+    last_refresh_at: Option<SystemTime>,
     /// Why the last fetch failed, if it did.
     last_error: Option<String>,
 }
 
 impl State {
     /// Whether the request that arrived at `now`, or a later one, has already fetched.
-    fn has_fetched_since(&self, now: SystemTime) -> bool {
-        self.last_fetch_at.is_some_and(|fetched| fetched >= now)
-    }
-}
-
-impl<T> From<Result<T, FetchError>> for Lookup<T> {
-    fn from(result: Result<T, FetchError>) -> Self {
-        Self { result, fetch_duration: None, refresh_error: None }
+    fn has_attempted_since(&self, now: SystemTime) -> bool {
+        self.last_attempt_at.is_some_and(|attempted| attempted >= now)
     }
 }
 
@@ -82,36 +66,29 @@ impl<S: SecretStore> SecretCache<S> {
     ///
     /// # Errors
     /// If there are none: the store never returned any, or it denied access when the age limit had passed.
-    pub async fn current(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
+    pub async fn current(&self, now: SystemTime, deadline: Deadline) -> Lookup {
         if let Some(secrets) = self.usable(now) {
-            return Ok(secrets).into();
+            return Lookup { result: Ok(secrets), fetch_duration: None, stale_reason: None };
         }
-        let lookup = match self.start_fetching(deadline).await {
-            Err(error) => Err(error).into(),
+        let (result, fetch_duration) = match self.start_fetching(deadline).await {
+            Err(error) => (Err(error), None),
             // Another request may have fetched them meanwhile.
             Ok(_guard) => match self.usable(now) {
-                Some(secrets) => Ok(secrets).into(),
+                Some(secrets) => (Ok(secrets), None),
                 None => self.fetch(now, deadline).await,
             },
         };
-        let error = match lookup.result {
-            Ok(_) => return lookup,
-            Err(error) => error,
+        let Err(error) = result else {
+            return Lookup { result, fetch_duration, stale_reason: None };
         };
-        let state = self.state();
-        let refresh_error = state.secrets.as_ref().map(|_| RefreshError {
-            error: error_chain(&error),
-            is_stale: !is_within(self.ttl, state.fetched_at, now),
-        });
-        Lookup {
-            result: state.secrets.clone().ok_or(error),
-            fetch_duration: lookup.fetch_duration,
-            refresh_error,
-        }
+        let secrets = self.cached();
+        let stale_reason = secrets.is_some().then(|| error_chain(&error));
+        Lookup { result: secrets.ok_or(error), fetch_duration, stale_reason }
     }
 
     /// Returns newer secrets than `seen`, which did not verify a request that arrived at `now`: they may just have been
-    /// rotated. `None` if there are none, or if there was a fetch within [`REFRESH_INTERVAL`].
+    /// rotated. `None` if there are none, or if there was a refresh within [`REFRESH_INTERVAL`]. Also returns how long the fetch
+    /// took, if there was one.
     ///
     /// # Errors
     /// If this fetch or the last one failed: the sender may have a newer secret.
@@ -120,32 +97,28 @@ impl<S: SecretStore> SecretCache<S> {
         seen: &Arc<Secrets>,
         now: SystemTime,
         deadline: Deadline,
-    ) -> Lookup<Option<Arc<Secrets>>> {
+    ) -> (Result<Option<Arc<Secrets>>, FetchError>, Option<Duration>) {
         let _guard = match self.start_fetching(deadline).await {
             Ok(guard) => guard,
-            Err(error) => return Err(error).into(),
+            Err(error) => return (Err(error), None),
         };
         {
             let mut state = self.state();
             let newer = state.secrets.as_ref();
             if let Some(newer) = newer.filter(|secrets| !Arc::ptr_eq(secrets, seen)) {
-                return Ok(Some(Arc::clone(newer))).into();
+                return (Ok(Some(Arc::clone(newer))), None);
             }
-            let is_too_early = is_within(REFRESH_INTERVAL, state.refreshed_at, now);
+            let is_too_early = is_within(REFRESH_INTERVAL, state.last_refresh_at, now);
             if !is_too_early {
-                state.refreshed_at = Some(now);
+                state.last_refresh_at = Some(now);
             }
-            if is_too_early || state.has_fetched_since(now) {
+            if is_too_early || state.has_attempted_since(now) {
                 let last_error = state.last_error.clone();
-                return last_error.map_or(Ok(None), |error| Err(FetchError::NotDue(error))).into();
+                return (last_error.map_or(Ok(None), |error| Err(FetchError::NotDue(error))), None);
             }
         }
-        let lookup = self.fetch(now, deadline).await;
-        Lookup {
-            result: lookup.result.map(Some),
-            fetch_duration: lookup.fetch_duration,
-            refresh_error: None,
-        }
+        let (result, fetch_duration) = self.fetch(now, deadline).await;
+        (result.map(Some), fetch_duration)
     }
 
     /// Returns the secrets in memory, of any age.
@@ -157,17 +130,17 @@ impl<S: SecretStore> SecretCache<S> {
     /// requests: otherwise a request that finds a stale value could cause two.
     pub fn count_fetch_as_refresh(&self, now: SystemTime) {
         let mut state = self.state();
-        if state.has_fetched_since(now) {
-            state.refreshed_at = Some(now);
+        if state.has_attempted_since(now) {
+            state.last_refresh_at = Some(now);
         }
     }
 
-    /// Returns what can be used without a fetch: a value within its age limit, or a stale one if the last fetch failed a
-    /// moment ago.
+    /// Returns what can be used without a fetch: a value within its age limit, or a stale one if the store failed
+    /// within [`STALE_INTERVAL`].
     fn usable(&self, now: SystemTime) -> Option<Arc<Secrets>> {
         let state = self.state();
-        let is_fresh = is_within(self.ttl, state.fetched_at, now);
-        let has_just_failed = is_within(STALE_INTERVAL.min(self.ttl), state.failed_at, now);
+        let is_fresh = is_within(self.ttl, state.last_success_at, now);
+        let has_just_failed = is_within(STALE_INTERVAL.min(self.ttl), state.last_outage_at, now);
         state.secrets.clone().filter(|_| is_fresh || has_just_failed)
     }
 
@@ -177,8 +150,12 @@ impl<S: SecretStore> SecretCache<S> {
         deadline.run(&mut None, guard).await
     }
 
-    async fn fetch(&self, now: SystemTime, deadline: Deadline) -> Lookup<Arc<Secrets>> {
-        self.state().last_fetch_at = Some(now);
+    async fn fetch(
+        &self,
+        now: SystemTime,
+        deadline: Deadline,
+    ) -> (Result<Arc<Secrets>, FetchError>, Option<Duration>) {
+        self.state().last_attempt_at = Some(now);
         let mut fetch_duration = None;
         let result = deadline.run(&mut fetch_duration, self.store.fetch()).await;
         let result = result.map(Arc::new);
@@ -186,17 +163,17 @@ impl<S: SecretStore> SecretCache<S> {
         state.last_error = result.as_ref().err().map(|error| error_chain(error));
         match &result {
             Ok(secrets) => {
-                state.fetched_at = Some(now);
+                state.last_success_at = Some(now);
                 state.secrets = Some(Arc::clone(secrets));
             }
             Err(FetchError::Denied(_)) => {
-                if !is_within(self.ttl, state.fetched_at, now) {
+                if !is_within(self.ttl, state.last_success_at, now) {
                     state.secrets = None;
                 }
             }
-            Err(_) => state.failed_at = Some(now),
+            Err(_) => state.last_outage_at = Some(now),
         }
-        Lookup { result, fetch_duration, refresh_error: None }
+        (result, fetch_duration)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -18,8 +18,8 @@ pub trait SecretStore {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No usable response: network, timeout, throttling, an error of the service. The last value stays in use.
-    #[error("the secret store could not be reached")]
-    Unreachable(#[from] BoxError),
+    #[error("the secret store gave no usable response")]
+    Unavailable(#[from] BoxError),
     /// Access is denied, or the secret does not exist. The last value is dropped at its age limit.
     #[error("the secret store denied access")]
     Denied(#[source] BoxError),
@@ -65,11 +65,11 @@ impl SecretStore for SecretsManager {
             AwsError::Service(service) if service.code.as_deref().is_some_and(is_denial) => {
                 FetchError::Denied(error.into())
             }
-            _ => FetchError::Unreachable(error.into()),
+            _ => FetchError::Unavailable(error.into()),
         })?;
         let text = value
             .secret_string
-            .map(|string| string.0)
+            .map(|mut string| std::mem::take(&mut *string.0))
             .ok_or_else(|| FetchError::Unusable("it is binary, not a string".into()))?;
         Ok(Secrets::parse(text)?)
     }
@@ -98,8 +98,8 @@ struct GetSecretValueOutput {
     secret_string: Option<SecretString>,
 }
 
-/// A string that leaves no copy behind: serde_json unescapes into a buffer that it does not zero.
-struct SecretString(String);
+/// A string that is unescaped without serde_json's buffer, which would not be zeroed.
+struct SecretString(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for SecretString {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for SecretString {
 }
 
 /// Reads a valid JSON string, and `None` from other JSON.
-fn unescape(json: &str) -> Option<String> {
+fn unescape(json: &str) -> Option<Zeroizing<String>> {
     let mut rest = json.strip_prefix('"')?.strip_suffix('"')?;
     // It never grows, which would leave a copy: an escape is longer than its character.
     let mut string = Zeroizing::new(String::with_capacity(rest.len()));
@@ -126,7 +126,7 @@ fn unescape(json: &str) -> Option<String> {
         rest = escape.get(length..)?;
     }
     string.push_str(rest);
-    Some(std::mem::take(&mut string))
+    Some(string)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ fn secret(text: &str) -> Secret {
 }
 
 fn signatures(sha1: &[&str], sha256: &[&str]) -> Result<Signatures, InvalidSignature> {
-    Signatures::read(sha1.iter().copied(), sha256.iter().copied())
+    Signatures::parse(sha1.iter().copied(), sha256.iter().copied())
 }
 
 fn verifies(body: &[u8], sha1: &[&str], sha256: &[&str], secrets: &[&str]) -> bool {

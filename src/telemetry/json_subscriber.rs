@@ -40,7 +40,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::from_level(self.level.max(Level::WARN)))
+        Some(LevelFilter::from_level(self.level))
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -19,7 +19,7 @@ use tracing::Level;
 /// A numeric field that is not published as a metric.
 type Number<N> = ForceFlag<N, NoMetricCtor>;
 
-/// What is known of a request when its response is sent.
+/// What is known of a request when its outcome is decided.
 pub struct RequestLog<'a> {
     /// The id of the invocation.
     pub request_id: &'a str,
@@ -37,9 +37,9 @@ pub struct RequestLog<'a> {
     pub outcome: &'a Outcome,
     /// Facts beside the outcome.
     pub report: &'a Report,
-    /// When the response was sent.
+    /// When the outcome was decided.
     pub ended: SystemTime,
-    /// How long it took from its arrival to its response.
+    /// The time from its arrival until then.
     pub duration: Duration,
 }
 
@@ -48,7 +48,7 @@ impl RequestLog<'_> {
     /// unrouted, or something else needs attention.
     pub(super) fn level(&self) -> Level {
         let (level, _) = self.level_and_message();
-        if self.is_source_allowed && self.report.refresh_error.is_none() {
+        if self.is_source_allowed && self.report.stale_reason.is_none() {
             level
         } else {
             level.min(Level::WARN)
@@ -91,8 +91,7 @@ impl RequestLog<'_> {
         writer
             .value("valid_signature", &self.report.refused_with_valid_signature.then_some("true"));
         writer.value("error", &self.error());
-        let secret_error = self.report.refresh_error.as_ref().map(|refresh| &refresh.error);
-        writer.value("secret_error", &secret_error);
+        writer.value("secret_error", &self.report.stale_reason);
         writer.value("source_ip", &self.source_ip.map(|ip| ip.to_string()));
         writer.value("body_bytes", &Number::from(self.body_bytes));
         writer.value("duration_ms", &Number::from(milliseconds(self.duration)));
@@ -146,9 +145,8 @@ impl RequestMetrics {
             Metric::REFUSED_WITH_VALID_SIGNATURE,
         );
         metrics.count_if(!request.is_source_allowed, Metric::SOURCE_NOT_ALLOWED);
-        let refresh_error = request.report.refresh_error.as_ref();
-        let is_stale = refresh_error.is_some_and(|error| error.is_stale);
-        metrics.count_if(is_stale, Metric::SECRET_STALE);
+        metrics.count_if(request.report.stale_reason.is_some(), Metric::SECRET_STALE);
+        // Without a route, or for a health check, the size of a body says nothing about events.
         let takes_body = !matches!(request.route, None | Some("health"));
         if takes_body && request.body_bytes > 0 {
             let bytes = Observation::Unsigned(request.body_bytes as u64);

@@ -13,7 +13,7 @@ use crate::message::{Attribute, Message, OffloadReason, PAYLOAD_SIZE};
 use crate::outcome::{ApiError, Outcome};
 use crate::queue::QueueError;
 use crate::report::{Report, StageDurations};
-use crate::secrets::{FetchError, RefreshError};
+use crate::secrets::FetchError;
 use crate::signature::InvalidSignature;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -77,9 +77,8 @@ fn context() -> Context {
     Context { report: Report::default(), is_source_allowed: true }
 }
 
-fn refresh_error(is_stale: bool) -> Option<RefreshError> {
-    let error = "the secret store could not be reached: timeout".to_owned();
-    Some(RefreshError { error, is_stale })
+fn stale_reason() -> Option<String> {
+    Some("the secret store gave no usable response: timeout".to_owned())
 }
 
 /// The log line of a request at `level`, with its metrics.
@@ -357,7 +356,7 @@ fn logs_a_rejected_request_as_a_warning_without_its_content() {
         (415, ApiError::UnsupportedMediaType, "content type is not application/json"),
         (400, ApiError::MalformedBase64, "body is not valid base64"),
         (401, AuthenticationError::InvalidSignature(InvalidSignature).into(), "signature rejected"),
-        (404, AuthenticationError::UnknownWebhook.into(), "unknown webhook"),
+        (404, AuthenticationError::NoEntry.into(), "the secret has no entry for this route"),
     ];
     for (status, api_error, error) in cases {
         let line = line_of(Some(&webhook()), &Err(api_error));
@@ -399,9 +398,9 @@ fn logs_a_server_error_with_its_chain_of_causes() {
             "no secret is available: the secret store denied access: access denied",
         ),
         (
-            AuthenticationError::SecretUnavailable(FetchError::Unreachable(source("timeout")))
+            AuthenticationError::SecretUnavailable(FetchError::Unavailable(source("timeout")))
                 .into(),
-            "no secret is available: the secret store could not be reached: timeout",
+            "no secret is available: the secret store gave no usable response: timeout",
         ),
         (
             DeliveryError::PayloadNotStored(BucketError::NotStored(source("no such bucket")))
@@ -419,12 +418,12 @@ fn logs_a_server_error_with_its_chain_of_causes() {
         ),
         (
             DeliveryError::NotDurable {
-                queue: QueueError::ChecksumMismatch("MessageId is missing"),
-                bucket: BucketError::ChecksumMismatch,
+                queue: QueueError::Unconfirmed("MessageId is missing"),
+                bucket: BucketError::Unconfirmed,
             }
             .into(),
-            "the event could not be stored: the queue confirmed a different message: MessageId is missing; \
-             nor could it be spilled: the bucket confirmed different bytes",
+            "the event could not be stored: the response does not confirm the message: MessageId is missing; \
+             nor could it be spilled: the response does not confirm the object",
         ),
     ];
     for (failure, error) in cases {
@@ -436,8 +435,8 @@ fn logs_a_server_error_with_its_chain_of_causes() {
 
 #[test]
 fn logs_a_failed_warm_up_as_a_warning() {
-    let fetch_error = FetchError::Unreachable(source("timeout"));
-    let error = "the secret store could not be reached: timeout";
+    let fetch_error = FetchError::Unavailable(source("timeout"));
+    let error = "the secret store gave no usable response: timeout";
     assert_eq!(
         only_line(|| secret_not_fetched(&fetch_error)),
         json!({"level": "WARN", "message": "secret could not be fetched", "target": "labelbox_relay::telemetry", "error": error})
@@ -446,8 +445,8 @@ fn logs_a_failed_warm_up_as_a_warning() {
 
 #[test]
 fn logs_a_failed_start_as_an_error() {
-    let fetch_error = FetchError::Unreachable(source("timeout"));
-    let error = "the secret store could not be reached: timeout";
+    let fetch_error = FetchError::Unavailable(source("timeout"));
+    let error = "the secret store gave no usable response: timeout";
     assert_eq!(
         only_line(|| start_failed(&fetch_error)),
         json!({"level": "ERROR", "message": "start failed", "target": "labelbox_relay::telemetry", "error": error})
@@ -456,7 +455,7 @@ fn logs_a_failed_start_as_an_error() {
 
 #[test]
 fn does_not_write_a_line_below_the_level() {
-    let error = FetchError::Unreachable(source("timeout"));
+    let error = FetchError::Unavailable(source("timeout"));
     let write = || {
         secret_not_fetched(&error);
         start_failed(&error);
@@ -469,16 +468,11 @@ fn does_not_write_a_line_below_the_level() {
 
 /// With the hint, tracing does not evaluate the fields of lines below the level.
 #[test]
-fn max_level_hint_is_the_level_but_at_least_warn() {
-    for (level, expected) in [
-        (Level::ERROR, Level::WARN),
-        (Level::WARN, Level::WARN),
-        (Level::INFO, Level::INFO),
-        (Level::TRACE, Level::TRACE),
-    ] {
+fn max_level_hint_is_the_level() {
+    for level in [Level::ERROR, Level::WARN, Level::INFO, Level::TRACE] {
         let subscriber = subscriber(level, io::sink);
         let hint = tracing::Subscriber::max_level_hint(&subscriber);
-        assert_eq!(hint, Some(expected.into()), "{level}");
+        assert_eq!(hint, Some(level.into()), "{level}");
     }
 }
 
@@ -527,10 +521,10 @@ fn logs_a_warning_for_a_disallowed_source_or_a_stale_secret() {
     let line = line_in(&observed, Some(&webhook()), &outcome);
     assert_eq!((&line["level"], &line["message"]), (&json!("WARN"), &json!("event queued")));
     let mut stale = context();
-    stale.report.refresh_error = refresh_error(true);
+    stale.report.stale_reason = stale_reason();
     let line = line_in(&stale, Some(&webhook()), &outcome);
     assert_eq!(line["level"], "WARN");
-    assert_eq!(line["secret_error"], "the secret store could not be reached: timeout");
+    assert_eq!(line["secret_error"], "the secret store gave no usable response: timeout");
 }
 
 /// A request, and its metrics other than `Received`, `BodyBytes` and `TotalTime`.
@@ -565,7 +559,7 @@ fn cases() -> Vec<Case> {
     fn failed(error: impl Into<ApiError>) -> Outcome {
         Err(error.into())
     }
-    let unreachable = || FetchError::Unreachable(source("timeout"));
+    let unreachable = || FetchError::Unavailable(source("timeout"));
     let not_stored = || BucketError::NotStored(source("no such bucket"));
     let mut cases = vec![
         case("label", received(message(Entity::Label)), &["Queued 1", "Queued Entity=label 1"]),
@@ -619,7 +613,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "webhook",
-            failed(AuthenticationError::UnknownWebhook),
+            failed(AuthenticationError::NoEntry),
             &["Refused 1", "Refused Reason=not_found 1"],
         ),
         case(
@@ -631,7 +625,7 @@ fn cases() -> Vec<Case> {
         case(
             "not durable",
             failed(DeliveryError::NotDurable {
-                queue: QueueError::ChecksumMismatch("MessageId is missing"),
+                queue: QueueError::Unconfirmed("MessageId is missing"),
                 bucket: not_stored(),
             }),
             &["Failed 1"],
@@ -652,10 +646,7 @@ fn cases() -> Vec<Case> {
     observed.context.is_source_allowed = false;
     let mut stale =
         case("stale secret", label(), &["Queued 1", "Queued Entity=label 1", "SecretStale 1"]);
-    stale.context.report.refresh_error = refresh_error(true);
-    let mut not_stale =
-        case("failed refresh of a fresh secret", label(), &["Queued 1", "Queued Entity=label 1"]);
-    not_stale.context.report.refresh_error = refresh_error(false);
+    stale.context.report.stale_reason = stale_reason();
     let mut slow = case(
         "durations",
         spilled(Entity::Label, None),
@@ -673,7 +664,7 @@ fn cases() -> Vec<Case> {
         &["Refused 1", "Refused Reason=unsupported_media_type 1", "RefusedWithValidSignature 1"],
     );
     valid_signature.context.report.refused_with_valid_signature = true;
-    cases.extend([rejected_source, observed, stale, not_stale, slow, valid_signature]);
+    cases.extend([rejected_source, observed, stale, slow, valid_signature]);
     cases
 }
 
@@ -711,7 +702,7 @@ fn emits_the_metrics_of_every_outcome_at_every_level() {
 fn emits_no_body_size_without_a_route() {
     for (outcome, route) in [
         (ApiError::NoRoute, None),
-        (ApiError::Unreadable, None),
+        (ApiError::MalformedEvent, None),
         (ApiError::MethodNotAllowed { allow: "GET" }, Some(Route::Health)),
     ] {
         let mut document = document(Level::INFO, route.as_ref(), &Err(outcome), &context());

@@ -60,7 +60,7 @@ impl Case {
     fn verify(&self) -> Option<Verified> {
         let sha1 = self.sha1.iter().map(String::as_str);
         let sha256 = self.sha256.iter().map(String::as_str);
-        let signatures = Signatures::read(sha1, sha256).ok()?;
+        let signatures = Signatures::parse(sha1, sha256).ok()?;
         let secrets: Vec<_> = self.secrets.iter().cloned().map(Secret::new).collect();
         Unverified::new(self.body()).verify(&signatures, &secrets).ok()
     }

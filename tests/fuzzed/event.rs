@@ -31,7 +31,7 @@ pub(crate) fn check(body: &[u8]) {
 
 fn verified(body: &[u8]) -> Verified {
     let signature = format!("sha256={}", hex::encode(signature::hmac_sha256(b"secret", body)));
-    let signatures = Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
+    let signatures = Signatures::parse([].into_iter(), [signature.as_str()].into_iter()).unwrap();
     let secrets = [Secret::new("secret".to_owned())];
     let verified = Unverified::new(body.to_vec()).verify(&signatures, &secrets);
     verified.unwrap_or_else(|_| panic!("a valid signature was rejected"))

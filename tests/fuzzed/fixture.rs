@@ -141,7 +141,7 @@ impl Queue for FakeQueue {
             }
             Behavior::Fails => Err(QueueError::NotSent("queue does not exist".into())),
             Behavior::Hangs => pending().await,
-            Behavior::Corrupt => Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs")),
+            Behavior::Corrupt => Err(QueueError::Unconfirmed("MD5OfMessageBody differs")),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Queue for FakeQueue {
 impl Bucket for FakeBucket {
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
         match self.0 {
-            Behavior::Corrupt if key.starts_with("spill/") => Err(BucketError::ChecksumMismatch),
+            Behavior::Corrupt if key.starts_with("spill/") => Err(BucketError::Unconfirmed),
             Behavior::Works | Behavior::Corrupt => {
                 self.1.lock().unwrap().objects.insert(key.to_owned(), content);
                 Ok(())

@@ -60,7 +60,7 @@ fn check_secrets(secrets: Option<&[Secret]>, expected: Option<Vec<&str>>) {
     for (at, secret) in secrets.into_iter().flatten().enumerate() {
         let signature = format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), BODY)));
         let signatures =
-            Signatures::read([].into_iter(), [signature.as_str()].into_iter()).unwrap();
+            Signatures::parse([].into_iter(), [signature.as_str()].into_iter()).unwrap();
         let secrets = secrets.unwrap_or_default();
         let is_accepted =
             Unverified::new(BODY.to_vec()).verify(&signatures, &secrets[at..=at]).is_ok();
@@ -103,7 +103,7 @@ fn check_debug(secrets: &Secrets, value: &Value) {
     let debug = format!("{secrets:?}");
     let redacted = |count: usize| format!("[{}]", vec!["Secret(…)"; count].join(", "));
     let by_webhook = match value {
-        Value::Shared(_) => return assert_eq!(debug, format!("Shared({})", redacted(1))),
+        Value::Shared(_) => return assert_eq!(debug, "Shared(Secret(…))"),
         Value::ByWebhook(by_webhook) => by_webhook,
     };
     let parts =

@@ -69,7 +69,7 @@ fn check_flipped_bit(input: &Input<'_>, key: &str) {
 }
 
 fn read(sha1: &[String], sha256: &[String]) -> Result<Signatures, impl std::fmt::Debug> {
-    Signatures::read(sha1.iter().map(String::as_str), sha256.iter().map(String::as_str))
+    Signatures::parse(sha1.iter().map(String::as_str), sha256.iter().map(String::as_str))
 }
 
 fn verify(

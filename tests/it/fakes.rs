@@ -63,7 +63,7 @@ impl SecretStore for FakeSecretStore {
         let behavior = self.behavior.lock().unwrap().clone();
         match behavior {
             StoreBehavior::Returns(value) => Ok(Secrets::parse(value)?),
-            StoreBehavior::Unreachable => Err(FetchError::Unreachable("no route to host".into())),
+            StoreBehavior::Unreachable => Err(FetchError::Unavailable("no route to host".into())),
             StoreBehavior::Denied => Err(FetchError::Denied("access denied".into())),
             StoreBehavior::Hangs => std::future::pending().await,
             StoreBehavior::Slow(value, delay) => {
@@ -98,7 +98,7 @@ impl Queue for FakeQueue {
             }
             QueueBehavior::Rejects => Err(QueueError::NotSent("queue does not exist".into())),
             QueueBehavior::ChecksumMismatch => {
-                Err(QueueError::ChecksumMismatch("MD5OfMessageBody differs"))
+                Err(QueueError::Unconfirmed("MD5OfMessageBody differs"))
             }
             QueueBehavior::Client(client) => Box::pin(client.send(message)).await,
         }

@@ -54,7 +54,7 @@ pub(crate) fn with(mut event: Value, pointer: &str, value: Value) -> Value {
 /// A body that was signed with `secret` and verified.
 pub(crate) fn verified(secret: &str, body: &str) -> Verified {
     let signature = sha1(secret, body.as_bytes());
-    let signatures = Signatures::read([signature.as_str()].into_iter(), [].into_iter()).unwrap();
+    let signatures = Signatures::parse([signature.as_str()].into_iter(), [].into_iter()).unwrap();
     let body = Unverified::new(body.into());
     body.verify(&signatures, &[Secret::new(secret.to_owned())]).unwrap()
 }

@@ -196,7 +196,7 @@ async fn counts_each_failed_refresh_of_a_stale_secret() {
     fixture.advance_secs(61);
     let stale = ["Queued", "SecretStale", "BodyBytes", "SecretTime", "QueueTime"];
     let line = assert_metrics(&fixture, delivery(), &stale).await;
-    assert_eq!(line["secret_error"], "the secret store could not be reached: no route to host");
+    assert_eq!(line["secret_error"], "the secret store gave no usable response: no route to host");
     assert_eq!(line["level"], "WARN");
     // There is no other attempt for 30 s.
     assert_metrics(&fixture, delivery(), &queued).await;
@@ -211,7 +211,7 @@ async fn failed_refresh_is_a_server_error_with_its_cause() {
         with(delivery(), "/headers/x-hub-signature", json!(sha1("other", BODY.as_bytes())));
     let line =
         assert_metrics(&fixture, unverified.clone(), &["Failed", "BodyBytes", "SecretTime"]).await;
-    let reason = "the secret store could not be reached: no route to host";
+    let reason = "the secret store gave no usable response: no route to host";
     assert_eq!(line["error"], format!("the secret could not be refreshed: {reason}"));
     // Later requests have the same cause in their lines until the next attempt.
     fixture.advance_secs(1);

@@ -25,7 +25,7 @@ fn client(http: impl HttpClient, clock: fn() -> SystemTime) -> Client {
         let code = String::from_utf8(response.body().to_vec()).unwrap();
         (Some(code).filter(|code| !code.is_empty()), None)
     };
-    Client::new(&config, "SQS", "sqs", Payload::Signed, parse_error)
+    Client::new(&config, "SQS", "sqs", PayloadSigning::Signed, parse_error)
 }
 
 fn request() -> Request<Bytes> {

@@ -35,7 +35,7 @@ fn signs_as_botocore_does() {
     let mut request = put(url, "any bytes");
     // 2025-03-18T12:00:00Z
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_742_299_200);
-    let (payload, credentials) = (Payload::Unsigned, credentials(Some("token")));
+    let (payload, credentials) = (PayloadSigning::Unsigned, credentials(Some("token")));
     let (region, service) = ("eu-central-1", "s3");
     sign(&mut request, payload, &credentials, region, service, now.into()).unwrap();
     assert_eq!(header(&request, "x-amz-content-sha256"), "UNSIGNED-PAYLOAD");
@@ -52,7 +52,7 @@ fn signs_as_botocore_does() {
 #[test]
 fn debug_output_of_a_signed_request_shows_no_credentials() {
     let mut request = put("https://s3.example/1", "");
-    let (payload, credentials) = (Payload::Signed, credentials(Some("sensitive-token")));
+    let (payload, credentials) = (PayloadSigning::Signed, credentials(Some("sensitive-token")));
     let now = SystemTime::UNIX_EPOCH.into();
     sign(&mut request, payload, &credentials, "eu-central-1", "s3", now).unwrap();
     let output = format!("{request:?}");
@@ -65,11 +65,11 @@ fn sdk_signature(
     request: &Request<Bytes>,
     service: &str,
     token: Option<&str>,
-    payload: Payload,
+    payload: PayloadSigning,
     now: SystemTime,
 ) -> String {
     let mut settings = SigningSettings::default();
-    if payload == Payload::Unsigned {
+    if payload == PayloadSigning::Unsigned {
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
     let token = token.map(str::to_owned);
@@ -89,8 +89,8 @@ fn sdk_signature(
         .filter(|(name, _)| *name != "content-length")
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     let content = match payload {
-        Payload::Signed => SignableBody::Bytes(request.body()),
-        Payload::Unsigned => SignableBody::UnsignedPayload,
+        PayloadSigning::Signed => SignableBody::Bytes(request.body()),
+        PayloadSigning::Unsigned => SignableBody::UnsignedPayload,
     };
     let url = request.uri().to_string();
     let signable = SignableRequest::new(request.method().as_str(), url, headers, content).unwrap();
@@ -118,7 +118,7 @@ proptest! {
         // Signers may treat dots differently; no path of ours has them.
         prop_assume!(!path.split('/').any(|part| part == "." || part == ".."));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let payload = if is_signed { Payload::Signed } else { Payload::Unsigned };
+        let payload = if is_signed { PayloadSigning::Signed } else { PayloadSigning::Unsigned };
         let mut request = put(&format!("{scheme}://{host}{path}"), &content);
         request.headers_mut().insert("x-amz-target", HeaderValue::try_from(target).unwrap());
         let expected = sdk_signature(&request, service, token.as_deref(), payload, now);

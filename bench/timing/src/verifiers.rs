@@ -21,7 +21,7 @@ impl Question {
         let sha256 = claim.sha256.map(|mac| format!("sha256={}", hex::encode(mac)));
         Self {
             claim,
-            signatures: Signatures::read(
+            signatures: Signatures::parse(
                 sha1.as_deref().into_iter(),
                 sha256.as_deref().into_iter(),
             )

@@ -28,7 +28,7 @@ impl SecretStore for &FakeStore {
         tokio::time::sleep(Duration::from_millis(50)).await;
         match *self.behavior.lock().unwrap() {
             Behavior::Secret(text) => Ok(Secrets::parse(text.to_owned())?),
-            Behavior::Unreachable => Err(FetchError::Unreachable("no route".into())),
+            Behavior::Unreachable => Err(FetchError::Unavailable("no route".into())),
             Behavior::Denied => Err(FetchError::Denied("access denied".into())),
             Behavior::Unusable => Err(FetchError::Unusable("binary".into())),
         }
@@ -76,7 +76,7 @@ async fn refresh(
     seen: &Arc<Secrets>,
     second: u64,
 ) -> Result<Option<String>, FetchError> {
-    let newer = cache.refresh(seen, at(second), deadline()).await.result?;
+    let newer = cache.refresh(seen, at(second), deadline()).await.0?;
     Ok(newer.map(|secrets| text(&secrets)))
 }
 
@@ -283,11 +283,10 @@ async fn waits_for_another_fetch_no_longer_than_the_deadline() {
     let passed = Deadlines::starting_now(Some(Duration::ZERO)).secret;
     let lookup = cache.current(at(300), passed).await;
     assert_eq!(text(&lookup.result.unwrap()), "one");
-    let refresh_error = lookup.refresh_error.unwrap();
-    assert!(refresh_error.is_stale);
-    assert!(refresh_error.error.ends_with("the deadline was exceeded"), "{refresh_error:?}");
-    let refreshed = cache.refresh(&seen, at(300), passed).await.result;
-    assert!(matches!(refreshed, Err(FetchError::Unreachable(_))));
+    let reason = lookup.stale_reason.unwrap();
+    assert!(reason.ends_with("the deadline was exceeded"), "{reason}");
+    let (refreshed, _) = cache.refresh(&seen, at(300), passed).await;
+    assert!(matches!(refreshed, Err(FetchError::Unavailable(_))));
     drop(guard);
     assert_eq!(store.fetch_count(), 1);
 }

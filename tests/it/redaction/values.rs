@@ -17,9 +17,10 @@ use labelbox_relay::message::{
 use labelbox_relay::outcome::{ApiError, Success};
 use labelbox_relay::queue::{QueueError, SendMessageOutput};
 use labelbox_relay::report::Report;
-use labelbox_relay::secrets::{FetchError, Lookup, RefreshError, Secret, SecretScope, Secrets};
+use labelbox_relay::secrets::{FetchError, Lookup, Secret, SecretScope, Secrets};
 use labelbox_relay::signature::{InvalidSignature, Signatures, Unverified};
 use labelbox_relay::telemetry::{Dimension, Metric};
+use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
@@ -63,15 +64,13 @@ fn requests_and_events(printed: &mut Printed) {
     printed.debug(&event());
     printed.debug(&Entity::Label);
     printed.debug(&UnroutedReason::NoTopic);
-    let refresh_error =
-        RefreshError { error: FetchError::from(malformed()).to_string(), is_stale: true };
-    printed.debug(&refresh_error);
+    let stale_reason = Some(FetchError::from(malformed()).to_string());
     printed.debug(&Lookup {
-        result: Ok(secrets()),
+        result: Ok(Arc::new(secrets())),
         fetch_duration: None,
-        refresh_error: Some(refresh_error.clone()),
+        stale_reason: stale_reason.clone(),
     });
-    let report = Report { refresh_error: Some(refresh_error), ..Report::default() };
+    let report = Report { stale_reason, ..Report::default() };
     printed.debug(&report.durations);
     printed.debug(&report);
     let deadlines = Deadlines::starting_now(None);
@@ -126,7 +125,7 @@ fn errors(printed: &mut Printed) {
     printed.error(&DeadlineExceeded);
     printed.error(&InvalidSignature);
     for error in [
-        || AuthenticationError::UnknownWebhook,
+        || AuthenticationError::NoEntry,
         || AuthenticationError::InvalidSignature(InvalidSignature),
         || AuthenticationError::SecretUnavailable(malformed().into()),
         || AuthenticationError::RefreshFailed(malformed().into()),
@@ -162,7 +161,7 @@ fn malformed() -> labelbox_relay::secrets::InvalidSecret {
 
 fn signatures() -> Signatures {
     let (sha1, sha256) = (sha1(SECRET, BODY.as_bytes()), sha256(SECRET, BODY.as_bytes()));
-    Signatures::read([sha1.as_str()].into_iter(), [sha256.as_str()].into_iter()).unwrap()
+    Signatures::parse([sha1.as_str()].into_iter(), [sha256.as_str()].into_iter()).unwrap()
 }
 
 fn event() -> Event {
