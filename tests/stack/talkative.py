@@ -139,7 +139,7 @@ def guarded(relay: Talkative, secrets_manager: Gate) -> None:
     relay.send_until(events[0], "the secret cannot be used")
     secrets_manager.close()
     try:
-        relay.send_until(events[0], "could not be reached")
+        relay.send_until(events[0], "gave no usable response")
     finally:
         secrets_manager.open()
     relay.put_secret(good)

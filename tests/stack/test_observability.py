@@ -229,7 +229,7 @@ def repeated(rows: list[Row], _: int) -> None:
 
 
 def stale_secrets(rows: list[Row], _: int) -> None:
-    assert all("could not be reached" in str(row["secret_error"]) and float(row["requests"] or 0) >= 1 for row in rows)
+    assert all("gave no usable response" in str(row["secret_error"]) and float(row["requests"] or 0) >= 1 for row in rows)
 
 
 def spilled(rows: list[Row], _: int) -> None:
