@@ -4,14 +4,14 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// What one of a shape of body may look like. They are the samples of `events/`.
-const LABEL_V1: &str = include_str!("../events/label-updated-v1.payload.json");
-const LABEL_V2: &str = include_str!("../events/label-updated-v2.payload.json");
-const WORKFLOW_V1: &str = include_str!("../events/workflow-move-v1.payload.json");
-const WORKFLOW_V2: &str = include_str!("../events/workflow-move-v2.payload.json");
-const REVIEW_V1: &str = include_str!("../events/review-created-v1.payload.json");
-const REVIEW_V2: &str = include_str!("../events/review-updated-v2.payload.json");
-const MODEL_RUN: &str = include_str!("../events/model-run-created.payload.json");
-const OTHER: &str = include_str!("../events/unrouted-unknown-topic.payload.json");
+const LABEL_V1: &str = include_str!("../../events/label-updated-v1.payload.json");
+const LABEL_V2: &str = include_str!("../../events/label-updated-v2.payload.json");
+const WORKFLOW_V1: &str = include_str!("../../events/workflow-move-v1.payload.json");
+const WORKFLOW_V2: &str = include_str!("../../events/workflow-move-v2.payload.json");
+const REVIEW_V1: &str = include_str!("../../events/review-created-v1.payload.json");
+const REVIEW_V2: &str = include_str!("../../events/review-updated-v2.payload.json");
+const MODEL_RUN: &str = include_str!("../../events/model-run-created.payload.json");
+const OTHER: &str = include_str!("../../events/unrouted-unknown-topic.payload.json");
 
 /// Where bodies have ids that make them events of their own.
 const IDS: [&str; 3] = ["/id", "/dataRow/id", "/data_row/id"];

@@ -4,11 +4,11 @@
 
 use super::*;
 
-const EVENT: &str = include_str!("../../events/label-created-v1.json");
-const REST_EVENT: &str = include_str!("../../events/label-updated-v1.json");
-const BODY: &[u8] = include_bytes!("../../events/label-created-v1.payload.json");
-const RUN: &str = include_str!("../../events/model-run-created.json");
-const LIST: &str = include_str!("../../events/models-list.json");
+const EVENT: &str = include_str!("../../../events/label-created-v1.json");
+const REST_EVENT: &str = include_str!("../../../events/label-updated-v1.json");
+const BODY: &[u8] = include_bytes!("../../../events/label-created-v1.payload.json");
+const RUN: &str = include_str!("../../../events/model-run-created.json");
+const LIST: &str = include_str!("../../../events/models-list.json");
 
 #[track_caller]
 fn delivery(text: &str) -> Delivery {
