@@ -124,3 +124,6 @@ impl<S: SecretStore> Authenticator<S> {
         body.is_signed(signatures, secrets.all().take(max_secrets))
     }
 }
+
+#[cfg(test)]
+mod tests;

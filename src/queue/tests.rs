@@ -80,6 +80,12 @@ async fn sent(message: &Message) -> Value {
     body_of(&request)
 }
 
+#[test]
+fn endpoint_is_the_url_that_messages_are_sent_to() {
+    let sqs = sqs(Replay::new([]));
+    assert_eq!(sqs.endpoint(), "https://sqs.eu-central-1.amazonaws.com");
+}
+
 async fn send_with(response: Response<Bytes>) -> Result<String, QueueError> {
     sqs(Replay::new([response])).send(&message()).await
 }

@@ -242,6 +242,15 @@ async fn invocation_that_is_not_http_is_not_counted() {
     }
 }
 
+#[tokio::test]
+async fn one_field_of_a_request_makes_an_event_http() {
+    for event in [json!({"rawPath": "/"}), json!({"path": "/"}), json!({"httpMethod": "GET"})] {
+        let fixture = Fixture::new();
+        fixture.assert_response(event, 404, json!({"error": "not_found"})).await;
+        assert_eq!(fixture.take_log_lines().len(), 1);
+    }
+}
+
 #[test]
 fn deserializes_event_with_lone_surrogate() {
     for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#] {

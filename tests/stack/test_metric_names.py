@@ -32,7 +32,7 @@ def test_the_filters_count_what_only_the_gateway_sees() -> None:
 
 
 def test_the_reasons_are_the_errors_that_are_answered() -> None:
-    answers = (PROJECT / "src" / "http" / "response.rs").read_text()
+    answers = (PROJECT / "src" / "outcome.rs").read_text()
     assert {reason for reason in REASONS if f'"{reason}"' not in answers} == set()
 
 
