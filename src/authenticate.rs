@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 /// The limit for fetching the secret at start. Lambda delivers the first event only after the start.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(1);
 
-/// Limits the hashing for a refused request whose route has no entry in the secret, so that an unauthenticated client cannot keep the
-/// function busy.
+/// Limits the hashing for a refused request whose route has no entry in the secret, so that an unauthenticated client
+/// cannot keep the function busy.
 const MAX_HASHED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a request is not authenticated.

@@ -152,4 +152,4 @@ impl fmt::Debug for Verified {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,8 @@ use crate::message::{Message, SendMessageRequest};
 /// The prefix of the keys of all spilled messages.
 pub const PREFIX: &str = "spill/";
 
-/// The key of a message: by entity and by the day on which it arrived. Another delivery of the same event on the same day (UTC) replaces it.
+/// The key of a message: by entity and by the day (UTC) on which it arrived. Another delivery of the same event on the
+/// same day replaces it.
 pub fn key(message: &Message) -> String {
     let day = message.received_at.date().to_string().replace('-', "/");
     format!("{PREFIX}{}/{day}/{}.json", message.entity.name(), message.dedup_id)

@@ -48,8 +48,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl TlsConnector {
     /// Trusts the certificates in `ca_bundle`, a PEM file, and no others. Without one, it trusts Amazon's roots where all
-    /// servers are AWS's: in a region of the partition `aws`, without custom endpoints. Otherwise it trusts the system's roots, or those that
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// servers are AWS's: in a region of the partition `aws`, without custom endpoints. Otherwise it trusts the system's
+    /// roots, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     ///
     /// # Errors
     /// If `ca_bundle` cannot be read, is empty, or has an invalid certificate.
@@ -87,7 +87,8 @@ impl Connect for TlsConnector {
 
 fn client_config(roots: RootCertStore) -> ClientConfig {
     let mut provider = ring::default_provider();
-    // AES-128 first: Graviton2 and most x86 processors have instructions for its SHA-256, but not for the SHA-384 of AES-256.
+    // AES-128 first: Graviton2 and most x86 processors have instructions for its SHA-256, but not for the SHA-384 of
+    // AES-256.
     provider
         .cipher_suites
         .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);

@@ -3,19 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::*;
-use crate::secrets::Secret;
-use crate::signature::{Signatures, Unverified};
-use hmac::{Hmac, KeyInit, Mac};
+use crate::signature::tests::verified;
 use proptest::prelude::*;
 use serde_json::json;
-
-fn verified(body: &[u8]) -> Verified {
-    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"key").unwrap();
-    mac.update(body);
-    let signature = format!("sha1={}", hex::encode(mac.finalize().into_bytes()));
-    let signatures = Signatures::parse([signature.as_str()].into_iter(), [].into_iter()).unwrap();
-    Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new("key".to_owned())]).unwrap()
-}
 
 fn read(topic: &str, body: impl ToString) -> Event {
     Event::from_webhook(&verified(body.to_string().as_bytes()), Some(topic))

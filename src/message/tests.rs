@@ -4,11 +4,8 @@
 
 use super::*;
 use crate::event::MODEL_RUN_CREATED;
-use crate::secrets::Secret;
-use crate::signature::{Signatures, Unverified};
-use hmac::{Hmac, KeyInit, Mac};
+use crate::signature::tests::verified;
 use proptest::prelude::*;
-use sha2::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use time::macros::datetime;
 
@@ -23,16 +20,6 @@ const RECEIVED_AT: OffsetDateTime = datetime!(2026-02-03 04:05:06.007 UTC);
 const PAYLOAD_ID: Uuid = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
 /// 1 MiB, the limit of SQS.
 const LIMIT: usize = 1_048_576;
-
-fn verified(body: &[u8]) -> Verified {
-    let secret = "example_secret";
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    let signatures =
-        Signatures::parse(std::iter::empty(), std::iter::once(signature.as_str())).unwrap();
-    Unverified::new(body.to_vec()).verify(&signatures, &[Secret::new(secret.to_owned())]).unwrap()
-}
 
 /// A delivery to `/webhooks/labelbox`.
 #[derive(Clone, Copy)]

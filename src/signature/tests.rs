@@ -31,6 +31,18 @@ fn sign<M: Mac + KeyInit>(scheme: &str, secret: &[u8], body: &[u8]) -> String {
     format!("{scheme}={}", hex::encode(mac.finalize().into_bytes()))
 }
 
+/// The signature of a body with this secret.
+pub(crate) fn signed(secret: &str, body: &[u8]) -> Signatures {
+    let signature = sign::<Hmac<Sha1>>("sha1", secret.as_bytes(), body);
+    signatures(&[&signature], &[]).unwrap()
+}
+
+/// A body that is verified.
+pub(crate) fn verified(body: &[u8]) -> Verified {
+    let signatures = signed("example_secret", body);
+    Unverified::new(body.to_vec()).verify(&signatures, &[secret("example_secret")]).unwrap()
+}
+
 #[test]
 fn verifies_known_signatures() {
     assert!(verifies(BODY, &[SHA1], &[], &["example_secret"]));

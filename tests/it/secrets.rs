@@ -20,7 +20,7 @@ async fn each_webhook_has_its_own_secrets() {
     assert_eq!(fixture.take_queued().len(), 2);
 }
 
-/// `training` has its own routes, and `backfill` is the webhook of messages from `relayctl backfill`.
+/// `training` has its own routes, and `backfill` is reserved for messages that do not come from a webhook.
 #[tokio::test]
 async fn rejects_reserved_webhook_names() {
     for secret in [SECRET.to_owned(), json!({"training": SECRET, "backfill": SECRET}).to_string()] {
