@@ -1,27 +1,43 @@
-//! The AWS clients, with the credentials and settings that the AWS CLI would use; and what AWS says when it fails.
+//! AWS clients with the credentials and settings that the AWS CLI would use, and the errors of their calls.
 
-use crate::command::Place;
-use crate::trouble::Trouble;
+pub mod log;
+pub mod message;
+pub mod payload;
+pub mod profile;
+pub mod queue;
+pub mod secret_store;
+pub mod spilled_message;
+pub mod stack;
+
+use crate::cli::GlobalArgs;
+use crate::error::{AwsError, AwsErrorKind, Error};
+use crate::http::{self, Trust};
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::config::SharedHttpClient;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use labelbox_relay::error::error_chain;
-use std::error::Error;
+use std::error::Error as StdError;
 use std::time::Duration;
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Long enough for a message of 1 MiB over a slow line.
-const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(3);
-const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(7);
-/// One call with its retries: [`crate::redrive`] counts on it.
-pub const CALL_TIME_LIMIT: Duration = Duration::from_secs(15);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(7);
+/// One call with its retries: a redrive counts on it.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Codes by which services say that they do not know who asks.
-const NOT_KNOWN: [&str; 8] = [
+const CREDENTIALS_CODES: [&str; 8] = [
     "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
@@ -30,6 +46,18 @@ const NOT_KNOWN: [&str; 8] = [
     "InvalidToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
+];
+
+const NOT_FOUND_CODES: [&str; 9] = [
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchEntity",
+    "NoSuchKey",
+    "NoSuchLifecycleConfiguration",
+    "NotFound",
+    "QueueDoesNotExist",
+    "ResourceNotFoundException",
 ];
 
 /// A client for each service that the tool uses.
@@ -41,100 +69,140 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     pub secrets_manager: aws_sdk_secretsmanager::Client,
     pub sqs: aws_sdk_sqs::Client,
+    pub sts: aws_sdk_sts::Client,
+    /// For the relay's own URLs.
+    pub http: reqwest::Client,
     pub region: String,
 }
 
+/// What the process's environment says beyond what the SDK reads.
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// `AWS_CA_BUNDLE`.
+    pub ca_bundle: Option<String>,
+    /// `AWS_PROFILE`.
+    pub profile: Option<String>,
+    /// Whether there is an `AWS_ACCESS_KEY_ID`.
+    pub has_access_key: bool,
+    /// Whether there is an `AWS_ENDPOINT_URL_S3`.
+    pub has_s3_endpoint: bool,
+}
+
 impl Clients {
-    /// Connects as the user's settings say. `own_s3` says that S3 alone is at an address of the user's own.
-    pub async fn connect(place: &Place, own_s3: bool) -> Result<Self, Trouble> {
-        let mut settings = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client())
-            .timeout_config(time_limits())
+    /// Connects as the AWS CLI would with the same options, environment variables and files. An explicit profile comes before
+    /// credentials in environment variables.
+    pub async fn connect(
+        args: &GlobalArgs,
+        environment: &Environment,
+        trust: &Trust,
+    ) -> Result<Self, Error> {
+        let profile = args.profile.as_deref();
+        let http_client = http_client(trust)?;
+        let region = match &args.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => {
+                let mut chain = DefaultRegionChain::builder();
+                if let Some(name) = profile {
+                    chain = chain.profile_name(name);
+                }
+                chain.build().region().await
+            }
+        };
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client.clone())
+            .region(region.clone())
+            .timeout_config(timeouts())
             .retry_config(RetryConfig::standard());
-        if let Some(profile) = &place.profile {
-            settings = settings.profile_name(profile);
+        if let Some(name) = profile {
+            let config =
+                ProviderConfig::without_region().with_http_client(http_client).with_region(region);
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_name(name)
+                .build();
+            loader = loader.profile_name(name).credentials_provider(provider);
         }
-        if let Some(region) = &place.region {
-            settings = settings.region(Region::new(region.clone()));
-        }
-        Self::over(&settings.load().await, own_s3)
+        Self::new(&loader.load().await, http::client(trust)?, environment.has_s3_endpoint)
     }
 
-    fn over(shared: &SdkConfig, own_s3: bool) -> Result<Self, Trouble> {
-        let region = shared.region().map(ToString::to_string);
+    fn new(
+        config: &SdkConfig,
+        http: reqwest::Client,
+        has_s3_endpoint: bool,
+    ) -> Result<Self, Error> {
+        let region = config.region().map(ToString::to_string);
         let region = region.filter(|region| !region.is_empty());
-        let region = region.ok_or(Trouble::NoRegion)?;
-        // An address of one's own has no host name for each bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(shared)
-            .force_path_style(own_s3 || shared.endpoint_url().is_some());
+        let region = region.ok_or(Error::NoRegion)?;
+        // A custom endpoint has no host name for each bucket.
+        let s3 = aws_sdk_s3::config::Builder::from(config)
+            .force_path_style(has_s3_endpoint || config.endpoint_url().is_some());
         Ok(Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(shared),
-            iam: aws_sdk_iam::Client::new(shared),
-            lambda: aws_sdk_lambda::Client::new(shared),
-            logs: aws_sdk_cloudwatchlogs::Client::new(shared),
+            cloudformation: aws_sdk_cloudformation::Client::new(config),
+            iam: aws_sdk_iam::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
-            secrets_manager: aws_sdk_secretsmanager::Client::new(shared),
-            sqs: aws_sdk_sqs::Client::new(shared),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
+            http,
             region,
         })
     }
 }
 
-/// HTTPS, with the TLS that the function has, too, and the machine's root certificates.
-fn http_client() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+/// HTTPS with ring, as in the function, through the proxy that the environment names.
+fn http_client(trust: &Trust) -> Result<SharedHttpClient, Error> {
+    let mut tls = TlsContext::builder();
+    if let Some(pem) = &trust.ca_bundle {
+        tls = tls.with_trust_store(TrustStore::empty().with_pem_certificate(pem.as_slice()));
+    }
+    let tls = tls.build().map_err(|error| Error::HttpClient(error_chain(&error)))?;
+    let connector = move |settings: Option<&HttpConnectorSettings>,
+                          components: Option<&RuntimeComponents>| {
+        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        let builder = builder.tls_provider(Provider::Rustls(CryptoMode::Ring));
+        builder.tls_context(tls.clone()).build()
+    };
+    Ok(Builder::new().build_with_connector_fn(connector))
 }
 
-fn time_limits() -> TimeoutConfig {
+fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIME_LIMIT)
-        .operation_attempt_timeout(ATTEMPT_TIME_LIMIT)
-        .operation_timeout(CALL_TIME_LIMIT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(CALL_TIMEOUT)
         .build()
 }
 
-/// What a failed call comes to when nothing can be done without it.
-pub fn trouble<E>(action: &'static str, error: &SdkError<E>) -> Trouble
+/// Converts the error of a call that needs this IAM action.
+pub fn error<E>(action: &'static str, error: &SdkError<E>) -> AwsError
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + StdError + 'static,
 {
-    let said = said(error);
     let code = error.code().unwrap_or_default();
-    if has_cause::<CredentialsError>(error) || NOT_KNOWN.contains(&code) {
-        return Trouble::NoCredentials(said);
-    }
-    match error {
-        SdkError::ServiceError(_) if code.contains("AccessDenied") => {
-            Trouble::NotAllowed { action, said }
+    let kind = match error {
+        _ if has_source::<CredentialsError>(error) || CREDENTIALS_CODES.contains(&code) => {
+            AwsErrorKind::Credentials
         }
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-            Trouble::NoAnswer { action, said }
-        }
-        _ => Trouble::Failed { action, said },
-    }
+        SdkError::ServiceError(_) if code.contains("AccessDenied") => AwsErrorKind::AccessDenied,
+        SdkError::ServiceError(_) if NOT_FOUND_CODES.contains(&code) => AwsErrorKind::NotFound,
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => AwsErrorKind::NoResponse,
+        _ => AwsErrorKind::Other,
+    };
+    let message = match error.code() {
+        Some(_) => error.message().unwrap_or_default().to_owned(),
+        None => error_chain(error),
+    };
+    AwsError { action, kind, code: error.code().map(str::to_owned), message }
 }
 
-/// What went wrong with a call: the service's own words, or else the whole chain of causes.
-pub fn said<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => error_chain(error),
-    }
-}
-
-fn has_cause<T: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if cause.is::<T>() {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+fn has_source<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    let mut sources =
+        std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
+    sources.any(|source| source.is::<T>())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which messages a command is about: by topic, by project, and by the time at which the relay received them.
 
-use crate::letter::Letter;
+use crate::aws::message::OutgoingMessage;
 use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -50,13 +50,13 @@ impl Wanted<'_> {
     }
 
     /// A message that does not say what a filter asks for is not taken.
-    pub fn takes(&self, letter: &Letter) -> bool {
-        let topic = letter.attribute("event").unwrap_or_default();
-        let project = letter.attribute("project_id").unwrap_or_default();
+    pub fn takes(&self, message: &OutgoingMessage) -> bool {
+        let topic = message.attribute("event").unwrap_or_default();
+        let project = message.attribute("project_id").unwrap_or_default();
         let Filter { topic: topics, project: projects, .. } = self.filter;
         (topics.is_empty() || topics.iter().any(|it| it.names(topic)))
             && (projects.is_empty() || projects.iter().any(|it| it == project))
-            && (!self.is_timed() || received_at(letter).is_some_and(|time| self.is_time(time)))
+            && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
     }
 
     fn is_timed(&self) -> bool {
@@ -68,8 +68,8 @@ impl Wanted<'_> {
     }
 }
 
-fn received_at(letter: &Letter) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(letter.attribute("received_at")?, &Rfc3339).ok()
+fn received_at(message: &OutgoingMessage) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(message.attribute("received_at")?, &Rfc3339).ok()
 }
 
 /// A topic, or what some topics begin with.

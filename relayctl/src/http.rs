@@ -1,38 +1,67 @@
 //! The HTTP client for what is not AWS's own API: the relay's address, and Labelbox.
 
-use crate::trouble::Trouble;
-use reqwest::Client;
+use crate::error::Error;
+use labelbox_relay::error::error_chain;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio_rustls::rustls::crypto::ring;
 
-const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(5);
-/// The relay's slowest answer comes within 10 s, and API Gateway gives up after 30.
-const TIME_LIMIT: Duration = Duration::from_secs(35);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The relay responds within 10 s, and API Gateway gives up after 30.
+const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A client with the machine's root certificates, which follows no redirect: a signature is for one address only.
+/// Which certificate authorities to trust.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// Certificates in PEM that take the place of the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+}
+
+impl Trust {
+    /// Reads the file that `AWS_CA_BUNDLE`, or the profile's `ca_bundle`, names.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds no certificate.
+    pub fn read(path: Option<&str>) -> Result<Self, Error> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let invalid = |reason: String| Error::HttpClient(format!("AWS_CA_BUNDLE {path}: {reason}"));
+        let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
+        match Certificate::from_pem_bundle(&pem) {
+            Ok(certificates) if !certificates.is_empty() => Ok(Self { ca_bundle: Some(pem) }),
+            Ok(_) => Err(invalid("it has no certificate".to_owned())),
+            Err(error) => Err(invalid(error_chain(&error))),
+        }
+    }
+}
+
+/// A client that goes through the proxy that the environment names, and follows no redirect: a signature is for one URL only.
 ///
 /// # Errors
-/// When the machine has no usable root certificates.
-pub fn client() -> Result<Client, Trouble> {
+/// If there are no usable root certificates.
+pub fn client(trust: &Trust) -> Result<Client, Error> {
+    let error = |error: reqwest::Error| Error::HttpClient(error_chain(&error));
     // A second client finds the first one's choice.
     let _ = ring::default_provider().install_default();
-    let client = Client::builder()
+    let mut builder = Client::builder()
         .user_agent(concat!("relayctl/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIME_LIMIT)
-        .timeout(TIME_LIMIT)
-        .dns_resolver(Arc::new(Names));
-    client.build().map_err(|error| Trouble::NoHttp(labelbox_relay::error::error_chain(&error)))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .dns_resolver(Arc::new(Resolver));
+    if let Some(pem) = &trust.ca_bundle {
+        builder = builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(error)?);
+    }
+    builder.build().map_err(error)
 }
 
 /// Names under `localhost` are this machine, whatever its resolver makes of them, as RFC 6761 wants it.
-struct Names;
+struct Resolver;
 
-impl Resolve for Names {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let name = name.as_str();

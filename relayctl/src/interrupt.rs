@@ -1,6 +1,6 @@
 //! Ctrl-C, or a request to end: the first lets what is in hand be finished, the second ends the tool at once.
 
-use crate::ending::INTERRUPTED;
+use crate::error::INTERRUPTED;
 use std::io::{self, Write};
 use tokio::sync::watch;
 

@@ -1,62 +1,38 @@
-//! `relayctl`, the operator's tool: reads the command line, runs the command, prints its account, ends with its status.
+//! `relayctl`, the operator's tool: parses the command line, runs the command, and ends with its exit status.
 
 #![expect(
     unreachable_pub,
-    reason = "pub says what a room offers the others; from outside, nothing of a program can be reached"
+    reason = "pub marks what a module offers; nothing of a program can be reached from outside"
 )]
 
-mod account;
-mod asking;
 mod aws;
-mod care;
-mod command;
-mod completions;
-mod count;
-mod dead_letter;
-mod dead_letter_queue;
-mod deliveries;
-mod doctor;
-mod ending;
+mod cli;
+mod commands;
+mod context;
+mod error;
 mod filter;
-mod follow;
 mod http;
 mod interrupt;
-mod letter;
-mod live_queue;
+mod labelbox;
 mod message_view;
-mod payload;
-mod payload_file;
-mod peek;
-mod printer;
-mod progress;
-mod queue_choice;
-mod received;
-mod redrive;
-mod replay_spill;
-mod sample;
+mod output;
+mod prompt;
+mod relay;
+mod sanitize;
 mod secret;
-mod send;
-mod session;
-mod shown;
-mod sign;
-mod signed;
-mod spilled;
-mod stack;
-mod tail;
-mod trigger;
-mod trouble;
-mod webhook;
+mod summary;
 
+use aws::Environment;
 use clap::Parser;
-use command::CommandLine;
-use ending::Ending;
+use commands::CommandLine;
+use context::Context;
+use error::{INCOMPLETE, USAGE};
 use interrupt::Interrupt;
-use printer::Printer;
-use session::Session;
+use labelbox::ApiKey;
+use output::Output;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
-use webhook::ApiKey;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(
@@ -64,24 +40,43 @@ use webhook::ApiKey;
     reason = "the one place that reads the environment and the clock"
 )]
 async fn main() -> ExitCode {
-    // Ends with 2 where the command line is wrong.
-    let line = CommandLine::parse();
-    let session = Session {
-        place: &line.place,
-        own_s3: std::env::var_os("AWS_ENDPOINT_URL_S3").is_some(),
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return print_usage(&error),
+    };
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let args = line.args.with_stack_from(variable("RELAY_STACK"));
+    let context = Context {
+        environment: Environment {
+            ca_bundle: variable("AWS_CA_BUNDLE"),
+            profile: variable("AWS_PROFILE"),
+            has_access_key: variable("AWS_ACCESS_KEY_ID").is_some(),
+            has_s3_endpoint: variable("AWS_ENDPOINT_URL_S3").is_some(),
+        },
         api_key: std::env::var(ApiKey::VARIABLE).ok().map(ApiKey::new),
-        printer: Printer { is_json: line.json },
+        output: Output::new(args.json),
         interrupt: Interrupt::listen(),
         clock: SystemTime::now,
+        args,
     };
-    let status = match line.command.run(&session).await {
-        Ok(ending) => ending.status(),
-        Err(trouble) if trouble.is_unread() => Ending::Done.status(),
-        Err(trouble) => {
-            // Where even standard error is closed, the status still says it.
-            let _ = writeln!(io::stderr(), "relayctl: {}", trouble.line());
-            trouble.status()
+    let code = match line.command.run(&context).await {
+        Ok(status) => status.code(),
+        Err(error) if error.is_broken_pipe() => 0,
+        Err(error) => {
+            // If standard error is closed too, the exit status remains.
+            let _ = writeln!(io::stderr(), "relayctl: {}", error.line(&context.args));
+            error.code()
         }
     };
-    ExitCode::from(status)
+    ExitCode::from(code)
+}
+
+/// Prints help, version or what is wrong with the arguments.
+fn print_usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match printed {
+        _ if error.use_stderr() => ExitCode::from(USAGE),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(INCOMPLETE),
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -1,13 +1,15 @@
-//! How `tail` and `peek` print messages: which of them, and how much of each.
+//! How `peek` prints messages: which of them, and how much of each.
+
+mod render;
 
 use crate::aws::Clients;
+use crate::aws::message::ReceivedMessage;
+use crate::aws::payload;
+use crate::aws::queue::{Queue, QueueStats};
+use crate::error::Error;
 use crate::filter::Filter;
-use crate::live_queue::{LiveQueue, Standing};
-use crate::payload;
-use crate::printer::Printer;
-use crate::received::Received;
-use crate::shown::{Extent, Shown};
-use crate::trouble::Trouble;
+use crate::output::Output;
+use render::{Extent, MessageView};
 
 /// What a line has where it does not go to a terminal.
 const USUAL_WIDTH: usize = 200;
@@ -29,26 +31,26 @@ impl View {
     /// Prints a message, with what its pointer leads to.
     pub async fn print(
         &self,
-        received: Received,
-        queue: &LiveQueue<'_>,
-        standing: Standing,
+        received: ReceivedMessage,
+        queue: &Queue<'_>,
+        stats: QueueStats,
         clients: &Clients,
-        printer: Printer,
-    ) -> Result<(), Trouble> {
-        let extent = self.extent(printer);
+        output: &Output,
+    ) -> Result<(), Error> {
+        let extent = self.extent(output);
         let enough = match extent {
             Extent::Line(width) => Some(width * BYTES_OF_A_CHARACTER),
             Extent::Full => None,
         };
-        let content = payload::content(clients, &received.letter, enough).await;
-        printer.show(&Shown::new(received, content, queue, standing, extent))
+        let content = payload::content(clients, &received.message, enough).await;
+        output.show(&MessageView::new(received, content, queue, stats, extent))
     }
 
-    fn extent(&self, printer: Printer) -> Extent {
-        if self.full || printer.is_json {
+    fn extent(&self, output: &Output) -> Extent {
+        if self.full || output.is_json {
             return Extent::Full;
         }
-        let width = printer.width().unwrap_or(USUAL_WIDTH);
+        let width = output.width().unwrap_or(USUAL_WIDTH);
         Extent::Line(width.saturating_sub(MARGIN))
     }
 }

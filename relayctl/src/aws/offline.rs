@@ -34,5 +34,9 @@ pub fn offline_at(
         .credentials_provider(SharedCredentialsProvider::new(key))
         .http_client(asked.clone());
     shared.set_endpoint_url(endpoint.map(str::to_owned));
-    (Clients::over(&shared.build(), false).unwrap(), asked)
+    (
+        Clients::new(&shared.build(), crate::http::client(&Default::default()).unwrap(), false)
+            .unwrap(),
+        asked,
+    )
 }

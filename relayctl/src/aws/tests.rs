@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::stack::Stack;
+use crate::aws::stack::Stack;
 
 #[track_caller]
-fn check(trouble: &Trouble, expected: &str) {
-    let line = trouble.line();
+fn check(error: &Error, expected: &str) {
+    let line = error.line();
     assert!(line.starts_with(expected), "{line}");
     assert!(!line.contains(['\n', '{']), "{line} is a dump");
 }
@@ -18,11 +18,11 @@ fn refused(code: &str) -> String {
     )
 }
 
-async fn trouble_after(status: u16, answer: &str) -> Trouble {
+async fn trouble_after(status: u16, answer: &str) -> Error {
     let (clients, _) = offline(&[(status, answer)]);
     match Stack::find(&clients, "relay").await {
         Ok(stack) => panic!("{stack:?}"),
-        Err(trouble) => trouble,
+        Err(error) => error,
     }
 }
 

@@ -19,12 +19,12 @@ fn read(words: &str) -> Result<Filter, clap::Error> {
     Line::try_parse_from(format!("x {words}").split_whitespace()).map(|line| line.filter)
 }
 
-fn letter(attributes: &[(&str, &str)]) -> Letter {
+fn message(attributes: &[(&str, &str)]) -> OutgoingMessage {
     let attribute = |(name, value): &(&str, &str)| {
         let value = MessageAttributeValue::builder().data_type("String").string_value(*value);
         ((*name).to_owned(), value.build().unwrap())
     };
-    Letter {
+    OutgoingMessage {
         body: String::new(),
         attributes: attributes.iter().map(attribute).collect(),
         trace: None,
@@ -33,8 +33,8 @@ fn letter(attributes: &[(&str, &str)]) -> Letter {
     }
 }
 
-fn usual() -> Letter {
-    letter(&[
+fn usual() -> OutgoingMessage {
+    message(&[
         ("event", "LABEL_CREATED"),
         ("project_id", "p1"),
         ("received_at", "2026-11-23T12:00:00.000Z"),
@@ -79,7 +79,7 @@ fn a_message_is_taken_if_it_has_one_of_each_that_is_asked_for() {
 
 #[test]
 fn a_message_that_does_not_say_what_is_asked_for_is_left() {
-    let silent = letter(&[("received_at", "yesterday")]);
+    let silent = message(&[("received_at", "yesterday")]);
     for (words, takes) in [
         ("", true),
         ("--topic MOVE", false),
@@ -94,7 +94,7 @@ fn a_message_that_does_not_say_what_is_asked_for_is_left() {
 
 #[test]
 fn a_topic_of_other_letters_is_no_panic() {
-    let odd = letter(&[("event", "ÄÖ")]);
+    let odd = message(&[("event", "ÄÖ")]);
     assert!(!read("--topic a*").unwrap().at(NOW).takes(&odd));
     assert!(!read("--topic Äx").unwrap().at(NOW).takes(&odd));
 }

@@ -1,7 +1,7 @@
 //! The edits of the stack's secret: pure, and such that what signs today goes on being accepted unless it is removed by name.
 
 use super::value::{Entry, TRAINING, Text, Value, bare, is_usable};
-use crate::trouble::Trouble;
+use crate::error::Error;
 use labelbox_relay::http::Route;
 use std::mem;
 
@@ -39,9 +39,9 @@ pub enum Refusal {
     Empty(String),
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Self::NotAskedFor(refusal.to_string())
+        Self::Usage(refusal.to_string())
     }
 }
 

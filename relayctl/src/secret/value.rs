@@ -2,7 +2,7 @@
 
 mod form;
 
-use crate::trouble::Trouble;
+use crate::error::Error;
 use form::{Entries, Writing};
 use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
 use std::fmt;
@@ -61,9 +61,9 @@ impl Value {
     ///
     /// # Errors
     /// When the function could not use it.
-    pub fn read(text: Text) -> Result<Self, Trouble> {
+    pub fn read(text: Text) -> Result<Self, Error> {
         let secrets = Secrets::parse(text.to_string()).map_err(|error| {
-            Trouble::Refused(format!(
+            Error::Refused(format!(
                 "{error}, so the function can use none of it; mend it in Secrets Manager, or begin anew with \
                  relayctl secret add NAME --replace-broken"
             ))
@@ -74,7 +74,7 @@ impl Value {
         // What the function does not count as a part of the object: a byte order mark, and white space.
         let object = text.trim_start_matches(|it| it != '{').trim_end();
         let entries: Entries = serde_json::from_str(object)
-            .map_err(|_| Trouble::Refused("the secret's value cannot be edited".to_owned()))?;
+            .map_err(|_| Error::Refused("the secret's value cannot be edited".to_owned()))?;
         Ok(Self::Named(entries.0))
     }
 
@@ -82,13 +82,13 @@ impl Value {
     ///
     /// # Errors
     /// When it is more than Secrets Manager keeps, or not what the function would read.
-    pub fn write(&self) -> Result<Text, Trouble> {
+    pub fn write(&self) -> Result<Text, Error> {
         let text = match self {
             Self::Plain(text) => text.clone(),
             Self::Named(entries) => write_entries(entries)?,
         };
         if text.len() > MOST_BYTES {
-            return Err(Trouble::Refused(format!(
+            return Err(Error::Refused(format!(
                 "the secret's value would be over the {MOST_BYTES} bytes that Secrets Manager keeps; remove what is \
                  not in use with relayctl secret remove"
             )));
@@ -136,7 +136,7 @@ impl Value {
     }
 }
 
-fn write_entries(entries: &[Entry]) -> Result<Text, Trouble> {
+fn write_entries(entries: &[Entry]) -> Result<Text, Error> {
     // As large as it may become, so that it leaves no copies behind while it grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES));
     let value = Writing(entries);
@@ -145,8 +145,8 @@ fn write_entries(entries: &[Entry]) -> Result<Text, Trouble> {
     Ok(Zeroizing::new(text))
 }
 
-fn broken(error: &dyn fmt::Display) -> Trouble {
-    Trouble::Refused(format!(
+fn broken(error: &dyn fmt::Display) -> Error {
+    Error::Refused(format!(
         "what was about to be written is no secret: {error}; nothing was changed"
     ))
 }

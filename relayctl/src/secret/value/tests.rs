@@ -43,10 +43,10 @@ fn what_the_function_cannot_use_is_not_edited() {
         "[\"x\"]",
         "\"x\"",
     ] {
-        let Err(trouble) = Value::read(text.to_owned().into()) else {
+        let Err(error) = Value::read(text.to_owned().into()) else {
             panic!("{text} was read");
         };
-        assert!(trouble.line().contains("--replace-broken"), "{}", trouble.line());
+        assert!(error.line().contains("--replace-broken"), "{}", error.line());
     }
 }
 

@@ -1,0 +1,65 @@
+//! The selected profile of the user's AWS configuration.
+
+use super::Environment;
+use crate::error::Error;
+use aws_config::profile::{self, ProfileSet};
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_types::os_shim_internal::{Env, Fs};
+use labelbox_relay::error::error_chain;
+
+/// Checks the profile that an option or a variable names, as the AWS CLI does. Returns its setting `ca_bundle`.
+///
+/// # Errors
+/// If there is no such profile, or its credentials need an MFA code, which the SDK cannot ask for.
+pub async fn check(
+    option: Option<&str>,
+    environment: &Environment,
+) -> Result<Option<String>, Error> {
+    let name = option.or(environment.profile.as_deref());
+    let files = EnvConfigFiles::default();
+    let selected = name.map(|name| name.to_owned().into());
+    let profiles = profile::load(&Fs::real(), &Env::real(), &files, selected).await;
+    let profiles = profiles.map_err(|error| Error::Profile {
+        message: format!("the AWS configuration cannot be read: {}", error_chain(&error)),
+        remediation: "correct ~/.aws/config and ~/.aws/credentials".to_owned(),
+    })?;
+    if let Some(name) = name
+        && profiles.get_profile(name).is_none()
+    {
+        return Err(Error::Profile {
+            message: format!("the AWS profile {name} does not exist"),
+            remediation: "aws configure list-profiles lists yours".to_owned(),
+        });
+    }
+    if option.is_some() || !environment.has_access_key {
+        check_mfa(&profiles)?;
+    }
+    Ok(profiles.get("ca_bundle").map(str::to_owned))
+}
+
+/// The Rust SDK assumes roles without MFA, so that AWS would answer only that access is denied. Source:
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>, `mfa_serial`.
+fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
+    let selected = profiles.selected_profile();
+    let mut name = selected;
+    // A chain that leads back to itself is for the SDK to report.
+    for _ in profiles.profiles() {
+        let Some(profile) = profiles.get_profile(name) else { break };
+        if profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some() {
+            let profile = crate::cli::quote(selected);
+            return Err(Error::Profile {
+                message: format!(
+                    "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for"
+                ),
+                remediation: format!(
+                    "let the AWS CLI ask: eval \"$(aws configure export-credentials --format env --profile {profile})\", and then without --profile"
+                ),
+            });
+        }
+        match profile.get("source_profile") {
+            Some(source) => name = source,
+            None => break,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! A queue, or a dead-letter queue: counts, receive, send, delete, and visibility.
+
+use super::message::{OutgoingMessage, ReceivedMessage};
+use super::stack::{Entity, Stack};
+use super::{Clients, error};
+use crate::error::{AwsError, Error};
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry as VisibilityEntry, MessageSystemAttributeName,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+};
+use futures_util::{StreamExt, stream};
+use labelbox_relay::queue::{SendMessageOutput, verify_response};
+use serde::Deserialize;
+
+/// The most messages of one receive, of which SQS gives no more of one FIFO group, and the most entries of a batch.
+pub const BATCH: i32 = 10;
+const CONCURRENT_CALLS: usize = 8;
+/// A long poll asks all servers of SQS, so that no messages means that there are none. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
+const WAIT_SECONDS: i32 = 1;
+/// For how long a look hides messages if the tool is killed before it releases them.
+pub const LOOK_SECONDS: i32 = 20;
+
+/// One of the stack's queues.
+#[derive(Clone, Copy)]
+pub struct Queue<'r> {
+    sqs: &'r aws_sdk_sqs::Client,
+    url: &'r str,
+    pub entity: Entity,
+    pub is_dead_letter_queue: bool,
+}
+
+/// SQS's approximate counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    pub waiting: u64,
+    pub in_flight: u64,
+    /// After so many receives a message moves to the dead-letter queue; `None` in a queue without one.
+    pub max_receive_count: Option<u32>,
+}
+
+impl<'r> Queue<'r> {
+    pub fn new(
+        clients: &'r Clients,
+        stack: &'r Stack,
+        entity: Entity,
+        is_dead_letter_queue: bool,
+    ) -> Result<Self, Error> {
+        let url = if is_dead_letter_queue {
+            stack.dead_letter_queue_url(entity)?
+        } else {
+            stack.queue_url(entity)?
+        };
+        Ok(Self { sqs: &clients.sqs, url, entity, is_dead_letter_queue })
+    }
+
+    /// The name as people read it.
+    pub fn name(&self) -> String {
+        let name = self.entity.name();
+        if self.is_dead_letter_queue { format!("{name} dead letters") } else { name.to_owned() }
+    }
+
+    pub fn is_fifo(&self) -> bool {
+        self.url.ends_with(".fifo")
+    }
+
+    pub async fn stats(&self) -> Result<QueueStats, AwsError> {
+        let request = self.sqs.get_queue_attributes().queue_url(self.url);
+        let request = request
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::RedrivePolicy);
+        let response = request.send().await;
+        let response = response.map_err(|it| error("sqs:GetQueueAttributes", &it))?;
+        let get = |name| response.attributes()?.get(&name);
+        let count = |name| get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+        Ok(QueueStats {
+            waiting: count(QueueAttributeName::ApproximateNumberOfMessages),
+            in_flight: count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            max_receive_count: get(QueueAttributeName::RedrivePolicy)
+                .and_then(|policy| max_receive_count(policy)),
+        })
+    }
+
+    /// Receives up to `max` messages, and hides them for so many seconds. Returns none if there are none within a second.
+    pub async fn receive(
+        &self,
+        max: i32,
+        hidden_seconds: i32,
+    ) -> Result<Vec<ReceivedMessage>, AwsError> {
+        let request = self.sqs.receive_message();
+        let response = request
+            .queue_url(self.url)
+            .max_number_of_messages(max)
+            .wait_time_seconds(WAIT_SECONDS)
+            .visibility_timeout(hidden_seconds)
+            .message_attribute_names("All")
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .send()
+            .await
+            .map_err(|it| error("sqs:ReceiveMessage", &it))?;
+        let messages = response.messages.unwrap_or_default().into_iter();
+        Ok(messages.filter_map(ReceivedMessage::from_sdk).collect())
+    }
+
+    /// Sends a message. Returns its message id.
+    ///
+    /// # Errors
+    /// Says why there is no confirmed copy. There may still be one.
+    pub async fn send(&self, message: OutgoingMessage) -> Result<String, String> {
+        let expected = message.checksums();
+        let mut request = self
+            .sqs
+            .send_message()
+            .queue_url(self.url)
+            .message_body(message.body)
+            .set_message_group_id(message.group_id)
+            .set_message_deduplication_id(message.dedup_id)
+            .set_message_attributes(Some(message.attributes));
+        if let Some(trace) = message.trace {
+            let value = MessageSystemAttributeValue::builder().data_type("String");
+            let value = value.string_value(trace).build().map_err(|error| error.to_string())?;
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            request = request.message_system_attributes(name, value);
+        }
+        let response = request.send().await;
+        let response =
+            response.map_err(|it| error("sqs:SendMessage", &it).reason().into_owned())?;
+        let response = SendMessageOutput {
+            message_id: response.message_id,
+            md5_of_message_body: response.md5_of_message_body,
+            md5_of_message_attributes: response.md5_of_message_attributes,
+        };
+        verify_response(response, &expected).map_err(|error| error.to_string())
+    }
+
+    pub async fn delete(&self, receipt_handle: &str) -> Result<(), AwsError> {
+        let request = self.sqs.delete_message().queue_url(self.url);
+        let response = request.receipt_handle(receipt_handle).send().await;
+        response.map_err(|it| error("sqs:DeleteMessage", &it))?;
+        Ok(())
+    }
+
+    /// Gives back messages that a look has received, so that it sends none to the dead-letter queue: a message whose last receive
+    /// this was is sent again as a new message, with all its receives, and then deleted. Returns how many those are.
+    ///
+    /// # Errors
+    /// Says why a message was not given back. It becomes visible when its time is over.
+    pub async fn give_back(
+        &self,
+        messages: &[ReceivedMessage],
+        max_receive_count: Option<u32>,
+    ) -> Result<usize, String> {
+        let is_spent =
+            |it: &&ReceivedMessage| max_receive_count.is_some_and(|max| it.receive_count >= max);
+        let (spent, others): (Vec<_>, Vec<_>) = messages.iter().partition(is_spent);
+        let handles = others.iter().map(|message| message.receipt_handle.clone());
+        let released = self.release(handles.collect()).await;
+        // In the order received, which is that of their groups.
+        for message in &spent {
+            self.send(message.to_resend(self.is_fifo())).await?;
+            let deleted = self.delete(&message.receipt_handle).await;
+            deleted.map_err(|error| error.reason().into_owned())?;
+        }
+        released.map(|()| spent.len())
+    }
+
+    /// Makes messages visible again.
+    ///
+    /// # Errors
+    /// Says why not all are. They become visible when their time is over.
+    pub async fn release(&self, receipt_handles: Vec<String>) -> Result<(), String> {
+        self.hide(receipt_handles, 0).await
+    }
+
+    /// Hides messages for so long from now.
+    pub async fn hide(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
+        let batches = receipt_handles.chunks(BATCH as usize).map(<[_]>::to_vec);
+        let batches: Vec<Vec<String>> = batches.collect();
+        let changes = stream::iter(batches)
+            .map(|batch| self.hide_batch(batch, seconds))
+            .buffer_unordered(CONCURRENT_CALLS);
+        let results: Vec<_> = changes.collect().await;
+        results.into_iter().collect()
+    }
+
+    async fn hide_batch(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
+        let entry = |(number, handle): (usize, String)| {
+            let entry = VisibilityEntry::builder().id(number.to_string());
+            let entry = entry.receipt_handle(handle).visibility_timeout(seconds);
+            entry.build()
+        };
+        let entries = receipt_handles.into_iter().enumerate().map(entry);
+        let entries: Result<Vec<_>, BuildError> = entries.collect();
+        let entries = entries.map_err(|error| error.to_string())?;
+        let request = self.sqs.change_message_visibility_batch();
+        let response = request.queue_url(self.url).set_entries(Some(entries)).send().await;
+        let response = response
+            .map_err(|it| error("sqs:ChangeMessageVisibility", &it).reason().into_owned())?;
+        // A sender fault: somebody else has received or deleted the message meanwhile.
+        let failed = response.failed().iter().find(|failed| !failed.sender_fault());
+        failed.map_or(Ok(()), |failed| Err(failed.code().to_owned()))
+    }
+}
+
+/// Reads `maxReceiveCount`, which SQS accepts as a number or as a string.
+fn max_receive_count(policy: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Policy {
+        max_receive_count: serde_json::Value,
+    }
+    let policy: Policy = serde_json::from_str(policy).ok()?;
+    let number = policy.max_receive_count;
+    let text = number.as_str().map_or(number.to_string(), str::to_owned);
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! A spilled message as it is read back: which queue it is for, and the letter to send there. Pure.
+
+use crate::aws::message::OutgoingMessage;
+use crate::aws::stack::Entity;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use labelbox_relay::message::{
+    AttributeValue, PAYLOAD_SIZE, POINTER_CLASS, SendMessageRequest, group_id,
+};
+use labelbox_relay::spill;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Why a spilled message cannot be sent.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    #[error("its key is not spill/<entity>/<yyyy>/<mm>/<dd>/<dedup_id>.json")]
+    ForeignKey,
+    #[error("it is not a spilled message: {0}")]
+    NotARecord(String),
+    #[error("its key and its attribute {0} differ")]
+    Contradiction(&'static str),
+    #[error("its body is not the pointer that it should be")]
+    NotAPointer,
+}
+
+/// What the key of a spilled message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key<'k> {
+    pub entity: Entity,
+    pub dedup_id: &'k str,
+}
+
+impl<'k> Key<'k> {
+    pub fn read(key: &'k str) -> Result<Self, Unsendable> {
+        let parts: Vec<_> = key
+            .strip_prefix(spill::PREFIX)
+            .and_then(|key| key.strip_suffix(".json"))
+            .map(|key| key.split('/').collect())
+            .unwrap_or_default();
+        let [entity, _year, _month, _day, dedup_id] = *parts else {
+            return Err(Unsendable::ForeignKey);
+        };
+        let entity = Entity::of_name(entity).ok_or(Unsendable::ForeignKey)?;
+        Ok(Self { entity, dedup_id })
+    }
+}
+
+/// The letter for a queue of this kind. The kind may have changed since the message was spilled: a FIFO queue gets the
+/// group and the deduplication id that the function would have given, a standard queue neither.
+pub fn message(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<OutgoingMessage, Unsendable> {
+    let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());
+    let mut record: SendMessageRequest<'static> =
+        serde_json::from_slice(object).map_err(|error| not_a_record(&error))?;
+    let trace = record.message_system_attributes.remove("AWSTraceHeader");
+    let attributes: HashMap<_, _> = record
+        .message_attributes
+        .into_iter()
+        .map(|(name, value)| {
+            Ok((name.into_owned(), attribute(value).map_err(|error| not_a_record(&error))?))
+        })
+        .collect::<Result<_, Unsendable>>()?;
+    let mut message = OutgoingMessage {
+        body: record.message_body.into_owned(),
+        attributes,
+        trace: trace.map(|trace| trace.string_value.into_owned()),
+        group_id: None,
+        dedup_id: None,
+    };
+    check(key, &message)?;
+    if is_fifo {
+        let computed = || group_id(message.attribute("entity_id"), key.dedup_id);
+        message.group_id = Some(record.message_group_id.map_or_else(computed, Cow::into_owned));
+        // The record's own id: the queue may hold something else under the event's.
+        let dedup_id = record.message_deduplication_id;
+        message.dedup_id = Some(dedup_id.map_or_else(|| key.dedup_id.to_owned(), Cow::into_owned));
+    }
+    Ok(message)
+}
+
+fn attribute(value: AttributeValue<'_>) -> Result<MessageAttributeValue, impl std::error::Error> {
+    MessageAttributeValue::builder()
+        .data_type(value.data_type)
+        .string_value(value.string_value)
+        .build()
+}
+
+/// An object that was moved or edited by hand must not end in another queue, or pass for another event.
+fn check(key: Key<'_>, message: &OutgoingMessage) -> Result<(), Unsendable> {
+    if message.attribute("entity") != Some(key.entity.name()) {
+        return Err(Unsendable::Contradiction("entity"));
+    }
+    if message.attribute("dedup_id") != Some(key.dedup_id) {
+        return Err(Unsendable::Contradiction("dedup_id"));
+    }
+    Ok(())
+}
+
+/// Where the payload of a large message is.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Payload {
+    #[serde(rename = "s3BucketName")]
+    pub bucket: String,
+    #[serde(rename = "s3Key")]
+    pub key: String,
+}
+
+/// The payload that a letter points to, if its body is a pointer.
+pub fn payload(message: &OutgoingMessage) -> Result<Option<Payload>, Unsendable> {
+    if message.attribute(PAYLOAD_SIZE).is_none() {
+        return Ok(None);
+    }
+    match serde_json::from_str(&message.body) {
+        Ok((class, payload)) if POINTER_CLASS == String::as_str(&class) => Ok(Some(payload)),
+        _ => Err(Unsendable::NotAPointer),
+    }
+}
+
+#[cfg(test)]
+mod tests;

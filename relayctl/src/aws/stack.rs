@@ -1,0 +1,165 @@
+//! The deployed relay: where its queues and its bucket are, found by the name of its stack.
+
+use crate::aws::{self, Clients};
+use crate::error::Error;
+use aws_sdk_cloudformation::error::ProvideErrorMetadata;
+use clap::ValueEnum;
+use std::collections::HashMap;
+
+/// What a queue is for, by the name that messages and keys have for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Entity {
+    Label,
+    Workflow,
+    Review,
+    #[value(name = "model_run", alias = "model-run")]
+    ModelRun,
+    Unrouted,
+}
+
+impl Entity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Workflow => "workflow",
+            Self::Review => "review",
+            Self::ModelRun => "model_run",
+            Self::Unrouted => "unrouted",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::value_variants().iter();
+        all.find(|entity| entity.name() == name).copied()
+    }
+
+    /// What the names of its outputs begin with.
+    fn output(self) -> &'static str {
+        match self {
+            Self::Label => "Label",
+            Self::Workflow => "Workflow",
+            Self::Review => "Review",
+            Self::ModelRun => "ModelRun",
+            Self::Unrouted => "Unrouted",
+        }
+    }
+}
+
+/// A stack as CloudFormation describes it.
+#[derive(Debug, Default)]
+pub struct Stack {
+    pub name: String,
+    /// The ARN.
+    id: String,
+    /// What CloudFormation did last, and how that went.
+    pub status: String,
+    outputs: HashMap<String, String>,
+    parameters: HashMap<String, String>,
+}
+
+impl Stack {
+    pub async fn find(clients: &Clients, name: &str) -> Result<Self, Error> {
+        let request = clients.cloudformation.describe_stacks().stack_name(name);
+        let answer = request.send().await.map_err(|error| {
+            // CloudFormation has no error code of its own for this.
+            let is_missing = error.code() == Some("ValidationError")
+                && (error.message()).is_some_and(|message| message.contains("does not exist"));
+            if is_missing {
+                no_stack(name, clients)
+            } else {
+                aws::error("cloudformation:DescribeStacks", &error).into()
+            }
+        })?;
+        let [stack] = answer.stacks() else {
+            return Err(no_stack(name, clients));
+        };
+        let output = |output: &aws_sdk_cloudformation::types::Output| {
+            Some((output.output_key.clone()?, output.output_value.clone()?))
+        };
+        let outputs = stack.outputs().iter().filter_map(output);
+        let parameter = |parameter: &aws_sdk_cloudformation::types::Parameter| {
+            let value = parameter.parameter_value.clone();
+            Some((parameter.parameter_key.clone()?, value?))
+        };
+        let parameters = stack.parameters().iter().filter_map(parameter);
+        let status = stack.stack_status().map(|status| status.as_str());
+        Ok(Self {
+            id: stack.stack_id().unwrap_or_default().to_owned(),
+            status: status.unwrap_or_default().to_owned(),
+            parameters: parameters.collect(),
+            ..Self::new(name, outputs.collect())
+        })
+    }
+
+    /// The stack of this name with these outputs.
+    pub fn new(name: &str, outputs: HashMap<String, String>) -> Self {
+        Self { name: name.to_owned(), outputs, ..Self::default() }
+    }
+
+    /// The account's number, of `arn:<partition>:cloudformation:<region>:<account>:stack/<name>/<uuid>`.
+    pub fn account(&self) -> &str {
+        self.id.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// What the stack was told, if that is known and not empty.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let value = self.parameters.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    pub fn queue_url(&self, entity: Entity) -> Result<&str, Error> {
+        self.output(format!("{}QueueUrl", entity.output()))
+    }
+
+    pub fn dead_letter_queue_url(&self, entity: Entity) -> Result<&str, Error> {
+        self.output(format!("{}DeadLetterQueueUrl", entity.output()))
+    }
+
+    pub fn payload_bucket(&self) -> Result<&str, Error> {
+        self.output("PayloadBucketName")
+    }
+
+    pub fn secret_arn(&self) -> Result<&str, Error> {
+        self.output("SecretArn")
+    }
+
+    /// Where Labelbox's model training calls, without a slash at its end.
+    pub fn training_url(&self) -> Result<&str, Error> {
+        self.output("TrainingUrl")
+    }
+
+    /// Where Labelbox sends to, up to the webhook's name.
+    pub fn webhooks_url(&self) -> Result<&str, Error> {
+        let url = self.output("WebhookUrl")?;
+        Ok(url.trim_end_matches(|message| message != '/'))
+    }
+
+    /// For how many seconds the function believes a secret, in words.
+    pub fn secret_ttl(&self) -> String {
+        match self.parameter("SecretTtlSeconds") {
+            Some(seconds) => format!("{seconds} s"),
+            None => "the stack's SecretTtlSeconds".to_owned(),
+        }
+    }
+
+    /// The log group of the function.
+    pub async fn log_group(&self, clients: &Clients) -> Result<String, Error> {
+        let request = clients.cloudformation.describe_stack_resource();
+        let request = request.stack_name(&self.name).logical_resource_id("FunctionLogGroup");
+        let response = request.send().await;
+        let response =
+            response.map_err(|it| aws::error("cloudformation:DescribeStackResource", &it))?;
+        let group = response.stack_resource_detail.and_then(|it| it.physical_resource_id);
+        group.ok_or_else(|| Error::Refused("the stack has no log group of its function".to_owned()))
+    }
+
+    pub fn output(&self, output: impl Into<String>) -> Result<&str, Error> {
+        let output = output.into();
+        let value = self.outputs.get(&output).map(String::as_str);
+        value.ok_or_else(|| Error::NoOutput { stack: self.name.clone(), output })
+    }
+}
+
+fn no_stack(name: &str, clients: &Clients) -> Error {
+    Error::NoStack { name: name.to_owned(), region: clients.region.clone() }
+}

@@ -1,0 +1,140 @@
+//! Arguments that several commands share.
+
+use crate::aws::stack::Entity;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use std::borrow::Cow;
+
+pub const DEFAULT_STACK: &str = "labelbox-relay";
+
+/// Which relay, and how to print.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// Name of the relay's CloudFormation stack [env: RELAY_STACK] [default: labelbox-relay]
+    #[arg(long, global = true)]
+    stack: Option<String>,
+    /// Profile of your AWS configuration; it comes before credentials in environment variables
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// AWS region of the stack
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// Print JSON for scripts, one value on a line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl GlobalArgs {
+    /// Takes the stack's name from the environment if no argument names it. Clap could do so, but then its usage lines would list
+    /// the option.
+    pub fn with_stack_from(mut self, variable: Option<String>) -> Self {
+        self.stack = self.stack.or(variable.filter(|name| !name.is_empty()));
+        self
+    }
+
+    pub fn stack(&self) -> &str {
+        self.stack.as_deref().unwrap_or(DEFAULT_STACK)
+    }
+
+    /// A command of this tool for the same profile, region and stack, to be pasted into a shell.
+    pub fn relayctl(&self, words: &str) -> String {
+        let stack = Some(self.stack()).filter(|name| *name != DEFAULT_STACK);
+        self.command("relayctl", words, stack)
+    }
+
+    /// A command of the AWS CLI for the same profile and region, to be pasted into a shell.
+    pub fn aws(&self, words: &str) -> String {
+        self.command("aws", words, None)
+    }
+
+    fn command(&self, program: &str, words: &str, stack: Option<&str>) -> String {
+        let options = [
+            ("--stack", stack),
+            ("--profile", self.profile.as_deref()),
+            ("--region", self.region.as_deref()),
+        ];
+        let mut command = format!("{program} {words}");
+        for (option, value) in options {
+            if let Some(value) = value {
+                command += &format!(" {option} {}", quote(value));
+            }
+        }
+        command
+    }
+}
+
+/// A word as a shell reads it.
+pub fn quote(word: &str) -> Cow<'_, str> {
+    // Only a NUL cannot be quoted, and no argument has one.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed("''"))
+}
+
+/// One queue or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueSelection {
+    One(Entity),
+    All,
+}
+
+impl QueueSelection {
+    pub fn entities(self) -> Vec<Entity> {
+        match self {
+            Self::One(entity) => vec![entity],
+            Self::All => Entity::value_variants().to_vec(),
+        }
+    }
+}
+
+impl ValueEnum for QueueSelection {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::One(Entity::Label),
+            Self::One(Entity::Workflow),
+            Self::One(Entity::Review),
+            Self::One(Entity::ModelRun),
+            Self::One(Entity::Unrouted),
+            Self::All,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(entity) => entity.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_keep_profile_region_and_stack_and_quote_them() {
+        let args = GlobalArgs {
+            stack: Some("staging".to_owned()),
+            profile: Some("it's mine".to_owned()),
+            region: Some("eu-central-1".to_owned()),
+            json: true,
+        };
+        let options = r#"--profile "it's mine" --region eu-central-1"#;
+        assert_eq!(args.relayctl("doctor"), format!("relayctl doctor --stack staging {options}"));
+        assert_eq!(
+            args.aws("sts get-caller-identity"),
+            format!("aws sts get-caller-identity {options}")
+        );
+        assert_eq!(GlobalArgs::default().relayctl("count"), "relayctl count");
+    }
+
+    #[test]
+    fn an_argument_comes_before_the_variable() {
+        let variable = || Some("staging".to_owned());
+        assert_eq!(GlobalArgs::default().with_stack_from(variable()).stack(), "staging");
+        assert_eq!(
+            GlobalArgs::default().with_stack_from(Some(String::new())).stack(),
+            DEFAULT_STACK
+        );
+        let args = GlobalArgs { stack: Some("mine".to_owned()), ..GlobalArgs::default() };
+        assert_eq!(args.with_stack_from(variable()).stack(), "mine");
+    }
+}

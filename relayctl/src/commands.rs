@@ -1,0 +1,78 @@
+//! The commands, one file each.
+
+mod completions;
+mod count;
+
+mod peek;
+mod redrive;
+mod replay_spill;
+mod secret;
+mod send;
+mod sign;
+
+mod trigger;
+mod webhook;
+
+use crate::cli::GlobalArgs;
+use crate::context::Context;
+use crate::error::{Error, ExitStatus};
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    all done, or all healthy
+  1    something was not done, or is not healthy; the output names it
+  2    wrong usage
+  3    the command could not work: no such stack, no credentials, no permission, no network
+  130  interrupted; what had begun is finished";
+
+/// Operates a Labelbox Relay in your AWS account.
+///
+/// It finds everything from the name of the relay's CloudFormation stack, with the credentials, profiles and AWS_ variables
+/// that the AWS CLI uses.
+#[derive(Debug, Parser)]
+#[command(name = "relayctl", version, after_help = EXIT_STATUS)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub args: GlobalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Send(send::Send),
+    Trigger(trigger::Trigger),
+    Sign(sign::Sign),
+
+    Peek(peek::Peek),
+    Count(count::Count),
+    ReplaySpill(replay_spill::ReplaySpill),
+    Redrive(redrive::Redrive),
+    Secret(secret::Secret),
+    Webhook(webhook::Webhook),
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub async fn run(&self, context: &Context) -> Result<ExitStatus, Error> {
+        match self {
+            Self::Send(command) => send::run(command, context).await,
+            Self::Trigger(command) => trigger::run(command, context).await,
+            Self::Sign(command) => sign::run(command, context).await,
+
+            Self::Peek(command) => peek::run(command, context).await,
+            Self::Count(command) => count::run(command, context).await,
+            Self::ReplaySpill(command) => replay_spill::run(command, context).await,
+            Self::Redrive(command) => redrive::run(command, context).await,
+            Self::Secret(command) => secret::run(command, context).await,
+            Self::Webhook(command) => webhook::run(command, context).await,
+            Self::Completions(command) => {
+                completions::run(command, &mut CommandLine::command(), context)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! `relayctl completions`: what a shell has to know to complete our words.
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::error::ExitStatus;
+use clap_complete::Shell;
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl completions bash > ~/.local/share/bash-completion/completions/relayctl
+  relayctl completions zsh > ~/.zfunc/_relayctl
+  relayctl completions fish > ~/.config/fish/completions/relayctl.fish";
+
+/// Print a script by which a shell completes relayctl's commands and options
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Completions {
+    shell: Shell,
+}
+
+pub fn run(
+    command: &Completions,
+    line: &mut clap::Command,
+    context: &Context,
+) -> Result<ExitStatus, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(command.shell, line, "relayctl", &mut script);
+    context.output.text(String::from_utf8_lossy(&script))?;
+    Ok(ExitStatus::Success)
+}

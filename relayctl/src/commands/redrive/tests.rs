@@ -1,0 +1,126 @@
+//! Redriving at the wire: in which order things are asked, and what is never asked.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::aws::offline;
+use std::collections::HashMap;
+
+const RECEIVED: &str = r#"{"Messages": [
+    {"MessageId": "1", "ReceiptHandle": "h1", "Body": "body", "MD5OfBody": "841a2d689ad86bd1611447453c22c6fc",
+     "Attributes": {"MessageGroupId": "group"}},
+    {"MessageId": "2", "ReceiptHandle": "h2", "Body": "body", "MD5OfBody": "841a2d689ad86bd1611447453c22c6fc",
+     "Attributes": {"MessageGroupId": "group"}}
+]}"#;
+const NOTHING: &str = "{}";
+const CONFIRMED: &str =
+    r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc"}"#;
+const WRONG: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"}"#;
+
+/// Redrives labels with these answers: what was asked, and what the account says.
+async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Summary) {
+    let answers: Vec<_> = [r#"{"Attributes": {"ApproximateNumberOfMessages": "2"}}"#, received]
+        .iter()
+        .chain(answers)
+        .map(|answer| (200, *answer))
+        .collect();
+    let (clients, asked) = offline(&answers);
+    let output = |name: &str| (name.to_owned(), "https://sqs/queue.fifo".to_owned());
+    let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
+    let stack = Stack::new("relay", outputs);
+    let interrupt = Interrupt::listen();
+    let mut summary = Summary::new(false);
+    let filter = Filter::default();
+    let redriving = Redriving {
+        clients: &clients,
+        stack: &stack,
+        interrupt: &interrupt,
+        wanted: filter.at(time::OffsetDateTime::UNIX_EPOCH),
+        dry_run: false,
+    };
+    redriving.all(&[Entity::Label], &mut summary).await.unwrap();
+    let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        target.replace("AmazonSQS.", "")
+    };
+    let asked = asked.actual_requests().skip(1).map(target).collect();
+    (asked, summary)
+}
+
+fn count(asked: &[String], target: &str) -> usize {
+    asked.iter().filter(|asked| *asked == target).count()
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
+    let (asked, summary) =
+        redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, NOTHING]).await;
+    let one = ["SendMessage", "DeleteMessage"];
+    assert_eq!(asked, [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat());
+    assert_eq!(summary.exit_status().status(), 0);
+}
+
+#[tokio::test]
+async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_stays() {
+    let (asked, summary) = redrive(RECEIVED, &[WRONG, NOTHING, NOTHING, NOTHING]).await;
+    let released = ["ChangeMessageVisibility"; 2];
+    assert_eq!(
+        asked,
+        [&["ReceiveMessage", "SendMessage", "ReceiveMessage"][..], &released].concat()
+    );
+    assert_eq!(summary.exit_status().status(), 1);
+    let text = summary.to_string();
+    assert!(text.contains("label 1: the response does not confirm the message"), "{text}");
+    assert!(text.contains("label 2: held back by 1"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_damaged_on_its_way_is_not_sent() {
+    let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
+    let (asked, summary) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
+    assert_eq!(count(&asked, "SendMessage"), 0, "{asked:?}");
+    assert_eq!(summary.exit_status().status(), 1);
+}
+
+#[tokio::test]
+async fn what_comes_again_is_not_tried_again() {
+    let (asked, summary) =
+        redrive(RECEIVED, &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING]).await;
+    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
+    let text = summary.to_string();
+    assert!(text.starts_with("found               2\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_group_is_held_back_in_later_batches_too() {
+    let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
+    let (asked, summary) = redrive(RECEIVED, &[WRONG, &later, NOTHING]).await;
+    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
+    let text = summary.to_string();
+    assert!(text.contains("label 4: held back by 1"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing() {
+    let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
+    let answers = [
+        CONFIRMED, NOTHING, CONFIRMED, NOTHING, RECEIVED, NOTHING, NOTHING, &later, NOTHING,
+        CONFIRMED, NOTHING, NOTHING,
+    ];
+    let (asked, summary) = redrive(RECEIVED, &answers).await;
+    assert_eq!(count(&asked, "DeleteMessage"), 6, "{asked:?}");
+    let text = summary.to_string();
+    assert!(text.contains("sent                3\n"), "{text}");
+    assert_eq!(summary.exit_status().status(), 0);
+}
+
+#[tokio::test]
+async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
+    let died_again = RECEIVED.replace("\"MessageId\": \"1\"", "\"MessageId\": \"3\"");
+    let (asked, summary) =
+        redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, &died_again, NOTHING, NOTHING])
+            .await;
+    assert_eq!(count(&asked, "SendMessage"), 2, "{asked:?}");
+    let text = summary.to_string();
+    assert!(text.contains("label 3: it went back and died again"), "{text}");
+}

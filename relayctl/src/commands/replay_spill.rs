@@ -1,0 +1,217 @@
+//! `relayctl replay-spill`: what waits in the bucket goes to its queue, and leaves the bucket when it is there.
+
+use crate::aws::message::OutgoingMessage;
+use crate::aws::queue::Queue;
+use crate::aws::spilled_message::{self, Key, Payload};
+use crate::aws::stack::{Entity, Stack};
+use crate::aws::{self, Clients};
+use crate::context::Context;
+use crate::error::Error;
+use crate::error::ExitStatus;
+use crate::filter::{Filter, Wanted};
+use crate::summary::{Outcome, Summary};
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use futures_util::{StreamExt, stream};
+use labelbox_relay::spill::PREFIX;
+
+const AT_ONCE: usize = 8;
+
+const ABOUT: &str = "\
+A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its \
+entity, and the object is deleted only after SQS has confirmed the message with the right checksums. What cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on. So does what a filter leaves: it \
+stays as it is, and is counted as skipped.
+
+The command may be interrupted, repeated, and run by two people at once: no message is lost. A message may arrive \
+twice, with the same dedup_id, if its queue had taken it after all: it is sent with a deduplication id of its own, since \
+the queue may hold something else under that of the event. Messages go by entity and day, \
+in no order within a day: consumers keep the newest occurred_at, and of two with the same time the one received later.";
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl replay-spill --dry-run
+  relayctl replay-spill --stack labelbox-relay-staging --entity label --entity review
+  relayctl replay-spill --topic LABEL_DELETED --project cm8d4 --since 2h
+  relayctl replay-spill --json | jq '.kept[].reason'";
+
+/// Send the messages that wait in the bucket to their queues
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct ReplaySpill {
+    /// Only messages of this entity; may be given more than once
+    #[arg(long, value_name = "ENTITY")]
+    entity: Vec<Entity>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Change nothing, say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Replays what is there now, and prints the account of it.
+pub async fn run(command: &ReplaySpill, context: &Context) -> Result<ExitStatus, Error> {
+    let mut summary = Summary::new(command.dry_run);
+    let outcome = replay(command, context, &mut summary).await;
+    summary.close(outcome, &context.output)
+}
+
+async fn replay(
+    command: &ReplaySpill,
+    context: &Context,
+    summary: &mut Summary,
+) -> Result<(), Error> {
+    let (clients, stack) = &context.find_stack_to_change().await?;
+    let replay = Replay {
+        clients,
+        stack,
+        bucket: stack.payload_bucket()?,
+        wanted: command.filter.at(context.now()),
+        dry_run: command.dry_run,
+    };
+    let mut keys = Vec::new();
+    for prefix in prefixes(command) {
+        keys.extend(replay.list(&prefix).await?);
+    }
+    summary.find(keys.len() as u64);
+    let bar = context.output.progress("replay", keys.len() as u64);
+    let outcomes = stream::iter(&keys)
+        .take_until(context.interrupt.pressed())
+        .map(async |key: &String| (key, replay.one(key).await))
+        .buffer_unordered(AT_ONCE);
+    tokio::pin!(outcomes);
+    while let Some((key, outcome)) = outcomes.next().await {
+        summary.enter(key, outcome.unwrap_or_else(Outcome::Kept));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if context.interrupt.is_pressed() {
+        summary.interrupt();
+    }
+    Ok(())
+}
+
+fn prefixes(command: &ReplaySpill) -> Vec<String> {
+    if command.entity.is_empty() {
+        return vec![PREFIX.to_owned()];
+    }
+    let mut entities = command.entity.clone();
+    entities.sort_unstable();
+    entities.dedup();
+    let prefix = |entity: Entity| format!("{PREFIX}{}/", entity.name());
+    entities.into_iter().map(prefix).collect()
+}
+
+struct Replay<'r> {
+    clients: &'r Clients,
+    stack: &'r Stack,
+    bucket: &'r str,
+    wanted: Wanted<'r>,
+    dry_run: bool,
+}
+
+/// An object as it was read.
+struct Object {
+    content: Vec<u8>,
+    etag: Option<String>,
+}
+
+impl Replay<'_> {
+    /// The keys in S3's order, which is that of their days.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let request = self.clients.s3.list_objects_v2();
+        let request = request.bucket(self.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
+            keys.extend(page.contents.into_iter().flatten().filter_map(|o| o.key));
+        }
+        // S3's console makes empty objects that it shows as folders.
+        keys.retain(|key| !key.ends_with('/'));
+        Ok(keys)
+    }
+
+    /// Replays one message. The error says why it stays.
+    async fn one(&self, name: &str) -> Result<Outcome, String> {
+        let key = Key::read(name).map_err(|error| error.to_string())?;
+        let queue = Queue::new(self.clients, self.stack, key.entity, false);
+        let queue = queue.map_err(|error| error.to_string())?;
+        let Some(object) = self.get(name).await? else {
+            return Ok(Outcome::Gone);
+        };
+        let message = spilled_message::message(key, &object.content, queue.is_fifo())
+            .map_err(|error| error.to_string())?;
+        if !self.wanted.takes(&message) {
+            return Ok(Outcome::Skipped);
+        }
+        self.check_payload(&message).await?;
+        if self.dry_run {
+            return Ok(Outcome::Sendable);
+        }
+        queue.send(message).await?;
+        Ok(self.delete(name, object.etag).await)
+    }
+
+    /// Reads an object; `None` if it is gone. The SDK compares the content with the checksum that S3 keeps of it.
+    async fn get(&self, key: &str) -> Result<Option<Object>, String> {
+        let request = self.clients.s3.get_object().bucket(self.bucket).key(key);
+        let object = match request.send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => {
+                return Err(format!(
+                    "it cannot be read: {}",
+                    aws::error("s3:GetObject", &error).reason()
+                ));
+            }
+        };
+        let content = object.body.collect().await;
+        let content = content.map_err(|error| {
+            let cause = labelbox_relay::error::error_chain(&error);
+            format!("it cannot be read: {cause}")
+        })?;
+        Ok(Some(Object { content: content.to_vec(), etag: object.e_tag }))
+    }
+
+    /// A pointer to nothing would fail at its consumer, again and again.
+    async fn check_payload(&self, message: &OutgoingMessage) -> Result<(), String> {
+        let payload = spilled_message::payload(message).map_err(|error| error.to_string())?;
+        let Some(Payload { bucket, key }) = payload else {
+            return Ok(());
+        };
+        let request = self.clients.s3.head_object().bucket(&bucket).key(&key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!(
+                "its payload s3://{bucket}/{key} cannot be had: {}",
+                aws::error("s3:GetObject", &error).reason()
+            )),
+        }
+    }
+
+    /// Deletes just the object that was sent. A repeated delivery may have taken its place meanwhile: that is the same
+    /// event, so nothing would be lost with it, but the next run sends it all the same and nobody has to argue.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>.
+    async fn delete(&self, key: &str, etag: Option<String>) -> Outcome {
+        let request = self.clients.s3.delete_object().bucket(self.bucket).key(key);
+        match request.set_if_match(etag).send().await {
+            Ok(_) => Outcome::Moved,
+            Err(error) => match error.code() {
+                Some("NoSuchKey") => Outcome::SentAndGone,
+                // The second is what S3 says when another request for the same object is under way.
+                Some("PreconditionFailed" | "ConditionalRequestConflict") => Outcome::SentAndKept(
+                    "sent, but the event was spilled again meanwhile; repeat the command"
+                        .to_owned(),
+                ),
+                _ => Outcome::SentAndKept(format!(
+                    "sent, but not deleted: {}",
+                    aws::error("s3:DeleteObject", &error).reason()
+                )),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

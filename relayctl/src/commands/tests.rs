@@ -1,0 +1,91 @@
+//! What one can type, and what one cannot.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+use crate::aws::stack::Entity;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, ValueEnum};
+
+fn read(line: &str) -> Result<CommandLine, clap::Error> {
+    CommandLine::try_parse_from(line.split(' '))
+}
+
+#[track_caller]
+fn check_queue(line: &str, expected: &[Entity]) {
+    let Command::Redrive(command) = read(line).unwrap().command else {
+        panic!("{line} is no redrive");
+    };
+    assert_eq!(command.queue.entities(), expected);
+}
+
+#[test]
+fn the_definitions_agree_with_each_other() {
+    CommandLine::command().debug_assert();
+}
+
+#[test]
+fn a_queue_is_named_as_in_messages_or_as_one_types_it() {
+    check_queue("relayctl redrive label", &[Entity::Label]);
+    check_queue("relayctl redrive model_run", &[Entity::ModelRun]);
+    check_queue("relayctl redrive model-run", &[Entity::ModelRun]);
+    check_queue("relayctl redrive all", Entity::value_variants());
+    assert_eq!(Entity::value_variants().len(), 5);
+}
+
+#[test]
+fn what_nobody_understands_is_wrong_usage() {
+    for line in [
+        "relayctl redrive",
+        "relayctl redrive labels",
+        "relayctl redrive label review",
+        "relayctl replay-spill --entity labels",
+        "relayctl replay-spill label",
+        "relayctl mend",
+    ] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn settings_may_stand_before_or_after_the_command() {
+    for line in [
+        "relayctl --stack mine --region eu-central-1 redrive label --json",
+        "relayctl redrive --json label --region eu-central-1 --stack mine",
+    ] {
+        let line = read(line).unwrap();
+        assert_eq!(line.place.stack, "mine");
+        assert_eq!(line.place.region.as_deref(), Some("eu-central-1"));
+        assert!(line.json);
+    }
+}
+
+#[test]
+fn each_command_shows_examples_that_work() {
+    for words in command_words(&CommandLine::command(), "relayctl") {
+        let help = read(&format!("{words} --help")).unwrap_err();
+        assert_eq!(help.kind(), ErrorKind::DisplayHelp);
+        let help = help.to_string();
+        let Some((_, examples)) = help.split_once("Examples:\n") else {
+            panic!("{words} shows no example");
+        };
+        let mut count = 0;
+        for example in examples.lines().map(|line| line.trim()) {
+            let line = example.split(['|', '>', '<']).next().unwrap().trim();
+            read(line).unwrap_or_else(|error| panic!("{example}: {error}"));
+            assert!(line.starts_with(&words), "{example} is no example of {words}");
+            count += 1;
+        }
+        assert!(count >= 2, "{help}");
+    }
+}
+
+/// The words by which each command is called that has no commands of its own.
+fn command_words(command: &clap::Command, words: &str) -> Vec<String> {
+    let under: Vec<_> = command
+        .get_subcommands()
+        .filter(|under| under.get_name() != "help")
+        .flat_map(|under| command_words(under, &format!("{words} {}", under.get_name())))
+        .collect();
+    if under.is_empty() { vec![words.to_owned()] } else { under }
+}

@@ -1,0 +1,56 @@
+//! What every command works with.
+
+use crate::aws::stack::Stack;
+use crate::aws::{Clients, Environment, profile};
+use crate::cli::GlobalArgs;
+use crate::error::Error;
+use crate::http::Trust;
+use crate::interrupt::Interrupt;
+use crate::labelbox::ApiKey;
+use crate::output::{Output, Target};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+
+/// One run of the tool.
+pub struct Context {
+    pub args: GlobalArgs,
+    pub environment: Environment,
+    /// The user's key for Labelbox, from the environment.
+    pub api_key: Option<ApiKey>,
+    pub output: Output,
+    pub interrupt: Interrupt,
+    pub clock: fn() -> SystemTime,
+}
+
+impl Context {
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)().into()
+    }
+
+    /// Which certificate authorities to trust, by the environment and the AWS profile.
+    pub async fn trust(&self) -> Result<Trust, Error> {
+        let option = self.args.profile.as_deref();
+        let of_profile = profile::check(option, &self.environment).await?;
+        let path = self.environment.ca_bundle.as_ref().or(of_profile.as_ref());
+        Trust::read(path.map(String::as_str))
+    }
+
+    /// Connects to AWS and finds the stack.
+    pub async fn find_stack(&self) -> Result<(Clients, Stack), Error> {
+        let trust = self.trust().await?;
+        let clients = Clients::connect(&self.args, &self.environment, &trust).await?;
+        let stack = Stack::find(&clients, self.args.stack()).await?;
+        Ok((clients, stack))
+    }
+
+    /// The same for a command that changes something: first it prints which account, region and stack it is about.
+    pub async fn find_stack_to_change(&self) -> Result<(Clients, Stack), Error> {
+        let (clients, stack) = self.find_stack().await?;
+        self.output.announce(Target {
+            account: stack.account().to_owned(),
+            region: clients.region.clone(),
+            stack: stack.name.clone(),
+        });
+        Ok((clients, stack))
+    }
+}

@@ -1,0 +1,201 @@
+//! Why a command failed, what the user can do about it, and the exit status.
+
+use crate::cli::GlobalArgs;
+use crate::labelbox::LabelboxError;
+use crate::sanitize::one_line;
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything is done, or healthy.
+    Success,
+    /// Something was not done, or is not healthy; the output names it.
+    Incomplete,
+    /// Ctrl-C; what had begun is finished.
+    Interrupted,
+}
+
+/// Something was not done, or is not healthy.
+pub const INCOMPLETE: u8 = 1;
+/// Wrong usage; clap uses the same status.
+pub const USAGE: u8 = 2;
+/// The command could not do its work.
+pub const FAILURE: u8 = 3;
+/// What shells report for a process that SIGINT has ended: 128 and the signal's number.
+pub const INTERRUPTED: u8 = 130;
+
+impl ExitStatus {
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Incomplete => INCOMPLETE,
+            Self::Interrupted => INTERRUPTED,
+        }
+    }
+}
+
+/// A call to AWS that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsError {
+    /// The IAM action, such as `sqs:SendMessage`.
+    pub action: &'static str,
+    pub kind: AwsErrorKind,
+    /// The service's error code; `None` if there was no response.
+    pub code: Option<String>,
+    /// The service's message, or the causes of a failure before there was a response.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsErrorKind {
+    /// There are no credentials, or AWS does not accept them.
+    Credentials,
+    AccessDenied,
+    /// The resource does not exist.
+    NotFound,
+    NoResponse,
+    Other,
+}
+
+impl AwsError {
+    /// Code and message, without the action.
+    pub fn reason(&self) -> Cow<'_, str> {
+        match &self.code {
+            Some(code) if self.message.is_empty() => code.into(),
+            Some(code) => format!("{code}: {}", self.message).into(),
+            None => self.message.as_str().into(),
+        }
+    }
+}
+
+impl std::error::Error for AwsError {}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { action, kind, .. } = self;
+        let reason = self.reason();
+        match kind {
+            AwsErrorKind::Credentials => write!(f, "no usable AWS credentials: {reason}"),
+            AwsErrorKind::AccessDenied => write!(f, "AWS does not allow {action}: {reason}"),
+            AwsErrorKind::NoResponse => write!(f, "no response from AWS to {action}: {reason}"),
+            AwsErrorKind::NotFound | AwsErrorKind::Other => write!(f, "{action} failed: {reason}"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// A profile that does not exist, or that this tool cannot use.
+    #[error("{message}")]
+    Profile { message: String, remediation: String },
+    #[error("{0}")]
+    Aws(#[from] AwsError),
+    #[error("there is no stack {name} in {region}")]
+    NoStack { name: String, region: String },
+    #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
+    NoOutput { stack: String, output: String },
+    #[error("{file} cannot be sent: {reason}")]
+    File { file: String, reason: String },
+    #[error("no such event: {0}")]
+    Sample(String),
+    #[error("the stack has no usable secret for {0}")]
+    NoSecret(String),
+    #[error("no response from {url}: {reason}")]
+    NoResponse { url: String, reason: String },
+    #[error(
+        "the HTTPS client cannot be set up: {0}; are the system's root certificates installed?"
+    )]
+    HttpClient(String),
+    #[error("{0}")]
+    Labelbox(#[from] LabelboxError),
+    /// It would do harm, or somebody else was faster. Nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
+    #[error("{0}")]
+    Usage(String),
+    #[error("the summary cannot be printed: {0}; repeat the command")]
+    Summary(io::Error),
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+}
+
+impl Error {
+    /// Whether the reader of our output is gone, as in `relayctl tail | head`.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether AWS says that the resource does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.aws_kind() == Some(AwsErrorKind::NotFound)
+    }
+
+    /// Whether no other call to AWS would succeed either.
+    pub fn is_global(&self) -> bool {
+        let kind = self.aws_kind();
+        matches!(kind, Some(AwsErrorKind::Credentials | AwsErrorKind::NoResponse))
+    }
+
+    pub fn aws_kind(&self) -> Option<AwsErrorKind> {
+        match self {
+            Self::Aws(error) => Some(error.kind),
+            _ => None,
+        }
+    }
+
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => INCOMPLETE,
+            Self::Usage(_) => USAGE,
+            _ => FAILURE,
+        }
+    }
+
+    /// What the user can do, as a command for the same profile, region and stack where there is one.
+    pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
+        let text = match self {
+            Self::NoRegion => "give --region, or set AWS_REGION, or a region in your profile",
+            Self::Profile { remediation, .. } => remediation,
+            Self::Aws(error) => match error.kind {
+                AwsErrorKind::Credentials => {
+                    "sign in (aws sso login, aws configure) or give --profile"
+                }
+                AwsErrorKind::AccessDenied => "ask for this permission, or give another --profile",
+                AwsErrorKind::NoResponse => "check the network, the region and AWS_ENDPOINT_URL",
+                AwsErrorKind::NotFound | AwsErrorKind::Other => {
+                    return Some(format!("{} checks the stack", args.relayctl("doctor")));
+                }
+            },
+            Self::NoStack { .. } => {
+                "name yours with --stack or RELAY_STACK, its region with --region"
+            }
+            Self::Sample(_) => "see relayctl trigger --help",
+            Self::NoSecret(_) => {
+                return Some(format!("{} lists the names", args.relayctl("secret show-names")));
+            }
+            Self::NoResponse { .. } => {
+                return Some(format!(
+                    "check the network; {} checks the stack",
+                    args.relayctl("doctor")
+                ));
+            }
+            Self::Labelbox(error) => return error.remediation(args),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Message and remediation on one line.
+    pub fn line(&self, args: &GlobalArgs) -> String {
+        match self.remediation(args) {
+            Some(remediation) => one_line(&format!("{self}; {remediation}")),
+            None => one_line(&self.to_string()),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The GraphQL requests, word for word those of Labelbox's Python SDK.
+//!
+//! Source: <https://pypi.org/project/labelbox/>, 7.17.0: `schema/webhook.py`, `orm/query.py`. The texts of its changes hold
+//! their values, those of its questions have variables.
+
+use super::webhook::Topic;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// All that the SDK reads of a webhook.
+const FIELDS: &str = "createdAt status topics id updatedAt url";
+/// All that the SDK reads of a project.
+const PROJECT_FIELDS: &str = "autoAuditNumberOfLabels autoAuditPercentage createdAt dataRowCount description \
+                              editorTaskType isBenchmarkEnabled isConsensusEnabled lastActivityTime allowedMediaType \
+                              modelSetupComplete name setupComplete id updatedAt uploadType";
+/// How many the SDK asks for at once.
+pub const PAGE: usize = 100;
+
+/// The body of a request.
+#[derive(Serialize)]
+pub struct Query {
+    #[serde(rename = "query", serialize_with = "write_text")]
+    pub text: Zeroizing<String>,
+    /// The SDK's changes have none, its questions an object.
+    variables: Option<Variables>,
+    /// What may not be shown where an answer quotes it.
+    #[serde(skip)]
+    hidden: Vec<Zeroizing<String>>,
+}
+
+impl Query {
+    /// A text without what may not be shown.
+    pub fn hide(&self, text: &str) -> String {
+        let hide = |text: String, hidden: &Zeroizing<String>| text.replace(hidden.as_str(), "…");
+        self.hidden.iter().fold(text.to_owned(), hide)
+    }
+}
+
+#[derive(Serialize)]
+struct Variables {
+    #[serde(rename = "param_0", skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// The webhooks of a project, or all, from this one on.
+pub fn webhooks(project: Option<&str>, skip: usize) -> Query {
+    let page = format!("webhooks(skip: {skip} first: {PAGE}){{{FIELDS}}}");
+    match project {
+        None => {
+            question(format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"), None)
+        }
+        Some(id) => question(
+            format!(
+                "query GetProjectWebhooksPyApi($param_0: ID!){{project(where: {{id: $param_0}}){{{page}}}}}"
+            ),
+            Some(id),
+        ),
+    }
+}
+
+pub fn webhook(id: &str) -> Query {
+    let text = format!(
+        "query GetWebhookPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{{FIELDS}}}}}"
+    );
+    question(text, Some(id))
+}
+
+/// The project of a webhook; a global one has none.
+pub fn project_of(webhook: &str) -> Query {
+    let text = format!(
+        "query GetWebhookProjectPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{project{{{PROJECT_FIELDS}}}}}}}"
+    );
+    question(text, Some(webhook))
+}
+
+pub fn create(topics: &[Topic], url: &str, secret: &str, project: Option<&str>) -> Query {
+    let project = project.map(|id| format!("project:{{id:{}}},", literal(id)));
+    let topics: Vec<_> = topics.iter().map(|topic| topic.name()).collect();
+    let quoted = Zeroizing::new(literal(secret));
+    let text = Zeroizing::new(format!(
+        "mutation CreateWebhookPyApi {{ createWebhook(data:{{{} topics:{{set:[{}]}}, url:{}, secret:{} }}){{{FIELDS}}} }} ",
+        project.unwrap_or_default(),
+        topics.join(" "),
+        literal(url),
+        *quoted,
+    ));
+    let within = quoted.trim_matches('"').to_owned();
+    Query {
+        hidden: vec![Zeroizing::new(within), Zeroizing::new(secret.to_owned())],
+        ..change(text)
+    }
+}
+
+pub fn disable(id: &str) -> Query {
+    change(Zeroizing::new(format!(
+        "mutation UpdateWebhookPyApi {{ updateWebhook(where: {{id: {}}} data:{{status: INACTIVE}}){{{FIELDS}}}}} ",
+        literal(id)
+    )))
+}
+
+/// A text as GraphQL takes it: JSON's rules for strings are among its own.
+///
+/// Source: <https://spec.graphql.org/October2021/#sec-String-Value>. The SDK has the text as it is, which ends at a `"`.
+fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn question(text: String, id: Option<&str>) -> Query {
+    Query {
+        text: Zeroizing::new(text),
+        variables: Some(Variables { id: id.map(str::to_owned) }),
+        hidden: Vec::new(),
+    }
+}
+
+fn change(text: Zeroizing<String>) -> Query {
+    Query { text, variables: None, hidden: Vec::new() }
+}
+
+fn write_text<S: serde::Serializer>(
+    text: &Zeroizing<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Everything that is printed: text for people, in colour on a terminal, or JSON for scripts; warnings; progress bars.
+
+use crate::error::Error;
+use anstream::AutoStream;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::cell::OnceCell;
+use std::fmt::Display;
+use std::io::{self, Write};
+use terminal_size::{Width, terminal_size_of};
+
+const PROGRESS_TEMPLATE: &str = "{msg:9} {wide_bar} {pos} of {len}, {eta} to go";
+
+/// What a command changes.
+#[derive(Debug, Serialize)]
+pub struct Target {
+    pub account: String,
+    pub region: String,
+    pub stack: String,
+}
+
+/// Prints for people or for scripts.
+#[derive(Debug)]
+pub struct Output {
+    /// One JSON value on each line of standard output, and nothing else.
+    pub is_json: bool,
+    target: OnceCell<Target>,
+}
+
+/// A JSON object of a command that changes something.
+#[derive(Serialize)]
+struct WithTarget<'t, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'t Target>,
+    #[serde(flatten)]
+    value: &'t T,
+}
+
+impl Output {
+    pub fn new(is_json: bool) -> Self {
+        Self { is_json, target: OnceCell::new() }
+    }
+
+    /// Prints what the command is about to change on standard error; from now on, JSON objects have it as `target`.
+    pub fn announce(&self, target: Target) {
+        let Target { account, region, stack } = &target;
+        self.warn(format_args!("account {account}, region {region}, stack {stack}"));
+        let _ = self.target.set(target);
+    }
+
+    /// Prints text. Its styles are left out if it does not go to a terminal, or `NO_COLOR` is set.
+    pub fn text(&self, text: impl Display) -> Result<(), Error> {
+        print(|output| write!(output, "{text}"))
+    }
+
+    /// Prints a line; see [`Self::text`].
+    pub fn line(&self, line: impl Display) -> Result<(), Error> {
+        print(|output| writeln!(output, "{line}"))
+    }
+
+    /// Prints an object as JSON on a line of its own.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Error> {
+        let object = WithTarget { target: self.target.get(), value };
+        let line = serde_json::to_string(&object).map_err(io::Error::from);
+        let line = line.map_err(Error::Output)?;
+        print(|output| writeln!(output, "{line}"))
+    }
+
+    /// Prints an object as scripts or as people want it.
+    pub fn show(&self, value: &(impl Serialize + Display)) -> Result<(), Error> {
+        if self.is_json { self.json(value) } else { self.text(value) }
+    }
+
+    /// Prints to standard error. The command goes on if that fails.
+    pub fn note(&self, note: impl Display) {
+        let _ = writeln!(AutoStream::auto(io::stderr()), "{note}");
+    }
+
+    /// Prints to standard error, with the tool's name.
+    pub fn warn(&self, line: impl Display) {
+        self.note(format_args!("relayctl: {line}"));
+    }
+
+    /// Columns of the terminal; `None` if standard output is no terminal.
+    pub fn width(&self) -> Option<usize> {
+        let (Width(width), _) = terminal_size_of(io::stdout())?;
+        Some(width.into())
+    }
+
+    /// A progress bar for `count` messages on standard error. It hides itself where that is no terminal.
+    pub fn progress(&self, label: &'static str, count: u64) -> ProgressBar {
+        let bar = ProgressBar::new(count).with_message(label);
+        match ProgressStyle::with_template(PROGRESS_TEMPLATE) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+}
+
+fn print(
+    write: impl FnOnce(&mut AutoStream<io::StdoutLock<'static>>) -> io::Result<()>,
+) -> Result<(), Error> {
+    let mut output = AutoStream::auto(io::stdout()).lock();
+    let printed = write(&mut output).and_then(|()| output.flush());
+    printed.map_err(Error::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_template_is_valid() {
+        assert!(ProgressStyle::with_template(PROGRESS_TEMPLATE).is_ok());
+    }
+}

@@ -1,0 +1,56 @@
+//! Text from elsewhere, made safe for a terminal.
+
+/// Bidirectional controls reorder what a terminal shows. Source: <https://www.unicode.org/reports/tr9/>, table 4.
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Replaces control characters, except newline and tab, and bidirectional controls by U+FFFD.
+pub fn sanitize(text: &str) -> String {
+    let replace = |character: char| {
+        let is_control = character.is_control() && !matches!(character, '\n' | '\t');
+        if is_control || is_bidi_control(character) { '\u{fffd}' } else { character }
+    };
+    text.chars().map(replace).collect()
+}
+
+/// The same on one line, with single spaces.
+pub fn one_line(text: &str) -> String {
+    sanitize(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The same, cut to 300 characters: what a service says of an error.
+pub fn excerpt(text: &str) -> String {
+    cut(text, 300)
+}
+
+/// The same, cut to so many characters.
+pub fn cut(text: &str, max_characters: usize) -> String {
+    let line = one_line(text);
+    if line.chars().count() <= max_characters {
+        return line;
+    }
+    let kept = line.chars().take(max_characters.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_what_controls_a_terminal() {
+        assert_eq!(
+            sanitize("a\u{1b}[2Jb\r\u{9b}\u{202e}c\u{2066}"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}"
+        );
+        assert_eq!(sanitize("é\n\t日本\u{200d}"), "é\n\t日本\u{200d}");
+    }
+
+    #[test]
+    fn keeps_a_text_on_one_line() {
+        assert_eq!(one_line(" a\n b\t\u{7}c "), "a b \u{fffd}c");
+        assert_eq!(cut("abc def", 7), "abc def");
+        assert_eq!(cut("abc\n defg", 7), "abc de…");
+    }
+}

@@ -1,0 +1,104 @@
+//! What the account says, and the exit status.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+fn summary(outcomes: &[Outcome]) -> Summary {
+    let mut summary = Summary::new(false);
+    summary.find(outcomes.len() as u64);
+    for outcome in outcomes {
+        summary.enter("spill/label/2026/11/23/x.json", outcome.clone());
+    }
+    summary
+}
+
+#[test]
+fn every_outcome_is_in_the_account() {
+    let summary = summary(&[
+        Outcome::Moved,
+        Outcome::Moved,
+        Outcome::SentAndGone,
+        Outcome::Gone,
+        Outcome::SentAndKept("sent, but not deleted".to_owned()),
+        Outcome::Kept("it is broken".to_owned()),
+    ]);
+    assert_eq!(
+        summary.to_string(),
+        "found               6\n\
+         sent                4\n\
+         deleted             2\n\
+         already gone        2\n\
+         kept                2\n  \
+           spill/label/2026/11/23/x.json: sent, but not deleted\n  \
+           spill/label/2026/11/23/x.json: it is broken\n"
+    );
+}
+
+#[test]
+fn scripts_get_the_same_account() {
+    let mut summary = summary(&[Outcome::Moved, Outcome::Kept("it is broken".to_owned())]);
+    summary.interrupt();
+    let json = serde_json::to_value(&summary).unwrap();
+    let expected = serde_json::json!({
+        "dry_run": false,
+        "interrupted": true,
+        "found": 2,
+        "would_send": 0,
+        "sent": 1,
+        "deleted": 1,
+        "already_gone": 0,
+        "skipped": 0,
+        "kept": [{"message": "spill/label/2026/11/23/x.json", "reason": "it is broken"}],
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_send_and_not_what_it_sent() {
+    let mut summary = Summary::new(true);
+    summary.find(2);
+    summary.enter("x", Outcome::Sendable);
+    summary.would_send(1);
+    let text = summary.to_string();
+    assert!(text.contains("would send          2\n"), "{text}");
+    assert!(!text.contains("\nsent"), "{text}");
+}
+
+#[test]
+fn what_a_filter_leaves_is_counted_and_is_no_failure() {
+    let summary = summary(&[Outcome::Moved, Outcome::Skipped]);
+    let text = summary.to_string();
+    assert!(text.contains("skipped             1\n"), "{text}");
+    let json = serde_json::to_value(&summary).unwrap();
+    assert_eq!(json.get("skipped"), Some(&1.into()));
+    assert_eq!(summary.exit_status().status(), 0);
+}
+
+#[test]
+fn the_exit_status_says_how_it_went() {
+    let kept = Outcome::Kept("it is broken".to_owned());
+    let sent_and_kept = Outcome::SentAndKept("not deleted".to_owned());
+    for (outcome, status) in [
+        (Outcome::Moved, 0),
+        (Outcome::Gone, 0),
+        (Outcome::SentAndGone, 0),
+        (Outcome::Sendable, 0),
+        (kept, 1),
+        (sent_and_kept, 1),
+    ] {
+        let mut summary = summary(&[Outcome::Moved, outcome.clone()]);
+        assert_eq!(summary.exit_status().status(), status, "{outcome:?}");
+        summary.interrupt();
+        assert_eq!(summary.exit_status().status(), 130, "{outcome:?}");
+    }
+    assert_eq!(Summary::new(false).exit_status().status(), 0);
+}
+
+#[test]
+fn trouble_counts_for_more_than_what_the_account_says() {
+    let output = Output { is_json: true };
+    let summary = Summary::new(false);
+    let closed = summary.close(Err(Error::NoRegion), output);
+    assert!(matches!(closed, Err(Error::NoRegion)));
+}
