@@ -1,7 +1,6 @@
 """Building the function with the real `sam build`."""
 
 import fcntl
-import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -13,8 +12,6 @@ from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 SAM = [sys.executable, "-m", "samcli"]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
 """Where `sam deploy` looks."""
-ALL_CRATES = re.findall(r"^ALL_CRATES := (.+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)[0].split()
-"""What cargo is told, so that it finds the dependencies that `make test` has compiled."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 
@@ -29,12 +26,9 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
 
 
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
-    """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path.
-
-    With an example and the other crates beside it, it gets the dependencies that `make test` has compiled, and not a second set.
-    """
+    """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path."""
     settings = environment.for_building(instance, quick=False)
-    program = ["cargo", "build", *ALL_CRATES, "--bin", "relayctl", "--example", "consumer"]
+    program = ["cargo", "build", "--locked", "--package", "relayctl"]
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     log = instance.log("build-tool")
     processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "debug")))
