@@ -12,6 +12,8 @@ from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 SAM = [sys.executable, "-m", "samcli"]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
 """Where `sam deploy` looks."""
+WORKSPACE = ["--workspace", "--exclude", "usual"]
+"""As in `make test`, so that cargo finds the dependencies that it has compiled."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 
