@@ -30,11 +30,11 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
     """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path."""
     settings = environment.for_building(instance, quick=False)
-    program = ["cargo", "build", "--locked", "--package", "relayctl"]
+    program = ["cargo", "build", "--locked", "--package", "relayctl", "--profile", "tool"]
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     log = instance.log("build-tool")
-    processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "debug")))
-    return target / "debug" / "relayctl"
+    processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "tool")))
+    return target / "tool" / "relayctl"
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
