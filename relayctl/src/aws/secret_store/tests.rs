@@ -63,7 +63,7 @@ async fn somebody_elses_change_stays_and_is_told() {
     let error = outcome.unwrap_err();
     assert!(
         matches!(&error, Error::Refused(said) if said.contains("run the command again")),
-        "{trouble}"
+        "{error}"
     );
     let (last, tidied) = said(&asked).pop().unwrap();
     assert_eq!(last, "UpdateSecretVersionStage");
@@ -73,13 +73,13 @@ async fn somebody_elses_change_stays_and_is_told() {
 #[tokio::test]
 async fn a_refusal_for_another_reason_is_told_as_what_it_is() {
     let (outcome, _) = replace(&[PUT, DENIED, HELD, MOVED]).await;
-    let line = outcome.unwrap_err().line();
+    let line = outcome.unwrap_err().to_string();
     assert!(
         line.starts_with("AWS does not allow secretsmanager:UpdateSecretVersionStage"),
         "{line}"
     );
     let (outcome, asked) = replace(&[DENIED]).await;
-    let line = outcome.unwrap_err().line();
+    let line = outcome.unwrap_err().to_string();
     assert!(line.starts_with("AWS does not allow secretsmanager:PutSecretValue"), "{line}");
     assert_eq!(said(&asked).len(), 1);
 }

@@ -1,12 +1,10 @@
-//! `relayctl secret show-names`: which names have how many secrets, and which of them cannot be used.
+//! `relayctl secret show-names`: the names, how many secrets each has, and what is wrong with them.
 
 use crate::aws::secret_store::Store;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
-use crate::secret::edit::can_be_called;
-use crate::secret::invisible::Invisible;
-use crate::secret::value::{Entry, Text, Value, bare, is_usable};
+use crate::error::{Error, ExitStatus};
+use crate::sanitize::sanitize;
+use crate::secret::{Entry, Text, Value, bare, can_be_called, is_usable, weakness};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
@@ -28,7 +26,8 @@ pub struct ShowNames {
 }
 
 pub async fn run(command: &ShowNames, context: &Context) -> Result<ExitStatus, Error> {
-    let current = Store::find(context).await?.read().await?;
+    let (clients, stack) = context.find_stack().await?;
+    let current = Store::of(clients.secrets_manager, &stack)?.read().await?;
     let value = Value::read(current.text)?;
     context.output.show(&Names::of(&value, command.values))?;
     Ok(ExitStatus::Success)
@@ -75,16 +74,18 @@ impl<'v> Names<'v> {
     }
 }
 
-/// What keeps the relay from using them, or Labelbox from having the same.
+/// What keeps the relay from using them, or makes them weak.
 fn problem(name: Option<&str>, texts: &[Text]) -> Option<String> {
     let problem = if !texts.iter().any(|text| is_usable(text)) {
         "nothing to verify with: every event is refused"
     } else if name.is_some_and(|name| !can_be_called(name)) {
         "no webhook can have this name"
-    } else if let Some(found) = texts.iter().find_map(|text| Invisible::find(&bare(text))) {
-        return Some(format!("{found}: is it in Labelbox, too?"));
+    } else if let Some(weakness) =
+        texts.iter().filter(|it| is_usable(it)).find_map(|it| weakness(&bare(it)))
+    {
+        return Some(format!("one {weakness}"));
     } else if !texts.iter().all(|text| is_usable(text)) {
-        "one of them is empty"
+        "one is empty"
     } else {
         return None;
     };
@@ -102,10 +103,10 @@ impl fmt::Display for Names<'_> {
             let name = row.name.unwrap_or("every name (plain text)");
             let values = row.values.as_ref().map(|values| values.join("\n"));
             table.add_row([
-                name.to_owned(),
+                sanitize(name),
                 row.secrets.to_string(),
                 row.problem.clone().unwrap_or_else(|| "-".to_owned()),
-                values.unwrap_or_default(),
+                sanitize(&values.unwrap_or_default()),
             ]);
         }
         if let Some(first) = table.column_mut(0) {
