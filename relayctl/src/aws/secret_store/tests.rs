@@ -11,11 +11,11 @@ const PUT: (u16, &str) = (200, "{}");
 const MOVED: (u16, &str) = (200, "{}");
 const NOT_THERE: (u16, &str) = (
     400,
-    r#"{"__type":"InvalidParameterException","Message":"AWSCURRENT is not attached to version current"}"#,
+    r#"{"__type":"InvalidParameterException","Message":"AWSCURRENT is not attached to version held"}"#,
 );
 const DENIED: (u16, &str) = (400, r#"{"__type":"AccessDeniedException","Message":"no"}"#);
 const THEIRS: (u16, &str) = (200, r#"{"SecretString":"theirs","VersionId":"theirs"}"#);
-const HELD: (u16, &str) = (200, r#"{"SecretString":"current","VersionId":"current"}"#);
+const HELD: (u16, &str) = (200, r#"{"SecretString":"held","VersionId":"held"}"#);
 
 async fn replace(answers: &[(u16, &str)]) -> (Result<(), Error>, StaticReplayClient) {
     let (clients, asked) = offline(answers);

@@ -282,7 +282,7 @@ mod tests {
             ("a-secret-of-letters", "a-secret-of-letters"),
             ("a-secret-of-letters\n", "a-secret-of-letters"),
             ("\u{feff}a-secret-of-letters\r\n", "a-secret-of-letters"),
-            ("a-secret-\"of\"-\\", "a-secret-\"of\"-\\"),
+            ("a-secret-\"of\"-letters-\\", "a-secret-\"of\"-letters-\\"),
         ] {
             assert_eq!(*check(&text.to_owned().into()).unwrap(), taken);
         }

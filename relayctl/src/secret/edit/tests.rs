@@ -156,5 +156,5 @@ fn of_a_name_only_its_newest_usable_secret_stays() {
         assert_eq!((value.write().unwrap().as_str(), removed), (expected, count));
     }
     let error = remove_old(read(r#"{"a":["",""]}"#), "a").err();
-    assert_eq!(error, Some(EditError::Empty("a".to_owned())));
+    assert_eq!(error, Some(EditError::NoUsableSecret("a".to_owned())));
 }
