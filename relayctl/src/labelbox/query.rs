@@ -3,7 +3,8 @@
 //! Source: <https://pypi.org/project/labelbox/>, 7.17.0: `schema/webhook.py`, `orm/query.py`. Its mutations have their values in
 //! the text, its queries have variables.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 /// All that the SDK reads of a webhook.
@@ -21,7 +22,7 @@ pub struct Query {
     #[serde(rename = "query", serialize_with = "write_text")]
     pub text: Zeroizing<String>,
     /// The SDK's mutations have none, its queries an object.
-    variables: Option<Variables>,
+    variables: Option<Value>,
     /// What must not be shown if a response quotes it.
     #[serde(skip)]
     hidden: Vec<Zeroizing<String>>,
@@ -33,12 +34,6 @@ impl Query {
         let hide = |text: String, hidden: &Zeroizing<String>| text.replace(hidden.as_str(), "…");
         self.hidden.iter().fold(text.to_owned(), hide)
     }
-}
-
-#[derive(Serialize)]
-struct Variables {
-    #[serde(rename = "param_0", skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
 }
 
 /// The webhooks of a project, or all, from this one on.
@@ -100,13 +95,13 @@ pub fn disable(id: &str) -> Query {
 ///
 /// Source: <https://spec.graphql.org/October2021/#sec-String-Value>. The SDK has the text as it is, which ends at a `"`.
 fn literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
 fn query(text: String, id: Option<&str>) -> Query {
     Query {
         text: Zeroizing::new(text),
-        variables: Some(Variables { id: id.map(str::to_owned) }),
+        variables: Some(id.map_or_else(|| json!({}), |id| json!({ "param_0": id }))),
         hidden: Vec::new(),
     }
 }
@@ -115,10 +110,7 @@ fn mutation(text: Zeroizing<String>) -> Query {
     Query { text, variables: None, hidden: Vec::new() }
 }
 
-fn write_text<S: serde::Serializer>(
-    text: &Zeroizing<String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn write_text<S: Serializer>(text: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
 }
 

@@ -77,19 +77,7 @@ fn read_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     Ok(excerpt(&text.unwrap_or_default()))
 }
 
-/// The SDK declares them as a text and uses them as a list.
 fn read_topics<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Topics {
-        Many(Vec<String>),
-        One(String),
-        None(()),
-    }
-    let topics = match Topics::deserialize(deserializer)? {
-        Topics::Many(topics) => topics,
-        Topics::One(topic) => vec![topic],
-        Topics::None(()) => Vec::new(),
-    };
-    Ok(topics.iter().map(|topic| excerpt(topic)).collect())
+    let topics = Option::<Vec<String>>::deserialize(deserializer)?;
+    Ok(topics.unwrap_or_default().iter().map(|topic| excerpt(topic)).collect())
 }
