@@ -1,6 +1,7 @@
 //! Everything that is printed: text for people, in colour on a terminal, or JSON for scripts; warnings; progress bars.
 
 use crate::error::Error;
+use crate::sanitize::escape_json;
 use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -63,7 +64,7 @@ impl Output {
         let object = WithTarget { target: self.target.get(), value };
         let line = serde_json::to_string(&object).map_err(io::Error::from);
         let line = line.map_err(Error::Output)?;
-        print(|output| writeln!(output, "{line}"))
+        print(|output| writeln!(output, "{}", escape_json(&line)))
     }
 
     /// Prints an object as scripts or as people want it.

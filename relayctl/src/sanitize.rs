@@ -14,6 +14,19 @@ pub fn sanitize(text: &str) -> String {
     text.chars().map(replace).collect()
 }
 
+/// Escapes such characters in JSON that has no newline between its values.
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() || is_bidi_control(character) {
+            escaped += &format!("\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// The same on one line, with single spaces.
 pub fn one_line(text: &str) -> String {
     sanitize(&text.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -45,6 +58,11 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}"
         );
         assert_eq!(sanitize("é\n\t日本\u{200d}"), "é\n\t日本\u{200d}");
+    }
+
+    #[test]
+    fn escapes_in_json_what_controls_a_terminal() {
+        assert_eq!(escape_json("[\"é\u{202e}\u{9b}\\n\"]"), "[\"é\\u202e\\u009b\\n\"]");
     }
 
     #[test]
