@@ -2,14 +2,15 @@
 
 mod completions;
 mod count;
-
+mod forward;
+mod logs;
 mod peek;
 mod redrive;
 mod replay_spill;
 mod secret;
 mod send;
 mod sign;
-
+mod tail;
 mod trigger;
 mod webhook;
 
@@ -44,8 +45,10 @@ pub enum Command {
     Send(send::Send),
     Trigger(trigger::Trigger),
     Sign(sign::Sign),
-
+    Tail(tail::Tail),
+    Logs(logs::Logs),
     Peek(peek::Peek),
+    Forward(forward::Forward),
     Count(count::Count),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
@@ -60,8 +63,10 @@ impl Command {
             Self::Send(command) => send::run(command, context).await,
             Self::Trigger(command) => trigger::run(command, context).await,
             Self::Sign(command) => sign::run(command, context).await,
-
+            Self::Tail(command) => tail::run(command, context).await,
+            Self::Logs(command) => logs::run(command, context).await,
             Self::Peek(command) => peek::run(command, context).await,
+            Self::Forward(command) => forward::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,

@@ -14,7 +14,6 @@ mod filter;
 mod http;
 mod interrupt;
 mod labelbox;
-mod message_view;
 mod output;
 mod prompt;
 mod relay;
