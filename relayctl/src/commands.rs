@@ -2,6 +2,8 @@
 
 mod completions;
 mod count;
+mod open;
+mod outputs;
 
 mod peek;
 mod redrive;
@@ -12,6 +14,7 @@ mod sign;
 
 mod trigger;
 mod webhook;
+mod whoami;
 
 use crate::cli::GlobalArgs;
 use crate::context::Context;
@@ -47,6 +50,9 @@ pub enum Command {
 
     Peek(peek::Peek),
     Count(count::Count),
+    Outputs(outputs::Outputs),
+    Open(open::Open),
+    Whoami(whoami::Whoami),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
     Secret(secret::Secret),
@@ -63,6 +69,9 @@ impl Command {
 
             Self::Peek(command) => peek::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
+            Self::Outputs(command) => outputs::run(command, context).await,
+            Self::Open(command) => open::run(command, context).await,
+            Self::Whoami(command) => whoami::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,

@@ -35,10 +35,14 @@ impl Context {
         Trust::read(path.map(String::as_str))
     }
 
+    pub async fn connect(&self) -> Result<Clients, Error> {
+        let trust = self.trust().await?;
+        Clients::connect(&self.args, &self.environment, &trust).await
+    }
+
     /// Connects to AWS and finds the stack.
     pub async fn find_stack(&self) -> Result<(Clients, Stack), Error> {
-        let trust = self.trust().await?;
-        let clients = Clients::connect(&self.args, &self.environment, &trust).await?;
+        let clients = self.connect().await?;
         let stack = Stack::find(&clients, self.args.stack()).await?;
         Ok((clients, stack))
     }

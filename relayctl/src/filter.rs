@@ -34,7 +34,7 @@ impl Filter {
     }
 }
 
-/// What a filter takes.
+/// A filter at the time of its command.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'f> {
     filter: &'f Filter,
@@ -49,14 +49,20 @@ impl Wanted<'_> {
         topic.is_empty() && project.is_empty() && !self.is_timed()
     }
 
-    /// A message that does not say what a filter asks for is not taken.
-    pub fn takes(&self, message: &OutgoingMessage) -> bool {
+    /// A message without an attribute that the filter needs does not match.
+    pub fn matches(&self, message: &OutgoingMessage) -> bool {
         let topic = message.attribute("event").unwrap_or_default();
         let project = message.attribute("project_id").unwrap_or_default();
         let Filter { topic: topics, project: projects, .. } = self.filter;
-        (topics.is_empty() || topics.iter().any(|it| it.names(topic)))
+        (topics.is_empty() || topics.iter().any(|it| it.matches(topic)))
             && (projects.is_empty() || projects.iter().any(|it| it == project))
             && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
+    }
+
+    /// Whether the same filter is another one later.
+    pub fn is_relative(&self) -> bool {
+        let is_ago = |it: &Option<Moment>| matches!(it, Some(Moment::Ago(_)));
+        is_ago(&self.filter.since) || is_ago(&self.filter.until)
     }
 
     fn is_timed(&self) -> bool {
@@ -80,7 +86,7 @@ enum Topic {
 }
 
 impl Topic {
-    fn names(&self, topic: &str) -> bool {
+    fn matches(&self, topic: &str) -> bool {
         match self {
             Self::Exact(name) => name.eq_ignore_ascii_case(topic),
             Self::BeginsWith(name) => {
@@ -120,7 +126,7 @@ impl Moment {
     fn from(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,
-            // What lies before all times that can be written lies before all messages.
+            // Before all times that can be represented, there is no message.
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         }
     }

@@ -60,7 +60,7 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
     for message in messages {
         let most = stats.max_receive_count;
         spent += usize::from(most.is_some_and(|most| message.receive_count >= most));
-        if wanted.takes(&message.message) {
+        if wanted.matches(&message.message) {
             let view = &command.view;
             (view.print(message, &queue, stats, &clients, output)).await?;
         } else {
