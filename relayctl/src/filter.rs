@@ -24,6 +24,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    #[cfg(test)]
+    pub fn since(time: Option<&str>) -> Self {
+        Self { since: time.and_then(|time| time.parse().ok()), ..Self::default() }
+    }
+
     /// The filter for a command that was started at this time.
     pub fn at(&self, now: OffsetDateTime) -> Wanted<'_> {
         Wanted {

@@ -3,7 +3,9 @@
 use crate::cli::GlobalArgs;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::relay::client::{Delivery, DeliveryResult, Route, Sender, new_id, spill_warning};
+use crate::relay::client::{
+    Delivery, DeliveryResult, RelayResponse, Route, Sender, new_id, spill_warning,
+};
 use crate::relay::sample_event::{self, Setting, Shape, any_topic_parser};
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
@@ -145,7 +147,7 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     tokio::pin!(results);
     while let Some(result) = results.next().await {
         let result = result?;
-        summary.add(&result, &context.args);
+        summary.add(&result.response, &context.args);
         if prints_events && context.output.is_json {
             summary.events.push(result);
         } else if prints_events {
@@ -207,8 +209,7 @@ struct Quantiles {
 }
 
 impl Summary {
-    fn add(&mut self, result: &DeliveryResult, args: &GlobalArgs) {
-        let response = &result.response;
+    fn add(&mut self, response: &RelayResponse, args: &GlobalArgs) {
         let name = response.summary();
         self.sent += 1;
         self.spilled += u64::from(response.is_spilled());
