@@ -11,9 +11,6 @@ AT_ONCE ?= 3
 CASES ?= 100000
 MEASUREMENTS ?= 1000000
 
-# Together, so that their dependencies are compiled once, with the features that any of them wants; `usual` has many of its own.
-ALL_CRATES := --locked --workspace --exclude usual --all-features
-
 TOOLS := .tools
 INSTALLED := $(TOOLS)/installed
 TOOL := $(TOOLS)/bin/python -m
@@ -22,7 +19,7 @@ CHECKOV_INSTALLED := $(CHECKOV)/installed
 STACK_TESTS := $(TOOL) pytest -p no:cacheprovider --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder tests/stack
 AUDITORS := $(TOOLS)/auditors
 DENY := $(TOOLS)/bin/cargo-deny --locked
-DENY_WORKSPACE := $(DENY) --workspace --all-features --config deny-workspace.toml
+DENY_WORKSPACE := $(DENY) --workspace --config deny-workspace.toml
 STRICTLY := --deny unmatched-skip --deny unnecessary-skip
 CYCLONEDX := $(TOOLS)/cargo/bin/cargo-cyclonedx
 CYCLONEDX_VERSION := 0.5.9
@@ -71,12 +68,12 @@ down: $(INSTALLED) ## Stop what `make up` left running
 test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run the tests, those of a local deployment included
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy $(ALL_CRATES) --all-targets -- -D warnings
+	cargo clippy --locked --workspace --exclude usual --all-targets -- -D warnings
 	$(DENY) check $(STRICTLY) bans licenses sources
 	$(DENY_WORKSPACE) check licenses sources
 	$(DENY_WORKSPACE) --exclude usual check $(STRICTLY) bans
 	$(TOOLS)/bin/zizmor --offline --persona=pedantic --quiet .github/workflows
-	cargo test $(ALL_CRATES)
+	cargo test --locked --workspace --exclude usual
 	$(TOOL) pytest -p no:cacheprovider --quiet examples/python
 	$(TOOLS)/bin/npm install --prefix examples/node --no-audit --no-fund --silent
 	$(TOOLS)/bin/node --test examples/node/labelbox-queue.test.js
@@ -93,14 +90,14 @@ faults: ## Run 100,000 random sequences of requests and AWS faults; SEQUENCES=�
 	FAULT_SEQUENCES=$(SEQUENCES) $(if $(SEED),FAULT_SEED=$(SEED)) cargo test --locked --profile faults --test faults random
 
 judge: ## Compare verifier and event reader with Python implementations on 100,000 cases; CASES=… and SEED=… select the cases
-	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test $(ALL_CRATES) --test differential relay_agrees
+	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test --locked --workspace --exclude usual --test differential relay_agrees
 
 mutants: $(CARGO_MUTANTS_INSTALLED) ## Mutation tests of the library and aws-lite; FILE=src/signature.rs or SHARD=0/8 limits them
 	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
 
 coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Line coverage of the library and aws-lite by their tests, file by file; MISSING=1 lists the missed lines
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
-		cargo llvm-cov --locked --package labelbox-relay --package aws-lite --all-features --lib --test it \
+		cargo llvm-cov --locked --package labelbox-relay --package aws-lite --lib --test it \
 		--ignore-filename-regex '/tests\.rs$$|/test_util\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 
 fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=… fuzzes one

@@ -12,6 +12,8 @@ from local.places import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 SAM = [sys.executable, "-m", "samcli"]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
 """Where `sam deploy` looks."""
+WORKSPACE = ["--workspace", "--exclude", "usual"]
+"""As in `make test`, so that cargo finds the dependencies that it has compiled."""
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 
 
@@ -28,11 +30,11 @@ def build_quickly(instance: Instance, say: Callable[[str], None] = lambda _: Non
 def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
     """Builds the operator's tool for this machine, where `cargo` puts it. Returns its path."""
     settings = environment.for_building(instance, quick=False)
-    program = ["cargo", "build", "--locked", "--package", "relayctl"]
+    program = ["cargo", "build", "--locked", "--package", "relayctl", "--profile", "tool"]
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     log = instance.log("build-tool")
-    processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "debug")))
-    return target / "debug" / "relayctl"
+    processes.run("cargo build", program, settings, log, lambda: say(_crates_compiled(target, "tool")))
+    return target / "tool" / "relayctl"
 
 
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:

@@ -44,7 +44,7 @@ def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
     # The crates that `make test` has compiled together, so that their dependencies are used here, too. Which tests is said to cargo
     # and not to them, so that nothing else is built either.
     cargo = ["--locked", "--workspace", "--exclude=usual", *tests]
-    command += ["--all-features", *(f"--cargo-arg={argument}" for argument in cargo)]
+    command += [f"--cargo-arg={argument}" for argument in cargo]
     environment = os.environ | {
         "CARGO_TARGET_DIR": str(_PROJECT / "target"),
         "CARGO_PROFILE_DEV_DEBUG": "0",

@@ -66,7 +66,6 @@ def _tidy(document: dict[str, Any], target: str) -> dict[str, Any]:
     text = re.sub(r"path\+file://[^#\"]*#", "", json.dumps(document)).replace("?download_url=file://.", "")
     document = json.loads(text)
     own = document["metadata"]["component"]
-    own["components"] = [one for one in own["components"] if one["name"] != "relayctl"]
     compiled = linked(target, "normal,build")
     document["components"] = [one for one in document["components"] if _identity(one) in compiled]
     in_program = linked(target, "normal,no-proc-macro")

@@ -1,4 +1,4 @@
-//! The HTTP client for what is not AWS's own API: the relay's address, and Labelbox.
+//! The HTTP client for the relay's own URLs and for Labelbox.
 
 use crate::error::Error;
 use labelbox_relay::error::error_chain;
@@ -58,7 +58,7 @@ pub fn client(trust: &Trust) -> Result<Client, Error> {
     builder.build().map_err(error)
 }
 
-/// Names under `localhost` are this machine, whatever its resolver makes of them, as RFC 6761 wants it.
+/// Resolves names under `localhost` to the loopback address, as RFC 6761 wants it.
 struct Resolver;
 
 impl Resolve for Resolver {

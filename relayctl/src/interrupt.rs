@@ -1,4 +1,4 @@
-//! Ctrl-C, or a request to end: the first lets what is in hand be finished, the second ends the tool at once.
+//! Ctrl-C or SIGTERM: the first lets the command finish what it has begun, the second ends the process at once.
 
 use crate::error::INTERRUPTED;
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ impl Interrupt {
     pub fn listen() -> Self {
         let (pressed, receiver) = watch::channel(false);
         tokio::spawn(async move {
-            if asked_to_end().await.is_err() {
-                // Then Ctrl-C ends the tool as it does any other, which loses nothing either.
+            if termination_signal().await.is_err() {
+                // Without a handler, Ctrl-C ends the process, which loses no message either.
                 return pressed.closed().await;
             }
             let _ = writeln!(
                 io::stderr(),
-                "relayctl: finishing what is in hand; Ctrl-C again ends at once"
+                "relayctl: finishing what has begun; Ctrl-C again ends at once"
             );
             let _ = pressed.send(true);
-            if asked_to_end().await.is_ok() {
+            if termination_signal().await.is_ok() {
                 std::process::exit(INTERRUPTED.into());
             }
         });
@@ -31,7 +31,7 @@ impl Interrupt {
         *self.0.borrow()
     }
 
-    /// Ends when Ctrl-C is pressed.
+    /// Completes when Ctrl-C is pressed.
     pub async fn pressed(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|pressed| *pressed).await.is_err() {
@@ -40,9 +40,9 @@ impl Interrupt {
     }
 }
 
-/// Waits for Ctrl-C, or for what `kill` and a shutdown send.
+/// Waits for SIGINT or SIGTERM.
 #[cfg(unix)]
-async fn asked_to_end() -> io::Result<()> {
+async fn termination_signal() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -52,6 +52,6 @@ async fn asked_to_end() -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-async fn asked_to_end() -> io::Result<()> {
+async fn termination_signal() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }

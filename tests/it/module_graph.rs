@@ -6,8 +6,14 @@ use std::path::Path;
 use syn::visit::Visit;
 
 /// The crates' sources, from the root of the project.
-const CRATES: [&str; 5] =
-    ["src", "aws-lite/src", "bench/src", "bench/timing/src", "tests/scanning-allocator/src"];
+const CRATES: [&str; 6] = [
+    "src",
+    "aws-lite/src",
+    "bench/src",
+    "bench/timing/src",
+    "relayctl/src",
+    "tests/scanning-allocator/src",
+];
 
 /// The segments of a module's path in its crate.
 type ModulePath = Vec<String>;

@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 from feed import Feed
 from local import environment, processes
-from local.build import ALL_CRATES, SAM, SAM_CONFIG
+from local.build import SAM, SAM_CONFIG, WORKSPACE
 from local.emulator import Emulator
 from local.places import LOCAL, PROJECT, TOOLS, Instance
 from runtime import Runtime
@@ -108,7 +108,7 @@ class Rust(Consumer):
     @classmethod
     def build(cls, instance: Instance) -> Self:
         built = subprocess.run(
-            ["cargo", "build", *ALL_CRATES, "--example", "consumer", "--message-format", "json"],
+            ["cargo", "build", "--locked", *WORKSPACE, "--example", "consumer", "--message-format", "json"],
             env=environment.for_building(instance, quick=False),
             cwd=PROJECT,
             capture_output=True,

@@ -17,7 +17,7 @@ PAGE = "# A page\n\n<!-- figures: written by `make bench` -->\nfigures of before
 @pytest.fixture(scope="module")
 def harness() -> Path:
     programs = [word for name in ("bench", "noop", "labelbox-relay") for word in ("--bin", name)]
-    subprocess.run(["cargo", "build", "--quiet", *build.ALL_CRATES, *programs], cwd=PROJECT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--locked", *build.WORKSPACE, *programs], cwd=PROJECT, check=True)
     return TARGET / "bench"
 
 

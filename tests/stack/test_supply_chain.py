@@ -18,16 +18,19 @@ WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*"))
 
 def direct_dependencies() -> dict[str, set[str]]:
     """The crates from elsewhere that the function's manifests name: each under the function, the tool or the tests, whichever comes first."""
-    manifests = [tomllib.loads((PROJECT / path / "Cargo.toml").read_text()) for path in (".", "aws-lite")]
 
-    def named(section: str, *, optional: bool) -> set[str]:
+    def named(section: str, *packages: str) -> set[str]:
+        manifests = [tomllib.loads((PROJECT / package / "Cargo.toml").read_text()) for package in packages]
         entries = [item for manifest in manifests for item in manifest[section].items()]
-        settings = [(name, entry if isinstance(entry, dict) else {}) for name, entry in entries]
-        return {name for name, entry in settings if "path" not in entry and entry.get("optional", False) == optional}
+        return {name for name, entry in entries if not (isinstance(entry, dict) and "path" in entry)}
 
-    function = named("dependencies", optional=False)
-    tool = named("dependencies", optional=True) - function
-    return {"function": function, "tool": tool, "tests": named("dev-dependencies", optional=False) - function - tool}
+    function = named("dependencies", ".", "aws-lite")
+    tool = named("dependencies", "relayctl") - function
+    return {
+        "function": function,
+        "tool": tool,
+        "tests": named("dev-dependencies", ".", "aws-lite", "relayctl") - function - tool,
+    }
 
 
 def noted(chapter: str) -> list[str]:

@@ -1,4 +1,4 @@
-//! Clients for tests that get their answers without a network.
+//! Clients for tests, with canned responses instead of a network.
 
 use super::Clients;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -7,15 +7,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::config::http::{HttpRequest, HttpResponse};
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 
-/// What every answer says of the object, if it is about one.
+/// The `ETag` of every response.
 pub const ETAG: &str = "\"etag\"";
 
-/// Clients that get these answers, one after the other, and what they have asked.
+/// Clients that get these responses in turn, and the requests that they have sent.
 pub fn offline(answers: &[(u16, &str)]) -> (Clients, StaticReplayClient) {
     offline_at(None, answers)
 }
 
-/// The same with an address of one's own.
+/// The same with a custom endpoint.
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 pub fn offline_at(
     endpoint: Option<&str>,

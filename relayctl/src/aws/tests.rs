@@ -1,13 +1,14 @@
-//! Which trouble a failed call is.
+//! Which error a failed call becomes.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::aws::stack::Stack;
+use crate::cli::GlobalArgs;
 
 #[track_caller]
 fn check(error: &Error, expected: &str) {
-    let line = error.line();
+    let line = error.line(&GlobalArgs::default());
     assert!(line.starts_with(expected), "{line}");
     assert!(!line.contains(['\n', '{']), "{line} is a dump");
 }
@@ -18,7 +19,7 @@ fn refused(code: &str) -> String {
     )
 }
 
-async fn trouble_after(status: u16, answer: &str) -> Error {
+async fn error_after(status: u16, answer: &str) -> Error {
     let (clients, _) = offline(&[(status, answer)]);
     match Stack::find(&clients, "relay").await {
         Ok(stack) => panic!("{stack:?}"),
@@ -27,7 +28,7 @@ async fn trouble_after(status: u16, answer: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_what_to_do_next() {
+async fn names_an_error_and_what_to_do() {
     for (code, expected) in [
         (
             "AccessDenied",
@@ -37,25 +38,25 @@ async fn a_refusal_is_told_with_what_to_do_next() {
         ("InvalidClientTokenId", "no usable AWS credentials: InvalidClientTokenId"),
         (
             "ValidationError",
-            "AWS could not do cloudformation:DescribeStacks: ValidationError: No, no.; try",
+            "cloudformation:DescribeStacks failed: ValidationError: No, no.; relayctl doctor checks the stack",
         ),
     ] {
-        check(&trouble_after(400, &refused(code)).await, expected);
+        check(&error_after(400, &refused(code)).await, expected);
     }
 }
 
 #[tokio::test]
-async fn a_stack_that_does_not_exist_is_no_refusal() {
+async fn a_missing_stack_is_named() {
     let answer =
         refused("ValidationError").replace("No,\n no.", "Stack with id relay does not exist");
     let expected = "there is no stack relay in us-east-1; name yours";
-    check(&trouble_after(400, &answer).await, expected);
+    check(&error_after(400, &answer).await, expected);
     let empty = "<DescribeStacksResponse><DescribeStacksResult><Stacks/></DescribeStacksResult></DescribeStacksResponse>";
-    check(&trouble_after(200, empty).await, expected);
+    check(&error_after(200, empty).await, expected);
 }
 
 #[tokio::test]
-async fn an_address_of_ones_own_has_no_host_for_each_bucket() {
+async fn a_custom_endpoint_gets_path_style_requests() {
     for (endpoint, uri) in [
         (None, "https://bucket.s3.us-east-1.amazonaws.com/key"),
         (Some("http://emulator:4566"), "http://emulator:4566/bucket/key"),

@@ -1,11 +1,11 @@
-//! What one can type, and what one cannot.
+//! Which command lines are accepted.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::aws::stack::Entity;
+use clap::ValueEnum;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, ValueEnum};
 
 fn read(line: &str) -> Result<CommandLine, clap::Error> {
     CommandLine::try_parse_from(line.split(' '))
@@ -14,7 +14,7 @@ fn read(line: &str) -> Result<CommandLine, clap::Error> {
 #[track_caller]
 fn check_queue(line: &str, expected: &[Entity]) {
     let Command::Redrive(command) = read(line).unwrap().command else {
-        panic!("{line} is no redrive");
+        panic!("{line} is not a redrive");
     };
     assert_eq!(command.queue.entities(), expected);
 }
@@ -25,7 +25,7 @@ fn the_definitions_agree_with_each_other() {
 }
 
 #[test]
-fn a_queue_is_named_as_in_messages_or_as_one_types_it() {
+fn accepts_the_names_of_queues() {
     check_queue("relayctl redrive label", &[Entity::Label]);
     check_queue("relayctl redrive model_run", &[Entity::ModelRun]);
     check_queue("relayctl redrive model-run", &[Entity::ModelRun]);
@@ -34,29 +34,29 @@ fn a_queue_is_named_as_in_messages_or_as_one_types_it() {
 }
 
 #[test]
-fn what_nobody_understands_is_wrong_usage() {
+fn rejects_wrong_usage() {
     for line in [
         "relayctl redrive",
         "relayctl redrive labels",
         "relayctl redrive label review",
         "relayctl replay-spill --entity labels",
         "relayctl replay-spill label",
-        "relayctl mend",
+        "relayctl repair",
     ] {
         assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
     }
 }
 
 #[test]
-fn settings_may_stand_before_or_after_the_command() {
+fn accepts_global_options_before_and_after_the_command() {
     for line in [
         "relayctl --stack mine --region eu-central-1 redrive label --json",
         "relayctl redrive --json label --region eu-central-1 --stack mine",
     ] {
         let line = read(line).unwrap();
-        assert_eq!(line.place.stack, "mine");
-        assert_eq!(line.place.region.as_deref(), Some("eu-central-1"));
-        assert!(line.json);
+        assert_eq!(line.args.stack(), "mine");
+        assert_eq!(line.args.region.as_deref(), Some("eu-central-1"));
+        assert!(line.args.json);
     }
 }
 

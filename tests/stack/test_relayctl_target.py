@@ -1,0 +1,248 @@
+"""Which account, region and endpoints relayctl works on: profiles, proxies, certificate authorities, FIPS and dual-stack."""
+
+import datetime
+import ipaddress
+import json
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from local.emulator import Emulator
+from tls_end import TlsEnd
+
+from repair import Done, Site, make_site
+
+pytestmark = pytest.mark.long
+
+ACCOUNT, OTHER_ACCOUNT = "000000000000", "222222222222"
+AWS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+"""Without the emulator's endpoint."""
+CONFIG = f"""
+[default]
+region = us-east-1
+[profile other]
+region = us-east-1
+aws_access_key_id = {OTHER_ACCOUNT}
+aws_secret_access_key = test
+[profile 50%]
+region = us-east-1
+aws_access_key_id = test
+aws_secret_access_key = test
+[profile mfa]
+role_arn = arn:aws:iam::{OTHER_ACCOUNT}:role/admin
+source_profile = other
+mfa_serial = arn:aws:iam::{OTHER_ACCOUNT}:mfa/me
+[profile above-mfa]
+role_arn = arn:aws:iam::{OTHER_ACCOUNT}:role/reader
+source_profile = mfa
+"""
+
+
+@pytest.fixture(scope="module")
+def site(running: Emulator, relayctl: Path) -> Site:
+    return make_site(running, relayctl, "target", "fifo")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, str]:
+    path = tmp_path / "config"
+    path.write_text(CONFIG)
+    return {"AWS_CONFIG_FILE": str(path)}
+
+
+def error(done: Done) -> str:
+    """The only line, of a run that could not work."""
+    assert (done.status, done.out, done.err.count("\n")) == (3, "", 1), done
+    return done.err
+
+
+def test_an_explicit_profile_comes_before_keys_in_the_environment(site: Site, config: dict[str, str]) -> None:
+    assert site.run("count", **config).status == 0
+    assert "there is no stack target in us-east-1" in error(site.run("count", "--profile", "other", **config))
+    # As with the AWS CLI, keys in the environment come before AWS_PROFILE.
+    assert site.run("count", AWS_PROFILE="other", **config).status == 0
+    keyless = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "other"}
+    assert "there is no stack target" in error(site.run("count", **keyless, **config))
+
+
+def test_an_unknown_profile_is_an_error(site: Site, config: dict[str, str]) -> None:
+    expected = "relayctl: the AWS profile production does not exist; aws configure list-profiles lists yours\n"
+    assert error(site.run("redrive", "all", "--profile", "production", **config)) == expected
+    assert error(site.run("redrive", "all", AWS_PROFILE="production", **config)) == expected
+
+
+@pytest.mark.parametrize("profile", ["mfa", "above-mfa"])
+def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(site: Site, config: dict[str, str], profile: str) -> None:
+    line = error(site.run("count", "--profile", profile, **config))
+    assert line.startswith(f"relayctl: the AWS profile {profile} needs an MFA code, which the AWS SDK for Rust cannot ask for")
+    assert f"aws configure export-credentials --format env --profile {profile}" in line
+
+
+def test_a_change_says_first_what_it_is_about(site: Site, config: dict[str, str]) -> None:
+    target = f"relayctl: account {ACCOUNT}, region us-east-1, stack target\n"
+    text = site.run("redrive", "all")
+    assert (text.status, text.err) == (0, target)
+    done = site.run("redrive", "all", "--json")
+    assert (done.status, done.err) == (0, target)
+    assert done.account["target"] == {"account": ACCOUNT, "region": "us-east-1", "stack": "target"}
+    assert site.run("redrive", "all", "--profile", "50%", **config).err == target
+
+
+def test_a_printed_command_keeps_the_options_and_quotes_them(
+    running: Emulator, relayctl: Path, config: dict[str, str]
+) -> None:
+    site = make_site(running, relayctl, "printed", "fifo")
+    options = ["--stack", "printed", "--profile", "50%", "--region", "us-east-1"]
+    line = error(site.run("sign", "-", *options, given="{}", RELAY_STACK="", **config))
+    assert "the stack printed has no output SecretArn" in line
+    wrong = site.run("count", "--stack", "tar get", "--profile", "50%", **config)
+    assert "there is no stack tar get" in error(wrong)
+    site.client("sqs").delete_queue(QueueUrl=site.stack.dead_letter_queue_url("review"))
+    done = site.run("redrive", "review", *options, **config)
+    assert done.status == 3
+    assert "relayctl doctor --stack printed --profile '50%' --region us-east-1 checks the stack" in done.err
+
+
+# ---- proxies
+
+
+class Proxy:
+    """Notes whom it is asked to connect to, and refuses."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_CONNECT(self) -> None:
+                proxy.asked.append(self.path)
+                self.send_error(502)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    proxy = Proxy()
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        (AWS, "cloudformation.us-east-1.amazonaws.com:443"),
+        ({**AWS, "AWS_USE_FIPS_ENDPOINT": "true"}, "cloudformation-fips.us-east-1.amazonaws.com:443"),
+        ({**AWS, "AWS_USE_DUALSTACK_ENDPOINT": "true"}, "cloudformation.us-east-1.api.aws:443"),
+        ({"AWS_ENDPOINT_URL": "https://aws.invalid"}, "aws.invalid:443"),
+    ],
+)
+def test_aws_is_reached_through_the_proxy_at_the_endpoint_of_the_settings(
+    site: Site, proxy: Proxy, variables: dict[str, str], host: str
+) -> None:
+    line = error(site.run("count", HTTPS_PROXY=proxy.url, **variables))
+    assert "no response from AWS to cloudformation:DescribeStacks" in line
+    assert set(proxy.asked) == {host}
+
+
+def test_no_proxy_is_respected(site: Site, proxy: Proxy) -> None:
+    error(site.run("count", HTTPS_PROXY=proxy.url, NO_PROXY=".invalid", AWS_ENDPOINT_URL="https://aws.invalid"))
+    assert proxy.asked == []
+
+
+def test_the_relay_is_reached_through_the_proxy_too(running: Emulator, relayctl: Path, proxy: Proxy) -> None:
+    template = {
+        "Resources": {"Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "a-secret-of-enough-letters"}}},
+        "Outputs": {
+            "SecretArn": {"Value": {"Ref": "Secret"}},
+            "WebhookUrl": {"Value": "https://relay.invalid/webhooks/labelbox"},
+            "TrainingUrl": {"Value": "https://relay.invalid/training"},
+        },
+    }
+    cloudformation = running.client("cloudformation")
+    cloudformation.create_stack(StackName="proxied", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="proxied", WaiterConfig={"Delay": 0.1})
+    site = Site(make_site(running, relayctl, "proxied-site", "fifo").stack, relayctl)
+    done = site.run("send", "-", "--stack", "proxied", given="{}", HTTPS_PROXY=proxy.url)
+    assert done.status == 1, done
+    assert proxy.asked == ["relay.invalid:443"]
+    site.run("send", "-", "--stack", "proxied", given="{}", HTTPS_PROXY=proxy.url, NO_PROXY="relay.invalid")
+    assert proxy.asked == ["relay.invalid:443"]
+
+
+# ---- certificate authorities
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that signs itself, with its key."""
+    folder = tmp_path_factory.mktemp("authority")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a company")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "ca.pem").write_bytes(certificate.public_bytes(encoding))
+    return folder
+
+
+@pytest.fixture
+def https(site: Site, authority: Path) -> Iterator[str]:
+    """The emulator over TLS, with a certificate that no system trusts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "ca.pem", authority / "key.pem")
+    end = TlsEnd(context)
+    end.leads_to(site.stack.emulator.endpoint)
+    thread = threading.Thread(target=end.serve, daemon=True)
+    thread.start()
+    yield end.url
+    end.close()
+    thread.join()
+
+
+def test_the_certificate_authorities_of_the_settings_are_trusted_and_no_others(
+    site: Site, https: str, authority: Path, tmp_path: Path
+) -> None:
+    assert "certificate" in error(site.run("count", AWS_ENDPOINT_URL=https))
+    bundle = str(authority / "ca.pem")
+    assert site.run("count", AWS_ENDPOINT_URL=https, AWS_CA_BUNDLE=bundle).status == 0
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nca_bundle = {bundle}\n")
+    assert site.run("count", AWS_ENDPOINT_URL=https, AWS_CONFIG_FILE=str(config)).status == 0
+
+
+def test_a_bundle_that_cannot_be_used_is_named(site: Site, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.pem")
+    assert f"AWS_CA_BUNDLE {missing}: No such file" in error(site.run("count", AWS_CA_BUNDLE=missing))
+    assert f"AWS_CA_BUNDLE {os.devnull}: it has no certificate" in error(site.run("count", AWS_CA_BUNDLE=os.devnull))
