@@ -95,11 +95,7 @@ async fn count_queue(
 }
 
 /// Adds the spilled messages, and other objects under their prefix.
-async fn count_spilled(
-    counts: &mut Counts,
-    clients: &Clients,
-    stack: &Stack,
-) -> Result<(), Error> {
+async fn count_spilled(counts: &mut Counts, clients: &Clients, stack: &Stack) -> Result<(), Error> {
     let request = clients.s3.list_objects_v2();
     let request = request.bucket(stack.payload_bucket()?).prefix(PREFIX);
     let mut pages = request.into_paginator().send();

@@ -86,7 +86,8 @@ async fn redrive(
     let entities = command.queue.entities();
     let mut failed = Vec::new();
     for entity in &entities {
-        let result = redrive_queue(*entity, command.dry_run, wanted, context, clients, stack, summary);
+        let result =
+            redrive_queue(*entity, command.dry_run, wanted, context, clients, stack, summary);
         match result.await {
             Ok(()) => {}
             Err(error) if error.is_global() => return Err(error),

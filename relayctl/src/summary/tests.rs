@@ -137,7 +137,9 @@ fn says_that_the_same_command_does_the_rest_only_if_it_does() {
     };
     assert!(text(false, false, None).ends_with(rest));
     assert!(text(false, false, Some("2026-11-23T13:00:00Z")).ends_with(rest));
-    for (dry_run, kept, since) in [(true, false, None), (false, true, None), (false, false, Some("2h"))] {
+    for (dry_run, kept, since) in
+        [(true, false, None), (false, true, None), (false, false, Some("2h"))]
+    {
         let text = text(dry_run, kept, since);
         assert!(text.contains("interrupted: ") && !text.ends_with(rest), "{text}");
     }

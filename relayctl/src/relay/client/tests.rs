@@ -85,7 +85,8 @@ fn says_what_became_of_an_event() {
 
 #[test]
 fn every_failure_has_a_remediation_for_the_same_stack() {
-    let args = GlobalArgs { profile: Some("mine".to_owned()), ..GlobalArgs::default() };
+    let mut args = GlobalArgs::default();
+    args.profile = Some("mine".to_owned());
     for status in [400, 401, 403, 404, 413, 429, 500, 503] {
         let remediation = response(Some(status), "").remediation(&args);
         assert!(!remediation.is_empty());
