@@ -4,6 +4,8 @@ mod completions;
 mod count;
 mod forward;
 mod logs;
+mod open;
+mod outputs;
 mod peek;
 mod redrive;
 mod replay_spill;
@@ -13,6 +15,7 @@ mod sign;
 mod tail;
 mod trigger;
 mod webhook;
+mod whoami;
 
 use crate::cli::GlobalArgs;
 use crate::context::Context;
@@ -50,6 +53,9 @@ pub enum Command {
     Peek(peek::Peek),
     Forward(forward::Forward),
     Count(count::Count),
+    Outputs(outputs::Outputs),
+    Open(open::Open),
+    Whoami(whoami::Whoami),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
     Secret(secret::Secret),
@@ -68,6 +74,9 @@ impl Command {
             Self::Peek(command) => peek::run(command, context).await,
             Self::Forward(command) => forward::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
+            Self::Outputs(command) => outputs::run(command, context).await,
+            Self::Open(command) => open::run(command, context).await,
+            Self::Whoami(command) => whoami::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,

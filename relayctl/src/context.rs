@@ -43,10 +43,14 @@ impl Context {
         Ok(Labelbox::new(http::client(&self.trust().await?)?, url, key)?)
     }
 
+    pub async fn connect(&self) -> Result<Clients, Error> {
+        let trust = self.trust().await?;
+        Clients::connect(&self.args, &self.environment, &trust).await
+    }
+
     /// Connects to AWS and finds the stack.
     pub async fn find_stack(&self) -> Result<(Clients, Stack), Error> {
-        let trust = self.trust().await?;
-        let clients = Clients::connect(&self.args, &self.environment, &trust).await?;
+        let clients = self.connect().await?;
         let stack = Stack::find(&clients, self.args.stack()).await?;
         Ok((clients, stack))
     }

@@ -5,23 +5,27 @@ fn is_bidi_control(character: char) -> bool {
     matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+fn is_unsafe(character: char) -> bool {
+    let is_control = character.is_control() && !matches!(character, '\n' | '\t');
+    is_control || is_bidi_control(character)
+}
+
 /// Replaces control characters, except newline and tab, and bidirectional controls by U+FFFD.
 pub fn sanitize(text: &str) -> String {
-    let replace = |character: char| {
-        let is_control = character.is_control() && !matches!(character, '\n' | '\t');
-        if is_control || is_bidi_control(character) { '\u{fffd}' } else { character }
-    };
+    let replace = |character| if is_unsafe(character) { '\u{fffd}' } else { character };
     text.chars().map(replace).collect()
 }
 
-/// Escapes such characters in JSON that has no newline between its values.
+/// Escapes the same characters in JSON, where they occur in strings only and are kept so.
 pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        if character.is_control() || is_bidi_control(character) {
-            escaped += &format!("\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
+        match character {
+            // They are all in the basic multilingual plane.
+            unsafe_one if is_unsafe(unsafe_one) => {
+                escaped += &format!("\\u{:04x}", u32::from(unsafe_one));
+            }
+            character => escaped.push(character),
         }
     }
     escaped
@@ -49,6 +53,8 @@ pub fn cut(text: &str, max_characters: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     #[test]
@@ -61,8 +67,11 @@ mod tests {
     }
 
     #[test]
-    fn escapes_in_json_what_controls_a_terminal() {
-        assert_eq!(escape_json("[\"é\u{202e}\u{9b}\\n\"]"), "[\"é\\u202e\\u009b\\n\"]");
+    fn json_keeps_what_controls_a_terminal_as_escapes() {
+        let text = "\u{7f}\u{202e}é";
+        let json = escape_json(&serde_json::json!(text).to_string());
+        assert_eq!(json, r#""\u007f\u202eé""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]
