@@ -2,6 +2,7 @@
 
 mod completions;
 mod count;
+mod doctor;
 
 mod peek;
 mod redrive;
@@ -44,6 +45,7 @@ pub enum Command {
     Send(send::Send),
     Trigger(trigger::Trigger),
     Sign(sign::Sign),
+    Doctor(doctor::Doctor),
 
     Peek(peek::Peek),
     Count(count::Count),
@@ -60,6 +62,7 @@ impl Command {
             Self::Send(command) => send::run(command, context).await,
             Self::Trigger(command) => trigger::run(command, context).await,
             Self::Sign(command) => sign::run(command, context).await,
+            Self::Doctor(command) => doctor::run(command, context).await,
 
             Self::Peek(command) => peek::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
