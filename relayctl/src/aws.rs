@@ -12,7 +12,6 @@ pub mod stack;
 use crate::cli::GlobalArgs;
 use crate::error::{AwsError, AwsErrorKind, Error};
 use crate::http::{self, Trust};
-use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -96,33 +95,32 @@ impl Clients {
         environment: &Environment,
         trust: &Trust,
     ) -> Result<Self, Error> {
-        let profile = args.profile.as_deref();
         let http_client = http_client(trust)?;
-        let region = match &args.region {
-            Some(region) => Some(Region::new(region.clone())),
-            None => {
-                let mut chain = DefaultRegionChain::builder();
-                if let Some(name) = profile {
-                    chain = chain.profile_name(name);
-                }
-                chain.build().region().await
+        let load = |credentials: Option<ProfileFileCredentialsProvider>| {
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .http_client(http_client.clone())
+                .timeout_config(timeouts())
+                .retry_config(RetryConfig::standard());
+            if let Some(region) = &args.region {
+                loader = loader.region(Region::new(region.clone()));
             }
+            if let Some(name) = &args.profile {
+                loader = loader.profile_name(name);
+            }
+            if let Some(credentials) = credentials {
+                loader = loader.credentials_provider(credentials);
+            }
+            loader.load()
         };
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client.clone())
-            .region(region.clone())
-            .timeout_config(timeouts())
-            .retry_config(RetryConfig::standard());
-        if let Some(name) = profile {
-            let config =
-                ProviderConfig::without_region().with_http_client(http_client).with_region(region);
-            let provider = ProfileFileCredentialsProvider::builder()
-                .configure(&config)
-                .profile_name(name)
-                .build();
-            loader = loader.profile_name(name).credentials_provider(provider);
+        let mut config = load(None).await;
+        if let Some(name) = &args.profile {
+            let provider = ProviderConfig::without_region()
+                .with_http_client(http_client.clone())
+                .with_region(config.region().cloned());
+            let provider = ProfileFileCredentialsProvider::builder().configure(&provider);
+            config = load(Some(provider.profile_name(name).build())).await;
         }
-        Self::new(&loader.load().await, http::client(trust)?, environment.has_s3_endpoint)
+        Self::new(&config, http::client(trust)?, environment.has_s3_endpoint)
     }
 
     fn new(

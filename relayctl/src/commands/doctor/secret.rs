@@ -93,7 +93,7 @@ fn create(arn: &str, scope: &Scope<'_>) -> Vec<String> {
     let is_whole = name.get(end..).is_some_and(|suffix| suffix.starts_with('-'));
     let name = quote(name.get(..end).filter(|_| is_whole).unwrap_or(name));
     let args = &scope.context.args;
-    let properties = scope.template().and_then(|it| it.properties(it.logical_id(KIND, arn)?));
+    let properties = scope.template().and_then(|it| it.all_properties(KIND).next());
     let key = properties.as_ref().and_then(|it| it.get("KmsKeyId")?.as_str());
     let key = key.map(|key| format!(" --kms-key-id {}", quote(key))).unwrap_or_default();
     let mut commands = vec![args.aws(&format!(

@@ -20,6 +20,7 @@ pub struct Template {
     /// By logical id.
     resources: HashMap<String, Resource>,
     stack: String,
+    secret_arn: Option<String>,
     partition: String,
     region: String,
     account: String,
@@ -58,6 +59,7 @@ impl Template {
             parameters,
             resources,
             stack: stack.name.clone(),
+            secret_arn: stack.secret_arn().ok().map(str::to_owned),
             partition: stack.partition().to_owned(),
             region: clients.region.clone(),
             account: stack.account().to_owned(),
@@ -171,7 +173,7 @@ impl Template {
                 format!("arn:{partition}:logs:{region}:{account}:log-group:{physical_id}:*")
             }
             ("AWS::IAM::Role", "Arn") => format!("arn:{partition}:iam::{account}:role/{name}"),
-            ("AWS::SecretsManager::Secret", "Id") => physical_id.clone(),
+            ("AWS::SecretsManager::Secret", "Id") => self.secret_arn.clone()?,
             _ => return None,
         }))
     }
@@ -228,6 +230,7 @@ mod tests {
             ]
             .into(),
             stack: "relay".to_owned(),
+            secret_arn: None,
             partition: "aws-cn".to_owned(),
             region: "cn-north-1".to_owned(),
             account: "111".to_owned(),
