@@ -22,6 +22,8 @@ from local.places import TOOLS, Instance
 _ADDRESS = "127.0.0.1"
 _PORTS_TO_TRY = 5
 _SECONDS_TO_START = 60
+_PROGRAM = "from ministack import app; app._HEALTH_PATHS = ('/_ministack/health',); app.main()"
+"""The emulator answers /health on every host itself, in place of the deployed API: here it does not."""
 
 
 class PortTaken(Exception):
@@ -61,7 +63,7 @@ def start(
         port = _free_port()
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         program = processes.start(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-c", _PROGRAM],
             {**_environment(emulator, port), **(extra_environment or {})},
             instance.log("emulator"),
         )
