@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -22,8 +23,6 @@ from local.places import TOOLS, Instance
 _ADDRESS = "127.0.0.1"
 _PORTS_TO_TRY = 5
 _SECONDS_TO_START = 60
-_PROGRAM = "from ministack import app; app._HEALTH_PATHS = ('/_ministack/health',); app.main()"
-"""The emulator answers /health on every host itself, in place of the deployed API: here it does not."""
 
 
 class PortTaken(Exception):
@@ -63,7 +62,7 @@ def start(
         port = _free_port()
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         program = processes.start(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-P", str(Path(__file__).with_name("emulator_main.py"))],
             {**_environment(emulator, port), **(extra_environment or {})},
             instance.log("emulator"),
         )

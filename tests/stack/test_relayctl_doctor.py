@@ -243,6 +243,8 @@ def test_deleted_queues_are_created_as_printed(make: Callable[..., Site], tmp_pa
     assert site.run("doctor").status == 0
     after = [sqs.get_queue_attributes(QueueUrl=url, **read)["Attributes"] for url in urls]
     volatile = {"CreatedTimestamp", "LastModifiedTimestamp"}
+    for attributes in (*before, *after):
+        attributes["Policy"] = json.loads(attributes["Policy"])
     for old, new in zip(before, after, strict=True):
         same = [name for name in old if name not in volatile and not name.startswith("Approximate")]
         assert {name: new.get(name) for name in same} == {name: old[name] for name in same}
@@ -429,6 +431,7 @@ def test_health_is_the_relays_and_not_that_of_whatever_answers_200(imposter: tup
 
 
 def test_the_text_fits_a_terminal_of_60_columns(healthy: Site) -> None:
+    assert healthy.run("trigger", "LABEL_CREATED").status == 0
     key = healthy.spill("stranded")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))

@@ -255,7 +255,7 @@ impl Probe<'_> {
                 let is_own = message.message.body.as_bytes() == self.delivery.body;
                 let sent = message.sent_at.map(|sent_at| clock().duration_since(sent_at.into()));
                 let is_old = sent.is_some_and(|age| age.is_ok_and(|age| age > OLD_PROBE));
-                if !is_own && !(is_old && is_probe(&message.message.body)) {
+                if !(is_own || is_old && is_probe(&message.message.body)) {
                     others.push(message);
                     continue;
                 }

@@ -116,7 +116,10 @@ fn is_same(name: &str, expected: &str, actual: Option<&str>) -> bool {
         None => expected == "false",
         // AWS may write the same policy in another way.
         Some(_) if name == "Policy" => true,
-        Some(actual) => expected == actual || with_texts(expected) == with_texts(actual),
+        Some(actual) => {
+            let members = with_texts(expected);
+            expected == actual || members.is_some() && members == with_texts(actual)
+        }
     }
 }
 
