@@ -2,16 +2,17 @@
 
 mod completions;
 mod count;
+mod forward;
+mod logs;
 mod open;
 mod outputs;
-
 mod peek;
 mod redrive;
 mod replay_spill;
 mod secret;
 mod send;
 mod sign;
-
+mod tail;
 mod trigger;
 mod webhook;
 mod whoami;
@@ -47,8 +48,10 @@ pub enum Command {
     Send(send::Send),
     Trigger(trigger::Trigger),
     Sign(sign::Sign),
-
+    Tail(tail::Tail),
+    Logs(logs::Logs),
     Peek(peek::Peek),
+    Forward(forward::Forward),
     Count(count::Count),
     Outputs(outputs::Outputs),
     Open(open::Open),
@@ -66,8 +69,10 @@ impl Command {
             Self::Send(command) => send::run(command, context).await,
             Self::Trigger(command) => trigger::run(command, context).await,
             Self::Sign(command) => sign::run(command, context).await,
-
+            Self::Tail(command) => tail::run(command, context).await,
+            Self::Logs(command) => logs::run(command, context).await,
             Self::Peek(command) => peek::run(command, context).await,
+            Self::Forward(command) => forward::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
             Self::Outputs(command) => outputs::run(command, context).await,
             Self::Open(command) => open::run(command, context).await,

@@ -5,16 +5,35 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Only messages of these topics and projects, received in this time.
+/// Only events of these topics and projects.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Filters")]
-pub struct Filter {
+pub struct Subject {
     /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
     #[arg(long, value_name = "TOPIC")]
     topic: Vec<Topic>,
     /// Only this project, by its id; may be given more than once
     #[arg(long, value_name = "ID")]
     project: Vec<String>,
+}
+
+impl Subject {
+    pub fn is_all(&self) -> bool {
+        self.topic.is_empty() && self.project.is_empty()
+    }
+
+    pub fn matches(&self, topic: &str, project: &str) -> bool {
+        (self.topic.is_empty() || self.topic.iter().any(|it| it.matches(topic)))
+            && (self.project.is_empty() || self.project.iter().any(|it| it == project))
+    }
+}
+
+/// Only messages of these topics and projects, received in this time.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters")]
+pub struct Filter {
+    #[command(flatten)]
+    subject: Subject,
     /// Only what the relay received (attribute received_at) at this time or later: RFC 3339, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
@@ -50,17 +69,14 @@ pub struct Wanted<'f> {
 impl Wanted<'_> {
     /// Whether there is no filter at all.
     pub fn is_all(&self) -> bool {
-        let Filter { topic, project, .. } = self.filter;
-        topic.is_empty() && project.is_empty() && !self.is_timed()
+        self.filter.subject.is_all() && !self.is_timed()
     }
 
     /// A message without an attribute that the filter needs does not match.
     pub fn matches(&self, message: &OutgoingMessage) -> bool {
         let topic = message.attribute("event").unwrap_or_default();
         let project = message.attribute("project_id").unwrap_or_default();
-        let Filter { topic: topics, project: projects, .. } = self.filter;
-        (topics.is_empty() || topics.iter().any(|it| it.matches(topic)))
-            && (projects.is_empty() || projects.iter().any(|it| it == project))
+        self.filter.subject.matches(topic, project)
             && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
     }
 
@@ -122,7 +138,7 @@ impl FromStr for Topic {
 
 /// A time, as it is or by how long ago it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+pub enum Moment {
     At(OffsetDateTime),
     Ago(time::Duration),
 }
@@ -134,6 +150,12 @@ impl Moment {
             // Before all times that can be represented, there is no message.
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         }
+    }
+
+    /// In milliseconds since 1970.
+    pub fn unix_ms(self, now: OffsetDateTime) -> i64 {
+        let ms = self.from(now).unix_timestamp_nanos() / 1_000_000;
+        i64::try_from(ms).unwrap_or_default().max(0)
     }
 }
 

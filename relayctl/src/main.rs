@@ -14,7 +14,6 @@ mod filter;
 mod http;
 mod interrupt;
 mod labelbox;
-mod message_view;
 mod output;
 mod prompt;
 mod relay;
@@ -53,7 +52,8 @@ async fn main() -> ExitCode {
             has_access_key: variable("AWS_ACCESS_KEY_ID").is_some(),
             has_s3_endpoint: variable("AWS_ENDPOINT_URL_S3").is_some(),
         },
-        api_key: std::env::var(ApiKey::VARIABLE).ok().map(ApiKey::new),
+        api_key: variable(ApiKey::VARIABLE).map(ApiKey::new),
+        api_url: variable("LABELBOX_API_URL"),
         output: Output::new(args.json),
         interrupt: Interrupt::listen(),
         clock: SystemTime::now,

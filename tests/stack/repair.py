@@ -1,8 +1,12 @@
-"""A stack with nothing but the relay's queues and bucket, messages stranded in it, and `relayctl` at work on it."""
+"""A stack with nothing but the relay's queues, bucket and log group, messages stranded in it, and `relayctl` at work on it."""
 
 import hashlib
 import json
+import signal
 import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +16,8 @@ from local.emulator import Emulator
 from local.stack import QUEUES, Stack
 
 DAY = "2026/11/23"
+SECONDS = 30
+"""For what comes soon."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,56 @@ class Site:
         return taken
 
 
+class Run:
+    """A run of the tool that goes on until it is ended."""
+
+    def __init__(self, site: Site, *arguments: str) -> None:
+        self._run = site.start(*arguments)
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        streams = (self._run.stdout, self.lines), (self._run.stderr, self.errors)
+        self._threads = [threading.Thread(target=_read, args=arguments, daemon=True) for arguments in streams]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for(self, count: int) -> list[str]:
+        """Waits for so many lines."""
+        wait_for(lambda: len(self.lines) >= count or self._run.poll() is not None)
+        assert len(self.lines) >= count, self.errors
+        return list(self.lines)
+
+    def wait_for_note(self, text: str) -> None:
+        """Waits for a line on standard error."""
+        wait_for(lambda: any(text in line for line in self.errors) or self._run.poll() is not None)
+        assert self._run.poll() is None, self.errors
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        self._run.send_signal(number)
+
+    def end(self, number: signal.Signals | None = signal.SIGINT) -> Done:
+        """Ends it, or waits for its end."""
+        if number is not None:
+            self.interrupt(number)
+        status = self._run.wait(SECONDS)
+        for thread in self._threads:
+            thread.join(SECONDS)
+        return Done(status, "".join(self.lines), "".join(self.errors))
+
+
+def _read(stream: Iterable[str], lines: list[str]) -> None:
+    for line in stream:
+        lines.append(line)
+
+
+def wait_for(find: Callable[[], Any]) -> Any:
+    """Waits until there is something."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
 def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
     """Waits for a run to end."""
     out, err = tool.communicate(given, timeout=120)
@@ -160,7 +216,7 @@ def attributes(**texts: str) -> dict[str, dict[str, Any]]:
 def _template(queue_type: str, receives: int) -> dict[str, Any]:
     kind = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     kind = kind if queue_type == "fifo" else {}
-    resources: dict[str, Any] = {"Bucket": {"Type": "AWS::S3::Bucket"}}
+    resources: dict[str, Any] = {"Bucket": {"Type": "AWS::S3::Bucket"}, "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup"}}
     outputs = {"PayloadBucketName": {"Value": {"Ref": "Bucket"}}}
     for name in QUEUES.values():
         dead, dies = f"{name}DeadLetterQueue", {"deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}}

@@ -1,16 +1,26 @@
 //! The function's log.
 
 use super::{Clients, error};
-use crate::error::Error;
+use crate::error::{AwsErrorKind, Error};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tokio::time::sleep;
 
-/// A line that the function has written as JSON.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Streams are ingested one by one, so an event can appear after others that are newer by so much.
+const LATE_MS: i64 = 20_000;
+
+/// A line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogEvent {
     /// CloudWatch's id of the event.
     pub id: String,
     /// Milliseconds since 1970.
     pub timestamp_ms: i64,
+    pub text: String,
+    /// The line's JSON object. Lambda's own lines have none.
     pub fields: Map<String, Value>,
 }
 
@@ -21,21 +31,83 @@ pub async fn read(
     start_ms: i64,
     pattern: Option<&str>,
 ) -> Result<Vec<LogEvent>, Error> {
-    let request = clients.logs.filter_log_events().log_group_name(group).start_time(start_ms);
-    let request = request.set_filter_pattern(pattern.map(str::to_owned));
-    let mut pages = request.into_paginator().send();
     let mut events = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|it| error("logs:FilterLogEvents", &it))?;
-        events.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
-            Some(LogEvent {
-                id: event.event_id?,
-                timestamp_ms: event.timestamp?,
-                // Lambda's own lines are no JSON objects.
-                fields: serde_json::from_str(&event.message?).ok()?,
-            })
-        }));
-    }
+    let read = read_each(clients, group, start_ms, pattern, |event| {
+        events.push(event);
+        Ok(ControlFlow::Continue(()))
+    });
+    let _ = read.await?;
     events.sort_by_key(|event| event.timestamp_ms);
     Ok(events)
 }
+
+async fn read_each(
+    clients: &Clients,
+    group: &str,
+    start_ms: i64,
+    pattern: Option<&str>,
+    mut each: impl FnMut(LogEvent) -> Result<ControlFlow<()>, Error>,
+) -> Result<ControlFlow<()>, Error> {
+    let request = clients.logs.filter_log_events().log_group_name(group).start_time(start_ms);
+    let request = request.set_filter_pattern(pattern.map(str::to_owned));
+    let mut pages = request.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|it| error("logs:FilterLogEvents", &it))?;
+        for event in page.events.unwrap_or_default() {
+            let (Some(id), Some(timestamp_ms), Some(text)) =
+                (event.event_id, event.timestamp, event.message)
+            else {
+                continue;
+            };
+            let fields = serde_json::from_str(&text).unwrap_or_default();
+            if each(LogEvent { id, timestamp_ms, text, fields })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Passes on each event once, until one breaks off; with `is_endless`, also those that are yet to come. After the first
+/// response, a failure of the network is passed to `warn` and the read is repeated.
+pub async fn follow(
+    clients: &Clients,
+    group: &str,
+    mut start_ms: i64,
+    is_endless: bool,
+    mut each: impl FnMut(&LogEvent) -> Result<ControlFlow<()>, Error>,
+    warn: impl Fn(&Error),
+) -> Result<(), Error> {
+    let mut seen: HashMap<String, i64> = HashMap::new();
+    let (mut has_responded, mut is_failing) = (false, false);
+    loop {
+        let mut newest_ms = start_ms;
+        let read = read_each(clients, group, start_ms, None, |event| {
+            newest_ms = newest_ms.max(event.timestamp_ms);
+            match seen.insert(event.id.clone(), event.timestamp_ms) {
+                Some(_) => Ok(ControlFlow::Continue(())),
+                None => each(&event),
+            }
+        });
+        match read.await {
+            Ok(ControlFlow::Break(())) => return Ok(()),
+            Ok(ControlFlow::Continue(())) if !is_endless => return Ok(()),
+            Ok(ControlFlow::Continue(())) => {
+                (has_responded, is_failing) = (true, false);
+                start_ms = start_ms.max(newest_ms - LATE_MS);
+                seen.retain(|_, timestamp_ms| *timestamp_ms >= start_ms);
+            }
+            Err(error) if has_responded && error.aws_kind() == Some(AwsErrorKind::NoResponse) => {
+                if !is_failing {
+                    warn(&error);
+                }
+                is_failing = true;
+            }
+            Err(error) => return Err(error),
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! A message as it is received from a queue, and as it is sent to one.
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use labelbox_relay::message::Checksums;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use time::OffsetDateTime;
 
@@ -22,6 +24,18 @@ impl OutgoingMessage {
     /// The value of a text attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name)?.string_value()
+    }
+
+    /// All attributes as text, binary ones in base64.
+    pub fn attribute_texts(&self) -> BTreeMap<String, String> {
+        let attributes = self.attributes.iter().map(|(name, value)| {
+            let text = match (value.string_value(), value.binary_value()) {
+                (None, Some(bytes)) => STANDARD.encode(bytes.as_ref()),
+                (text, _) => text.unwrap_or_default().to_owned(),
+            };
+            (name.clone(), text)
+        });
+        attributes.collect()
     }
 
     /// The checksums with which SQS confirms the message.

@@ -1,67 +1,72 @@
-//! Sending at the wire: which confirmations are believed.
+//! What is read from a received message, and what is kept when it is sent again.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::offline;
-use serde_json::json;
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::builders::MessageBuilder;
+use time::macros::datetime;
 
-/// Computed by `hashlib.md5`, in Python.
-const BODY_MD5: &str = "841a2d689ad86bd1611447453c22c6fc";
-const ATTRIBUTES_MD5: &str = "46ae9ec5c470199ba850b1a65cd0a43f";
-
-fn message() -> OutgoingMessage {
-    let attribute = MessageAttributeValue::builder().data_type("String");
-    let attribute = attribute.string_value("MOVE").build().unwrap();
-    OutgoingMessage {
-        body: "body".to_owned(),
-        attributes: HashMap::from([("event".to_owned(), attribute)]),
-        trace: None,
-        group_id: None,
-        dedup_id: None,
-    }
+/// The checksums are those of `hashlib.md5` in Python for the encoding in the SQS Developer Guide.
+fn message() -> MessageBuilder {
+    let attribute = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
+    let picture = attribute("Binary.png").binary_value(Blob::new([0, 255]));
+    Message::builder()
+        .message_id("id1")
+        .receipt_handle("handle")
+        .body("body")
+        .md5_of_body("841a2d689ad86bd1611447453c22c6fc")
+        .md5_of_message_attributes("94cce254cc6010ecaff2338807604fd2")
+        .message_attributes("event", attribute("String").string_value("MOVE").build().unwrap())
+        .message_attributes("size", attribute("Number").string_value("5").build().unwrap())
+        .message_attributes("picture", picture.build().unwrap())
+        .attributes(MessageSystemAttributeName::MessageGroupId, "group1")
+        .attributes(MessageSystemAttributeName::MessageDeduplicationId, "seen")
+        .attributes(MessageSystemAttributeName::AwsTraceHeader, "Root=1-2-3")
 }
 
-async fn send_to(
-    status: u16,
-    answer: serde_json::Value,
-    message: OutgoingMessage,
-) -> Result<String, String> {
-    let (clients, _) = offline(&[(status, &answer.to_string())]);
-    send(&clients.sqs, "https://sqs/queue", message).await
+fn read(message: MessageBuilder) -> ReceivedMessage {
+    ReceivedMessage::from_sdk(message.build()).unwrap()
 }
 
-#[tokio::test]
-async fn a_confirmation_with_both_checksums_is_believed() {
-    let answer = json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5});
-    assert_eq!(send_to(200, answer, message()).await.as_deref(), Ok("id"));
+#[test]
+fn reads_what_sqs_knows_of_a_message() {
+    let received = read(
+        message()
+            .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "3")
+            .attributes(MessageSystemAttributeName::SentTimestamp, "1795438800123"),
+    );
+    assert_eq!((received.message_id.as_str(), received.receive_count), ("id1", 3));
+    assert_eq!(received.sent_at, Some(datetime!(2026-11-23 13:00:00.123 UTC)));
+    assert_eq!(received.message.group_id.as_deref(), Some("group1"));
+    assert_eq!(received.message.dedup_id.as_deref(), Some("seen"));
+    assert_eq!(received.message.attribute("event"), Some("MOVE"));
+    let texts: Vec<_> = received.message.attribute_texts().into_values().collect();
+    assert_eq!(texts, ["MOVE", "AP8=", "5"]);
 }
 
-#[tokio::test]
-async fn a_message_without_attributes_has_no_checksum_of_them() {
-    let bare = OutgoingMessage { attributes: HashMap::new(), ..message() };
-    let answer = json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5});
-    assert_eq!(send_to(200, answer, bare).await.as_deref(), Ok("id"));
+#[test]
+fn omits_invalid_values() {
+    let received = read(
+        message()
+            .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "many")
+            .attributes(MessageSystemAttributeName::SentTimestamp, "9223372036854775807"),
+    );
+    assert_eq!((received.receive_count, received.sent_at), (1, None));
+    assert_eq!(ReceivedMessage::from_sdk(Message::builder().build()), None);
 }
 
-#[tokio::test]
-async fn no_other_confirmation_is_believed() {
-    for answer in [
-        json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": BODY_MD5}),
-        json!({"MessageId": "id", "MD5OfMessageBody": ATTRIBUTES_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5}),
-        json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5}),
-        json!({"MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5}),
-        json!({}),
-    ] {
-        let error = send_to(200, answer.clone(), message()).await.unwrap_err();
-        assert!(error.contains("does not confirm the message"), "{answer} {error}");
-    }
+#[test]
+fn detects_a_damaged_message() {
+    assert!(read(message()).is_intact);
+    assert!(!read(message().body("bodY")).is_intact);
+    assert!(!read(message().set_message_attributes(None)).is_intact);
 }
 
-#[tokio::test]
-async fn a_refusal_is_told_in_the_words_of_sqs() {
-    let answer =
-        json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The queue is gone."});
-    let error = send_to(400, answer, message()).await.unwrap_err();
-    assert_eq!(error, "QueueDoesNotExist: The queue is gone.");
+#[test]
+fn keeps_everything_but_the_deduplication_id_when_sent_again() {
+    let received = read(message());
+    let expected = OutgoingMessage { dedup_id: Some("id1".to_owned()), ..received.message.clone() };
+    assert_eq!(received.to_resend(true), expected);
+    assert_eq!(received.to_resend(false), OutgoingMessage { dedup_id: None, ..expected });
 }

@@ -1,4 +1,4 @@
-//! Bodies at the wire: those of messages, and those that pointers lead to.
+//! Bodies in messages, and those in the bucket.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -24,45 +24,46 @@ fn message(body: &str, size: Option<&str>) -> OutgoingMessage {
     }
 }
 
-async fn read(
+async fn read_content(
     message: &OutgoingMessage,
     answers: &[(u16, &str)],
-    enough: Option<usize>,
+    min_bytes: Option<usize>,
 ) -> Content {
-    let (clients, asked) = offline(answers);
-    let content = content(&clients, message, enough).await;
-    assert_eq!(asked.actual_requests().count(), answers.len());
+    let (clients, client) = offline(answers);
+    let content = read(&clients, message, min_bytes).await;
+    assert_eq!(client.actual_requests().count(), answers.len());
     content
 }
 
 #[tokio::test]
-async fn the_body_of_a_usual_message_is_its_own_even_if_it_looks_like_a_pointer() {
+async fn a_body_that_only_looks_like_a_pointer_is_the_body() {
     for body in ["{}", POINTER] {
-        let content = read(&message(body, None), &[], None).await;
+        let content = read_content(&message(body, None), &[], None).await;
         assert_eq!(content.bytes.unwrap(), body.as_bytes());
-        assert_eq!((content.size, content.place), (body.len() as u64, None));
+        assert_eq!((content.size, content.location), (body.len() as u64, None));
     }
 }
 
 #[tokio::test]
-async fn a_pointer_leads_to_its_payload() {
-    for enough in [None, Some(4)] {
-        let content = read(&message(POINTER, Some("7")), &[(200, "payload")], enough).await;
+async fn reads_the_payload_of_a_pointer() {
+    for min_bytes in [None, Some(4)] {
+        let content =
+            read_content(&message(POINTER, Some("7")), &[(200, "payload")], min_bytes).await;
         assert_eq!(content.bytes.unwrap(), b"payload");
         let (bucket, key) = ("b".to_owned(), "payloads/k".to_owned());
-        let place = Place { bucket, key, size: 7 };
-        assert_eq!((content.size, content.place), (7, Some(place)));
+        let location = S3Location { bucket, key, size: 7 };
+        assert_eq!((content.size, content.location), (7, Some(location)));
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_had_is_said_and_where_it_should_be() {
+async fn names_what_cannot_be_read_and_where_it_should_be() {
     let gone = "<Error><Code>NoSuchKey</Code><Message>Gone.</Message></Error>";
-    let content = read(&message(POINTER, Some("7")), &[(404, gone)], None).await;
+    let content = read_content(&message(POINTER, Some("7")), &[(404, gone)], None).await;
     let reason = content.bytes.unwrap_err();
-    assert_eq!(reason, "it cannot be had: NoSuchKey: Gone.");
-    assert!(content.place.is_some());
-    let content = read(&message("no pointer", Some("many")), &[], None).await;
+    assert_eq!(reason, "NoSuchKey: Gone.");
+    assert!(content.location.is_some());
+    let content = read_content(&message("no pointer", Some("many")), &[], None).await;
     assert!(content.bytes.unwrap_err().contains("not the pointer"));
-    assert_eq!((content.size, content.place), (0, None));
+    assert_eq!((content.size, content.location), (0, None));
 }

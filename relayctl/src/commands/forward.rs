@@ -1,0 +1,393 @@
+//! `relayctl forward`: consumes a queue by posting each message to a URL, so that a consumer can be tried.
+
+use crate::aws::Clients;
+use crate::aws::message::ReceivedMessage;
+use crate::aws::payload;
+use crate::aws::queue::{LOOK_SECONDS, Queue};
+use crate::aws::stack::Entity;
+use crate::context::Context;
+use crate::error::{Error, ExitStatus};
+use crate::output::Output;
+use crate::sanitize::{excerpt, one_line};
+use anstyle::{AnsiColor, Style};
+use futures_util::future::join_all;
+use labelbox_relay::error::error_chain;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{interval, sleep};
+
+/// As long as a consumer on Lambda has.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const EXTEND_INTERVAL: Duration = Duration::from_secs(LOOK_SECONDS as u64 / 4);
+/// How long a request in flight may go on after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(5);
+const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_BACKOFF_SECONDS: i32 = 30;
+
+const ABOUT: &str = "\
+Posts each message of a queue to a URL, to try a consumer in any language. A 2xx response deletes the message. With any other, or none \
+within 15 minutes, the queue delivers it again after 2, 4, 8 and 16 seconds, and it goes to the dead-letter queue after five receives, as \
+with every consumer. While nothing listens at the URL, it receives nothing.
+
+The request has the event as its body, also if the message is a pointer to the bucket, with content-type application/json if it is JSON. \
+Headers are the message's attributes, such as x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, \
+x-relay-group-id and x-relay-receive-count.
+
+Messages of one FIFO group are posted one after the other, in order; others concurrently. Other consumers of the queue get the messages \
+that this one does not. Ctrl-C ends it: requests in flight have five seconds, then their messages are released. Its status is 1 if a message \
+was not accepted, and 130 if --count or --for was given.";
+
+const EXAMPLES: &str = "\
+Examples:
+  relayctl forward label http://localhost:3000/events
+  relayctl forward workflow http://localhost:8080/ --count 1
+  relayctl forward review http://localhost:8080/ --dead-letters --for 1m";
+
+/// Post each message of a queue to a URL, and delete it on a 2xx response
+#[derive(Debug, clap::Args)]
+#[command(long_about = ABOUT, after_help = EXAMPLES)]
+pub struct Forward {
+    /// Whose queue
+    queue: Entity,
+    /// Where to post to, http or https
+    #[arg(value_parser = parse_url)]
+    url: Url,
+    /// Forward its dead-letter queue
+    #[arg(long)]
+    dead_letters: bool,
+    /// End after so many requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// End after this time, such as 30s or 5m
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    time: Option<Duration>,
+    /// Requests at a time
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    concurrency: u16,
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(format!("{scheme} is not http or https")),
+    }
+}
+
+pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Error> {
+    let (clients, stack) = context.find_stack_to_change().await?;
+    let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    let forwarder = Forwarder {
+        max_receive_count: queue.stats().await?.max_receive_count,
+        queue,
+        clients: &clients,
+        url: &command.url,
+        output: &context.output,
+        clock: context.clock,
+        remaining: Cell::new(command.count),
+        not_accepted: RefCell::default(),
+        is_reachable: Cell::new(false),
+        receiving: Mutex::new(()),
+        stop: watch::Sender::new(false),
+    };
+    forwarder.output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
+    let mut workers = pin!(join_all((0..command.concurrency).map(|_| forwarder.work())));
+    let (results, is_interrupted) = tokio::select! {
+        results = &mut workers => (results, false),
+        () = sleep(command.time.unwrap_or(Duration::MAX)) => {
+            forwarder.stop.send_replace(true);
+            (workers.await, false)
+        }
+        () = context.interrupt.pressed() => {
+            forwarder.stop.send_replace(true);
+            (workers.await, command.count.is_some() || command.time.is_some())
+        }
+    };
+    results.into_iter().collect::<Result<(), Error>>()?;
+    let is_short = !is_interrupted && forwarder.remaining.get().is_some_and(|count| count > 0);
+    Ok(match forwarder.not_accepted.borrow().is_empty() {
+        _ if is_interrupted => ExitStatus::Interrupted,
+        true if !is_short => ExitStatus::Success,
+        _ => ExitStatus::Incomplete,
+    })
+}
+
+struct Forwarder<'r> {
+    queue: Queue<'r>,
+    max_receive_count: Option<u32>,
+    clients: &'r Clients,
+    url: &'r Url,
+    output: &'r Output,
+    clock: fn() -> SystemTime,
+    /// Requests that `--count` leaves.
+    remaining: Cell<Option<u64>>,
+    /// Ids of messages whose last request was not accepted.
+    not_accepted: RefCell<HashSet<String>>,
+    /// False at the start and after a connection failed, until a connection succeeds.
+    is_reachable: Cell<bool>,
+    /// One long poll at a time is enough.
+    receiving: Mutex<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Forwarder<'_> {
+    /// Forwards one message after the other until it has to stop.
+    ///
+    /// Each receive takes one message. SQS holds back its FIFO group until it is deleted or visible again, and a message that
+    /// fails costs those behind it no receive.
+    async fn work(&self) -> Result<(), Error> {
+        let result = self.forward_all().await;
+        if result.is_err() {
+            self.stop.send_replace(true);
+        }
+        result
+    }
+
+    async fn forward_all(&self) -> Result<(), Error> {
+        while let Some(message) = self.receive().await? {
+            let started = (self.clock)();
+            let response = self.post_and_extend(&message).await;
+            let duration = (self.clock)().duration_since(started).unwrap_or_default();
+            self.settle(&message, response, duration).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&self) -> Result<Option<ReceivedMessage>, Error> {
+        let _receiving = self.receiving.lock().await;
+        let mut has_warned = false;
+        loop {
+            if *self.stop.borrow() || self.remaining.get() == Some(0) {
+                return Ok(None);
+            }
+            if !self.is_reachable.get() {
+                if let Err(reason) = check_connection(&self.clients.http, self.url).await {
+                    if !has_warned {
+                        self.output.warn(format_args!(
+                            "{} cannot be reached: {reason}; waiting for it",
+                            self.url
+                        ));
+                    }
+                    has_warned = true;
+                    self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
+                    continue;
+                }
+                self.is_reachable.set(true);
+            }
+            let Some(message) = self.queue.receive(1, LOOK_SECONDS).await?.pop() else { continue };
+            if *self.stop.borrow() {
+                // It is visible again in LOOK_SECONDS if this fails.
+                let _ = self.queue.release(vec![message.receipt_handle]).await;
+                return Ok(None);
+            }
+            self.remaining.set(self.remaining.get().map(|count| count - 1));
+            return Ok(Some(message));
+        }
+    }
+
+    /// Posts a message, and keeps it from other consumers until there is a response.
+    async fn post_and_extend(&self, message: &ReceivedMessage) -> Result<u16, Failure> {
+        let extend = async {
+            let mut ticks = interval(EXTEND_INTERVAL);
+            ticks.tick().await;
+            loop {
+                ticks.tick().await;
+                let handles = vec![message.receipt_handle.clone()];
+                if let Err(reason) = self.queue.hide(handles, LOOK_SECONDS).await {
+                    return format!("its visibility timeout cannot be extended: {reason}");
+                }
+            }
+        };
+        let grace = async {
+            self.unless_stopped(pending()).await;
+            sleep(GRACE).await;
+        };
+        tokio::select! {
+            response = self.post(message) => response,
+            reason = extend => Err(Failure::without_response(reason)),
+            () = grace => Err(Failure::without_response("no response before the end".to_owned())),
+        }
+    }
+
+    async fn post(&self, message: &ReceivedMessage) -> Result<u16, Failure> {
+        let content = payload::read(self.clients, &message.message, None).await;
+        let body = content.bytes.map_err(|reason| {
+            Failure::without_response(format!("its body cannot be read: {}", excerpt(&reason)))
+        })?;
+        let request = self.clients.http.post(self.url.clone()).timeout(RESPONSE_TIMEOUT);
+        let request = request.headers(headers(message)).header(CONTENT_TYPE, content_type(&body));
+        let response = request.body(body).send().await;
+        let response = response
+            .map_err(|error| Failure::without_response(error_chain(&error.without_url())))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(status.as_u16());
+        }
+        let text = response.text().await.unwrap_or_default();
+        Err(Failure { http_status: Some(status.as_u16()), reason: excerpt(&text) })
+    }
+
+    /// Deletes a message that was accepted, or lets it be delivered again later, and prints the outcome.
+    async fn settle(
+        &self,
+        message: &ReceivedMessage,
+        response: Result<u16, Failure>,
+        duration: Duration,
+    ) -> Result<(), Error> {
+        let deleted = match response {
+            Ok(status) => {
+                self.queue.delete(&message.receipt_handle).await.map(|()| status).map_err(|error| {
+                    Failure {
+                        http_status: Some(status),
+                        reason: format!("accepted, but not deleted: {}", error.reason()),
+                    }
+                })
+            }
+            Err(failure) => {
+                let seconds = if *self.stop.borrow() {
+                    0
+                } else {
+                    self.backoff_seconds(message.receive_count)
+                };
+                // Otherwise it is visible again in LOOK_SECONDS.
+                let _ = self.queue.hide(vec![message.receipt_handle.clone()], seconds).await;
+                Err(failure)
+            }
+        };
+        let mut not_accepted = self.not_accepted.borrow_mut();
+        match deleted {
+            Ok(_) => not_accepted.remove(&message.message_id),
+            Err(_) => not_accepted.insert(message.message_id.clone()),
+        };
+        let (http_status, error) = match deleted {
+            Ok(status) => (Some(status), None),
+            Err(Failure { http_status, reason }) => (http_status, Some(reason)),
+        };
+        let attribute = |name| message.message.attribute(name).map(str::to_owned);
+        self.output.show(&Forwarded {
+            message_id: &message.message_id,
+            group_id: message.message.group_id.as_deref(),
+            event: attribute("event"),
+            entity_id: attribute("entity_id"),
+            outcome: if error.is_none() { "deleted" } else { "failed" },
+            http_status,
+            error,
+            duration_ms: duration.as_millis(),
+            receive_count: message.receive_count,
+            max_receive_count: self.max_receive_count,
+        })
+    }
+
+    fn backoff_seconds(&self, receive_count: u32) -> i32 {
+        // After its last receive, it moves to the dead-letter queue as soon as it is visible.
+        let is_last = self.max_receive_count.is_some_and(|max| receive_count >= max);
+        if is_last { 0 } else { 2_i32.saturating_pow(receive_count).min(MAX_BACKOFF_SECONDS) }
+    }
+
+    async fn unless_stopped(&self, wait: impl Future<Output = ()>) {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            () = wait => {}
+            _ = stop.wait_for(|is_stopped| *is_stopped) => {}
+        }
+    }
+}
+
+/// Why a message was not accepted.
+#[derive(Debug)]
+struct Failure {
+    http_status: Option<u16>,
+    reason: String,
+}
+
+impl Failure {
+    fn without_response(reason: String) -> Self {
+        Self { http_status: None, reason }
+    }
+}
+
+/// Checks with a HEAD request whether anything listens, so that a server that is down costs messages no receives.
+async fn check_connection(client: &Client, url: &Url) -> Result<(), String> {
+    match client.head(url.clone()).send().await {
+        Err(error) if error.is_connect() => Err(error_chain(&error.without_url())),
+        _ => Ok(()),
+    }
+}
+
+/// The attributes of a message as headers. A value that no header can have, with a line break or a control character, is left out.
+fn headers(message: &ReceivedMessage) -> HeaderMap {
+    let mut values = message.message.attribute_texts();
+    values.insert("message_id".to_owned(), message.message_id.clone());
+    values.insert("receive_count".to_owned(), message.receive_count.to_string());
+    values.extend(message.message.group_id.clone().map(|id| ("group_id".to_owned(), id)));
+    let header = |(name, value): (String, String)| {
+        let name = format!("x-relay-{}", name.replace('_', "-"));
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    values.into_iter().filter_map(header).collect()
+}
+
+fn content_type(body: &[u8]) -> &'static str {
+    match std::str::from_utf8(body) {
+        Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => "application/json",
+        Ok(_) => "text/plain; charset=utf-8",
+        Err(_) => "application/octet-stream",
+    }
+}
+
+/// What became of one request.
+#[derive(Debug, Serialize)]
+struct Forwarded<'m> {
+    message_id: &'m str,
+    group_id: Option<&'m str>,
+    event: Option<String>,
+    entity_id: Option<String>,
+    /// `deleted` or `failed`.
+    outcome: &'static str,
+    http_status: Option<u16>,
+    error: Option<String>,
+    duration_ms: u128,
+    receive_count: u32,
+    max_receive_count: Option<u32>,
+}
+
+impl fmt::Display for Forwarded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dim = Style::new().dimmed();
+        let color = if self.error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
+        let color = color.on_default();
+        let text = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), one_line);
+        let status = self.http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        write!(
+            f,
+            "{color}{status:3} {:7}{color:#} {:18} {} {dim}{} ms, message{dim:#} {}{dim}, receive {}",
+            self.outcome,
+            text(self.event.as_deref()),
+            text(self.entity_id.as_deref()),
+            self.duration_ms,
+            self.message_id,
+            self.receive_count,
+        )?;
+        if let Some(max) = self.max_receive_count {
+            write!(f, " of {max}")?;
+        }
+        write!(f, "{dim:#}")?;
+        if let Some(error) = &self.error {
+            write!(f, ": {color}{}{color:#}", one_line(error))?;
+        }
+        writeln!(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;
