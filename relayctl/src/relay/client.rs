@@ -198,13 +198,8 @@ impl Sender {
         }
     }
 
-    /// Posts a delivery once. It is never repeated: an event that arrived without a response would come twice.
-    pub async fn post(&self, delivery: &Delivery) -> Result<RelayResponse, Error> {
-        let secret = self.secret(&delivery.route)?;
-        Ok(self.post_as(delivery, &secret).await)
-    }
-
-    /// The same, signed with any secret.
+    /// Posts a delivery once, signed with any secret. It is never repeated: an event that arrived without a response would come
+    /// twice.
     pub async fn post_as(&self, delivery: &Delivery, secret: &Secret) -> RelayResponse {
         let mut request = self.http.post(self.url(&delivery.route));
         for (name, value) in headers(delivery, secret) {
@@ -228,7 +223,7 @@ impl Sender {
         RelayResponse { http_status, body, duration_ms }
     }
 
-    /// Posts a delivery once, and reads its entity id as the relay does.
+    /// Posts a delivery once, signed with the stack's secret, and reads its entity id as the relay does.
     pub async fn deliver(&self, delivery: &Delivery) -> Result<DeliveryResult, Error> {
         let secret = self.secret(&delivery.route)?;
         let response = self.post_as(delivery, &secret).await;
