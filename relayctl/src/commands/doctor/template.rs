@@ -258,7 +258,7 @@ mod tests {
         });
         assert_eq!(template(properties.clone(), "fifo").properties("Queue").unwrap(), expected);
         expected.as_object_mut().unwrap().remove("FifoQueue");
-        expected["List"] = json!([]);
+        expected.as_object_mut().unwrap().insert("List".to_owned(), json!([]));
         assert_eq!(template(properties, "standard").properties("Queue").unwrap(), expected);
     }
 }
