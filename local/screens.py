@@ -54,7 +54,7 @@ def _draw_tool(tool: Path, stack: Stack) -> None:
         words = {line: shlex.split(line)[1:] for line in lines}
         return {line: _print_of([str(tool), *arguments], variables) for line, arguments in words.items()}
 
-    _draw("tail", typed("relayctl trigger LABEL_CREATED --count 100 --rate 200", "relayctl tail label --count 6"))
+    _draw("tail", typed("relayctl trigger LABEL_CREATED --count 6", "relayctl tail --since 1m --count 6"))
     _draw("doctor", typed("relayctl doctor"))
 
 
