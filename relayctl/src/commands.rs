@@ -2,6 +2,7 @@
 
 mod completions;
 mod count;
+mod doctor;
 mod forward;
 mod logs;
 mod open;
@@ -45,6 +46,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Doctor(doctor::Doctor),
     Send(send::Send),
     Trigger(trigger::Trigger),
     Sign(sign::Sign),
@@ -66,6 +68,7 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, context: &Context) -> Result<ExitStatus, Error> {
         match self {
+            Self::Doctor(command) => doctor::run(command, context).await,
             Self::Send(command) => send::run(command, context).await,
             Self::Trigger(command) => trigger::run(command, context).await,
             Self::Sign(command) => sign::run(command, context).await,

@@ -10,5 +10,5 @@ pub use edit::{
     still_accepting,
 };
 pub use error::EditError;
-pub use value::{DEFAULT_NAME, Entry, TRAINING, Text, Value, bare, is_usable};
-pub use weakness::{Invisible, Weakness, is_invisible, weakness};
+pub use value::{DEFAULT_NAME, TRAINING, Text, Value, bare, is_usable};
+pub use weakness::{Invisible, is_invisible, weakness};

@@ -101,6 +101,10 @@ impl Stack {
         self.id.split(':').nth(4).unwrap_or_default()
     }
 
+    pub fn partition(&self) -> &str {
+        self.id.split(':').nth(1).unwrap_or_default()
+    }
+
     /// What the stack was told, if that is known and not empty.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let value = self.parameters.get(name).map(String::as_str);

@@ -4,11 +4,12 @@ use crate::aws::message::ReceivedMessage;
 use crate::aws::queue::{BATCH, Queue};
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{CALL_TIMEOUT, Clients};
-use crate::cli::QueueSelection;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::{Filter, Wanted};
 use crate::summary::{Outcome, Summary};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use std::collections::{HashMap, HashSet};
@@ -58,6 +59,42 @@ pub struct Redrive {
     dry_run: bool,
     #[command(flatten)]
     filter: Filter,
+}
+
+/// One queue or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueSelection {
+    One(Entity),
+    All,
+}
+
+impl QueueSelection {
+    pub fn entities(self) -> Vec<Entity> {
+        match self {
+            Self::One(entity) => vec![entity],
+            Self::All => Entity::value_variants().to_vec(),
+        }
+    }
+}
+
+impl ValueEnum for QueueSelection {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::One(Entity::Label),
+            Self::One(Entity::Workflow),
+            Self::One(Entity::Review),
+            Self::One(Entity::ModelRun),
+            Self::One(Entity::Unrouted),
+            Self::All,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(entity) => entity.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all")),
+        }
+    }
 }
 
 /// Redrives what is there now, and prints the summary.

@@ -25,6 +25,7 @@ fn context() -> Context {
         args: GlobalArgs::default(),
         environment: Environment::default(),
         api_key: None,
+        api_url: None,
         output: Output::new(false),
         interrupt: Interrupt::listen(),
         clock: || SystemTime::UNIX_EPOCH,
