@@ -486,17 +486,18 @@ def test_help_wraps_at_60_columns(relayctl: Path, words: list[str]) -> None:
 
 
 def test_completion_knows_topics_and_queues(relayctl: Path) -> None:
-    for shell in ("bash", "zsh", "fish"):
+    words = {"LABEL_UPDATED", "MODEL_RUN_CREATED", "model_run"}
+    # clap's script for fish completes the values of options only.
+    for shell, known in {"bash": words, "zsh": words, "fish": words - {"MODEL_RUN_CREATED"}}.items():
         script = usage(relayctl, "completions", shell).out
-        for word in ("LABEL_UPDATED", "MODEL_RUN_CREATED", "model_run"):
-            assert word in script, (shell, word)
+        assert {word for word in words if word in script} == known, shell
 
 
 def test_a_printed_command_keeps_profile_region_and_stack(make: MakeSite, tmp_path: Path) -> None:
     site = make("fifo")
     config = tmp_path / "config"
-    config.write_text("[profile it's mine]\naws_access_key_id = test\naws_secret_access_key = test\n")
-    options = ["--stack", site.stack.name, "--profile", "it's mine", "--region", "us-east-1"]
+    config.write_text("[profile 50%]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    options = ["--stack", site.stack.name, "--profile", "50%", "--region", "us-east-1"]
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
     done = site.run("count", *options, RELAY_STACK="", AWS_CONFIG_FILE=str(config))
     assert done.status == 1

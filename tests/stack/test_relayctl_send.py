@@ -229,7 +229,7 @@ def test_a_spilled_event_is_a_warning_with_what_to_do(deployed: Deploy, relayctl
 
 def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path) -> None:
     good = tmp_path / "good\u202e.json"
-    good.write_bytes(BODY)
+    good.write_bytes(b'{"id":"good"}')
     bad = tmp_path / "bad\x1b\u202e.json"
     files = [str(bad), str(EVENTS / "models-list.json"), str(good)]
     done = site.run("send", "--topic", "LABEL_CREATED", *files)
