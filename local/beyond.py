@@ -26,7 +26,13 @@ def make(stack: Stack) -> None:
     """Makes what was left out, as the project's template has it, of the secret that a deployed stack has made."""
     answer = stack.emulator.client("cloudformation").describe_stack_resources(StackName=stack.name)
     made = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in answer["StackResources"]}
-    for policy in _policies(yaml_parse((PROJECT / "template.yaml").read_text())).values():
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    for name, bucket in _of_type("AWS::S3::Bucket", template).items():
+        rules = [_lifecycle_rule(rule) for rule in bucket["LifecycleConfiguration"]["Rules"]]
+        stack.emulator.client("s3").put_bucket_lifecycle_configuration(
+            Bucket=made[name], LifecycleConfiguration={"Rules": rules}
+        )
+    for policy in _policies(template).values():
         secret = made.get(policy["SecretId"]["Ref"])
         if secret is not None:
             text = json.dumps(policy["ResourcePolicy"])
@@ -37,6 +43,12 @@ def _spell_out_punctuation(generated: dict[str, Any]) -> None:
     """The emulator leaves out only what it is told one by one; else one secret in a hundred would begin like JSON."""
     if generated.pop("ExcludePunctuation", False):
         generated["ExcludeCharacters"] = string.punctuation
+
+
+def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule as S3's API takes it."""
+    same = {"ID": rule["Id"], "Status": rule["Status"]}
+    return {**same, "Filter": {"Prefix": rule["Prefix"]}, "Expiration": {"Days": rule["ExpirationInDays"]}}
 
 
 def _policies(template: dict[str, Any]) -> dict[str, dict[str, Any]]:

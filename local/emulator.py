@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -61,7 +62,7 @@ def start(
         port = _free_port()
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         program = processes.start(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-P", str(Path(__file__).with_name("emulator_main.py"))],
             {**_environment(emulator, port), **(extra_environment or {})},
             instance.log("emulator"),
         )

@@ -1,8 +1,6 @@
 //! Arguments that several commands share.
 
-use crate::aws::stack::Entity;
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::borrow::Cow;
 
 pub const DEFAULT_STACK: &str = "labelbox-relay";
@@ -67,42 +65,6 @@ impl GlobalArgs {
 pub fn quote(word: &str) -> Cow<'_, str> {
     // Only a NUL cannot be quoted, and no argument has one.
     shlex::try_quote(word).unwrap_or(Cow::Borrowed("''"))
-}
-
-/// One queue or all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueSelection {
-    One(Entity),
-    All,
-}
-
-impl QueueSelection {
-    pub fn entities(self) -> Vec<Entity> {
-        match self {
-            Self::One(entity) => vec![entity],
-            Self::All => Entity::value_variants().to_vec(),
-        }
-    }
-}
-
-impl ValueEnum for QueueSelection {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[
-            Self::One(Entity::Label),
-            Self::One(Entity::Workflow),
-            Self::One(Entity::Review),
-            Self::One(Entity::ModelRun),
-            Self::One(Entity::Unrouted),
-            Self::All,
-        ]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::One(entity) => entity.to_possible_value(),
-            Self::All => Some(PossibleValue::new("all")),
-        }
-    }
 }
 
 #[cfg(test)]

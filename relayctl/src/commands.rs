@@ -2,8 +2,11 @@
 
 mod completions;
 mod count;
+mod doctor;
 mod forward;
 mod logs;
+mod open;
+mod outputs;
 mod peek;
 mod redrive;
 mod replay_spill;
@@ -13,6 +16,7 @@ mod sign;
 mod tail;
 mod trigger;
 mod webhook;
+mod whoami;
 
 use crate::cli::GlobalArgs;
 use crate::context::Context;
@@ -42,6 +46,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Doctor(doctor::Doctor),
     Send(send::Send),
     Trigger(trigger::Trigger),
     Sign(sign::Sign),
@@ -50,6 +55,9 @@ pub enum Command {
     Peek(peek::Peek),
     Forward(forward::Forward),
     Count(count::Count),
+    Outputs(outputs::Outputs),
+    Open(open::Open),
+    Whoami(whoami::Whoami),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
     Secret(secret::Secret),
@@ -60,6 +68,7 @@ pub enum Command {
 impl Command {
     pub async fn run(&self, context: &Context) -> Result<ExitStatus, Error> {
         match self {
+            Self::Doctor(command) => doctor::run(command, context).await,
             Self::Send(command) => send::run(command, context).await,
             Self::Trigger(command) => trigger::run(command, context).await,
             Self::Sign(command) => sign::run(command, context).await,
@@ -68,6 +77,9 @@ impl Command {
             Self::Peek(command) => peek::run(command, context).await,
             Self::Forward(command) => forward::run(command, context).await,
             Self::Count(command) => count::run(command, context).await,
+            Self::Outputs(command) => outputs::run(command, context).await,
+            Self::Open(command) => open::run(command, context).await,
+            Self::Whoami(command) => whoami::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,

@@ -4,9 +4,9 @@ use crate::aws::stack::Stack;
 use crate::aws::{Clients, Environment, profile};
 use crate::cli::GlobalArgs;
 use crate::error::Error;
-use crate::http::Trust;
+use crate::http::{self, Trust};
 use crate::interrupt::Interrupt;
-use crate::labelbox::ApiKey;
+use crate::labelbox::{ApiKey, Labelbox};
 use crate::output::{Output, Target};
 use std::time::SystemTime;
 use time::OffsetDateTime;
@@ -17,6 +17,8 @@ pub struct Context {
     pub environment: Environment,
     /// The user's key for Labelbox, from the environment.
     pub api_key: Option<ApiKey>,
+    /// `LABELBOX_API_URL`.
+    pub api_url: Option<String>,
     pub output: Output,
     pub interrupt: Interrupt,
     pub clock: fn() -> SystemTime,
@@ -35,10 +37,20 @@ impl Context {
         Trust::read(path.map(String::as_str))
     }
 
+    /// Connects to Labelbox with this key.
+    pub async fn labelbox(&self, key: &ApiKey, url: Option<&str>) -> Result<Labelbox, Error> {
+        let url = url.or(self.api_url.as_deref()).unwrap_or(Labelbox::URL);
+        Ok(Labelbox::new(http::client(&self.trust().await?)?, url, key)?)
+    }
+
+    pub async fn connect(&self) -> Result<Clients, Error> {
+        let trust = self.trust().await?;
+        Clients::connect(&self.args, &self.environment, &trust).await
+    }
+
     /// Connects to AWS and finds the stack.
     pub async fn find_stack(&self) -> Result<(Clients, Stack), Error> {
-        let trust = self.trust().await?;
-        let clients = Clients::connect(&self.args, &self.environment, &trust).await?;
+        let clients = self.connect().await?;
         let stack = Stack::find(&clients, self.args.stack()).await?;
         Ok((clients, stack))
     }

@@ -3,6 +3,7 @@
 use crate::cli::GlobalArgs;
 use crate::labelbox::LabelboxError;
 use crate::sanitize::one_line;
+use crate::secret::EditError;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -113,6 +114,11 @@ pub enum Error {
     HttpClient(String),
     #[error("{0}")]
     Labelbox(#[from] LabelboxError),
+    #[error("{0}")]
+    Edit(#[from] EditError),
+    /// The user said no, or pressed Ctrl-C.
+    #[error("nothing was changed")]
+    Cancelled(ExitStatus),
     /// It would do harm, or somebody else was faster. Nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -153,6 +159,9 @@ impl Error {
         match self {
             Self::Refused(_) => INCOMPLETE,
             Self::Usage(_) => USAGE,
+            Self::Edit(error) if error.is_usage() => USAGE,
+            Self::Edit(_) => INCOMPLETE,
+            Self::Cancelled(status) => status.code(),
             _ => FAILURE,
         }
     }
@@ -186,6 +195,7 @@ impl Error {
                 ));
             }
             Self::Labelbox(error) => return error.remediation(args),
+            Self::Edit(error) => return error.remediation(args),
             _ => return None,
         };
         Some(text.to_owned())

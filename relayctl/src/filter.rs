@@ -23,7 +23,7 @@ impl Subject {
     }
 
     pub fn matches(&self, topic: &str, project: &str) -> bool {
-        (self.topic.is_empty() || self.topic.iter().any(|it| it.names(topic)))
+        (self.topic.is_empty() || self.topic.iter().any(|it| it.matches(topic)))
             && (self.project.is_empty() || self.project.iter().any(|it| it == project))
     }
 }
@@ -43,6 +43,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    #[cfg(test)]
+    pub fn since(time: Option<&str>) -> Self {
+        Self { since: time.and_then(|time| time.parse().ok()), ..Self::default() }
+    }
+
     /// The filter for a command that was started at this time.
     pub fn at(&self, now: OffsetDateTime) -> Wanted<'_> {
         Wanted {
@@ -53,7 +58,7 @@ impl Filter {
     }
 }
 
-/// What a filter takes.
+/// A filter at the time of its command.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'f> {
     filter: &'f Filter,
@@ -67,12 +72,18 @@ impl Wanted<'_> {
         self.filter.subject.is_all() && !self.is_timed()
     }
 
-    /// A message that does not say what a filter asks for is not taken.
-    pub fn takes(&self, message: &OutgoingMessage) -> bool {
+    /// A message without an attribute that the filter needs does not match.
+    pub fn matches(&self, message: &OutgoingMessage) -> bool {
         let topic = message.attribute("event").unwrap_or_default();
         let project = message.attribute("project_id").unwrap_or_default();
         self.filter.subject.matches(topic, project)
             && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
+    }
+
+    /// Whether the same filter is another one later.
+    pub fn is_relative(&self) -> bool {
+        let is_ago = |it: &Option<Moment>| matches!(it, Some(Moment::Ago(_)));
+        is_ago(&self.filter.since) || is_ago(&self.filter.until)
     }
 
     fn is_timed(&self) -> bool {
@@ -96,7 +107,7 @@ enum Topic {
 }
 
 impl Topic {
-    fn names(&self, topic: &str) -> bool {
+    fn matches(&self, topic: &str) -> bool {
         match self {
             Self::Exact(name) => name.eq_ignore_ascii_case(topic),
             Self::BeginsWith(name) => {
@@ -136,7 +147,7 @@ impl Moment {
     fn from(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,
-            // What lies before all times that can be written lies before all messages.
+            // Before all times that can be represented, there is no message.
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         }
     }

@@ -1,6 +1,7 @@
 //! Ctrl-C or SIGTERM: the first lets the command finish what it has begun, the second ends the process at once.
 
-use crate::error::INTERRUPTED;
+use crate::error::{Error, ExitStatus, INTERRUPTED};
+use std::future::Future;
 use std::io::{self, Write};
 use tokio::sync::watch;
 
@@ -29,6 +30,17 @@ impl Interrupt {
 
     pub fn is_pressed(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Runs what changes nothing; Ctrl-C ends it.
+    pub async fn cancels<T, E: Into<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            outcome = work => outcome.map_err(Into::into),
+            () = self.pressed() => Err(Error::Cancelled(ExitStatus::Interrupted)),
+        }
     }
 
     /// Completes when Ctrl-C is pressed.

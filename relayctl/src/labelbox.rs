@@ -7,7 +7,7 @@ mod query;
 mod response;
 mod webhook;
 
-pub use api_key::{ApiKey, is_local, parse_url};
+pub use api_key::{ApiKey, is_local};
 pub use client::Labelbox;
 pub use error::LabelboxError;
-pub use webhook::{Scope, Topic, Webhook};
+pub use webhook::{Scope, TOPICS, Webhook};

@@ -1,6 +1,7 @@
 //! Everything that is printed: text for people, in colour on a terminal, or JSON for scripts; warnings; progress bars.
 
 use crate::error::Error;
+use crate::sanitize::escape_json;
 use anstream::AutoStream;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -62,13 +63,18 @@ impl Output {
     pub fn json(&self, value: &impl Serialize) -> Result<(), Error> {
         let object = WithTarget { target: self.target.get(), value };
         let line = serde_json::to_string(&object).map_err(io::Error::from);
-        let line = line.map_err(Error::Output)?;
+        let line = escape_json(&line.map_err(Error::Output)?);
         print(|output| writeln!(output, "{line}"))
     }
 
     /// Prints an object as scripts or as people want it.
     pub fn show(&self, value: &(impl Serialize + Display)) -> Result<(), Error> {
         if self.is_json { self.json(value) } else { self.text(value) }
+    }
+
+    /// Prints an object as JSON for scripts, or a line for people.
+    pub fn show_line(&self, value: &impl Serialize, line: impl Display) -> Result<(), Error> {
+        if self.is_json { self.json(value) } else { self.line(line) }
     }
 
     /// Prints to standard error. The command goes on if that fails.

@@ -1,6 +1,5 @@
 //! Signed requests to the relay, as Labelbox sends them.
 
 pub mod client;
-pub mod delivery_summary;
 pub mod event_file;
 pub mod sample_event;

@@ -5,13 +5,30 @@ fn is_bidi_control(character: char) -> bool {
     matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+fn is_unsafe(character: char) -> bool {
+    let is_control = character.is_control() && !matches!(character, '\n' | '\t');
+    is_control || is_bidi_control(character)
+}
+
 /// Replaces control characters, except newline and tab, and bidirectional controls by U+FFFD.
 pub fn sanitize(text: &str) -> String {
-    let replace = |character: char| {
-        let is_control = character.is_control() && !matches!(character, '\n' | '\t');
-        if is_control || is_bidi_control(character) { '\u{fffd}' } else { character }
-    };
+    let replace = |character| if is_unsafe(character) { '\u{fffd}' } else { character };
     text.chars().map(replace).collect()
+}
+
+/// Escapes the same characters in JSON, where they occur in strings only and are kept so.
+pub fn escape_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            // They are all in the basic multilingual plane.
+            unsafe_one if is_unsafe(unsafe_one) => {
+                escaped += &format!("\\u{:04x}", u32::from(unsafe_one));
+            }
+            character => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// The same on one line, with single spaces.
@@ -36,6 +53,8 @@ pub fn cut(text: &str, max_characters: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     #[test]
@@ -45,6 +64,14 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}"
         );
         assert_eq!(sanitize("é\n\t日本\u{200d}"), "é\n\t日本\u{200d}");
+    }
+
+    #[test]
+    fn json_keeps_what_controls_a_terminal_as_escapes() {
+        let text = "\u{7f}\u{202e}é";
+        let json = escape_json(&serde_json::json!(text).to_string());
+        assert_eq!(json, r#""\u007f\u202eé""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]

@@ -1,9 +1,14 @@
-//! The stack's secret: its value, its edits, and characters that do not belong into it.
+//! The stack's secret: its value, its edits, and what makes a secret weak.
 
-pub mod edit;
-pub mod invisible;
-pub mod value;
+mod edit;
+mod error;
+mod value;
+mod weakness;
 
-pub use edit::{DEFAULT_NAME, can_be_called, check_webhook_name};
-pub use invisible::{Invisible, is_invisible};
-pub use value::{TRAINING, Text, Value, bare};
+pub use edit::{
+    add, can_be_called, check_webhook_name, kept_names, list, remove, remove_old, rotate,
+    still_accepting,
+};
+pub use error::EditError;
+pub use value::{DEFAULT_NAME, TRAINING, Text, Value, bare, is_usable};
+pub use weakness::{Invisible, is_invisible, weakness};

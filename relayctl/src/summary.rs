@@ -1,19 +1,24 @@
-//! The final account of a command: what became of every message, for people and for scripts, and the exit status.
+//! What became of every message of a redrive or a replay, for people and for scripts, and the exit status.
 
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
+use crate::filter::Wanted;
 use crate::output::Output;
+use crate::sanitize::one_line;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
+
+/// With more messages of one reason, the text output names these only.
+const MAX_NAMES: usize = 3;
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Sent, confirmed, and deleted from where it was.
     Moved,
-    /// Sent and confirmed; somebody else had deleted it by then.
+    /// Sent and confirmed; another run had deleted it by then.
     SentAndGone,
-    /// Gone before it was sent: somebody else's success.
+    /// Gone before it was sent: another run has sent it.
     Gone,
     /// A dry run would have sent it.
     Sendable,
@@ -21,7 +26,7 @@ pub enum Outcome {
     SentAndKept(String),
     /// Not sent, and still where it was.
     Kept(String),
-    /// The filter leaves it where it is.
+    /// The filter excludes it.
     Skipped,
 }
 
@@ -32,7 +37,6 @@ pub struct Kept {
     reason: String,
 }
 
-/// How many messages came to what.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     dry_run: bool,
@@ -42,9 +46,11 @@ pub struct Summary {
     sent: u64,
     deleted: u64,
     already_gone: u64,
-    /// What the filter left where it is.
     skipped: u64,
     kept: Vec<Kept>,
+    /// Whether the filter has a time that is relative to the start.
+    #[serde(skip)]
+    is_relative: bool,
 }
 
 impl Summary {
@@ -52,21 +58,21 @@ impl Summary {
         Self { dry_run, ..Self::default() }
     }
 
-    pub fn find(&mut self, messages: u64) {
+    pub fn add_found(&mut self, messages: u64) {
         self.found += messages;
     }
 
-    pub fn interrupt(&mut self) {
-        self.interrupted = true;
-    }
-
-    /// Counts messages that a dry run would have sent.
-    pub fn would_send(&mut self, messages: u64) {
+    pub fn add_sendable(&mut self, messages: u64) {
         self.would_send += messages;
     }
 
-    /// Enters what became of a message, called `message` where it has to be named.
-    pub fn enter(&mut self, message: &str, outcome: Outcome) {
+    pub fn interrupt(&mut self, wanted: &Wanted<'_>) {
+        self.interrupted = true;
+        self.is_relative = wanted.is_relative();
+    }
+
+    /// Adds what became of a message; the name is for one that stays.
+    pub fn add(&mut self, message: &str, outcome: Outcome) {
         let mut keep = |reason| {
             self.kept.push(Kept { message: message.to_owned(), reason });
         };
@@ -90,7 +96,7 @@ impl Summary {
         }
     }
 
-    /// How the command ended: an interruption tells a script more than what stayed because of it.
+    /// An interruption tells a script more than what stayed because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
             Self { interrupted: true, .. } => ExitStatus::Interrupted,
@@ -99,11 +105,11 @@ impl Summary {
         }
     }
 
-    /// Prints the account of a command with this outcome. Where trouble came before anything was found, there is none.
-    pub fn close(&self, outcome: Result<(), Error>, output: &Output) -> Result<ExitStatus, Error> {
-        let is_void = outcome.is_err() && self.found == 0;
-        let printed = if is_void { Ok(()) } else { output.show(self) };
-        outcome?;
+    /// Prints the summary, unless the command failed before it found anything.
+    pub fn close(&self, result: Result<(), Error>, output: &Output) -> Result<ExitStatus, Error> {
+        let is_empty = result.is_err() && self.found == 0;
+        let printed = if is_empty { Ok(()) } else { output.show(self) };
+        result?;
         match printed {
             Err(Error::Output(error)) => Err(Error::Summary(error)),
             printed => printed.map(|()| self.exit_status()),
@@ -126,13 +132,36 @@ impl fmt::Display for Summary {
             line("skipped", self.skipped)?;
         }
         line("kept", self.kept.len() as u64)?;
+        let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for Kept { message, reason } in &self.kept {
-            writeln!(f, "  {message}: {reason}")?;
+            by_reason.entry(reason).or_default().push(message);
         }
-        if self.interrupted {
-            writeln!(f, "interrupted: the same command does the rest")?;
+        for (reason, messages) in by_reason {
+            let reason = one_line(reason);
+            if let [message] = *messages {
+                writeln!(f, "  {}: {reason}", one_line(message))?;
+                continue;
+            }
+            writeln!(f, "  {} messages: {reason}", messages.len())?;
+            for message in messages.iter().take(MAX_NAMES) {
+                writeln!(f, "    {}", one_line(message))?;
+            }
+            if let Some(more) = messages.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
+                writeln!(f, "    and {more} more, which --json names")?;
+            }
         }
-        Ok(())
+        if !self.interrupted {
+            return Ok(());
+        }
+        let rest = match self {
+            Self { dry_run: true, .. } => "the counts are incomplete",
+            Self { is_relative: true, .. } => {
+                "for the rest, repeat the command with the times of --since and --until in RFC 3339"
+            }
+            Self { kept, .. } if kept.is_empty() => "the same command does the rest",
+            _ => "the same command does the rest, if the reasons of what was kept are gone",
+        };
+        writeln!(f, "interrupted: {rest}")
     }
 }
 

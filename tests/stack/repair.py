@@ -33,6 +33,12 @@ class Done:
         return json.loads(self.out)
 
     @property
+    def warnings(self) -> str:
+        """Standard error without the line that says what the command is about to change."""
+        lines = self.err.splitlines(keepends=True)
+        return "".join(lines[1:] if lines and lines[0].startswith("relayctl: account ") else lines)
+
+    @property
     def kept(self) -> dict[str, str]:
         """Each message that stayed, with the reason."""
         return {kept["message"]: kept["reason"] for kept in self.account["kept"]}

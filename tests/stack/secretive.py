@@ -1,6 +1,8 @@
 """A stack with nothing but a secret and the address that Labelbox would send to, and `relayctl` at work on it."""
 
 import json
+import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +41,19 @@ class SecretSite(Site):
         listed = self.client("secretsmanager").list_secret_version_ids(SecretId=self.arn)
         return sorted(label for version in listed["Versions"] for label in version["VersionStages"])
 
+    @property
+    def target(self) -> str:
+        """What a command that changes something prints first."""
+        return f"relayctl: account 000000000000, region us-east-1, stack {self.stack.name}\n"
+
+    def log(self, webhook: str, status: int, days_ago: float = 0) -> None:
+        """Puts a request into the function's log, as the function writes it."""
+        logs, group, stream = self.client("logs"), f"/{self.stack.name}", uuid.uuid4().hex
+        line = {"level": "INFO", "route": "webhook", "webhook": webhook, "status": status}
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        event = {"timestamp": int((time.time() - days_ago * 86400) * 1000), "message": json.dumps(line)}
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+
     def type(
         self, dialogue: Sequence[tuple[str, str]], *arguments: str, hidden: bool = False, **variables: str
     ) -> terminal.Seen:
@@ -49,12 +64,20 @@ class SecretSite(Site):
         return terminal.run([str(self.program), *arguments], settings, dialogue, hidden)
 
 
-def make_secret_site(emulator: Emulator, program: Any, name: str, address: str = ADDRESS) -> SecretSite:
+def make_secret_site(
+    emulator: Emulator, program: Any, name: str, address: str = ADDRESS, log_level: str = "info"
+) -> SecretSite:
     """Makes a stack of its own, with the outputs that the contract names."""
     cloudformation = emulator.client("cloudformation")
     template = {
-        "Parameters": {"SecretTtlSeconds": {"Type": "Number", "Default": 77}},
-        "Resources": {"Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}}},
+        "Parameters": {
+            "SecretTtlSeconds": {"Type": "Number", "Default": 77},
+            "LogLevel": {"Type": "String", "Default": log_level},
+        },
+        "Resources": {
+            "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "{}"}},
+            "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/{name}"}},
+        },
         "Outputs": {"SecretArn": {"Value": {"Ref": "Secret"}}, "WebhookUrl": {"Value": f"{address}labelbox"}},
     }
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))

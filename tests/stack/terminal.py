@@ -3,7 +3,9 @@
 import fcntl
 import os
 import pty
+import re
 import select
+import struct
 import subprocess
 import termios
 import time
@@ -54,6 +56,19 @@ def run(
         started.wait()
         os.close(ours)
     return Seen(started.returncode, screen, out)
+
+
+def sized(program: Sequence[str], columns: int) -> str:
+    """What a program prints on a terminal with so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs) as started:
+        os.close(theirs)
+        try:
+            return re.sub(r"\x1b\[[0-9;]*m", "", _read(ours, None)).replace("\r\n", "\n")
+        finally:
+            started.kill()
+            os.close(ours)
 
 
 def _take_terminal() -> None:

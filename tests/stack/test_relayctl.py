@@ -2,7 +2,12 @@
 
 import itertools
 import json
+import os
+import re
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +15,9 @@ import pytest
 from conftest import QUEUE_TYPES
 from local.emulator import Emulator
 from local.stack import QUEUES
+from terminal import sized
 
-from repair import Site, attributes, body_of, dedup_id, end, key_of, make_site
+from repair import Done, Site, attributes, body_of, dedup_id, end, key_of, make_site
 
 pytestmark = pytest.mark.long
 
@@ -62,7 +68,7 @@ def break_some(site: Site) -> dict[str, str]:
         site.put(key_of("event000", "review"), good): "attribute entity differ",
         site.put(key_of("event000", "labels"), good): "its key is not",
         site.put("spill/notes.txt", b"mine"): "its key is not",
-        site.spill("missing", MessageBody=nowhere, MessageAttributes=large): f"s3://{site.bucket}/x cannot be had",
+        site.spill("missing", MessageBody=nowhere, MessageAttributes=large): f"s3://{site.bucket}/x cannot be read",
         site.spill("no pointer", MessageAttributes=no_pointer): "not the pointer",
         site.spill("refused by SQS", MessageBody="\x01"): "InvalidMessageContents",
     }
@@ -79,7 +85,7 @@ def test_what_can_be_sent_is_sent_and_what_cannot_stays_and_is_named(site: Site)
         assert counts.items() <= done.account.items(), done
         assert done.kept.keys() == broken.keys() == site.objects()
         assert [key for key, reason in broken.items() if reason not in done.kept[key]] == []
-        assert (done.status, done.err) == (1, "")
+        assert (done.status, done.warnings) == (1, "")
     assert sorted(events(site)) == names(100)
     assert not any(site.stack.count().values())
 
@@ -160,7 +166,7 @@ def test_two_people_at_once_lose_nothing(site: Site) -> None:
     for event in names(100):
         site.spill(event)
     runs = [end(run) for run in [site.start("replay-spill", "--json") for _ in range(2)]]
-    assert [(run.status, run.err) for run in runs] == [(0, "")] * 2, runs
+    assert [(run.status, run.warnings) for run in runs] == [(0, "")] * 2, runs
     assert sum(run.account["deleted"] for run in runs) == 100
     check_nothing_is_lost(site, names(100))
 
@@ -192,7 +198,7 @@ def test_a_dead_letter_goes_back_as_it_was_however_young_it_is(site: Site) -> No
         site.send(entity, entity)
         site.let_die(entity)
     done = site.run("redrive", "all", "--json")
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.warnings) == (0, "")
     assert {"found": 5, "sent": 5, "deleted": 5}.items() <= done.account.items()
     for entity in QUEUES:
         assert not site.dead_letters(entity)
@@ -250,7 +256,7 @@ def test_two_people_redriving_at_once_lose_nothing(site: Site) -> None:
         site.send(event)
     site.let_die()
     runs = [end(run) for run in [site.start("redrive", "label", "--json") for _ in range(2)]]
-    assert [(run.status, run.err) for run in runs] == [(0, "")] * 2, runs
+    assert [(run.status, run.warnings) for run in runs] == [(0, "")] * 2, runs
     assert sum(run.account["deleted"] for run in runs) == 100
     assert sorted(events(site)) == names(100)
 
@@ -311,7 +317,7 @@ def test_people_get_an_account_to_read(make: MakeSite, command: tuple[str, ...])
     done = site.run(*command)
     lines = dict(line.rsplit(maxsplit=1) for line in done.out.splitlines())
     assert lines == {"found": "1", "sent": "1", "deleted": "1", "already gone": "0", "kept": "0"}
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.warnings) == (0, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -319,8 +325,8 @@ def test_people_get_an_account_to_read(make: MakeSite, command: tuple[str, ...])
     ("variables", "said"),
     [
         ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS did not answer cloudformation:DescribeStacks"),
-        ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "AWS did not answer s"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS to cloudformation:DescribeStacks"),
+        ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "no response from AWS to s"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
     ],
@@ -332,7 +338,7 @@ def test_what_makes_it_impossible_is_said_on_one_line(
     site.spill("event")
     done = site.run(*command, "--json", **variables)
     assert (done.status, done.out) == (3, "")
-    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+    assert done.warnings.startswith(f"relayctl: {said}") and done.warnings.count("\n") == 1, done.err
     assert site.objects() == {key_of("event")}
 
 
@@ -353,3 +359,147 @@ def test_an_account_that_cannot_be_written_is_no_success(make: MakeSite) -> None
     run.stdout.close()
     assert run.wait() == 3
     assert not site.objects() and events(site) == ["event"]
+
+
+def test_equal_reasons_are_printed_once(make: MakeSite) -> None:
+    site = make("fifo")
+    for event in names(5):
+        site.spill(event)
+    site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
+    done = site.run("replay-spill")
+    reasons = [line for line in done.out.splitlines() if "NonExistentQueue" in line]
+    assert done.status == 1
+    assert len(reasons) == 1 and reasons[0].startswith("  5 messages: "), done.out
+    assert "    and 2 more, which --json names\n" in done.out
+    assert len(site.run("replay-spill", "--json").kept) == 5
+
+
+# ---- count
+
+
+def test_count_names_a_queue_that_is_missing_and_counts_the_others(make: MakeSite) -> None:
+    site = make("fifo")
+    site.spill("spilled")
+    site.send("waiting", "review")
+    site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
+    site.client("sqs").delete_queue(QueueUrl=site.stack.dead_letter_queue_url("workflow"))
+    options = ["--stack", site.stack.name, "--region", "us-east-1"]
+    done = site.run("count", *options, "--json", RELAY_STACK="")
+    queues = {queue.pop("queue"): queue for queue in done.account["queues"]}
+    assert queues["label"] == {"waiting": None, "in_flight": None, "dead_letters": 0, "spilled": 1}
+    assert queues["workflow"] == {"waiting": 0, "in_flight": 0, "dead_letters": None, "spilled": 0}
+    assert queues["review"]["waiting"] == 1
+    assert done.account["missing"] == ["queue label", "dead-letter queue workflow"]
+    repair = f"relayctl doctor {shlex.join(options)}"
+    said = f"relayctl: does not exist: queue label, dead-letter queue workflow; {repair} says how to repair it\n"
+    assert (done.status, done.err) == (1, said)
+    text = site.run("count")
+    assert (text.status, text.out.split("\n")[1].split()) == (1, ["label", "missing", "missing", "0", "1"])
+
+
+def test_count_names_a_bucket_that_is_missing(make: MakeSite) -> None:
+    site = make("fifo")
+    site.send("waiting")
+    site.client("s3").delete_bucket(Bucket=site.bucket)
+    done = site.run("count", "--json")
+    assert (done.status, done.account["missing"]) == (1, [f"bucket {site.bucket}"])
+    assert {queue["queue"]: (queue["waiting"], queue["spilled"]) for queue in done.account["queues"]}["label"] == (1, None)
+
+
+# ---- outputs, open, whoami
+
+
+def test_outputs_are_printed_for_people_scripts_and_shells(make: MakeSite) -> None:
+    site = make("fifo")
+    outputs = site.stack.outputs
+    assert site.run("outputs", "--json").account == outputs
+    rows = dict(line.split() for line in site.run("outputs").out.splitlines())
+    assert rows == outputs
+    exported = site.run("outputs", "--export").out
+    script = f'{exported}\nprintf "%s %s" "$LABEL_QUEUE_URL" "$PAYLOAD_BUCKET_NAME"'
+    shell = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=True)
+    assert shell.stdout == f"{outputs['LabelQueueUrl']} {site.bucket}"
+
+
+def test_open_prints_the_dashboards_url_and_starts_the_browser(make: MakeSite, tmp_path: Path) -> None:
+    site = make("fifo")
+    assert "has no output DashboardUrl" in site.run("open").err
+    url = "https://console.example/cloudwatch/home?region=us-east-1#dashboards/dashboard/relay"
+    template = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"DashboardUrl": {"Value": url}}}
+    site.client("cloudformation").create_stack(StackName="with-dashboard", TemplateBody=json.dumps(template))
+    opened = tmp_path / "opened"
+    os.mkfifo(opened)
+    opener = tmp_path / ("open" if sys.platform == "darwin" else "xdg-open")
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    opener.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = site.run("open", "--stack", "with-dashboard", PATH=path)
+    assert (done.status, done.out, done.err) == (0, url + "\n", "")
+    assert opened.read_text() == url
+    printed = site.run("open", "--print", "--stack", "with-dashboard", "--json", PATH=str(tmp_path))
+    assert (printed.status, printed.account) == (0, {"url": url})
+    alone = site.run("open", "--stack", "with-dashboard", PATH="/nowhere")
+    assert (alone.status, alone.out) == (0, url + "\n")
+    assert "open the URL yourself" in alone.err
+
+
+def test_whoami_says_whose_account_it_is_and_names_a_missing_stack(make: MakeSite) -> None:
+    site = make("fifo")
+    done = site.run("whoami", "--json")
+    expected = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name, "profile": None}
+    assert done.status == 0
+    assert {**expected, "stack_status": "CREATE_COMPLETE"}.items() <= done.account.items()
+    assert done.account["arn"].startswith("arn:aws:")
+    missing = site.run("whoami", "--stack", "nobodys")
+    assert missing.status == 1
+    lines = dict(line.split(maxsplit=1) for line in missing.out.splitlines())
+    assert (lines["account"], lines["region"]) == ("000000000000", "us-east-1")
+    assert lines["stack"].startswith("nobodys: there is no stack nobodys in us-east-1; name yours with --stack")
+
+
+# ---- usage
+
+
+def usage(relayctl: Path, *words: str, **variables: str) -> Done:
+    run = subprocess.run([relayctl, *words], env=variables, capture_output=True, text=True)
+    return Done(run.returncode, run.stdout, run.stderr)
+
+
+def test_help_that_cannot_be_written_is_an_error(relayctl: Path) -> None:
+    for words in (["--help"], ["help", "send"], ["--version"]):
+        with Path("/dev/full").open("w") as full:
+            assert subprocess.run([relayctl, *words], stdout=full).returncode == 1, words
+
+
+def test_usage_lines_do_not_list_options_that_are_set(relayctl: Path) -> None:
+    done = usage(relayctl, "count", "--nonsense", RELAY_STACK="staging")
+    assert done.status == 2
+    assert "Usage: relayctl count [OPTIONS]\n" in done.err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["trigger", "--help"], ["redrive", "--help"], ["count", "-h"]])
+def test_help_wraps_at_60_columns(relayctl: Path, words: list[str]) -> None:
+    screen = sized([str(relayctl), *words], 60)
+    wide = [line for line in screen.splitlines() if len(line) > 60 and " " in line.strip()]
+    # Examples are lines to copy.
+    assert [line for line in wide if not re.match(r"  relayctl ", line)] == []
+
+
+def test_completion_knows_topics_and_queues(relayctl: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        script = usage(relayctl, "completions", shell).out
+        for word in ("LABEL_UPDATED", "MODEL_RUN_CREATED", "model_run"):
+            assert word in script, (shell, word)
+
+
+def test_a_printed_command_keeps_profile_region_and_stack(make: MakeSite, tmp_path: Path) -> None:
+    site = make("fifo")
+    config = tmp_path / "config"
+    config.write_text("[profile it's mine]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    options = ["--stack", site.stack.name, "--profile", "it's mine", "--region", "us-east-1"]
+    site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
+    done = site.run("count", *options, RELAY_STACK="", AWS_CONFIG_FILE=str(config))
+    assert done.status == 1
+    [line] = [line for line in done.err.splitlines() if "relayctl doctor" in line]
+    command = line.partition("; ")[2].removesuffix(" says how to repair it")
+    assert shlex.split(command) == ["relayctl", "doctor", *options]

@@ -1,23 +1,35 @@
-"""The doctor as a process: content with a healthy relay, and for each thing that is broken a line that says what to type."""
+"""The doctor as a process: a healthy relay is healthy, and for each fault it prints commands that repair it when pasted."""
 
+import fcntl
 import itertools
 import json
-from collections.abc import Callable
+import os
+import pty
+import struct
+import subprocess
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from conftest import QUEUE_TYPES, Deploy
+from local import environment
+from local.emulator import Emulator
 from local.gate import Gate
 from local.stack import Stack
 
-from repair import Done, Site
+from operator_shell import Shell
+from repair import Done, Site, make_site
 
 pytestmark = pytest.mark.long
 
-SOUND = "a-secret-of-enough-letters"
-STRANGERS = 15
-"""Unrouted events that are not the doctor's, more than one receive gives."""
+VALID = "a-secret-of-enough-letters"
+OTHERS = 15
+"""Unrouted events that are not the doctor's, more than one receive returns."""
 
 
 @pytest.fixture
@@ -26,7 +38,7 @@ def make(deployed: Deploy, relayctl: Path) -> Callable[..., Site]:
 
     def deploy(**parameters: str) -> Site:
         stack = deployed(f"ill-{next(_numbers)}", put_secret=False, **parameters)
-        stack.put_secret(SOUND)
+        stack.put_secret({"labelbox": VALID})
         return Site(stack, relayctl)
 
     return deploy
@@ -38,121 +50,249 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module", params=QUEUE_TYPES)
 def healthy(request: pytest.FixtureRequest, deployed: Deploy, relayctl: Path) -> Site:
     stack = deployed(f"healthy-{request.param}", put_secret=False, QueueType=request.param)
-    stack.put_secret(SOUND)
+    stack.put_secret(VALID)
     return Site(stack, relayctl)
 
 
 def checks(done: Done) -> dict[str, dict[str, Any]]:
-    """What was found, by the name of the check, the worst last."""
+    """The results by the name of the check, the worst last."""
     order = {"ok": 0, "not_checked": 1, "warning": 2, "problem": 3}
     found = sorted(json.loads(done.out)["checks"], key=lambda check: order[check["status"]])
     return {check["name"]: check for check in found}
 
 
-def expect(site: Site, name: str, status: str, says: str, mend: str, *arguments: str) -> None:
-    """The doctor finds just this."""
+def problems(done: Done) -> set[str]:
+    return {name for name, check in checks(done).items() if check["status"] == "problem"}
+
+
+def expect(site: Site, name: str, status: str, message: str, remediation: str, *arguments: str) -> str:
+    """The doctor reports this. Returns the remediation."""
     done = site.run("doctor", "--json", *arguments)
     found = checks(done).get(name)
     assert found is not None, done
     assert (found["status"], done.status) == (status, 1 if status == "problem" else 0), done
-    assert says in found["says"] and mend in (found["mend"] or ""), found
-    assert SOUND not in done.out + done.err
+    assert message in found["message"] and remediation in (found["remediation"] or ""), found
+    assert VALID not in done.out + done.err
+    return str(found["remediation"])
 
 
-def test_a_healthy_relay_is_well_and_nothing_of_the_probe_stays(healthy: Site) -> None:
+def paste(site: Site, folder: Path, *commands: str) -> None:
+    """Types commands into a shell as they were printed."""
+    shell = Shell.open(folder, site.stack, site.program)
+    done = shell.run("\n".join(commands))
+    assert done.returncode == 0, (commands, done)
+
+
+def test_a_healthy_relay_is_healthy_and_nothing_of_the_probe_stays(healthy: Site) -> None:
     assert healthy.run("trigger", "LABEL_CREATED").status == 0
     before = healthy.stack.count()
     done = healthy.run("doctor", "--json")
-    assert (done.status, done.err) == (0, "")
+    assert done.status == 0, done
     assert {name: check for name, check in checks(done).items() if check["status"] != "ok"} == {}
+    assert done.err.endswith(f"stack {healthy.stack.name}\n") and json.loads(done.out)["target"]["stack"] == healthy.stack.name
     assert healthy.stack.count() == before
     text = healthy.run("doctor")
-    assert text.out.endswith("All is well.\n") and text.status == 0
-    assert "went through in" in text.out and "LABEL_CREATED" in text.out
+    assert text.out.endswith("Healthy.\n") and text.status == 0
+    # The newest event is Labelbox's, and not a probe.
+    assert "a signed event arrived in" in text.out and "LABEL_CREATED" in text.out
 
 
 def test_without_a_probe_nothing_is_sent(healthy: Site) -> None:
     before = healthy.stack.logs()
     done = healthy.run("doctor", "--no-probe", "--json")
-    assert done.status == 0 and checks(done)["probe"]["says"] == "left out, as you wanted"
+    assert (done.status, done.err, checks(done)["probe"]["status"]) == (0, "", "ok"), done
     assert [line for line in healthy.stack.logs()[len(before) :] if "RELAYCTL_PROBE" in line or "401" in line] == []
 
 
-def test_other_unrouted_events_stay_and_are_received_once_at_most(healthy: Site) -> None:
-    assert healthy.run("trigger", "NEW_TOPIC", "--count", str(STRANGERS)).status == 0
-    done = healthy.run("doctor", "--json")
-    assert checks(done)["probe"]["status"] == "ok", done
-    assert healthy.stack.count()["unrouted"] == STRANGERS
-    messages = healthy.messages("unrouted")
-    assert len(messages) == STRANGERS
-    # Once by the doctor at most, and once by us.
-    assert max(int(message["Attributes"]["ApproximateReceiveCount"]) for message in messages) <= 2
+def test_no_run_spends_the_last_receive_of_another_event(healthy: Site) -> None:
+    assert healthy.run("trigger", "NEW_TOPIC", "--count", str(OTHERS)).status == 0
+    for _ in range(7):
+        done = healthy.run("doctor", "--json")
+        assert checks(done)["probe"]["status"] == "ok", done
+        assert problems(done) == set(), done
+    assert healthy.stack.count()["unrouted"] == OTHERS
+    assert len(healthy.messages("unrouted")) == OTHERS and healthy.dead_letters("unrouted") == []
 
 
-def test_dead_letters_are_found_redriven_and_gone(healthy: Site) -> None:
+def test_dead_letters_are_reported_and_the_printed_redrive_moves_them(healthy: Site, tmp_path: Path) -> None:
     assert healthy.run("trigger", "LABEL_CREATED", "--count", "12").status == 0
     healthy.let_die()
     waiting = healthy.run("count", "--json").account["total"]["dead_letters"]
-    expect(healthy, "label dead letters", "problem", f"{waiting} dead letters", "relayctl redrive label --stack")
-    assert healthy.run("redrive", "label").status == 0
+    commands = expect(healthy, "label dead letters", "problem", f"{waiting} dead letters", "relayctl redrive label --stack")
+    paste(healthy, tmp_path, commands)
     assert healthy.run("doctor", "--json").status == 0
     healthy.stack.purge()
 
 
-def test_what_waits_in_the_bucket_is_found(healthy: Site) -> None:
+def test_spilled_events_are_reported(healthy: Site) -> None:
     key = healthy.spill("stranded")
     expect(healthy, "label spilled", "problem", "1 in the bucket", "relayctl replay-spill --entity label")
     healthy.client("s3").delete_object(Bucket=healthy.bucket, Key=key)
 
 
 @pytest.mark.parametrize(
-    ("value", "name", "status", "says", "mend"),
+    ("value", "name", "status", "message", "remediation"),
     [
-        ("\n", "secret", "problem", "value is blank; the last usable value stays in use", "put-secret-value"),
-        (f'["{SOUND}"]', "secret", "problem", "a JSON list or a quoted JSON string", "put-secret-value"),
-        (f'"{SOUND}"', "secret", "problem", "a JSON list or a quoted JSON string", "put-secret-value"),
-        (f" {SOUND}", "secret", "problem", "has U+0020 (white space) at position 1", "relayctl secret rotate labelbox"),
-        (f"{SOUND}\u200b", "secret", "problem", "U+200B (invisible) at position 27", "secret rotate labelbox"),
-        (f"\ufeff{SOUND}\n", "secret", "ok", "is sound", ""),
-        (f'\ufeff{{"labelbox": "{SOUND}"}}', "secret labelbox", "ok", "is sound", ""),
-        (f'\ufeff\ufeff{{"labelbox": "{SOUND}"}}', "secret", "problem", "before its { it has U+FEFF", "put-secret-value"),
-        ({"labelbox": f"a\u202e{SOUND}"}, "secret labelbox", "problem", "U+202E (invisible) at position 2", "rotate"),
-        ({"labelbox": SOUND, "backfill": SOUND}, "secret backfill", "problem", "answered 404", "remove backfill"),
-        ("short", "secret", "warning", "is weak", "relayctl secret rotate labelbox"),
-        ('{"labelbox": ', "secret", "problem", "starts like a JSON object", "put-secret-value"),
-        ({"project-x": SOUND}, "secret labelbox", "warning", "404", "relayctl secret add labelbox"),
-        ({"labelbox": SOUND, "other": []}, "secret other", "problem", "is empty", "relayctl secret add other"),
+        ("\n", "secret", "problem", "value is blank", "--replace-broken"),
+        (f'["{VALID}"]', "secret", "problem", "a JSON list or a quoted JSON string", "--replace-broken"),
+        (f'"{VALID}"', "secret", "problem", "a JSON list or a quoted JSON string", "--replace-broken"),
+        ('{"labelbox": ', "secret", "problem", "starts like a JSON object", "--replace-broken"),
+        (f" {VALID}", "secret", "problem", "has U+0020 (white space) at position 1", "relayctl secret rotate"),
+        (f"{VALID}\u200b", "secret", "problem", "U+200B (invisible) at position 27", "relayctl secret rotate"),
+        (f"\ufeff{VALID}\n", "secret", "ok", "is valid", ""),
+        (f'\ufeff{{"labelbox": "{VALID}"}}', "secret labelbox", "ok", "is valid", ""),
+        (f'\ufeff\ufeff{{"labelbox": "{VALID}"}}', "secret", "problem", "it has U+FEFF", "--replace-broken"),
+        ({"labelbox": f"a\u202e{VALID}"}, "secret labelbox", "problem", "U+202E (invisible) at position 2", "rotate labelbox"),
+        ({"labelbox": VALID, "backfill": VALID}, "secret backfill", "problem", "answered 404", "remove backfill"),
+        ({"labelbox": VALID, "Über x": VALID}, "secret Über x", "problem", "answered 404", "remove $'\\U000000dcber x'"),
+        ("short", "secret", "warning", "is weak", "relayctl secret rotate"),
+        ({"project-x": VALID}, "secret labelbox", "problem", "404", "relayctl secret add labelbox"),
+        ({"labelbox": VALID, "other": []}, "secret other", "problem", "is empty", "relayctl secret add other"),
     ],
 )
-def test_a_secret_that_is_not_sound_is_named(
-    healthy: Site, value: str | dict[str, Any], name: str, status: str, says: str, mend: str
+def test_faults_of_the_secret_are_reported(
+    healthy: Site, value: str | dict[str, Any], name: str, status: str, message: str, remediation: str
 ) -> None:
     healthy.stack.put_secret(value)
     try:
-        expect(healthy, name, status, says, mend, "--no-probe")
+        expect(healthy, name, status, message, remediation, "--no-probe")
     finally:
-        healthy.stack.put_secret(SOUND)
+        healthy.stack.put_secret(VALID)
 
 
-def test_a_queue_without_its_dead_letters_can_be_mended_as_it_says(healthy: Site) -> None:
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({"project-x": VALID}, "secret labelbox"),
+        ({"labelbox": VALID, "other": []}, "secret other"),
+        ({"labelbox": VALID, "x\u200b y'\\": VALID}, "secret x\\u{200b} y\\'\\\\"),
+        ('{"labelbox": ', "secret"),
+        ("\n", "secret"),
+    ],
+)
+def test_the_printed_command_repairs_the_secret(
+    healthy: Site, tmp_path: Path, value: str | dict[str, Any], name: str
+) -> None:
+    healthy.stack.put_secret(value)
+    try:
+        command = expect(healthy, name, "problem", "", "relayctl secret", "--no-probe")
+        # A person answers its question with yes.
+        paste(healthy, tmp_path, command + ("" if " add " in command and "broken" not in command else " --yes"))
+        done = healthy.run("doctor", "--no-probe", "--json")
+        assert problems(done) == set(), done
+    finally:
+        healthy.stack.put_secret(VALID)
+
+
+def test_a_deleted_secret_is_restored_or_created_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
+    site = make()
+    client, arn = site.client("secretsmanager"), site.stack.outputs["SecretArn"]
+    client.delete_secret(SecretId=arn)
+    message = "scheduled for deletion"
+    paste(site, tmp_path, expect(site, "secret", "problem", message, "restore-secret", "--no-probe"))
+    assert site.run("doctor", "--no-probe").status == 0
+
+    name = client.describe_secret(SecretId=arn)["Name"]
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    command = expect(site, "secret", "problem", "deploy again with SecretArn", "create-secret", "--no-probe")
+    (tmp_path / "again").mkdir()
+    paste(site, tmp_path / "again", command)
+    # The secret has a value and the old name, but another ARN, which the stack has to be told.
+    assert client.get_secret_value(SecretId=name)["SecretString"]
+
+
+def test_a_partial_secret_arn_is_a_problem(make: Callable[..., Site], running: Emulator) -> None:
+    client = running.client("secretsmanager")
+    # "secret" could be a suffix.
+    arn = client.create_secret(Name="my-secret", SecretString=VALID)["ARN"]
+    site = make(SecretArn=arn[: -len("-123456")])
+    expect(site, "secret ARN", "problem", "is not the whole ARN", f"SecretArn={arn}", "--no-probe")
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.mark.parametrize("attributes", [{"RedrivePolicy": ""}, {"Policy": ""}])
+def test_a_changed_queue_is_repaired_as_printed(healthy: Site, tmp_path: Path, attributes: dict[str, str]) -> None:
     sqs, url = healthy.client("sqs"), healthy.stack.queue_url("review")
-    policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
-    expect(healthy, "queue review", "problem", "no dead-letter queue", "aws sqs set-queue-attributes", "--no-probe")
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
+    before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    [name] = attributes
+    command = expect(healthy, "queue review", "problem", f"{name} is missing", "aws sqs set-queue-attributes", "--no-probe")
+    paste(healthy, tmp_path, command)
     assert healthy.run("doctor", "--no-probe").status == 0
+    after = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert json.loads(after[name]) == json.loads(before[name])
 
 
-def test_a_queue_that_is_gone_is_named(make: Callable[..., Site]) -> None:
+@pytest.mark.parametrize("queue_type", QUEUE_TYPES)
+def test_deleted_queues_are_created_as_printed(make: Callable[..., Site], tmp_path: Path, queue_type: str) -> None:
+    site = make(QueueType=queue_type)
+    sqs, urls = site.client("sqs"), [site.stack.dead_letter_queue_url("workflow"), site.stack.queue_url("workflow")]
+    read = {"AttributeNames": ["All"]}
+    before = [sqs.get_queue_attributes(QueueUrl=url, **read)["Attributes"] for url in urls]
+    for number in range(3):
+        site.spill(f"event {number}", "workflow")
+    for url in urls:
+        sqs.delete_queue(QueueUrl=url)
+    done = site.run("doctor", "--no-probe", "--json")
+    # Each is reported once, and the spilled events still are.
+    names = ["queue workflow dead letters", "queue workflow"]
+    assert problems(done) == {*names, "workflow spilled"}, done
+    assert "3 in the bucket" in checks(done)["workflow spilled"]["message"]
+    commands = [checks(done)[name]["remediation"] for name in names]
+    paste(site, tmp_path, *commands, checks(done)["workflow spilled"]["remediation"])
+    assert site.run("doctor").status == 0
+    after = [sqs.get_queue_attributes(QueueUrl=url, **read)["Attributes"] for url in urls]
+    volatile = {"CreatedTimestamp", "LastModifiedTimestamp"}
+    for attributes in (*before, *after):
+        attributes["Policy"] = json.loads(attributes["Policy"])
+    for old, new in zip(before, after, strict=True):
+        same = [name for name in old if name not in volatile and not name.startswith("Approximate")]
+        assert {name: new.get(name) for name in same} == {name: old[name] for name in same}
+    assert len(site.messages("workflow")) == 3
+
+
+def test_a_deleted_bucket_is_created_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make()
-    site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("workflow"))
-    expect(site, "queue workflow", "problem", "is gone", "aws sqs create-queue", "--no-probe")
+    s3, bucket = site.client("s3"), {"Bucket": site.bucket}
+    reads = {
+        "get_bucket_lifecycle_configuration": "Rules",
+        "get_bucket_policy": "Policy",
+        "get_public_access_block": "PublicAccessBlockConfiguration",
+    }
+    before = [getattr(s3, read)(**bucket)[field] for read, field in reads.items()]
+    s3.delete_bucket(**bucket)
+    done = site.run("doctor", "--no-probe", "--json")
+    assert problems(done) == {"bucket"} and "is deleted" in checks(done)["bucket"]["message"], done
+    paste(site, tmp_path, checks(done)["bucket"]["remediation"])
+    assert site.run("doctor").status == 0
+    after = [getattr(s3, read)(**bucket)[field] for read, field in reads.items()]
+    assert json.loads(after[1]) == json.loads(before[1]) and after[2] == before[2]
+    assert [(rule["Expiration"], rule["Status"]) for rule in after[0]] == [({"Days": 120}, "Enabled"), ({"Days": 90}, "Enabled")]
 
 
-def test_a_setting_that_was_changed_by_hand_is_named(make: Callable[..., Site]) -> None:
+def test_a_bucket_made_anew_without_its_settings_is_a_problem(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make()
-    change(site.stack, INLINE_LIMIT_KIB="much")
-    expect(site, "variables", "problem", "INLINE_LIMIT_KIB", "aws lambda update-function-configuration", "--no-probe")
+    s3 = site.client("s3")
+    s3.delete_bucket(Bucket=site.bucket)
+    s3.create_bucket(Bucket=site.bucket)
+    done = site.run("doctor", "--no-probe", "--json")
+    found = checks(done)
+    names = ["bucket lifecycle", "bucket policy"]
+    assert problems(done) >= set(names), done
+    commands = [found[name]["remediation"] for name in sorted(problems(done))]
+    paste(site, tmp_path, *commands)
+    assert site.run("doctor", "--no-probe").status == 0
+
+
+def test_a_changed_variable_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
+    site = make(TrainingModels="one,it's two")
+    site.stack.put_secret(VALID)
+    change(site.stack, INLINE_LIMIT_KIB="much", TRAINING_MODELS="")
+    command = expect(site, "variables", "problem", "INLINE_LIMIT_KIB", "aws lambda update-function", "--no-probe")
+    before = site.stack.settings
+    paste(site, tmp_path, command)
+    assert site.run("doctor", "--no-probe").status == 0
+    assert site.stack.settings == {**before, "INLINE_LIMIT_KIB": "1024", "TRAINING_MODELS": "one,it's two"}
 
 
 def change(stack: Stack, **variables: str) -> None:
@@ -160,31 +300,44 @@ def change(stack: Stack, **variables: str) -> None:
     client.update_function_configuration(FunctionName=name, Environment={"Variables": {**stack.settings, **variables}})
 
 
-def test_a_right_that_was_taken_away_is_named(make: Callable[..., Site]) -> None:
+def test_a_missing_permission_is_granted_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make()
     iam, role = site.client("iam"), site.stack.function["Role"].rpartition("/")[2]
     [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
     policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     statements = [each for each in policy["Statement"] if each["Sid"] != "QueueEvents"]
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**policy, "Statement": statements}))
-    expect(site, "rights", "problem", "may not sqs:SendMessage", "aws iam put-role-policy", "--no-probe")
+    command = expect(site, "permissions", "problem", "may not sqs:SendMessage", "aws iam put-role-policy", "--no-probe")
+    paste(site, tmp_path, command)
+    assert site.run("doctor", "--no-probe").status == 0
+    assert iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] == policy
 
 
-def test_where_addresses_are_locked_the_probe_is_not_taken_for_broken(make: Callable[..., Site]) -> None:
+def test_what_else_differs_from_the_template_is_named(make: Callable[..., Site]) -> None:
+    site = make()
+    site.client("lambda").update_function_configuration(FunctionName=site.stack.outputs["FunctionName"], Timeout=3)
+    expect(site, "Function", "warning", "/Timeout is 3, expected 15", "expected value", "--no-probe")
+    group = site.client("cloudformation").describe_stack_resource(StackName=site.stack.name, LogicalResourceId="AccessLogGroup")
+    name = group["StackResourceDetail"]["PhysicalResourceId"]
+    site.client("logs").delete_log_group(logGroupName=name)
+    expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
+
+
+def test_where_addresses_are_not_allowed_the_probe_is_not_checked(make: Callable[..., Site]) -> None:
     site = make(AllowedSourceCidrs="192.0.2.0/24")
     expect(site, "probe", "not_checked", "not in AllowedSourceCidrs", "newest event")
 
 
-def test_a_secret_that_was_just_changed_is_waited_for(make: Callable[..., Site]) -> None:
+def test_the_probe_waits_for_a_secret_that_was_just_changed(make: Callable[..., Site]) -> None:
     site = make()
     assert site.run("doctor").status == 0
-    site.stack.put_secret(SOUND[::-1])
+    site.stack.put_secret(VALID[::-1])
     done = site.run("doctor", "--json")
     assert (done.status, checks(done)["probe"]["status"]) == (0, "ok"), done
     assert "waiting" in done.err
 
 
-def test_a_relay_that_cannot_fetch_its_secret_is_not_taken_for_one_that_accepts_forgeries(
+def test_a_relay_that_cannot_fetch_its_secret_does_not_accept_forgeries(
     make: Callable[..., Site], secrets_manager: Gate
 ) -> None:
     site = make()
@@ -196,11 +349,114 @@ def test_a_relay_that_cannot_fetch_its_secret_is_not_taken_for_one_that_accepts_
         secrets_manager.open()
 
 
-def test_an_event_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., Site]) -> None:
+def test_a_probe_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., Site]) -> None:
     site = make()
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("unrouted"))
-    expect(site, "probe", "problem", "went to the bucket, where it was deleted", "aws logs tail")
+    expect(site, "probe", "problem", "stored in the bucket, where it was deleted", "aws logs tail")
     assert site.objects() == set()
+
+
+# ---- A relay that lies
+
+
+@pytest.fixture
+def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str, Any]]]:
+    """A stack whose URLs lead to a server that answers what the test says."""
+    answer: dict[str, Any] = {}
+    with serving(answer) as url:
+        site = make_site(running, relayctl, f"imposter-{next(_numbers)}", "standard", receives=5)
+        cloudformation = site.client("cloudformation")
+        template = cloudformation.get_template(StackName=site.stack.name)["TemplateBody"]
+        template = template if isinstance(template, dict) else json.loads(template)
+        template["Resources"]["Secret"] = {
+            "Type": "AWS::SecretsManager::Secret",
+            "Properties": {"SecretString": json.dumps({"labelbox": VALID})},
+        }
+        outputs = {"WebhookUrl": f"{url}/webhooks/labelbox", "TrainingUrl": f"{url}/training", "HealthUrl": f"{url}/health"}
+        template["Outputs"] |= {name: {"Value": value} for name, value in outputs.items()}
+        template["Outputs"]["SecretArn"] = {"Value": {"Ref": "Secret"}}
+        cloudformation.update_stack(StackName=site.stack.name, TemplateBody=json.dumps(template))
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=site.stack.name, WaiterConfig={"Delay": 0.1})
+        yield Site(Stack.find(running, site.stack.name), relayctl), answer
+
+
+@contextmanager
+def serving(answer: dict[str, Any]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_message_that_the_answer_names_is_not_deleted(imposter: tuple[Site, dict[str, Any]]) -> None:
+    site, answer = imposter
+    answer |= {"status": "unrouted", "entity": "unrouted", "message_id": site.send("theirs", "unrouted")}
+    found = checks(site.run("doctor", "--json"))
+    assert "was not found" in found["probe"]["message"], found
+    assert found["forgery"]["status"] == "problem", found
+    assert len(site.messages("unrouted")) == 1
+
+
+def test_an_object_that_the_answer_names_is_not_deleted(imposter: tuple[Site, dict[str, Any]]) -> None:
+    site, answer = imposter
+    key = site.spill("theirs", "unrouted")
+    answer |= {"status": "spilled", "entity": "unrouted", "message_id": key}
+    found = checks(site.run("doctor", "--json"))
+    assert found["probe"]["status"] == "problem" and "nothing was deleted" in found["probe"]["message"], found
+    assert site.objects() == {key}
+
+
+def test_health_is_the_relays_and_not_that_of_whatever_answers_200(imposter: tuple[Site, dict[str, Any]]) -> None:
+    site, answer = imposter
+    answer |= {"services": {"sqs": "available"}}
+    expect(site, "health", "problem", "it is not the relay that answers", "", "--no-probe")
+
+
+# ---- What is printed
+
+
+def test_the_text_fits_a_terminal_of_60_columns(healthy: Site) -> None:
+    assert healthy.run("trigger", "LABEL_CREATED").status == 0
+    key = healthy.spill("stranded")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
+    emulator = healthy.stack.emulator
+    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+    program = [str(healthy.program), "doctor", "--no-probe", "--stack", healthy.stack.name]
+    tool = subprocess.Popen(program, env={**settings, "NO_COLOR": "1"}, stdout=theirs, stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # All of the other end is closed.
+            break
+        text += piece
+        if not piece:
+            break
+    os.close(ours)
+    assert tool.wait(60) == 1
+    lines = text.decode().splitlines()
+    assert any("✗ label spilled" in line for line in lines), lines
+    commands = [line for line in lines if line.strip().startswith("relayctl ")]
+    assert [line.strip() for line in commands] == [f"relayctl replay-spill --entity label --stack {healthy.stack.name}"]
+    assert [line for line in lines if len(line) > 60 and line not in commands] == []
+    healthy.client("s3").delete_object(Bucket=healthy.bucket, Key=key)
 
 
 def test_what_makes_it_impossible_is_said_on_one_line(healthy: Site) -> None:

@@ -17,14 +17,17 @@ from local.places import PROJECT
 from local.samples import sign
 from local.stack import Stack
 
+import labelbox_api
 from repair import end
-from secretive import SecretSite, make_secret_site
+from secretive import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
 SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
 """All that a secret has when nobody is at work on it."""
-OBJECT = {"labelbox": ["hush-new", "hush-old"], "training": "hush-training", "project-x": "hush-x", "empty": ""}
+NEW, OLD, TRAINING, OF_X = "hush-new-of-letters", "hush-old-of-letters", "hush-training-of-letters", "hush-x-of-many-letters"
+OBJECT = {"labelbox": [NEW, OLD], "training": TRAINING, "project-x": OF_X, "empty": ""}
+GIVEN = "given-by-an-operator"
 
 MakeSite = Callable[..., SecretSite]
 
@@ -59,6 +62,12 @@ def wait_for(stack: Stack, secret: str, webhook: str, status: int) -> None:
         assert time.monotonic() < deadline, f"no {status} for {webhook} within {SECONDS} s"
 
 
+def wait_for_log(stack: Stack, webhook: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not any(f'"webhook":"{webhook}"' in line for line in stack.logs()):
+        assert time.monotonic() < deadline, f"nothing of {webhook} in the log within {SECONDS} s"
+
+
 # ---- a relay goes on
 
 
@@ -67,7 +76,7 @@ def test_a_rotation_loses_nothing_and_ends_with_the_new_secret_alone(relay: Secr
     stack.put_secret({"labelbox": "hush-old", "project-x": "hush-x"})
     wait_for(stack, "hush-old", "labelbox", 200)
     rotated = relay.run("secret", "rotate", "labelbox", "--json", "--values")
-    assert (rotated.status, rotated.err) == (0, ""), rotated
+    assert (rotated.status, rotated.err) == (0, relay.target), rotated
     fresh = json.loads(rotated.out)["value"]
     wait_for(stack, fresh, "labelbox", 200)
     assert send(stack, "hush-old") == 200
@@ -84,12 +93,29 @@ def test_a_shared_secret_goes_on_for_the_names_in_use_when_one_gets_its_own(rela
     stack = relay.stack
     stack.put_secret("hush-shared")
     wait_for(stack, "hush-shared", "project-z", 200)
-    done = relay.run("secret", "add", "project-x", "--stdin", "--keep", "project-y", "--yes", given="hush-x\n")
-    assert done.status == 0, done
-    wait_for(stack, "hush-x", "project-x", 200)
-    for name in ("labelbox", "project-x", "project-y"):
+    wait_for_log(stack, "project-z")
+    done = relay.run("secret", "add", "project-x", "--stdin", "--keep", "project-y", "--yes", given="hush-x-of-letters\n")
+    assert done.status == 0 and "project-z" in done.err, done
+    wait_for(stack, "hush-x-of-letters", "project-x", 200)
+    for name in ("labelbox", "project-x", "project-y", "project-z"):
         assert send(stack, "hush-shared", name) == 200, name
-    wait_for(stack, "hush-shared", "project-z", 404)
+    wait_for(stack, "hush-shared", "unused", 404)
+
+
+def test_the_rotation_of_the_guide_loses_no_webhook_of_a_shared_secret(relay: SecretSite) -> None:
+    stack = relay.stack
+    stack.put_secret("hush-everybodys")
+    wait_for(stack, "hush-everybodys", "project-w", 200)
+    wait_for_log(stack, "project-w")
+    section = (PROJECT / "docs" / "operating.md").read_text().partition("## Rotate the secret\n")[2].partition("\n## ")[0]
+    typed = re.findall(r"^relayctl (secret .+)$", section, re.MULTILINE)
+    assert [line.split()[1] for line in typed] == ["rotate", "remove"]
+    for line in typed:
+        done = relay.run(*line.split())
+        assert done.status == 0, done
+    wait_for(stack, "hush-everybodys", "labelbox", 401)
+    assert send(stack, "hush-everybodys", "project-w") == 200
+    assert send(stack, relay.secrets["labelbox"]) == 200
 
 
 def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_says(relay: SecretSite) -> None:
@@ -114,16 +140,16 @@ def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_sa
 @pytest.mark.parametrize(
     ("before", "arguments", "after"),
     [
-        ({"b": "1", "a": ["2"]}, ["add", "c"], {"b": "1", "a": ["2"], "c": "given"}),
-        ({"a": "1", "b": ""}, ["add", "b"], {"a": "1", "b": "given"}),
-        ({"a": "1"}, ["rotate", "a"], {"a": ["given", "1"]}),
-        ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), ["given", "old"])),
-        ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": ["given", "old"]}),
-        ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": "given"}),
-        (" \n", ["add", "a", "--replace-broken", "--yes"], {"a": "given"}),
-        ('\ufeff{"a":"1"}\n', ["rotate", "a"], {"a": ["given", "1"]}),
+        ({"b": "1", "a": ["2"]}, ["add", "c"], {"b": "1", "a": ["2"], "c": GIVEN}),
+        ({"a": "1", "b": ""}, ["add", "b"], {"a": "1", "b": GIVEN}),
+        ({"a": "1"}, ["rotate", "a"], {"a": [GIVEN, "1"]}),
+        ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), [GIVEN, "old"])),
+        ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": [GIVEN, "old"]}),
+        ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
+        (" \n", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
+        ('\ufeff{"a":"1"}\n', ["rotate", "a"], {"a": [GIVEN, "1"]}),
         ({"backfill": "1", "a": "2"}, ["remove", "backfill", "--yes"], {"a": "2"}),
-        ({}, ["add", "training"], {"training": "given"}),
+        ({}, ["add", "training"], {"training": GIVEN}),
         ({"a": "1"}, ["remove", "a", "--yes"], {}),
         ({"a": ["1", "2"], "b": "3"}, ["remove", "a", "--old", "--yes"], {"a": "1", "b": "3"}),
     ],
@@ -133,7 +159,7 @@ def test_an_edit_is_written_in_order_and_leaves_no_label(
 ) -> None:
     site = make(before)
     stdin = [] if arguments[0] == "remove" else ["--stdin"]
-    done = site.run("secret", *arguments, *stdin, given="given")
+    done = site.run("secret", *arguments, *stdin, given=GIVEN)
     assert done.status == 0, done
     assert site.value == json.dumps(after, separators=(",", ":"))
     assert site.labels == LABELS
@@ -184,19 +210,17 @@ def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
         (OBJECT, ["remove", "other"], 2, "has no name other"),
         (OBJECT, ["remove", "labelbox"], 2, "no terminal"),
         (OBJECT, ["remove", "labelbox", "--old"], 2, "no terminal"),
-        (OBJECT, ["remove", "empty", "--old", "--yes"], 2, "no usable secret"),
+        (OBJECT, ["remove", "empty", "--old", "--yes"], 1, "no usable secret"),
         ({"labelbox": "hush"}, ["remove", "labelbox"], 2, "the last secret of the stack"),
         ("hush-plain", ["remove", "labelbox", "--yes"], 2, "plain text"),
         ("hush-plain", ["add", "a"], 2, "no terminal"),
         ("hush-plain", ["rotate"], 2, "no terminal"),
-        ("hush-plain", ["add", "a", "--yes"], 2, "--keep"),
-        ("hush-plain", ["rotate", "labelbox", "--yes"], 2, "--keep"),
         ('{"a":"hush', ["add", "a", "--yes"], 1, "not an object of webhook names"),
         ('\ufeff{"a":"hush', ["rotate", "a"], 1, "not an object of webhook names"),
         ('["hush"]', ["add", "a", "--yes"], 1, "a JSON list or a quoted JSON string"),
         ('"hush"', ["rotate", "--yes"], 1, "a JSON list or a quoted JSON string"),
         (" \n", ["show-names"], 1, "is blank"),
-        ('{"a":"hush', ["rotate", "a"], 1, "mend it in Secrets Manager"),
+        ('{"a":"hush', ["rotate", "a"], 1, "repair it in Secrets Manager"),
         ('{"a":"hush', ["remove", "a", "--yes"], 1, "--replace-broken"),
         ('{"a":"hush', ["show-names"], 1, "line 1"),
         ('{"a":"hush', ["add", "a", "--replace-broken"], 2, "no terminal"),
@@ -215,35 +239,117 @@ def test_what_would_harm_is_refused_and_changes_nothing(
     assert (site.value, site.labels) == (before, LABELS)
 
 
-INVISIBLE = [
-    ("hush\u200b", "U+200B (invisible) at position 5"),
+WEAK = [
+    ("hush-of-letters\u200b", "U+200B (invisible) at position 16"),
     ("hush\u202e-given", "U+202E (invisible) at position 5"),
-    ("\ufeff\ufeffhush", "U+FEFF (invisible) at position 1"),
+    ("\ufeff\ufeffhush-of-many-letters", "U+FEFF (invisible) at position 1"),
     ("hush\u00a0given", "U+00A0 (white space) at position 5"),
-    (" hush", "U+0020 (white space) at position 1"),
+    (" hush-of-many-letters", "U+0020 (white space) at position 1"),
     ("hush\x1b", "U+001B (control character) at position 5"),
     ("hush\n\n", "U+000A (control character) at position 5"),
+    ("hush of many letters", "white space in it"),
+    ("hush-of-letters", "fewer than 16 characters"),
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), INVISIBLE)
+@pytest.mark.parametrize(("given", "said"), WEAK)
 @pytest.mark.parametrize("verb", [["add", "a"], ["rotate", "labelbox"]])
-def test_a_secret_with_what_nobody_sees_is_refused_and_the_character_is_named(
+def test_a_secret_that_the_doctor_would_complain_about_is_refused(
     make: MakeSite, verb: list[str], given: str, said: str
 ) -> None:
     site = make(OBJECT)
     before = site.value
     done = site.run("secret", *verb, "--stdin", given=given)
-    todo = "give it without that character, or let --generate make a new one; nothing was changed"
-    assert (done.status, done.out, done.err) == (2, "", f"relayctl: this is no secret: it has {said}; {todo}\n")
+    line = f"relayctl: this cannot be the secret: it has {said}; give another, or let --generate make one; nothing was changed"
+    assert (done.status, done.out, done.err) == (2, "", f"{site.target}{line}\n")
     assert (site.value, site.labels) == (before, LABELS)
+
+
+@pytest.mark.parametrize("arguments", [["remove", "nosuch"], ["remove", "nosuch", "--old"]])
+def test_nobody_is_advised_to_add_what_they_want_to_remove(make: MakeSite, arguments: list[str]) -> None:
+    done = make(OBJECT).run("secret", *arguments)
+    assert (done.status, done.out) == (2, "") and "has no name nosuch" in done.err and "secret add" not in done.err, done
+    added = make(OBJECT).run("secret", "rotate", "nosuch")
+    assert "relayctl secret add nosuch" in added.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verb"),
+    [(["add", "labelbox"], "rotate labelbox"), (["rotate", "other"], "add other"), (["rotate", "labelbox"], "remove labelbox --old")],
+)
+def test_printed_commands_are_for_the_same_profile_region_and_stack(
+    make: MakeSite, tmp_path: Path, arguments: list[str], verb: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile staging]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    options = ["--profile", "staging", "--region", "us-east-1"]
+    site = make(OBJECT)
+    done = site.run("secret", *arguments, *options, AWS_CONFIG_FILE=str(config))
+    assert f"relayctl secret {verb} --stack {site.stack.name} --profile staging --region us-east-1" in done.out + done.err, done
+
+
+def test_what_a_secrets_names_hold_cannot_play_with_the_terminal(make: MakeSite) -> None:
+    controls = "\u202e\x1b\u2066\x9b"
+    site = make({f"odd{controls}name": "hush", "a": "hush"})
+    for arguments in (["show-names"], ["show-names", "--json"], ["rotate"], ["remove", "a", "--yes"]):
+        done = site.run("secret", *arguments)
+        assert "odd" in done.out + done.err and not {*controls} & {*(done.out + done.err)}, done
+    shown = json.loads(site.run("secret", "show-names", "--json").out)
+    assert shown["names"][0]["name"] == f"odd{controls}name"
+
+
+# ---- names in use
+
+
+def test_a_shared_secret_is_kept_by_the_names_that_the_log_and_labelbox_show(running: Emulator, relayctl: Path) -> None:
+    site = make_secret_site(running, relayctl, "in-use")
+    for webhook, status, days_ago in (("today", 200, 0), ("lately", 200, 6), ("long-ago", 200, 8), ("guessed", 401, 0)):
+        site.log(webhook, status, days_ago)
+    with labelbox_api.serve() as api:
+        api.add(f"{ADDRESS}at-labelbox", ["LABEL_CREATED"])
+        api.add(f"{ADDRESS}disabled", ["LABEL_CREATED"], status="INACTIVE")
+        api.add("https://elsewhere.example/webhooks/elsewhere", ["LABEL_CREATED"])
+        key = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": labelbox_api.KEY}
+        logged = ["lately", "today"]
+        for variables, found in (({}, logged), (key, ["at-labelbox", *logged])):
+            site.stack.put_secret("hush-shared")
+            done = site.run("secret", "rotate", "labelbox", "--keep", "kept", "--yes", **variables)
+            names = ["labelbox", "training", "kept", *found]
+            assert done.status == 0 and f"these keep today's secret: {', '.join(names)}." in done.err, done
+            assert list(site.secrets) == names
+            assert [site.secrets[name] for name in names[1:]] == ["hush-shared"] * (len(names) - 1)
+            assert site.secrets["labelbox"][1:] == ["hush-shared"]
+
+
+def test_nobody_is_cut_off_unasked_if_the_names_in_use_are_not_known(running: Emulator, relayctl: Path) -> None:
+    site = make_secret_site(running, relayctl, "in-use-unknown", log_level="warn")
+    site.stack.put_secret("hush-shared")
+    before = site.value
+    for arguments in (["rotate"], ["rotate", "--keep", "labelbox"], ["add", "a", "--keep", "b"]):
+        done = site.run("secret", *arguments, "--yes")
+        assert (done.status, done.out, site.value) == (1, "", before), done
+        assert "not known which names are in use" in done.err and "set LABELBOX_API_KEY" in done.err
+    seen = site.type([("Make it an object of just these names? [y/N]", "n\n")], "secret", "rotate")
+    assert (seen.status, site.value) == (1, before) and "not known which names are in use" in seen.screen
+    with labelbox_api.serve() as api:
+        key = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": labelbox_api.KEY}
+        api.add(f"{ADDRESS}at-labelbox", ["LABEL_CREATED"])
+        assert site.run("secret", "add", "a", "--yes", **key).status == 0
+        assert list(site.secrets) == ["labelbox", "training", "at-labelbox", "a"]
+        site.stack.put_secret("hush-shared")
+        api.troubles = [(401, "")]
+        done = site.run("secret", "add", "a", "--yes", **key)
+        assert done.status == 1 and "does not accept this API key" in done.err and site.value == before, done
+
+
+# ---- what is not done, for other reasons
 
 
 def test_one_byte_order_mark_and_one_newline_are_no_part_of_a_secret(make: MakeSite) -> None:
     site = make(OBJECT)
-    done = site.run("secret", "rotate", "project-x", "--stdin", given="\ufeffgiven\r\n")
-    assert (done.status, done.err) == (0, "")
-    assert site.secrets["project-x"] == ["given", "hush-x"]
+    done = site.run("secret", "rotate", "project-x", "--stdin", given=f"\ufeff{GIVEN}\r\n")
+    assert (done.status, done.err) == (0, site.target)
+    assert site.secrets["project-x"] == [GIVEN, OF_X]
 
 
 @pytest.mark.parametrize("verb", [["show-names"], ["add", "a"], ["rotate", "a"], ["remove", "a", "--yes"]])
@@ -251,8 +357,8 @@ def test_one_byte_order_mark_and_one_newline_are_no_part_of_a_secret(make: MakeS
     ("variables", "said"),
     [
         ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS did not answer cloudformation:DescribeStacks"),
-        ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"}, "AWS did not answer secretsmanager:Get"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS to cloudformation:DescribeStacks"),
+        ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"}, "no response from AWS to secretsmanager:Get"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
     ],
@@ -260,9 +366,11 @@ def test_one_byte_order_mark_and_one_newline_are_no_part_of_a_secret(make: MakeS
 def test_what_makes_it_impossible_is_said_on_one_line(
     make: MakeSite, verb: list[str], variables: dict[str, str], said: str
 ) -> None:
-    done = make({"a": "hush"}).run("secret", *verb, **variables)
+    site = make({"a": "hush"})
+    done = site.run("secret", *verb, **variables)
     assert (done.status, done.out) == (3, "")
-    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+    line = done.err.removeprefix(site.target)
+    assert line.startswith(f"relayctl: {said}") and line.count("\n") == 1, done.err
 
 
 def test_of_edits_at_once_none_is_lost_and_who_was_late_is_told(make: MakeSite) -> None:
@@ -309,7 +417,7 @@ def _texts(secrets: dict[str, Any]) -> list[str]:
 def test_values_are_printed_to_who_asks_for_them(make: MakeSite) -> None:
     site = make(OBJECT)
     shown = json.loads(site.run("secret", "show-names", "--values", "--json").out)
-    assert [row["values"] for row in shown["names"]][:2] == [["hush-new", "hush-old"], ["hush-training"]]
+    assert [row["values"] for row in shown["names"]][:2] == [[NEW, OLD], [TRAINING]]
     added = site.run("secret", "add", "a", "--values").out
     assert site.secrets["a"] in added and len(site.secrets["a"]) == 64
 
@@ -342,7 +450,7 @@ def test_an_edit_that_cannot_be_told_is_done_all_the_same_and_says_so(make: Make
     os.close(writer)
     assert "the secret is changed" in done.stderr
     assert done.returncode == (3 if where == "full" else 0), done
-    assert site.secrets["project-x"][1] == "hush-x"
+    assert site.secrets["project-x"][1] == OF_X
 
 
 # ---- at a terminal
@@ -368,9 +476,9 @@ def test_a_person_is_told_what_becomes_of_a_plain_text(make: MakeSite) -> None:
 
 def test_what_is_typed_as_a_secret_is_not_shown(make: MakeSite) -> None:
     site = make(OBJECT)
-    dialogue = [("The secret: ", "typed secret\n"), ("Once more: ", "typed secret\n")]
+    dialogue = [("The secret: ", "typed-by-a-person\n"), ("Once more: ", "typed-by-a-person\n")]
     seen = site.type(dialogue, "secret", "add", "a", "--prompt", hidden=True)
-    assert seen.status == 0 and site.secrets["a"] == "typed secret"
+    assert seen.status == 0 and site.secrets["a"] == "typed-by-a-person"
     assert "typed" not in seen.screen + seen.out
 
 

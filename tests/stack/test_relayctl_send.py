@@ -2,11 +2,13 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from conftest import Deploy
+from local import environment
 from local.demonstration import MODELS
 from local.places import EVENTS
 from local.samples import SECRET, load, sign
@@ -45,7 +47,7 @@ def test_every_sample_event_is_sent_as_the_gateway_would_have_had_it(
     site = Site(deployed(f"samples-{queue_type}", QueueType=queue_type, TrainingModels=",".join(MODELS)), relayctl)
     samples = [sample for sample in load() if sample.expect["queue"]]
     done = site.run("send", "--json", *(str(EVENTS / f"{sample.name}.json") for sample in samples))
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.warnings) == (0, "")
     answers = {Path(line["file"]).stem: line for line in lines(done)}
     assert answers.keys() == {sample.name for sample in samples}
     arrived = {message.id: message for entity in QUEUES for message in take_all(site.stack, entity)}
@@ -53,6 +55,8 @@ def test_every_sample_event_is_sent_as_the_gateway_would_have_had_it(
         answer = answers[sample.name]
         message = arrived[answer["message_id"]]
         assert (answer["http_status"], answer["entity"]) == (200, sample.expect["entity"]), sample.name
+        assert answer["queue"] == sample.expect["queue"], sample.name
+        assert answer["entity_id"] == message.attributes.get("entity_id"), sample.name
         assert message.body == sample.request.body, sample.name
         headers = {name.lower(): value for name, value in sample.request.headers}
         assert message.attributes.get("delivery_id") == headers.get("x-labelbox-id"), sample.name
@@ -62,9 +66,9 @@ def test_a_bare_body_arrives_byte_for_byte_under_the_topic_that_was_given(site: 
     file = tmp_path / "body.json"
     file.write_bytes(BODY)
     done = site.run("send", "--topic", "label_updated", "--delivery-id", "mine", str(file))
-    assert (done.status, done.err) == (0, "")
-    assert done.out.startswith(f"{file}  200 queued  label  ")
+    assert (done.status, done.warnings) == (0, "")
     [message] = take_all(site.stack, "label")
+    assert done.out == f"{file}  200 queued  queue label  entity id sent by hand  message id {message.id}\n"
     assert (message.body, message.attributes["event"], message.attributes["delivery_id"]) == (BODY, "LABEL_UPDATED", "mine")
 
 
@@ -80,15 +84,15 @@ def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(deployed: 
     file = tmp_path / "body.json"
     file.write_bytes(BODY)
     done = locked.run("send", str(file), str(file))
-    assert (done.status, done.err) == (1, "")
-    refused = f"{file}  403 source_not_allowed  -  -\n  this machine's address is not in AllowedSourceCidrs\n"
+    assert (done.status, done.warnings) == (1, "")
+    refused = f"{file}  403 source_not_allowed; this machine's address is not in AllowedSourceCidrs\n"
     assert done.out == refused * 2
     assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {"403 source_not_allowed": 3}
 
 
 def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
     done = site.run("trigger", "LABEL_CREATED", "--count", "100", "--json")
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.warnings) == (0, "")
     account = done.account
     assert (account["sent"], account["accepted"], account["answers"]) == (100, 100, {"200 queued": 100})
     assert 0 < account["duration_ms"]["p50"] <= account["duration_ms"]["p99"] <= account["duration_ms"]["max"]
@@ -99,11 +103,12 @@ def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("topic", "entity"),
-    [("LABEL_DELETED", "label"), ("move", "workflow"), ("REVIEW_CREATED", "review"), ("MODEL_RUN_CREATED", "model_run"), ("NEW", "unrouted")],
+    [("LABEL_DELETED", "label"), ("move", "workflow"), ("REVIEW_CREATED", "review"), ("MODEL_RUN_CREATED", "model_run"), ("ISSUE_CREATED", "unrouted")],
 )
 @pytest.mark.parametrize("shape", ["v1", "v2"])
 def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str, shape: str) -> None:
-    assert site.run("trigger", topic, "--shape", shape).status == 0
+    words = ["--any-topic", topic] if entity == "unrouted" else [topic]
+    assert site.run("trigger", *words, "--shape", shape).status == 0
     [message] = take_all(site.stack, entity)
     assert message.attributes["event"] == topic.upper()
     assert ("occurred_at" in message.attributes) == (entity != "model_run")
@@ -177,12 +182,98 @@ def test_headers_are_those_that_the_relay_takes(site: Site, tmp_path: Path) -> N
     assert len(take_all(site.stack, "label")) == 1
 
 
+def test_each_event_is_printed_with_queue_and_ids(site: Site) -> None:
+    done = site.run("trigger", "LABEL_CREATED", "--count", "2", "--set", "id=mine", "--same", "--json")
+    assert done.account["target"]["stack"] == site.stack.name
+    events = done.account["events"]
+    ids = {message.id for message in take_all(site.stack, "label")}
+    assert {event["message_id"] for event in events} >= ids and len(events) == 2
+    for event in events:
+        expected = {"topic": "LABEL_CREATED", "status": "queued", "queue": "label", "entity_id": "mine", "http_status": 200}
+        assert expected.items() <= event.items()
+    text = site.run("trigger", "MOVE", "--set", "id=other")
+    [message] = take_all(site.stack, "workflow")
+    assert text.out == f"200 queued  queue workflow  entity id other  message id {message.id}\n"
+
+
+def test_many_events_are_printed_only_on_request(site: Site) -> None:
+    many = ["trigger", "LABEL_CREATED", "--count", "11", "--json"]
+    assert "events" not in site.run(*many).account
+    assert len(site.run(*many, "--print-events").account["events"]) == 11
+    assert len(take_all(site.stack, "label")) == 22
+
+
+@pytest.mark.parametrize("command", [["trigger"], ["send", str(PAYLOAD), "--topic"]])
+def test_a_misspelt_topic_gets_a_suggestion(site: Site, command: list[str]) -> None:
+    done = site.run(*command, "LABEL_CREATE")
+    assert (done.status, done.out) == (2, "")
+    assert "a similar value exists: 'LABEL_CREATED'" in done.err
+    assert not any(site.stack.count().values())
+
+
+def test_a_spilled_event_is_a_warning_with_what_to_do(deployed: Deploy, relayctl: Path, tmp_path: Path) -> None:
+    site = Site(deployed("spilling"), relayctl)
+    file = tmp_path / "body.json"
+    file.write_bytes(BODY)
+    site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
+    options = f"--stack {site.stack.name} --region us-east-1"
+    for words in (["send", "--topic", "LABEL_CREATED", str(file)], ["trigger", "LABEL_CREATED"]):
+        done = site.run(*words, *options.split(), "--json", RELAY_STACK="")
+        [result] = done.account.get("events", [done.account])
+        assert (done.status, result["status"], result["queue"]) == (0, "spilled", None)
+        assert result["message_id"] in site.objects()
+        assert "relayctl: warning: 1 event was spilled" in done.warnings
+        assert f"relayctl doctor {options} says why" in done.warnings
+        assert f"relayctl replay-spill {options} sends" in done.warnings
+
+
+def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path) -> None:
+    good = tmp_path / "good\u202e.json"
+    good.write_bytes(BODY)
+    bad = tmp_path / "bad\x1b\u202e.json"
+    files = [str(bad), str(EVENTS / "models-list.json"), str(good)]
+    done = site.run("send", "--topic", "LABEL_CREATED", *files)
+    assert done.status == 1
+    assert len(done.out.splitlines()) == 1 and "200 queued" in done.out
+    errors = done.warnings.splitlines()
+    assert len(errors) == 2 and "cannot be sent: No such file" in errors[0] and "takes no payload" in errors[1]
+    assert not set("\x1b\u202e") & set(done.out + done.err)
+    as_json = site.run("send", "--topic", "MOVE", "--json", *files)
+    assert not set("\x1b\u202e") & set(as_json.out + as_json.err)
+    results = {line["file"]: line for line in lines(as_json)}
+    assert results.keys() == set(files), "JSON keeps the names"
+    assert "No such file" in results[str(bad)]["error"]
+    assert results[str(good)]["status"] == "queued"
+    assert len(take_all(site.stack, "label")) == len(take_all(site.stack, "workflow")) == 1
+
+
+def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> None:
+    huge, large = tmp_path / "huge.json", tmp_path / "large.json"
+    with huge.open("wb") as file:
+        file.truncate(3 * 1024**3)
+    large.write_bytes(b'{"id":"x","padding":"' + b"x" * 7_000_000 + b'"}')
+    limit = ["bash", "-c", 'ulimit -v 2000000; exec "$0" "$@"', str(site.program)]
+    settings = environment.for_emulator(site.stack.emulator.instance, site.stack.emulator.endpoint)
+    for name in (str(huge), "/dev/zero"):
+        run = subprocess.run(
+            [*limit, "send", name], env={**settings, "RELAY_STACK": site.stack.name}, capture_output=True, text=True
+        )
+        assert run.returncode == 1, run.stderr
+        assert f"{name} cannot be sent: it is over 10 MB, which API Gateway does not accept" in run.stderr
+    endless = site.run("send", "-", given="x" * (10 * 1024**2 + 1))
+    assert endless.status == 1 and "it is over 10 MB" in endless.err
+    done = site.run("send", str(large))
+    assert f"warning: {large} is over 6 MB, the limit of Lambda's events" in done.err
+    take_all(site.stack, "unrouted")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["send", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
-        (["send", str(EVENTS / "models-list.json")], 3, "takes no payload"),
-        (["send", str(EVENTS)], 3, "Is a directory"),
+        (["send", "no/such.json"], 1, "no/such.json cannot be sent: No such file"),
+        (["send", str(EVENTS / "models-list.json")], 1, "takes no payload"),
+        (["send", str(EVENTS)], 1, "Is a directory"),
+        (["sign", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
         (["send"], 2, "required"),
         (["trigger"], 2, "required"),
         (["trigger", "LABEL_CREATED", "--rate", "0"], 2, "between"),
@@ -200,7 +291,7 @@ def test_what_cannot_be_sent_is_said_on_one_line(site: Site, arguments: list[str
     done = site.run(*arguments)
     assert (done.status, done.out) == (status, "")
     assert says in done.err
-    assert status == 2 or done.err.count("\n") == 1
+    assert status == 2 or done.warnings.count("\n") == 1
     assert not any(site.stack.count().values())
 
 
@@ -208,5 +299,5 @@ def test_an_account_that_cannot_be_written_is_no_success(site: Site) -> None:
     with Path("/dev/full").open("w") as full:
         done = end(site.start("trigger", "LABEL_CREATED", output=full))
     assert (done.status, done.out) == (3, None)
-    assert "could not be printed: No space left on device" in done.err
+    assert "cannot be written: No space left on device" in done.err
     assert len(take_all(site.stack, "label")) == 1

@@ -51,6 +51,7 @@ class Operator:
 
     def __init__(self, site: SecretSite, api: Api) -> None:
         self._site = site
+        self.target = site.target
         self._settings = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": KEY}
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
@@ -167,13 +168,16 @@ def test_all_pages_are_listed(operator: Operator, api: Api) -> None:
     listed = json.loads(operator.run("list", "--project", PROJECT, "--json").out)["webhooks"]
     assert len({each["id"] for each in listed}) == 250
     api.webhooks = []
-    assert operator.run("list").out.startswith("There is no webhook")
+    assert operator.run("list").out.startswith("There are no webhooks; relayctl webhook create --stack hooked")
 
 
 def test_what_labelbox_says_cannot_play_with_the_terminal(operator: Operator, api: Api) -> None:
-    api.add("https://e.example/\x1b[2J\x07", ["\x1b]0;x"])
-    done = operator.run("list")
-    assert done.status == 0 and "\x1b" not in done.out and "\x07" not in done.out
+    controls = "\x1b\x07\u202e\u2066\u200f"
+    which = api.add(f"https://e.example/{controls}[2J", [f"{controls}]0;x"])
+    for arguments in (["list"], ["list", "--json"], ["disable", which, "--yes"]):
+        done = operator.run(*arguments)
+        assert done.status == 0 and "e.example" in done.out + done.err
+        assert not {*controls} & {*(done.out + done.err)}, done
 
 
 # ---- create
@@ -201,8 +205,8 @@ def test_a_secret_with_quotes_stays_in_its_quotes(operator: Operator, api: Api) 
     ("arguments", "status", "said"),
     [
         ([*CREATE], 2, "no terminal"),
-        ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other"),
-        ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty"),
+        ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other --stack hooked"),
+        ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty --stack hooked"),
         ([*CREATE, "--name", "training", "--yes"], 2, "cannot be the name"),
         ([*CREATE, "--name", "backfill", "--yes"], 2, "neither training nor backfill"),
         ([*CREATE, "--name", "../x", "--yes"], 2, "cannot be the name"),
@@ -261,16 +265,31 @@ def test_a_webhook_is_switched_off_once(operator: Operator, api: Api) -> None:
     assert (refused.status, api.webhooks[1]["status"]) == (2, "ACTIVE") and "no terminal" in refused.err
 
 
+def test_a_change_says_which_account_region_and_stack_first(operator: Operator, api: Api) -> None:
+    for arguments in ([*CREATE, "--yes"], ["disable", "webhook0", "--yes"]):
+        done = operator.run(*arguments, "--json")
+        assert done.status == 0 and done.err.startswith(operator.target), done
+        target = json.loads(done.out)["target"]
+        assert (target["region"], target["stack"]) == ("us-east-1", "hooked") and target["account"] in operator.target
+    assert operator.run("list").err == ""
+
+
+def test_a_webhook_of_another_stack_is_named_as_such_before_it_is_disabled(operator: Operator, api: Api) -> None:
+    ours, theirs = api.add(OURS, TOPICS), api.add("https://elsewhere.example/webhooks/labelbox", TOPICS)
+    assert "not this stack" not in operator.run("disable", ours, "--yes").err
+    assert "https://elsewhere.example/webhooks/labelbox, which is not this stack" in operator.run("disable", theirs, "--yes").err
+
+
 # ---- at a terminal
 
 
 @pytest.mark.parametrize(("typed", "status"), [("yes\n", 0), ("n\n", 1), (CTRL_C, 130)])
 def test_a_person_is_asked_before_a_change(operator: Operator, api: Api, typed: str, status: int) -> None:
-    seen = operator.type(typed, "Make it? [y/N]", *CREATE)
+    seen = operator.type(typed, "Create it? [y/N]", *CREATE)
     assert (seen.status, len(api.webhooks)) == (status, 0 if status else 1), seen
     assert "scope   global: every project of the workspace" in seen.screen and "permanent" in seen.screen
     which = api.add(OURS, TOPICS)
-    seen = operator.type(typed, "Switch it off? [y/N]", "disable", which)
+    seen = operator.type(typed, "Disable it? [y/N]", "disable", which)
     assert seen.status == status
     assert api.webhooks[-1]["status"] == ("ACTIVE" if status else "INACTIVE")
 
@@ -295,10 +314,10 @@ def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator,
         (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
         (["--api-key-file", os.devnull], {}, "no Labelbox API key is set"),
         (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
-        ([], {"LABELBOX_API_URL": "http://api.labelbox.com/graphql"}, "http://api.labelbox.com/graphql is no address"),
-        ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "Labelbox did not answer"),
+        ([], {"LABELBOX_API_URL": "http://api.labelbox.com/graphql"}, "an API key is not sent to http://api.labelbox.com/graphql"),
+        ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "no response from Labelbox"),
         ([], {"RELAY_STACK": "nobodys"}, "there is no stack nobodys"),
-        ([], {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS did not answer"),
+        ([], {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS"),
         ([], {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
     ],
 )
@@ -308,7 +327,8 @@ def test_what_makes_it_impossible_is_said_on_one_line(
 ) -> None:
     done = operator.run(*verb, *arguments, **variables)
     assert (done.status, done.out) == (3, ""), done
-    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
+    line = done.err.removeprefix(operator.target)
+    assert line.startswith(f"relayctl: {said}") and line.count("\n") == 1, done.err
     assert not api.asked
 
 
@@ -327,16 +347,16 @@ def error(code: str, message: str = "no") -> labelbox_api.Answer:
 @pytest.mark.parametrize(
     ("trouble", "said", "times"),
     [
-        (error("AUTHENTICATION_ERROR"), "Labelbox does not know this API key", 1),
-        ((401, ""), "Labelbox does not know this API key", 1),
+        (error("AUTHENTICATION_ERROR"), "Labelbox does not accept this API key", 1),
+        ((401, ""), "Labelbox does not accept this API key", 1),
         (error("AUTHORIZATION_ERROR", "not\nyours"), "Labelbox does not allow this: not yours; ask for", 1),
-        (error("GRAPHQL_VALIDATION_FAILED"), "Labelbox refuses this as wrong: no", 1),
-        ((301, ""), "what answered is not Labelbox's GraphQL API", 1),
-        ((200, "<html>"), "what answered is not Labelbox's GraphQL API", 1),
-        ((200, {"data": {"organization": {"webhooks": "x"}}}), "what answered is not Labelbox's GraphQL API", 1),
-        ((429, ""), "Labelbox has had too many requests: status 429; try again in a minute", 3),
-        ((200, {"message": "You have exceeded it"}), "Labelbox has had too many requests", 3),
-        ((502, "<html>"), "Labelbox could not do it: status 502; try again later", 3),
+        (error("GRAPHQL_VALIDATION_FAILED"), "Labelbox rejects the request: no", 1),
+        ((301, ""), "the response is not one of Labelbox's GraphQL API", 1),
+        ((200, "<html>"), "the response is not one of Labelbox's GraphQL API", 1),
+        ((200, {"data": {"organization": {"webhooks": "x"}}}), "the response is not one of Labelbox's GraphQL API", 1),
+        ((429, ""), "Labelbox limits the requests: status 429; try again in a minute", 3),
+        ((200, {"message": "You have exceeded it"}), "Labelbox limits the requests", 3),
+        ((502, "<html>"), "Labelbox failed: status 502; try again later", 3),
     ],
 )
 def test_a_fault_of_labelbox_is_said_on_one_line(
@@ -358,8 +378,8 @@ def test_a_question_is_asked_again_when_labelbox_is_busy(operator: Operator, api
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        ((502, "<html>"), "whether it was done is not known"),
-        ((429, ""), "too many requests"),
+        ((502, "<html>"), "it is not known whether the change was made"),
+        ((429, ""), "limits the requests"),
         (error("GRAPHQL_PARSE_FAILED", 'Syntax Error near secret:"hush-new"'), 'near secret:"…"'),
         (error("GRAPHQL_PARSE_FAILED", "x" * 295 + "hush-new"), "x…"),
     ],

@@ -4,7 +4,7 @@ use crate::aws::{self, Clients};
 use crate::error::Error;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use clap::ValueEnum;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a queue is for, by the name that messages and keys have for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
@@ -101,6 +101,10 @@ impl Stack {
         self.id.split(':').nth(4).unwrap_or_default()
     }
 
+    pub fn partition(&self) -> &str {
+        self.id.split(':').nth(1).unwrap_or_default()
+    }
+
     /// What the stack was told, if that is known and not empty.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let value = self.parameters.get(name).map(String::as_str);
@@ -151,6 +155,11 @@ impl Stack {
             response.map_err(|it| aws::error("cloudformation:DescribeStackResource", &it))?;
         let group = response.stack_resource_detail.and_then(|it| it.physical_resource_id);
         group.ok_or_else(|| Error::Refused("the stack has no log group of its function".to_owned()))
+    }
+
+    /// All outputs by name.
+    pub fn outputs(&self) -> BTreeMap<&str, &str> {
+        self.outputs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     pub fn output(&self, output: impl Into<String>) -> Result<&str, Error> {

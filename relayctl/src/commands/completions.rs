@@ -1,8 +1,7 @@
-//! `relayctl completions`: what a shell has to know to complete our words.
+//! `relayctl completions`: a shell's completion script.
 
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
 use clap_complete::Shell;
 
 const EXAMPLES: &str = "\
@@ -11,7 +10,7 @@ Examples:
   relayctl completions zsh > ~/.zfunc/_relayctl
   relayctl completions fish > ~/.config/fish/completions/relayctl.fish";
 
-/// Print a script by which a shell completes relayctl's commands and options
+/// Print a completion script for a shell: commands, options, topics and queues
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Completions {

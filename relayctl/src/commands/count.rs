@@ -5,8 +5,7 @@ use crate::aws::spilled_message::Key;
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use futures_util::future::try_join_all;
@@ -15,16 +14,16 @@ use serde::Serialize;
 use std::fmt;
 
 const ABOUT: &str = "\
-Counts the messages of each queue: those that wait, those that a consumer has in hand, dead letters, and those that wait in \
-the bucket because their queue did not take them. It changes nothing and costs the messages nothing. SQS's counts are \
-approximate; they are right a minute after the last change.";
+Counts the messages of each queue: those that wait, those that a consumer has received, dead letters, and those that were \
+spilled to the bucket because their queue did not accept them. It receives nothing. SQS's counts are approximate; they are \
+right a minute after the last change. A queue or bucket that does not exist is named, and the others are counted.";
 
 const EXAMPLES: &str = "\
 Examples:
   relayctl count
   relayctl count --json | jq .total.dead_letters";
 
-/// Count what waits in queues, dead-letter queues and the bucket
+/// Count the messages in queues, dead-letter queues and the bucket
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Count {}
@@ -33,97 +32,109 @@ pub async fn run(_: &Count, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
     let queues = Entity::value_variants().iter();
     let queues = queues.map(|entity| count_queue(*entity, &clients, &stack));
-    let mut queues = try_join_all(queues).await?;
-    let foreign = count_spilled(&mut queues, &clients, &stack).await?;
-    context.output.show(&Counts::new(queues, foreign))?;
-    Ok(ExitStatus::Success)
+    let mut counts = Counts { queues: try_join_all(queues).await?, ..Counts::default() };
+    for queue in &counts.queues {
+        let name = queue.queue;
+        counts.missing.extend(queue.waiting.is_none().then(|| format!("queue {name}")));
+        let is_missing = queue.dead_letters.is_none();
+        counts.missing.extend(is_missing.then(|| format!("dead-letter queue {name}")));
+    }
+    match count_spilled(&mut counts, &clients, &stack).await {
+        Err(error) if error.is_not_found() => {
+            counts.missing.push(format!("bucket {}", stack.payload_bucket()?));
+            counts.queues.iter_mut().for_each(|queue| queue.spilled = None);
+        }
+        result => result?,
+    }
+    counts.total = Total {
+        waiting: counts.sum(|queue| queue.waiting),
+        in_flight: counts.sum(|queue| queue.in_flight),
+        dead_letters: counts.sum(|queue| queue.dead_letters),
+        spilled: counts.sum(|queue| queue.spilled),
+    };
+    context.output.show(&counts)?;
+    if counts.missing.is_empty() {
+        return Ok(ExitStatus::Success);
+    }
+    let (missing, doctor) = (counts.missing.join(", "), context.args.relayctl("doctor"));
+    context.output.warn(format_args!("does not exist: {missing}; {doctor} says how to repair it"));
+    Ok(ExitStatus::Incomplete)
 }
 
-/// Of one queue, or of all.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counted {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue: Option<&'static str>,
-    pub waiting: u64,
-    pub in_flight: u64,
-    pub dead_letters: u64,
-    pub spilled: u64,
+/// The counts of a queue; `None` where there is no such queue or bucket.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct QueueCounts {
+    queue: &'static str,
+    waiting: Option<u64>,
+    in_flight: Option<u64>,
+    dead_letters: Option<u64>,
+    spilled: Option<u64>,
 }
 
-pub async fn count_queue(
+async fn count_queue(
     entity: Entity,
     clients: &Clients,
     stack: &Stack,
-) -> Result<Counted, Error> {
-    let queue = Queue::new(clients, stack, entity, false)?.stats().await?;
-    let dead = Queue::new(clients, stack, entity, true)?.stats().await?;
-    Ok(Counted {
-        queue: Some(entity.name()),
-        waiting: queue.waiting,
-        in_flight: queue.in_flight,
-        // What a redrive has in hand is a dead letter still.
-        dead_letters: dead.waiting + dead.in_flight,
-        spilled: 0,
+) -> Result<QueueCounts, Error> {
+    let stats = async |is_dead_letter_queue| {
+        let queue = Queue::new(clients, stack, entity, is_dead_letter_queue)?;
+        match queue.stats().await.map_err(Error::from) {
+            Err(error) if error.is_not_found() => Ok(None),
+            result => result.map(Some),
+        }
+    };
+    let (queue, dead_letters) = (stats(false).await?, stats(true).await?);
+    Ok(QueueCounts {
+        queue: entity.name(),
+        waiting: queue.map(|it| it.waiting),
+        in_flight: queue.map(|it| it.in_flight),
+        // What a redrive has received is a dead letter still.
+        dead_letters: dead_letters.map(|it| it.waiting + it.in_flight),
+        spilled: Some(0),
     })
 }
 
-/// Enters what waits in the bucket. Returns how many objects there are of no queue.
-pub async fn count_spilled(
-    queues: &mut [Counted],
-    clients: &Clients,
-    stack: &Stack,
-) -> Result<u64, Error> {
+/// Adds the spilled messages, and other objects under their prefix.
+async fn count_spilled(counts: &mut Counts, clients: &Clients, stack: &Stack) -> Result<(), Error> {
     let request = clients.s3.list_objects_v2();
     let request = request.bucket(stack.payload_bucket()?).prefix(PREFIX);
     let mut pages = request.into_paginator().send();
-    let mut foreign = 0;
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
         for key in page.contents().iter().filter_map(|object| object.key()) {
-            let of_queue = Key::read(key).ok().map(|key| key.entity.name());
-            match queues.iter_mut().find(|queue| queue.queue == of_queue) {
-                Some(queue) => queue.spilled += 1,
+            let entity = Key::read(key).ok().map(|key| key.entity.name());
+            match counts.queues.iter_mut().find(|queue| Some(queue.queue) == entity) {
+                Some(queue) => queue.spilled = queue.spilled.map(|count| count + 1),
                 // S3's console makes empty objects that it shows as folders.
                 None if key.ends_with('/') => {}
-                None => foreign += 1,
+                None => counts.foreign_objects += 1,
             }
         }
     }
-    Ok(foreign)
+    Ok(())
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Counts {
-    queues: Vec<Counted>,
-    total: Counted,
-    /// Objects among the spilled messages that are none.
+    queues: Vec<QueueCounts>,
+    total: Total,
+    /// Objects under the prefix that are no spilled messages.
     foreign_objects: u64,
+    /// Queues and buckets that do not exist.
+    missing: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Total {
+    waiting: u64,
+    in_flight: u64,
+    dead_letters: u64,
+    spilled: u64,
 }
 
 impl Counts {
-    fn new(queues: Vec<Counted>, foreign_objects: u64) -> Self {
-        let sum = |of: fn(&Counted) -> u64| queues.iter().map(of).sum();
-        let total = Counted {
-            queue: None,
-            waiting: sum(|it| it.waiting),
-            in_flight: sum(|it| it.in_flight),
-            dead_letters: sum(|it| it.dead_letters),
-            spilled: sum(|it| it.spilled),
-        };
-        Self { queues, total, foreign_objects }
-    }
-}
-
-impl Counted {
-    fn row(&self) -> [String; 5] {
-        let count = |count: u64| count.to_string();
-        [
-            self.queue.unwrap_or("total").to_owned(),
-            count(self.waiting),
-            count(self.in_flight),
-            count(self.dead_letters),
-            count(self.spilled),
-        ]
+    fn sum(&self, count: fn(&QueueCounts) -> Option<u64>) -> u64 {
+        self.queues.iter().filter_map(count).sum()
     }
 }
 
@@ -132,22 +143,23 @@ impl fmt::Display for Counts {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["queue", "waiting", "in flight", "dead letters", "spilled"]);
-        for queue in &self.queues {
-            table.add_row(queue.row());
+        let mut add_row = |name: &str, counts: [Option<u64>; 4]| {
+            let cell = |count: Option<u64>| count.map_or("missing".to_owned(), |it| it.to_string());
+            table.add_row([name.to_owned()].into_iter().chain(counts.map(cell)));
+        };
+        for QueueCounts { queue, waiting, in_flight, dead_letters, spilled } in &self.queues {
+            add_row(queue, [*waiting, *in_flight, *dead_letters, *spilled]);
         }
-        table.add_row(self.total.row());
+        let Total { waiting, in_flight, dead_letters, spilled } = self.total;
+        add_row("total", [waiting, in_flight, dead_letters, spilled].map(Some));
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         writeln!(f, "{}", table.trim_fmt())?;
-        if self.foreign_objects > 0 {
-            let count = self.foreign_objects;
-            writeln!(
-                f,
-                "{count} objects under {PREFIX} are no spilled messages; relayctl replay-spill --dry-run names them"
-            )?;
+        match self.foreign_objects {
+            0 => Ok(()),
+            count => writeln!(f, "{count} objects under {PREFIX} are no spilled messages"),
         }
-        Ok(())
     }
 }
 

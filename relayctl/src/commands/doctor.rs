@@ -1,37 +1,30 @@
-//! `relayctl doctor`: is the relay well, and if not, what mends it?
+//! `relayctl doctor`: checks whether the relay is healthy, and prints how to fix what is not.
 
-mod age;
-mod finding;
-mod health;
-mod mend;
-mod newest;
-mod outputs;
+mod bucket;
+mod check;
+mod events;
+mod function;
 mod probe;
-mod question;
 mod queues;
-mod retrieval;
-mod role;
 mod secret;
-mod settings;
-mod verdict;
-mod waiting;
+mod stack;
+mod template;
 
 use crate::aws::Clients;
-use crate::error::ExitStatus;
-use crate::context::Context;
 use crate::aws::stack::Stack;
-use crate::error::Error;
-use finding::{Finding, Report, Section};
-use labelbox_relay::secrets::Secrets;
+use crate::cli::quote;
+use crate::context::Context;
+use crate::error::{Error, ExitStatus};
+use check::{Check, Report, Section, Status};
+use template::Template;
 
 const ABOUT: &str = "\
-Looks at the stack, its secret, its function with settings and rights, its queues, and at what waits in them for somebody. \
-A check that your own rights do not allow is named, and the others go on.
+Checks the stack, its secret, its function, its queues and its bucket against the template, and prints the commands that \
+repair what differs. A check that your permissions do not allow is reported as not done.
 
-It also sends two events of the topic RELAYCTL_PROBE: one with a wrong signature, which has to be refused, and one with \
-the right one, which has to arrive in the Unrouted queue and is taken out again. To find it there, other unrouted events \
-may be received once, which counts towards the five after which they die; they are given back at once. --no-probe leaves \
-all that writes away.";
+It also sends two events of the topic RELAYCTL_PROBE: one with an invalid signature, which has to be refused, and one \
+with a valid signature, which has to arrive in the Unrouted queue and is deleted there. Other messages that it receives \
+there are given back at once. --no-probe sends nothing.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,92 +32,109 @@ Examples:
   relayctl doctor --no-probe --stack labelbox-relay-staging
   relayctl doctor --json | jq '.checks[] | select(.status != \"ok\")'";
 
-/// Say whether all is well, and how to mend what is not
+/// Check whether the relay is healthy, and how to fix what is not
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Doctor {
-    /// Only look: send no event through
+    /// Send no event
     #[arg(long)]
     no_probe: bool,
 }
 
 /// What the checks work with.
-pub struct Visit<'v> {
-    clients: &'v Clients,
-    stack: &'v Stack,
-    context: &'v Context,
+pub struct CheckContext<'s> {
+    clients: &'s Clients,
+    stack: &'s Stack,
+    context: &'s Context,
+    template: Result<Template, Error>,
+    log_group: Option<String>,
+}
+
+impl CheckContext<'_> {
+    fn template(&self) -> Option<&Template> {
+        self.template.as_ref().ok()
+    }
+
+    /// Prints the function's log of the last hour.
+    fn log_command(&self) -> Option<String> {
+        let words = format!("logs tail {} --since 1h", quote(self.log_group.as_deref()?));
+        Some(self.context.args.aws(&words))
+    }
 }
 
 pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Error> {
-    let (clients, stack) = context.find_stack().await?;
-    let visit = Visit { clients: &clients, stack: &stack, context };
-    let Some(report) = examine(command, &visit).await? else {
+    let (clients, stack) = if command.no_probe {
+        context.find_stack().await?
+    } else {
+        context.find_stack_to_change().await?
+    };
+    let template = Template::read(&clients, &stack).await;
+    let log_group = match &template {
+        Ok(template) => template.physical_id("FunctionLogGroup").map(str::to_owned),
+        Err(_) => stack.log_group(&clients).await.ok(),
+    };
+    let scope = CheckContext { clients: &clients, stack: &stack, context, template, log_group };
+    let Some(sections) = check(command, &scope).await? else {
         return Ok(ExitStatus::Interrupted);
     };
+    let report = Report { sections, width: context.output.width() };
     context.output.show(&report)?;
     Ok(report.exit_status())
 }
 
-/// Looks at everything, most of it side by side. The probe comes after the secret, and the counts after the probe. Nothing
-/// where Ctrl-C was pressed: only the probe is not given up, for it has to be taken out again.
-async fn examine(command: &Doctor, visit: &Visit<'_>) -> Result<Option<Report>, Error> {
-    let stack = outputs::judge(visit.stack)?;
-    let interrupt = &visit.context.interrupt;
+/// Runs all checks, most of them concurrently. Returns `None` after Ctrl-C, which does not interrupt the probe: its event has
+/// to be deleted.
+async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<Section>>, Error> {
+    let interrupt = &scope.context.interrupt;
+    let mut stack = stack::check_outputs(scope)?;
+    if let Err(error) = &scope.template {
+        let check = Check::failed("template", error, scope);
+        stack.push(Check { status: Status::NotChecked, ..check });
+    }
     let first = async {
         tokio::join!(
-            secret::look(visit),
-            settings::look(visit),
-            queues::look(visit),
-            health::look(visit)
+            stack::check_drift(scope),
+            secret::check(scope),
+            function::check(scope),
+            queues::check(scope),
+            bucket::check(scope),
+            function::check_health(scope)
         )
     };
-    let first = tokio::select! {
+    let (drift, (secret, secrets), (function, configuration), queues, bucket, health) = tokio::select! {
         first = first => first,
         () = interrupt.pressed() => return Ok(None),
     };
-    let ((secret, secrets), (mut function, configuration), queues, health) = first;
-    let rights = async {
-        match &configuration {
-            Some(configuration) => role::look(visit, configuration).await,
-            None => Vec::new(),
+    stack.extend(drift);
+    let mut endpoint = vec![health];
+    match secrets {
+        _ if command.no_probe => {
+            endpoint.push(Check::ok("probe", "not sent, because of --no-probe"))
         }
-    };
-    let rights = async {
-        tokio::select! {
-            rights = rights => rights,
-            () = interrupt.pressed() => Vec::new(),
+        Some(secrets) => endpoint.extend(probe::check(scope, &secrets).await),
+        None => {
+            let message = "there is no secret to sign an event with";
+            let remediation = "repair the secret first";
+            endpoint.push(Check::new(Status::NotChecked, "probe", message, remediation));
         }
+    }
+    let last = async {
+        tokio::join!(events::check_counts(scope), events::check_log(scope, configuration.as_ref()))
     };
-    let (rights, probe) = tokio::join!(rights, probe(command, visit, secrets.as_ref()));
-    function.extend(rights);
-    let last =
-        async { tokio::join!(waiting::look(visit), newest::look(visit, configuration.as_ref())) };
-    let (mut events, newest) = tokio::select! {
+    let (mut events, log) = tokio::select! {
         biased;
         () = interrupt.pressed() => return Ok(None),
         last = last => last,
     };
-    events.extend(newest);
-    let mut door = vec![health];
-    door.extend(probe);
-    let section = |title, findings| Section { title, findings };
-    Ok(Some(Report(vec![
+    events.extend(log);
+    let section = |title, checks| Section { title, checks };
+    Ok(Some(vec![
         section("Stack", stack),
         section("Secret", secret),
         section("Function", function),
         section("Queues", queues),
-        section("Door", door),
+        section("Bucket", bucket),
+        section("Endpoint", endpoint),
         section("Events", events),
-    ])))
-}
-
-async fn probe(command: &Doctor, visit: &Visit<'_>, secrets: Option<&Secrets>) -> Vec<Finding> {
-    match secrets {
-        _ if command.no_probe => vec![Finding::ok("probe", "left out, as you wanted")],
-        Some(secrets) => probe::look(visit, secrets).await,
-        None => {
-            let says = "there is no secret to sign an event with";
-            vec![Finding::not_checked("probe", says, "mend the secret first")]
-        }
-    }
+    ]))
 }

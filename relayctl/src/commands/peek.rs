@@ -87,7 +87,7 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         false => Some(output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT)),
     };
     for message in messages {
-        if !wanted.takes(&message.message) {
+        if !wanted.matches(&message.message) {
             skipped += 1;
             continue;
         }

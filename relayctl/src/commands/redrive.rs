@@ -1,36 +1,44 @@
-//! `relayctl redrive`: dead letters go back to their queue, and leave the dead-letter queue when they are there.
+//! `relayctl redrive`: moves dead letters back to their queue.
 
-mod mover;
-mod run;
-
-use crate::aws::Clients;
+use crate::aws::message::ReceivedMessage;
+use crate::aws::queue::{BATCH, Queue};
 use crate::aws::stack::{Entity, Stack};
-use crate::cli::QueueSelection;
+use crate::aws::{CALL_TIMEOUT, Clients};
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
 use crate::filter::{Filter, Wanted};
 use crate::summary::{Outcome, Summary};
-use run::Run;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use futures_util::{StreamExt, stream};
+use indicatif::ProgressBar;
+use std::collections::{HashMap, HashSet};
+
+const CONCURRENT_GROUPS: usize = 8;
+/// For how long received messages are hidden: enough for a batch of one group, whose messages are sent and deleted one after
+/// the other, if each call takes its full time.
+const HIDDEN_SECONDS: i32 = BATCH * 2 * CALL_TIMEOUT.as_secs() as i32;
+/// A pass ends after so many batches in a row with nothing new: messages that it keeps may come back before those it has not seen.
+const MAX_KNOWN_BATCHES: u32 = 3;
 
 const ABOUT: &str = "\
-Each dead message goes back to its queue with its body, attributes, trace and group, in order within its group, \
-and is deleted from the dead-message queue only after SQS has confirmed it with the right checksums. Each is \
-tried once; what fails stays, holds back the later ones of its group, and is named.
+Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, \
+and is deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is \
+tried once; one that fails stays, holds back the later ones of its group, and is named.
 
 In its queue it is a new message: its age and its count of receives start anew (but the payload of a large one \
-keeps its age in the bucket), and its deduplication id in a FIFO queue is its message id as a dead message, so that \
-the queue takes it even if it has seen the event minutes ago, and takes each dead message once.
+keeps its age in the bucket), and its deduplication id in a FIFO queue is its message id as a dead letter, so that \
+the queue accepts it even if it has had the event minutes ago, and accepts each dead letter once.
 
-With a filter, what does not match stays, and is counted as skipped. In a FIFO group, what is moved keeps its order, but \
-overtakes what the filter leaves; and where ten or more of a group stay, SQS shows nothing that comes after them. A dry run \
-without a filter only asks for counts; with one, it has to receive the dead letters and give them back, which hides them \
-while it runs, and costs them nothing, since nothing moves on from a dead-message queue.
+With a filter, messages that do not match stay, and are counted as skipped. In a FIFO group, what is moved keeps its \
+order, but overtakes what the filter excludes; and where ten or more of a group stay, SQS shows nothing that comes after \
+them. A dry run without a filter only asks for counts; with one, it receives the dead letters and releases them, which \
+hides them while it runs.
 
-With `all`, a queue that cannot be worked on is named, and the others go on.
+With `all`, a queue that cannot be redriven is named, and the others go on.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
-killed leaves what it had in hand, and what it had to keep, invisible for up to five minutes: repeat it then. \
+killed leaves what it had received invisible for up to five minutes: repeat it then. \
 What it had sent and not deleted goes out again, with the same dedup_id.";
 
 const EXAMPLES: &str = "\
@@ -53,72 +61,312 @@ pub struct Redrive {
     filter: Filter,
 }
 
-/// Redrives what is there now, and prints the account of it.
+/// One queue or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueSelection {
+    One(Entity),
+    All,
+}
+
+impl QueueSelection {
+    pub fn entities(self) -> Vec<Entity> {
+        match self {
+            Self::One(entity) => vec![entity],
+            Self::All => Entity::value_variants().to_vec(),
+        }
+    }
+}
+
+impl ValueEnum for QueueSelection {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::One(Entity::Label),
+            Self::One(Entity::Workflow),
+            Self::One(Entity::Review),
+            Self::One(Entity::ModelRun),
+            Self::One(Entity::Unrouted),
+            Self::All,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::One(entity) => entity.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all")),
+        }
+    }
+}
+
+/// Redrives what is there now, and prints the summary.
 pub async fn run(command: &Redrive, context: &Context) -> Result<ExitStatus, Error> {
     let mut summary = Summary::new(command.dry_run);
-    let outcome = match context.find_stack_to_change().await {
-        Ok((clients, stack)) => {
-            let redriving = Redriving {
-                context,
-                clients: &clients,
-                stack: &stack,
-                wanted: command.filter.at(context.now()),
-                dry_run: command.dry_run,
-            };
-            let entities = command.queue.entities();
-            redriving.all(&entities, &mut summary).await
-        }
-        Err(error) => Err(error),
+    let found = match command.dry_run {
+        true => context.find_stack().await,
+        false => context.find_stack_to_change().await,
     };
-    summary.close(outcome, &context.output)
+    let result = match &found {
+        Ok((clients, stack)) => redrive(command, context, clients, stack, &mut summary).await,
+        Err(_) => found.map(|_| ()),
+    };
+    summary.close(result, &context.output)
 }
 
-/// What is redriven, and how.
-struct Redriving<'r> {
+/// Redrives queue after queue. One that fails is named and the others go on, unless no other call would succeed either.
+async fn redrive(
+    command: &Redrive,
+    context: &Context,
+    clients: &Clients,
+    stack: &Stack,
+    summary: &mut Summary,
+) -> Result<(), Error> {
+    let wanted = command.filter.at(context.now());
+    let entities = command.queue.entities();
+    let mut failed = Vec::new();
+    for entity in &entities {
+        let result =
+            redrive_queue(*entity, command.dry_run, wanted, context, clients, stack, summary);
+        match result.await {
+            Ok(()) => {}
+            Err(error) if error.is_global() => return Err(error),
+            Err(error) => failed.push((entity, error)),
+        }
+        if context.interrupt.is_pressed() {
+            summary.interrupt(&wanted);
+            break;
+        }
+    }
+    if failed.len() == entities.len() {
+        return failed.pop().map_or(Ok(()), |(_, error)| Err(error));
+    }
+    for (entity, error) in failed {
+        summary.add(entity.name(), Outcome::Kept(error.line(&context.args)));
+    }
+    Ok(())
+}
+
+async fn redrive_queue(
+    entity: Entity,
+    dry_run: bool,
+    wanted: Wanted<'_>,
+    context: &Context,
+    clients: &Clients,
+    stack: &Stack,
+    summary: &mut Summary,
+) -> Result<(), Error> {
+    let queue = Queue::new(clients, stack, entity, false)?;
+    let dead_letters = Queue::new(clients, stack, entity, true)?;
+    let count = dead_letters.stats().await?.waiting;
+    if dry_run && wanted.is_all() {
+        summary.add_found(count);
+        summary.add_sendable(count);
+        return Ok(());
+    }
+    let bar = context.output.progress(entity.name(), count);
+    let mut mover = Mover {
+        queue,
+        dead_letters,
+        context,
+        wanted,
+        dry_run,
+        summary,
+        bar: &bar,
+        tried: HashSet::new(),
+        moved: HashSet::new(),
+        sent: HashSet::new(),
+        blocked: HashMap::new(),
+        left: HashMap::new(),
+        to_release: Vec::new(),
+    };
+    let result = mover.run().await;
+    bar.finish_and_clear();
+    result
+}
+
+/// Moves the messages of one dead-letter queue.
+struct Mover<'r> {
+    queue: Queue<'r>,
+    dead_letters: Queue<'r>,
     context: &'r Context,
-    clients: &'r Clients,
-    stack: &'r Stack,
     wanted: Wanted<'r>,
     dry_run: bool,
+    summary: &'r mut Summary,
+    bar: &'r ProgressBar,
+    /// The dead letters received so far: each is tried once.
+    tried: HashSet<String>,
+    /// Those that are moved. A standard queue may deliver a message once more after its deletion.
+    moved: HashSet<String>,
+    /// The ids of the new messages, which they keep if they die again.
+    sent: HashSet<String>,
+    /// Groups of which a message could not be sent, with its id: later ones must not overtake it.
+    blocked: HashMap<String, String>,
+    /// How many messages of a group stay because of the filter or the dry run.
+    left: HashMap<String, i32>,
+    /// Receipt handles of the messages that stay.
+    to_release: Vec<String>,
 }
 
-impl Redriving<'_> {
-    /// Redrives queue after queue. One that is broken is named and the others go on, unless none can be had.
-    async fn all(&self, entities: &[Entity], summary: &mut Summary) -> Result<(), Error> {
-        let mut broken = Vec::new();
-        for entity in entities {
-            match self.one(*entity, summary).await {
-                Ok(()) => {}
-                Err(error) if error.is_global() => return Err(error),
-                Err(error) => broken.push((entity, error)),
-            }
-            if self.context.interrupt.is_pressed() {
-                summary.interrupt();
+/// The new message's id and the outcome, or why the message was not sent.
+type MoveResult = Result<(String, Outcome), String>;
+
+impl Mover<'_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        loop {
+            let moved_before = self.moved.len();
+            let result = self.pass().await;
+            // Not before the end of the pass, or it would receive them again. If it fails, they become visible by themselves.
+            let _ = self.dead_letters.release(std::mem::take(&mut self.to_release)).await;
+            result?;
+            let has_moved = self.moved.len() > moved_before;
+            // Messages that the filter excludes hide those behind them in their group until they are visible again.
+            if self.context.interrupt.is_pressed() || self.left.is_empty() || !has_moved {
                 break;
             }
         }
-        if broken.len() == entities.len() {
-            return broken.pop().map_or(Ok(()), |(_, error)| Err(error));
-        }
-        for (entity, error) in broken {
-            summary.enter(entity.name(), Outcome::Kept(error.line(&self.context.args)));
+        // SQS delivers no more than ten messages of a group at a time.
+        let mut full: Vec<_> = self.left.iter().filter(|(_, left)| **left >= BATCH).collect();
+        full.sort();
+        for (group_id, _) in full {
+            let name = format!("{} group {group_id}", self.queue.entity.name());
+            let reason = "SQS does not show what may come after its first ten messages, which stay";
+            self.summary.add(&name, Outcome::Kept(reason.to_owned()));
         }
         Ok(())
     }
 
-    async fn one(&self, entity: Entity, summary: &mut Summary) -> Result<(), Error> {
-        let mut run = Run::new(entity, self.clients, self.stack, self.wanted, self.dry_run)?;
-        let count = run.count().await?;
-        if self.dry_run && self.wanted.is_all() {
-            summary.find(count);
-            summary.would_send(count);
-            return Ok(());
+    /// Receives until nothing new comes.
+    async fn pass(&mut self) -> Result<(), Error> {
+        let mut known_batches = 0;
+        let mut received = HashSet::new();
+        while !self.context.interrupt.is_pressed() && known_batches < MAX_KNOWN_BATCHES {
+            let messages = self.dead_letters.receive(BATCH, HIDDEN_SECONDS).await?;
+            if messages.is_empty() {
+                break;
+            }
+            let ids = messages.iter().map(|message| message.message_id.clone());
+            let new = ids.filter(|id| received.insert(id.clone())).count();
+            known_batches = if new == 0 { known_batches + 1 } else { 0 };
+            let selected = self.select(messages).await;
+            let groups = stream::iter(by_group(selected)).map(|group| self.move_group(group));
+            let results: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).concat().await;
+            for (message, result) in results {
+                self.record(message, result);
+            }
         }
-        let bar = self.context.output.progress(entity.name(), count);
-        let outcome = run.all(&self.context.interrupt, summary, &bar).await;
-        bar.finish_and_clear();
-        outcome
+        Ok(())
     }
+
+    /// Returns the messages to move.
+    async fn select(&mut self, messages: Vec<ReceivedMessage>) -> Vec<ReceivedMessage> {
+        let mut selected = Vec::new();
+        for message in messages {
+            if self.moved.contains(&message.message_id) {
+                // If this fails it comes once more, to this run or to the next, which then sends a duplicate.
+                let _ = self.dead_letters.delete(&message.receipt_handle).await;
+                continue;
+            }
+            let is_new = self.tried.insert(message.message_id.clone());
+            if self.sent.remove(&message.message_id) {
+                let reason = "it went back and died again during this run";
+                self.summary.add_found(1);
+                self.add(&message.message_id, Outcome::Kept(reason.to_owned()));
+            } else if is_new {
+                self.summary.add_found(1);
+                self.bar.inc(1);
+                let is_wanted = self.wanted.matches(&message.message);
+                if is_wanted && !self.dry_run {
+                    selected.push(message);
+                    continue;
+                }
+                let outcome = if is_wanted { Outcome::Sendable } else { Outcome::Skipped };
+                self.add(&message.message_id, outcome);
+                if let Some(group_id) = message.message.group_id {
+                    *self.left.entry(group_id).or_default() += 1;
+                }
+            }
+            self.to_release.push(message.receipt_handle);
+        }
+        selected
+    }
+
+    /// Moves a group in its order: a message that cannot be sent holds back the later ones.
+    async fn move_group(&self, group: Vec<ReceivedMessage>) -> Vec<(ReceivedMessage, MoveResult)> {
+        let group_id = group.first().and_then(|first| first.message.group_id.as_ref());
+        let mut failed = group_id.and_then(|id| self.blocked.get(id).cloned());
+        let mut results = Vec::new();
+        for message in group {
+            let result = match &failed {
+                None => self.move_one(&message).await,
+                Some(first) => {
+                    Err(format!("held back by {first}, which comes before it in its group"))
+                }
+            };
+            if result.is_err() {
+                failed.get_or_insert_with(|| message.message_id.clone());
+            }
+            results.push((message, result));
+        }
+        results
+    }
+
+    /// Sends first, then deletes.
+    async fn move_one(&self, message: &ReceivedMessage) -> MoveResult {
+        if !message.is_intact {
+            return Err("its checksums do not match what arrived; repeat the command".to_owned());
+        }
+        let new_id = self.queue.send(message.to_resend(self.queue.is_fifo())).await?;
+        let outcome = match self.dead_letters.delete(&message.receipt_handle).await {
+            Ok(()) => Outcome::Moved,
+            Err(error) if error.code.as_deref() == Some("ReceiptHandleIsInvalid") => {
+                Outcome::SentAndGone
+            }
+            Err(error) => {
+                Outcome::SentAndKept(format!("sent, but not deleted: {}", error.reason()))
+            }
+        };
+        Ok((new_id, outcome))
+    }
+
+    fn record(&mut self, message: ReceivedMessage, result: MoveResult) {
+        let ReceivedMessage { message_id, receipt_handle, message, .. } = message;
+        let outcome = match result {
+            Ok((new_id, outcome)) => {
+                self.sent.insert(new_id);
+                outcome
+            }
+            Err(reason) => {
+                if let Some(group_id) = message.group_id {
+                    self.blocked.entry(group_id).or_insert_with(|| message_id.clone());
+                }
+                Outcome::Kept(reason)
+            }
+        };
+        self.add(&message_id, outcome.clone());
+        if matches!(outcome, Outcome::Kept(_) | Outcome::SentAndKept(_)) {
+            self.to_release.push(receipt_handle);
+        } else {
+            self.moved.insert(message_id);
+        }
+    }
+
+    fn add(&mut self, message_id: &str, outcome: Outcome) {
+        self.summary.add(&format!("{} {message_id}", self.queue.entity.name()), outcome);
+    }
+}
+
+/// Messages by group, each group in the order received. One without a group is a group of its own.
+fn by_group(messages: Vec<ReceivedMessage>) -> Vec<Vec<ReceivedMessage>> {
+    let mut groups: Vec<Vec<ReceivedMessage>> = Vec::new();
+    for message in messages {
+        let group_id = &message.message.group_id;
+        let is_same = |group: &&mut Vec<ReceivedMessage>| {
+            group_id.is_some() && group.iter().any(|other| other.message.group_id == *group_id)
+        };
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(message),
+            None => groups.push(vec![message]),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

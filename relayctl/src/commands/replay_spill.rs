@@ -1,4 +1,4 @@
-//! `relayctl replay-spill`: what waits in the bucket goes to its queue, and leaves the bucket when it is there.
+//! `relayctl replay-spill`: moves spilled messages from the bucket to their queues.
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::Queue;
@@ -6,25 +6,23 @@ use crate::aws::spilled_message::{self, Key, Payload};
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
 use crate::filter::{Filter, Wanted};
 use crate::summary::{Outcome, Summary};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::spill::PREFIX;
 
-const AT_ONCE: usize = 8;
+const CONCURRENT_MESSAGES: usize = 8;
 
 const ABOUT: &str = "\
-A message that its queue did not take waits as an object in the relay's bucket. Each goes to the queue of its \
-entity, and the object is deleted only after SQS has confirmed the message with the right checksums. What cannot \
-be read, or points to a payload that is gone, stays and is named; the others go on. So does what a filter leaves: it \
-stays as it is, and is counted as skipped.
+A message that its queue did not accept is an object in the relay's bucket. Each goes to the queue of its \
+entity, and the object is deleted only after SQS has confirmed the message with the right checksums. One that cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on. Messages that a filter excludes stay, \
+and are counted as skipped.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A message may arrive \
-twice, with the same dedup_id, if its queue had taken it after all: it is sent with a deduplication id of its own, since \
-the queue may hold something else under that of the event. Messages go by entity and day, \
+twice, with the same dedup_id, if its queue had accepted it after all. Messages go by entity and day, \
 in no order within a day: consumers keep the newest occurred_at, and of two with the same time the one received later.";
 
 const EXAMPLES: &str = "\
@@ -34,7 +32,7 @@ Examples:
   relayctl replay-spill --topic LABEL_DELETED --project cm8d4 --since 2h
   relayctl replay-spill --json | jq '.kept[].reason'";
 
-/// Send the messages that wait in the bucket to their queues
+/// Send spilled messages from the bucket to their queues
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct ReplaySpill {
@@ -48,7 +46,7 @@ pub struct ReplaySpill {
     dry_run: bool,
 }
 
-/// Replays what is there now, and prints the account of it.
+/// Replays what is there now, and prints the summary.
 pub async fn run(command: &ReplaySpill, context: &Context) -> Result<ExitStatus, Error> {
     let mut summary = Summary::new(command.dry_run);
     let outcome = replay(command, context, &mut summary).await;
@@ -60,7 +58,10 @@ async fn replay(
     context: &Context,
     summary: &mut Summary,
 ) -> Result<(), Error> {
-    let (clients, stack) = &context.find_stack_to_change().await?;
+    let (clients, stack) = &match command.dry_run {
+        true => context.find_stack().await?,
+        false => context.find_stack_to_change().await?,
+    };
     let replay = Replay {
         clients,
         stack,
@@ -72,20 +73,20 @@ async fn replay(
     for prefix in prefixes(command) {
         keys.extend(replay.list(&prefix).await?);
     }
-    summary.find(keys.len() as u64);
+    summary.add_found(keys.len() as u64);
     let bar = context.output.progress("replay", keys.len() as u64);
     let outcomes = stream::iter(&keys)
         .take_until(context.interrupt.pressed())
         .map(async |key: &String| (key, replay.one(key).await))
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(CONCURRENT_MESSAGES);
     tokio::pin!(outcomes);
     while let Some((key, outcome)) = outcomes.next().await {
-        summary.enter(key, outcome.unwrap_or_else(Outcome::Kept));
+        summary.add(key, outcome.unwrap_or_else(Outcome::Kept));
         bar.inc(1);
     }
     bar.finish_and_clear();
     if context.interrupt.is_pressed() {
-        summary.interrupt();
+        summary.interrupt(&replay.wanted);
     }
     Ok(())
 }
@@ -141,7 +142,7 @@ impl Replay<'_> {
         };
         let message = spilled_message::message(key, &object.content, queue.is_fifo())
             .map_err(|error| error.to_string())?;
-        if !self.wanted.takes(&message) {
+        if !self.wanted.matches(&message) {
             return Ok(Outcome::Skipped);
         }
         self.check_payload(&message).await?;
@@ -160,7 +161,7 @@ impl Replay<'_> {
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) => {
                 return Err(format!(
-                    "it cannot be read: {}",
+                    "cannot be read: {}",
                     aws::error("s3:GetObject", &error).reason()
                 ));
             }
@@ -168,7 +169,7 @@ impl Replay<'_> {
         let content = object.body.collect().await;
         let content = content.map_err(|error| {
             let cause = labelbox_relay::error::error_chain(&error);
-            format!("it cannot be read: {cause}")
+            format!("cannot be read: {cause}")
         })?;
         Ok(Some(Object { content: content.to_vec(), etag: object.e_tag }))
     }
@@ -183,7 +184,7 @@ impl Replay<'_> {
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(format!(
-                "its payload s3://{bucket}/{key} cannot be had: {}",
+                "its payload s3://{bucket}/{key} cannot be read: {}",
                 aws::error("s3:GetObject", &error).reason()
             )),
         }

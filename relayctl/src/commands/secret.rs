@@ -1,24 +1,27 @@
-//! `relayctl secret`: what Labelbox signs with, edited such that no webhook in use loses its secret by accident.
+//! `relayctl secret`: shows and edits what Labelbox signs with.
 
-mod add;
-mod change;
+mod names_in_use;
 mod new_secret;
 mod remove;
-mod rotate;
 mod show_names;
 
+use crate::aws::Clients;
+use crate::aws::secret_store::{SecretVersion, Store};
+use crate::aws::stack::Stack;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
+use crate::sanitize::sanitize;
+use crate::secret::{Text, Value};
 use clap::Subcommand;
+use serde::Serialize;
+use std::fmt;
 
 const ABOUT: &str = "\
 The stack's secret is plain text, one secret for every route, or a JSON object from webhook name, the last part of \
-the URL, to a secret or a list of secrets; training is the name of the model training's. Any secret of a list may \
-match.
+the URL, to a secret or a list of secrets; the name training is for model training. Any secret of a list may match.
 
-An edit is written only if the function would read it as it is meant, and only in the place of the value that was \
-edited: of two people at once, the second is told. No command prints a secret unless it is told to with --values.";
+An edit is written only if the function would read it as it is meant, and nobody else has changed the secret \
+meanwhile. No command prints a secret without --values.";
 
 /// Show and edit what Labelbox signs with
 #[derive(Debug, clap::Args)]
@@ -31,16 +34,73 @@ pub struct Secret {
 #[derive(Debug, Subcommand)]
 enum Verb {
     ShowNames(show_names::ShowNames),
-    Add(add::Add),
-    Rotate(rotate::Rotate),
+    Add(new_secret::Add),
+    Rotate(new_secret::Rotate),
     Remove(remove::Remove),
 }
 
 pub async fn run(command: &Secret, context: &Context) -> Result<ExitStatus, Error> {
     match &command.verb {
         Verb::ShowNames(command) => show_names::run(command, context).await,
-        Verb::Add(command) => add::run(command, context).await,
-        Verb::Rotate(command) => rotate::run(command, context).await,
+        Verb::Add(command) => new_secret::add(command, context).await,
+        Verb::Rotate(command) => new_secret::rotate(command, context).await,
         Verb::Remove(command) => remove::run(command, context).await,
+    }
+}
+
+/// The secret that is edited.
+struct Session<'c> {
+    context: &'c Context,
+    clients: Clients,
+    stack: Stack,
+    store: Store,
+    current: SecretVersion,
+}
+
+impl<'c> Session<'c> {
+    async fn open(context: &'c Context) -> Result<Self, Error> {
+        let opened = async {
+            let (clients, stack) = context.find_stack_to_change().await?;
+            let store = Store::of(clients.secrets_manager.clone(), &stack)?;
+            let current = store.read().await?;
+            Ok::<_, Error>(Self { context, clients, stack, store, current })
+        };
+        context.interrupt.cancels(opened).await
+    }
+
+    /// Replaces the secret, and prints what was done and what to do next.
+    async fn write(&self, value: &Value, change: Change<'_>) -> Result<ExitStatus, Error> {
+        let text: Text = value.write()?;
+        if self.context.interrupt.is_pressed() {
+            return Err(Error::Cancelled(ExitStatus::Interrupted));
+        }
+        self.store.replace(&self.current, &text).await?;
+        let printed = self.context.output.show(&change);
+        if printed.is_err() {
+            let show = self.context.args.relayctl("secret show-names");
+            self.context.output.warn(format!("the secret is changed; {show} shows its names"));
+        }
+        printed.map(|()| ExitStatus::Success)
+    }
+}
+
+/// What is printed about a change.
+#[derive(Serialize)]
+struct Change<'c> {
+    done: String,
+    /// After how long every instance of the function uses it.
+    in_effect_within: &'c str,
+    next: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'c str>,
+}
+
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", sanitize(&self.done))?;
+        for (number, step) in self.next.iter().enumerate() {
+            writeln!(f, "  {}. {}", number + 1, sanitize(step))?;
+        }
+        self.value.map_or(Ok(()), |value| writeln!(f, "{value}"))
     }
 }

@@ -1,15 +1,15 @@
-//! `relayctl sign`: the headers with which a file is a request of Labelbox's.
+//! `relayctl sign`: the headers that make a file a request as Labelbox sends it.
 
-use crate::commands::send::Address;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
+use crate::error::{Error, ExitStatus};
 use crate::relay::client::{Sender, headers};
-use crate::relay::event_file;
+use crate::relay::event_file::Address;
+use clap::ValueHint;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 const ABOUT: &str = "\
-Nothing is sent. What is signed are the bytes of the file, to the last newline. Whoever has the headers can send just \
+Nothing is sent. The signature is that of the file's bytes, including the last newline. Whoever has the headers can send \
 these bytes, again and again, for as long as the relay has the secret.";
 
 const EXAMPLES: &str = "\
@@ -23,7 +23,7 @@ Examples:
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Sign {
     /// The file; - is standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
     #[command(flatten)]
     address: Address,
@@ -31,14 +31,14 @@ pub struct Sign {
 
 /// Prints the headers as `curl -H @headers.txt` reads them.
 pub async fn run(command: &Sign, context: &Context) -> Result<ExitStatus, Error> {
-    let delivery = command.address.deliver(event_file::read(&command.file)?);
+    command.address.check()?;
+    let delivery = command.address.read(&command.file, &context.output)?;
     let (clients, stack) = context.find_stack().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let headers = headers(&delivery, &sender.secret(&delivery.route)?);
     if context.output.is_json {
-        let headers: serde_json::Map<_, _> =
-            headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        context.output.json(&headers)?;
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+        context.output.json(&headers.collect::<Map<String, Value>>())?;
     } else {
         for (name, value) in headers {
             context.output.line(format_args!("{name}: {value}"))?;

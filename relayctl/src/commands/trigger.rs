@@ -1,39 +1,53 @@
-//! `relayctl trigger`: sample events to the relay, as many and as fast as one likes.
+//! `relayctl trigger`: sample events to the relay, in any number and at any rate.
 
-use crate::commands::send::new_id;
+use crate::cli::GlobalArgs;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
-use crate::relay::client::{Delivery, Route, Sender};
-use crate::relay::delivery_summary::Deliveries;
-use crate::relay::sample_event::{self, Setting, Shape};
+use crate::error::{Error, ExitStatus};
+use crate::relay::client::{
+    Delivery, DeliveryResult, RelayResponse, Route, Sender, new_id, spill_warning,
+};
+use crate::relay::sample_event::{self, Setting, Shape, any_topic_parser};
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::event::{MODEL_RUN_CREATED, timestamp};
+use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 
-const ABOUT: &str = "\
-Each is an event of its own: what its body is about gets a new id, its time is now, and its delivery id is new. With \
---same, one request is sent again and again, of which a FIFO queue takes one in five minutes; but a call for a training \
-run has no delivery id, so each call is an event.
+/// With more events, only the summary is printed.
+const MAX_PRINTED: u64 = 10;
 
-A topic that the relay does not know goes to the Unrouted queue. MODEL_RUN_CREATED is a call for a training run.";
+const ABOUT: &str = "\
+Each event is unique: its body has a new id and the current time, and its delivery id is new. With --same, one request \
+is sent again and again, of which a FIFO queue accepts one in five minutes; but a request for a training run has no \
+delivery id, so each is an event.
+
+Up to 10 events are printed one by one; of more, the summary, unless --print-events asks for all.
+
+MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue.";
 
 const EXAMPLES: &str = "\
 Examples:
   relayctl trigger LABEL_CREATED
   relayctl trigger WORKFLOW_ACTION --set project.id=cm5w7pstij2bw07zspv2c2lkt
   relayctl trigger LABEL_UPDATED --count 1000 --rate 50 --concurrency 20 --json
-  relayctl trigger LABEL_CREATED --bytes 2000000";
+  relayctl trigger LABEL_CREATED --bytes 2000000
+  relayctl trigger --any-topic ISSUE_CREATED";
 
 /// Send sample events of a topic to the relay
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Trigger {
-    /// Topic, such as LABEL_CREATED, WORKFLOW_ACTION, MOVE or MODEL_RUN_CREATED
-    topic: String,
+    /// Topic
+    #[arg(required_unless_present = "any_topic", ignore_case = true)]
+    #[arg(value_parser = any_topic_parser())]
+    topic: Option<String>,
+    /// A topic that the relay does not know
+    #[arg(long, value_name = "TOPIC", conflicts_with = "topic")]
+    any_topic: Option<String>,
     /// How many events
     #[arg(long, default_value_t = 1)]
     count: u64,
@@ -43,7 +57,7 @@ pub struct Trigger {
     /// How many at once, at most
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrency: u16,
-    /// Set a field of the body; the value is JSON, or else a text; may be given more than once
+    /// Set a field of the body; the value is JSON, or else a string; may be given more than once
     #[arg(long = "set", value_name = "FIELD.FIELD=VALUE")]
     settings: Vec<Setting>,
     /// Which of Labelbox's shapes of a body
@@ -55,7 +69,10 @@ pub struct Trigger {
     /// Send the same request again and again
     #[arg(long)]
     same: bool,
-    /// Name of the webhook, which picks its secret
+    /// Print each event, however many there are
+    #[arg(long)]
+    print_events: bool,
+    /// Name of the webhook, which selects its secret
     #[arg(long, default_value = "labelbox")]
     webhook: String,
 }
@@ -72,68 +89,85 @@ fn rate(text: &str) -> Result<f64, String> {
 impl Trigger {
     /// The next event.
     fn event(&self, now: SystemTime, random: &mut Rng) -> Result<Delivery, Error> {
-        let broken = |said: String| Error::Sample(said);
-        let body = sample_event::of_topic(&self.topic, self.shape);
-        let mut body = body.map_err(|error| broken(error.to_string()))?;
+        let topic = self.topic.as_ref().or(self.any_topic.as_ref());
+        let topic = topic.map(String::as_str).unwrap_or_default();
+        let body = sample_event::of_topic(topic, self.shape);
+        let mut body = body.map_err(|error| Error::Sample(error.to_string()))?;
         sample_event::renew(&mut body, &timestamp(now.into()), random);
         for setting in &self.settings {
-            setting.apply(&mut body).map_err(broken)?;
+            setting.apply(&mut body).map_err(Error::Sample)?;
         }
-        let is_run = self.topic.eq_ignore_ascii_case(MODEL_RUN_CREATED);
+        let body = to_bytes(body, self.bytes);
+        if topic.eq_ignore_ascii_case(MODEL_RUN_CREATED) {
+            let route = Route::ModelRun;
+            return Ok(Delivery { route, topic: None, delivery_id: None, body });
+        }
         Ok(Delivery {
-            route: if is_run { Route::ModelRun } else { Route::Webhook(self.webhook.clone()) },
-            topic: (!is_run).then(|| self.topic.clone()),
-            delivery_id: (!is_run).then(new_id),
-            body: written(&mut body, self.bytes),
+            route: Route::Webhook(self.webhook.clone()),
+            topic: Some(topic.to_owned()),
+            delivery_id: Some(new_id()),
+            body,
         })
     }
 }
 
-/// The body as text, with so much in a field that nobody reads that it has at least `bytes`.
-fn written(body: &mut Value, bytes: usize) -> Vec<u8> {
+/// The body as text, padded to `bytes`.
+fn to_bytes(mut body: Value, bytes: usize) -> Vec<u8> {
     let short = body.to_string();
-    let (Some(fields), Some(missing)) = (body.as_object_mut(), bytes.checked_sub(short.len()))
-    else {
-        return short.into_bytes();
-    };
-    if missing > 0 {
-        fields.insert("padding".to_owned(), Value::String("x".repeat(missing)));
+    let missing = bytes.saturating_sub(short.len());
+    match body.as_object_mut() {
+        Some(fields) if missing > 0 => {
+            fields.insert("padding".to_owned(), Value::String("x".repeat(missing)));
+            body.to_string().into_bytes()
+        }
+        _ => short.into_bytes(),
     }
-    body.to_string().into_bytes()
 }
 
-/// Sends the events, and prints the account.
+/// Sends the events, and prints the summary.
 pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Error> {
     let mut random = Rng::new();
     let first = command.event((context.clock)(), &mut random)?;
-    let (clients, stack) = context.find_stack().await?;
+    let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     sender.secret(&first.route)?;
-    let bar = context.output.progress("trigger", command.count);
+    let prints_events = command.count <= MAX_PRINTED || command.print_events;
+    let bar = (!prints_events).then(|| context.output.progress("trigger", command.count));
     let started = (context.clock)();
-    let mut summary = Deliveries::default();
-    let answers = stream::iter(0..command.count)
+    let mut summary = Summary::default();
+    let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
         .take_until(context.interrupt.pressed())
         .map(|_| match command.same {
             true => Ok(first.clone()),
             false => command.event((context.clock)(), &mut random),
         })
-        .map(async |delivery| sender.post(&delivery?).await)
+        .map(async |delivery| sender.deliver(&delivery?).await)
         .buffer_unordered(command.concurrency.into());
-    tokio::pin!(answers);
-    while let Some(answer) = answers.next().await {
-        summary.enter(&answer?);
-        bar.inc(1);
+    tokio::pin!(results);
+    while let Some(result) = results.next().await {
+        let result = result?;
+        summary.add(&result.response, &context.args);
+        if prints_events && context.output.is_json {
+            summary.events.push(result);
+        } else if prints_events {
+            context.output.line(result.line(&context.args))?;
+        }
+        bar.iter().for_each(|bar| bar.inc(1));
     }
-    bar.finish_and_clear();
-    let took = (context.clock)().duration_since(started);
-    summary.close(took.unwrap_or_default(), context.interrupt.is_pressed());
-    context.output.show(&summary)?;
+    bar.iter().for_each(|bar| bar.finish_and_clear());
+    let duration = (context.clock)().duration_since(started);
+    summary.finish(duration.unwrap_or_default(), context.interrupt.is_pressed());
+    if context.output.is_json || command.count > 1 {
+        context.output.show(&summary)?;
+    }
+    if let Some(warning) = spill_warning(summary.spilled, &context.args) {
+        context.output.warn(warning);
+    }
     Ok(summary.exit_status())
 }
 
-/// Something at this rate, or all at once. What comes late is not made up for by a burst.
+/// Items at this rate, or all at once. A late item does not make the next ones come sooner.
 fn pace(rate: Option<f64>) -> impl stream::Stream<Item = ()> {
     let ticks = rate.map(|rate| {
         let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
@@ -146,6 +180,105 @@ fn pace(rate: Option<f64>) -> impl stream::Stream<Item = ()> {
         }
         Some(((), ticks))
     })
+}
+
+/// How many events were sent, with which responses, and how fast.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    interrupted: bool,
+    sent: u64,
+    accepted: u64,
+    spilled: u64,
+    /// How many responses of each kind, such as `200 queued`.
+    answers: BTreeMap<String, u64>,
+    seconds: f64,
+    #[serde(skip)]
+    durations_ms: Vec<f64>,
+    duration_ms: Quantiles,
+    /// What to do about events that were not accepted, by response.
+    next: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<DeliveryResult>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
+struct Quantiles {
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl Summary {
+    fn add(&mut self, response: &RelayResponse, args: &GlobalArgs) {
+        let name = response.summary();
+        self.sent += 1;
+        self.spilled += u64::from(response.is_spilled());
+        if response.is_success() {
+            self.accepted += 1;
+        } else {
+            self.next.entry(name.clone()).or_insert_with(|| response.remediation(args));
+        }
+        if response.http_status.is_some() {
+            self.durations_ms.push(response.duration_ms);
+        }
+        *self.answers.entry(name).or_default() += 1;
+    }
+
+    fn finish(&mut self, duration: Duration, interrupted: bool) {
+        self.interrupted = interrupted;
+        self.seconds = duration.as_secs_f64();
+        self.durations_ms.sort_by(f64::total_cmp);
+        self.duration_ms = Quantiles {
+            p50: quantile(&self.durations_ms, 0.50),
+            p99: quantile(&self.durations_ms, 0.99),
+            max: self.durations_ms.last().copied().unwrap_or_default(),
+        };
+    }
+
+    fn exit_status(&self) -> ExitStatus {
+        if self.interrupted {
+            ExitStatus::Interrupted
+        } else if self.accepted < self.sent {
+            ExitStatus::Incomplete
+        } else {
+            ExitStatus::Success
+        }
+    }
+}
+
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rank is a small whole number"
+    )]
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    let value = sorted.get(rank.saturating_sub(1));
+    value.copied().unwrap_or_default()
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sent         {:>8}", self.sent)?;
+        for (answer, count) in &self.answers {
+            writeln!(f, "  {answer:<20} {count:>8}")?;
+            if let Some(next) = self.next.get(answer) {
+                writeln!(f, "    {next}")?;
+            }
+        }
+        if self.seconds > 0.0 && !self.durations_ms.is_empty() {
+            let Quantiles { p50, p99, max } = self.duration_ms;
+            writeln!(f, "response after {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max)")?;
+            #[expect(clippy::cast_precision_loss, reason = "nobody sends that many")]
+            let rate = self.sent as f64 / self.seconds;
+            writeln!(f, "{:.1} s, {rate:.1} events per second", self.seconds)?;
+        }
+        if self.interrupted {
+            writeln!(f, "interrupted: what had begun is finished")?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,26 @@
-//! `relayctl webhook`: the webhooks at Labelbox, through the calls that Labelbox's own Python SDK makes.
+//! `relayctl webhook`: lists, creates and disables webhooks at Labelbox, with the requests of Labelbox's own Python SDK.
 
-mod access;
 mod create;
-mod disable;
-mod list;
 
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
-use access::Access;
+use crate::error::{Error, ExitStatus};
+use crate::labelbox::{ApiKey, Labelbox, LabelboxError, Scope};
+use crate::prompt;
 use clap::Subcommand;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Queries for a scope at once. All users of a workspace share a rate limit.
+const CONCURRENCY: usize = 4;
 
 const ABOUT: &str = "\
-It speaks to Labelbox's GraphQL API, with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under \
-Workspace settings, API). The key is never printed, and there is no option to type it into, where others could read it.";
+It uses Labelbox's GraphQL API, with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under Workspace \
+settings, API). The key is never printed, and no option takes it, because others could read it there.";
 
 /// Manage the webhooks at Labelbox
 #[derive(Debug, clap::Args)]
@@ -21,25 +28,153 @@ Workspace settings, API). The key is never printed, and there is no option to ty
 pub struct Webhook {
     #[command(subcommand)]
     verb: Verb,
-    #[command(flatten)]
-    access: Access,
+    /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
+    #[arg(long, value_name = "FILE", global = true)]
+    api_key_file: Option<PathBuf>,
+    /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
+    #[arg(long, value_name = "URL", global = true)]
+    api_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    List(list::List),
+    List(List),
     Create(create::Create),
-    Disable(disable::Disable),
+    Disable(Disable),
 }
 
+/// List the webhooks, and mark those that lead to this stack
+#[derive(Debug, clap::Args)]
+#[command(after_help = LIST_EXAMPLES)]
+struct List {
+    /// Only those of this project
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  relayctl webhook list
+  relayctl webhook list --project cl0sjr9nb9tfi0zatagsq5zw1
+  relayctl webhook list --json --stack labelbox-relay-staging | jq '.webhooks[].id'";
+
+/// Disable a webhook
+#[derive(Debug, clap::Args)]
+#[command(long_about = DISABLE_ABOUT, after_help = DISABLE_EXAMPLES)]
+struct Disable {
+    /// Its id, from relayctl webhook list
+    id: String,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+const DISABLE_ABOUT: &str = "\
+Disables a webhook. Events that happen afterwards are never sent by it, so it asks first. Labelbox's API cannot delete \
+a webhook: it stays in the list as INACTIVE.";
+
+const DISABLE_EXAMPLES: &str = "\
+Examples:
+  relayctl webhook disable cm8d4iojw07ap0y6ob7zgj685
+  relayctl webhook disable cm8d4iojw07ap0y6ob7zgj685 --yes --json";
+
 pub async fn run(command: &Webhook, context: &Context) -> Result<ExitStatus, Error> {
-    let labelbox = match command.access.open(context).await? {
-        Ok(labelbox) => labelbox,
-        Err(exit_status) => return Ok(exit_status),
+    let key = match command.api_key_file.as_deref() {
+        None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
+        Some(path) if path == Path::new("-") => ApiKey(prompt::standard_input(context).await?),
+        Some(path) => {
+            let text = File::open(path).and_then(prompt::read_text);
+            let error = |error| LabelboxError::BadKey(format!("{}: {error}", path.display()));
+            ApiKey(text.map_err(error)?)
+        }
     };
+    let labelbox = context.labelbox(&key, command.api_url.as_deref()).await?;
     match &command.verb {
-        Verb::List(command) => list::run(command, &labelbox, context).await,
+        Verb::List(command) => context.interrupt.cancels(list(command, &labelbox, context)).await,
         Verb::Create(command) => create::run(command, &labelbox, context).await,
-        Verb::Disable(command) => disable::run(command, &labelbox, context).await,
+        Verb::Disable(command) => disable(command, &labelbox, context).await,
     }
+}
+
+async fn list(command: &List, labelbox: &Labelbox, context: &Context) -> Result<ExitStatus, Error> {
+    let (_, stack) = context.find_stack().await?;
+    let url = stack.webhooks_url()?;
+    let project = command.project.as_deref();
+    let rows = stream::iter(labelbox.webhooks(project).await?).map(async |webhook| Row {
+        this_stack: webhook.url.starts_with(url),
+        scope: match project {
+            Some(_) => Scope::of(project),
+            None => labelbox.scope(&webhook.id).await,
+        },
+        webhook,
+    });
+    let webhooks = rows.buffered(CONCURRENCY).collect().await;
+    let create = context.args.relayctl("webhook create");
+    context.output.show(&Webhooks { webhooks, create })?;
+    Ok(ExitStatus::Success)
+}
+
+#[derive(Serialize)]
+struct Webhooks {
+    webhooks: Vec<Row>,
+    #[serde(skip)]
+    create: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    webhook: crate::labelbox::Webhook,
+    #[serde(flatten)]
+    scope: Scope,
+    this_stack: bool,
+}
+
+impl fmt::Display for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.webhooks.is_empty() {
+            return writeln!(f, "There are no webhooks; {} makes one.", self.create);
+        }
+        let mut table = Table::new();
+        let header = ["", "ID", "STATUS", "SCOPE", "TOPICS", "CREATED", "URL"];
+        table.load_style(NOTHING).set_header(header);
+        for Row { webhook, scope, this_stack } in &self.webhooks {
+            let mark = if *this_stack { "*" } else { "" };
+            let (scope, topics) = (scope.to_string(), webhook.topics.join("\n"));
+            let (id, status) = (&webhook.id, &webhook.status);
+            table.add_row([mark, id, status, &scope, &topics, &webhook.created_at, &webhook.url]);
+        }
+        if let Some(first) = table.column_mut(0) {
+            first.set_padding((0, 1));
+        }
+        writeln!(f, "{}\n* leads to this stack", table.trim_fmt())
+    }
+}
+
+async fn disable(
+    command: &Disable,
+    labelbox: &Labelbox,
+    context: &Context,
+) -> Result<ExitStatus, Error> {
+    let (_, stack) = context.interrupt.cancels(context.find_stack_to_change()).await?;
+    let mut webhook = context.interrupt.cancels(labelbox.webhook(&command.id)).await?;
+    if webhook.is_active() {
+        let elsewhere = match stack.webhooks_url() {
+            Ok(url) if webhook.url.starts_with(url) => "",
+            _ => ", which is not this stack",
+        };
+        let about = format!(
+            "Labelbox will send no more {} to {}{elsewhere} by this webhook, and will not send them later.",
+            webhook.topics.join(", "),
+            webhook.url
+        );
+        prompt::confirm(context, &about, "Disable it?", command.yes).await?;
+        webhook = labelbox.disable(&command.id).await?;
+    }
+    if context.output.is_json {
+        context.output.json(&webhook)?;
+    } else {
+        context.output.line(format!("The webhook {} is {}.", webhook.id, webhook.status))?;
+    }
+    Ok(if webhook.is_active() { ExitStatus::Incomplete } else { ExitStatus::Success })
 }

@@ -1,4 +1,4 @@
-//! What filters take, and what they leave.
+//! Which messages match a filter.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -42,8 +42,8 @@ fn usual() -> OutgoingMessage {
 }
 
 #[test]
-fn a_message_is_taken_if_it_has_one_of_each_that_is_asked_for() {
-    for (words, takes) in [
+fn a_message_matches_if_it_has_one_of_each() {
+    for (words, matches) in [
         ("", true),
         ("--topic LABEL_CREATED", true),
         ("--topic label_created", true),
@@ -72,15 +72,15 @@ fn a_message_is_taken_if_it_has_one_of_each_that_is_asked_for() {
         ("--since 9999999y", true),
     ] {
         let filter = read(words).unwrap();
-        assert_eq!(filter.at(NOW).takes(&usual()), takes, "{words:?}");
+        assert_eq!(filter.at(NOW).matches(&usual()), matches, "{words:?}");
         assert_eq!(filter.at(NOW).is_all(), words.is_empty(), "{words:?}");
     }
 }
 
 #[test]
-fn a_message_that_does_not_say_what_is_asked_for_is_left() {
+fn a_message_without_the_attribute_does_not_match() {
     let silent = message(&[("received_at", "yesterday")]);
-    for (words, takes) in [
+    for (words, matches) in [
         ("", true),
         ("--topic MOVE", false),
         ("--project p1", false),
@@ -88,19 +88,19 @@ fn a_message_that_does_not_say_what_is_asked_for_is_left() {
         ("--until 2h", false),
     ] {
         let filter = read(words).unwrap();
-        assert_eq!(filter.at(NOW).takes(&silent), takes, "{words:?}");
+        assert_eq!(filter.at(NOW).matches(&silent), matches, "{words:?}");
     }
 }
 
 #[test]
-fn a_topic_of_other_letters_is_no_panic() {
+fn a_topic_with_other_letters_does_not_panic() {
     let odd = message(&[("event", "ÄÖ")]);
-    assert!(!read("--topic a*").unwrap().at(NOW).takes(&odd));
-    assert!(!read("--topic Äx").unwrap().at(NOW).takes(&odd));
+    assert!(!read("--topic a*").unwrap().at(NOW).matches(&odd));
+    assert!(!read("--topic Äx").unwrap().at(NOW).matches(&odd));
 }
 
 #[test]
-fn what_is_no_topic_or_time_is_wrong_usage() {
+fn rejects_invalid_topics_and_times() {
     for words in [
         "--topic *_CREATED",
         "--topic LA*EL",

@@ -1,22 +1,23 @@
-//! Labelbox's GraphQL API: a question is asked again when it may be answered in a moment, a change is sent once.
+//! Client of Labelbox's GraphQL API. It repeats queries that fail for a moment, and sends a mutation once.
 
+use super::api_key::{ApiKey, parse_url};
 use super::error::LabelboxError;
 use super::query::{self, PAGE, Query};
 use super::response;
-use super::webhook::{Scope, Topic, Webhook};
+use super::webhook::{Scope, Webhook};
 use crate::sanitize::excerpt;
 use labelbox_relay::error::error_chain;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Pauses before a question is asked again.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
-/// More than a workspace can sensibly have; a server that ignores `skip` would keep us for ever.
-const MOST_PAGES: usize = 50;
+/// Pauses before a query is repeated.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// No workspace has as many webhooks; a server that ignores `skip` would send pages for ever.
+const MAX_PAGES: usize = 50;
 
-/// The API, opened with a key.
 pub struct Labelbox {
     http: Client,
     url: Url,
@@ -24,19 +25,22 @@ pub struct Labelbox {
 }
 
 impl Labelbox {
-    pub fn new(http: Client, url: Url, authorization: HeaderValue) -> Self {
-        Self { http, url, authorization }
+    /// The address of the API, if no other is given.
+    pub const URL: &str = "https://api.labelbox.com/graphql";
+
+    /// # Errors
+    /// If the key cannot be one, or must not go to this URL.
+    pub fn new(http: Client, url: &str, key: &ApiKey) -> Result<Self, LabelboxError> {
+        Ok(Self { http, url: parse_url(url)?, authorization: key.authorization()? })
     }
 
     /// The webhooks of a project, or all.
     pub async fn webhooks(&self, project: Option<&str>) -> Result<Vec<Webhook>, LabelboxError> {
-        let (place, subject) = match project {
-            None => ("organization", "workspace".to_owned()),
-            Some(id) => ("project", format!("project {}", excerpt(id))),
-        };
+        let place = if project.is_some() { "project" } else { "organization" };
+        let subject = owner(project);
         let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
-            let data = self.ask(&query::webhooks(project, page * PAGE), &subject).await?;
+        for page in 0..MAX_PAGES {
+            let data = self.query(&query::webhooks(project, page * PAGE), &subject).await?;
             let found: Vec<Webhook> = read(&data, &[place, "webhooks"], &subject)?;
             let is_last = found.len() < PAGE;
             all.extend(found);
@@ -49,22 +53,19 @@ impl Labelbox {
 
     pub async fn webhook(&self, id: &str) -> Result<Webhook, LabelboxError> {
         let subject = subject(id);
-        let data = self.ask(&query::webhook(id), &subject).await?;
+        let data = self.query(&query::webhook(id), &subject).await?;
         read(&data, &["webhook"], &subject)
     }
 
-    /// Which events a webhook gets, as far as Labelbox says so.
+    /// The scope of a webhook, as far as Labelbox tells it.
     pub async fn scope(&self, webhook: &str) -> Scope {
         let subject = subject(webhook);
-        let data = self.ask(&query::project_of(webhook), &subject).await;
-        let Ok(Value::Object(webhook)) = data.and_then(|data| read(&data, &["webhook"], &subject))
-        else {
-            return Scope::Unknown;
-        };
-        match webhook.get("project") {
+        let data = self.query(&query::project_of(webhook), &subject).await;
+        let webhook: Result<Value, _> = data.and_then(|data| read(&data, &["webhook"], &subject));
+        match webhook.as_ref().ok().and_then(|it| it.get("project")) {
             Some(Value::Null) => Scope::Global,
             Some(project) => match project.get("id").and_then(Value::as_str) {
-                Some(id) => Scope::Project { project: excerpt(id) },
+                Some(id) => Scope::of(Some(id)),
                 None => Scope::Unknown,
             },
             None => Scope::Unknown,
@@ -73,31 +74,34 @@ impl Labelbox {
 
     pub async fn create(
         &self,
-        topics: &[Topic],
+        topics: &[String],
         url: &str,
         secret: &str,
         project: Option<&str>,
     ) -> Result<Webhook, LabelboxError> {
-        let query = query::create(topics, url, secret, project);
-        let subject =
-            project.map_or("workspace".to_owned(), |id| format!("project {}", excerpt(id)));
-        let outcome = self.send(&query, &subject).await;
-        let created = outcome.and_then(|data| read(&data, &["createWebhook"], &subject));
-        created.map_err(LabelboxError::of_change)
+        let mutation = query::create(topics, url, secret, project);
+        self.mutate(&mutation, "createWebhook", &owner(project)).await
     }
 
     pub async fn disable(&self, id: &str) -> Result<Webhook, LabelboxError> {
-        let subject = subject(id);
-        let outcome = self.send(&query::disable(id), &subject).await;
-        let disabled = outcome.and_then(|data| read(&data, &["updateWebhook"], &subject));
-        disabled.map_err(LabelboxError::of_change)
+        self.mutate(&query::disable(id), "updateWebhook", &subject(id)).await
     }
 
-    /// Asks, and again after a pause where this may help.
-    async fn ask(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
-        for pause in PAUSES {
+    async fn mutate(
+        &self,
+        mutation: &Query,
+        field: &str,
+        subject: &str,
+    ) -> Result<Webhook, LabelboxError> {
+        let outcome = self.send(mutation, subject).await;
+        let outcome = outcome.and_then(|data| read(&data, &[field], subject));
+        outcome.map_err(LabelboxError::of_mutation)
+    }
+
+    async fn query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
+        for pause in BACKOFF {
             match self.send(query, subject).await {
-                Err(fault) if fault.passes() => tokio::time::sleep(pause).await,
+                Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
                 outcome => return outcome,
             }
         }
@@ -110,13 +114,13 @@ impl Labelbox {
             .header(AUTHORIZATION, self.authorization.clone())
             .header(ACCEPT, "application/json")
             .header("X-User-Agent", concat!("relayctl ", env!("CARGO_PKG_VERSION")));
-        let no_answer = |error: reqwest::Error| LabelboxError::NoAnswer(error_chain(&error));
-        let answer = request.json(query).send().await.map_err(no_answer)?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(no_answer)?;
-        // An error may quote the request: first it loses what is secret, and then its length.
-        let show = |said: &str| excerpt(&query.hide(said));
-        response::read(status, &body, subject).map_err(|fault| fault.edit(show))
+        let no_response =
+            |error: reqwest::Error| LabelboxError::NoResponse(excerpt(&error_chain(&error)));
+        let response = request.json(query).send().await.map_err(no_response)?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(no_response)?;
+        // Secrets are hidden before the text is cut, which could leave a part of one.
+        response::read(status, &body, subject, |message| excerpt(&query.hide(message)))
     }
 }
 
@@ -124,8 +128,12 @@ fn subject(id: &str) -> String {
     format!("webhook {}", excerpt(id))
 }
 
-/// What is at this place of an answer. Where there is nothing, Labelbox does not have it.
-fn read<T: serde::de::DeserializeOwned>(
+fn owner(project: Option<&str>) -> String {
+    project.map_or("workspace".to_owned(), |id| format!("project {}", excerpt(id)))
+}
+
+/// Reads what is at this place of the data. Labelbox does not have what is missing or null there.
+fn read<T: DeserializeOwned>(
     data: &Value,
     place: &[&str],
     subject: &str,

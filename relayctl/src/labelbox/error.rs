@@ -1,4 +1,4 @@
-//! Why Labelbox did not do what it was asked for, and what to do next.
+//! Why a request to Labelbox failed, and what to do next.
 
 use crate::cli::GlobalArgs;
 
@@ -8,7 +8,7 @@ pub enum LabelboxError {
     NoKey,
     #[error("the Labelbox API key cannot be read: {0}")]
     BadKey(String),
-    #[error("{0} is no URL to send an API key to")]
+    #[error("an API key is not sent to {0}")]
     BadAddress(String),
     #[error("Labelbox does not accept this API key")]
     KeyRefused,
@@ -25,24 +25,24 @@ pub enum LabelboxError {
     #[error("the response is not one of Labelbox's GraphQL API: {0}")]
     Unreadable(String),
     #[error("no response from Labelbox: {0}")]
-    NoAnswer(String),
+    NoResponse(String),
     #[error("it is not known whether the change was made: {0}")]
     Unsure(Box<LabelboxError>),
 }
 
 impl LabelboxError {
-    /// Whether the same question may be answered in a moment.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Limited(_) | Self::Failed(_) | Self::NoAnswer(_))
+    /// Whether the same query may succeed in a moment.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Limited(_) | Self::Failed(_) | Self::NoResponse(_))
     }
 
-    /// What it comes to for a request that changes something: Labelbox may have got as far as doing it.
-    pub fn of_change(self) -> Self {
+    /// The error of a mutation: Labelbox may have made the change all the same.
+    pub fn of_mutation(self) -> Self {
         match self {
-            Self::Failed(_) | Self::NoAnswer(_) | Self::Unreadable(_) => {
+            Self::Failed(_) | Self::NoResponse(_) | Self::Unreadable(_) => {
                 Self::Unsure(Box::new(self))
             }
-            fault => fault,
+            error => error,
         }
     }
 
@@ -66,24 +66,9 @@ impl LabelboxError {
             Self::Invalid(_) => return None,
             Self::Failed(_) => "try again later",
             Self::Unreadable(_) => "check LABELBOX_API_URL",
-            Self::NoAnswer(_) => "check the network and LABELBOX_API_URL",
+            Self::NoResponse(_) => "check the network and LABELBOX_API_URL",
             Self::Unsure(_) => return Some(format!("see {} before you try again", list())),
         };
         Some(text.to_owned())
-    }
-
-    /// What Labelbox said, without what nobody may read and without what makes a terminal do something.
-    pub fn edit(self, edit: impl Fn(&str) -> String) -> Self {
-        match self {
-            Self::NotAllowed(said) => Self::NotAllowed(edit(&said)),
-            Self::NotFound(said) => Self::NotFound(edit(&said)),
-            Self::Limited(said) => Self::Limited(edit(&said)),
-            Self::Invalid(said) => Self::Invalid(edit(&said)),
-            Self::Failed(said) => Self::Failed(edit(&said)),
-            Self::Unreadable(said) => Self::Unreadable(edit(&said)),
-            Self::NoAnswer(said) => Self::NoAnswer(edit(&said)),
-            Self::Unsure(fault) => Self::Unsure(Box::new(fault.edit(edit))),
-            fault => fault,
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! The GraphQL requests, word for word those of Labelbox's Python SDK.
 //!
-//! Source: <https://pypi.org/project/labelbox/>, 7.17.0: `schema/webhook.py`, `orm/query.py`. The texts of its changes hold
-//! their values, those of its questions have variables.
+//! Source: <https://pypi.org/project/labelbox/>, 7.17.0: `schema/webhook.py`, `orm/query.py`. Its mutations have their values in
+//! the text, its queries have variables.
 
-use super::webhook::Topic;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 /// All that the SDK reads of a webhook.
@@ -21,25 +21,19 @@ pub const PAGE: usize = 100;
 pub struct Query {
     #[serde(rename = "query", serialize_with = "write_text")]
     pub text: Zeroizing<String>,
-    /// The SDK's changes have none, its questions an object.
-    variables: Option<Variables>,
-    /// What may not be shown where an answer quotes it.
+    /// The SDK's mutations have none, its queries an object.
+    variables: Option<Value>,
+    /// What must not be shown if a response quotes it.
     #[serde(skip)]
     hidden: Vec<Zeroizing<String>>,
 }
 
 impl Query {
-    /// A text without what may not be shown.
+    /// A text without what must not be shown.
     pub fn hide(&self, text: &str) -> String {
         let hide = |text: String, hidden: &Zeroizing<String>| text.replace(hidden.as_str(), "…");
         self.hidden.iter().fold(text.to_owned(), hide)
     }
-}
-
-#[derive(Serialize)]
-struct Variables {
-    #[serde(rename = "param_0", skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
 }
 
 /// The webhooks of a project, or all, from this one on.
@@ -47,9 +41,9 @@ pub fn webhooks(project: Option<&str>, skip: usize) -> Query {
     let page = format!("webhooks(skip: {skip} first: {PAGE}){{{FIELDS}}}");
     match project {
         None => {
-            question(format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"), None)
+            query(format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"), None)
         }
-        Some(id) => question(
+        Some(id) => query(
             format!(
                 "query GetProjectWebhooksPyApi($param_0: ID!){{project(where: {{id: $param_0}}){{{page}}}}}"
             ),
@@ -62,7 +56,7 @@ pub fn webhook(id: &str) -> Query {
     let text = format!(
         "query GetWebhookPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{{FIELDS}}}}}"
     );
-    question(text, Some(id))
+    query(text, Some(id))
 }
 
 /// The project of a webhook; a global one has none.
@@ -70,12 +64,11 @@ pub fn project_of(webhook: &str) -> Query {
     let text = format!(
         "query GetWebhookProjectPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{project{{{PROJECT_FIELDS}}}}}}}"
     );
-    question(text, Some(webhook))
+    query(text, Some(webhook))
 }
 
-pub fn create(topics: &[Topic], url: &str, secret: &str, project: Option<&str>) -> Query {
+pub fn create(topics: &[String], url: &str, secret: &str, project: Option<&str>) -> Query {
     let project = project.map(|id| format!("project:{{id:{}}},", literal(id)));
-    let topics: Vec<_> = topics.iter().map(|topic| topic.name()).collect();
     let quoted = Zeroizing::new(literal(secret));
     let text = Zeroizing::new(format!(
         "mutation CreateWebhookPyApi {{ createWebhook(data:{{{} topics:{{set:[{}]}}, url:{}, secret:{} }}){{{FIELDS}}} }} ",
@@ -87,12 +80,12 @@ pub fn create(topics: &[Topic], url: &str, secret: &str, project: Option<&str>) 
     let within = quoted.trim_matches('"').to_owned();
     Query {
         hidden: vec![Zeroizing::new(within), Zeroizing::new(secret.to_owned())],
-        ..change(text)
+        ..mutation(text)
     }
 }
 
 pub fn disable(id: &str) -> Query {
-    change(Zeroizing::new(format!(
+    mutation(Zeroizing::new(format!(
         "mutation UpdateWebhookPyApi {{ updateWebhook(where: {{id: {}}} data:{{status: INACTIVE}}){{{FIELDS}}}}} ",
         literal(id)
     )))
@@ -102,25 +95,22 @@ pub fn disable(id: &str) -> Query {
 ///
 /// Source: <https://spec.graphql.org/October2021/#sec-String-Value>. The SDK has the text as it is, which ends at a `"`.
 fn literal(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
-fn question(text: String, id: Option<&str>) -> Query {
+fn query(text: String, id: Option<&str>) -> Query {
     Query {
         text: Zeroizing::new(text),
-        variables: Some(Variables { id: id.map(str::to_owned) }),
+        variables: Some(id.map_or_else(|| json!({}), |id| json!({ "param_0": id }))),
         hidden: Vec::new(),
     }
 }
 
-fn change(text: Zeroizing<String>) -> Query {
+fn mutation(text: Zeroizing<String>) -> Query {
     Query { text, variables: None, hidden: Vec::new() }
 }
 
-fn write_text<S: serde::Serializer>(
-    text: &Zeroizing<String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn write_text<S: Serializer>(text: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
 }
 

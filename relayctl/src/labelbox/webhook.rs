@@ -1,33 +1,16 @@
-//! A webhook as Labelbox has it: where it sends what, and for whom.
+//! A webhook at Labelbox.
 
 use crate::sanitize::excerpt;
-use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
-/// What Labelbox tells a webhook about.
+/// The topics that a webhook can have.
 ///
 /// Source: `Webhook.Topic` in `labelbox/schema/webhook.py` of <https://pypi.org/project/labelbox/> 7.17.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Topic {
-    LabelCreated,
-    LabelUpdated,
-    LabelDeleted,
-    WorkflowAction,
-}
+pub const TOPICS: [&str; 4] =
+    ["LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION"];
 
-impl Topic {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LabelCreated => "LABEL_CREATED",
-            Self::LabelUpdated => "LABEL_UPDATED",
-            Self::LabelDeleted => "LABEL_DELETED",
-            Self::WorkflowAction => "WORKFLOW_ACTION",
-        }
-    }
-}
-
-/// A webhook.
+/// A webhook. Its texts are safe for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all(deserialize = "camelCase"))]
 pub struct Webhook {
@@ -48,57 +31,53 @@ impl Webhook {
         self.status == "ACTIVE"
     }
 
-    /// Whether it sends just these topics there.
-    pub fn does(&self, url: &str, topics: &[Topic]) -> bool {
-        let mut own: Vec<_> = self.topics.iter().map(String::as_str).collect();
-        let mut other: Vec<_> = topics.iter().map(|topic| topic.name()).collect();
-        own.sort_unstable();
-        other.sort_unstable();
-        self.url == url && own == other
+    /// Whether it sends just these topics to this URL.
+    pub fn sends(&self, topics: &[String], url: &str) -> bool {
+        let sorted = |topics: &[String]| {
+            let mut topics = topics.to_vec();
+            topics.sort_unstable();
+            topics
+        };
+        self.url == url && sorted(&self.topics) == sorted(topics)
     }
 }
 
-/// Which events a webhook gets. Nobody can change it.
+/// Which projects a webhook is for. It cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "scope", rename_all = "lowercase")]
 pub enum Scope {
-    /// Those of the whole workspace.
+    /// All projects of the workspace.
     Global,
-    /// Those of one project.
-    Project { project: String },
+    Project {
+        project: String,
+    },
     /// Labelbox did not say.
     Unknown,
 }
 
 impl Scope {
-    pub fn words(&self) -> String {
+    /// The scope of a project's webhook, or of the workspace's.
+    pub fn of(project: Option<&str>) -> Self {
+        project.map_or(Self::Global, |id| Self::Project { project: excerpt(id) })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Global => "global".to_owned(),
-            Self::Project { project } => format!("project {project}"),
-            Self::Unknown => "unknown".to_owned(),
+            Self::Global => f.write_str("global"),
+            Self::Project { project } => write!(f, "project {project}"),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }
 
-/// A text from elsewhere, which may be shown on a terminal.
 fn read_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(excerpt(&text.unwrap_or_default()))
 }
 
-/// The SDK calls them a text and treats them as a list.
 fn read_topics<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Topics {
-        More(Vec<String>),
-        One(String),
-        None(()),
-    }
-    let topics = match Topics::deserialize(deserializer)? {
-        Topics::More(topics) => topics,
-        Topics::One(topic) => vec![topic],
-        Topics::None(()) => Vec::new(),
-    };
-    Ok(topics.iter().map(|topic| excerpt(topic)).collect())
+    let topics = Option::<Vec<String>>::deserialize(deserializer)?;
+    Ok(topics.unwrap_or_default().iter().map(|topic| excerpt(topic)).collect())
 }

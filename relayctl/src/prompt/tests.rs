@@ -17,7 +17,7 @@ fn only_a_yes_is_a_yes() {
 #[test]
 fn what_is_no_text_or_has_no_end_is_not_read() {
     assert_eq!(*read_text("text\n".as_bytes()).unwrap(), "text\n");
-    let most = "a".repeat(MOST_BYTES as usize);
+    let most = "a".repeat(MAX_BYTES as usize);
     assert_eq!(read_text(most.as_bytes()).unwrap().len(), most.len());
     assert!(read_text(io::repeat(b'a')).is_err());
     assert!(read_text(&[0xff_u8][..]).is_err());

@@ -3,14 +3,17 @@
 use crate::aws::Clients;
 use crate::aws::secret_store::Store;
 use crate::aws::stack::Stack;
+use crate::cli::GlobalArgs;
 use crate::error::Error;
+use crate::sanitize::excerpt;
 use crate::secret::{TRAINING, Value, check_webhook_name};
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::error::error_chain;
+use labelbox_relay::event::Event;
 use labelbox_relay::secrets::Secret;
-use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER};
+use labelbox_relay::signature::{SHA1_HEADER, SHA256_HEADER, Signatures, Unverified, Verified};
 use reqwest::header::CONTENT_TYPE;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;
 use std::time::{Duration, SystemTime};
@@ -35,43 +38,90 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-/// What came of it.
+/// How the relay, or the gateway in front of it, responded.
 #[derive(Debug, Clone, Serialize)]
-pub struct Answer {
-    /// None where there was no answer at all.
+pub struct RelayResponse {
+    /// `None` if there was no response.
     pub http_status: Option<u16>,
     #[serde(flatten)]
-    pub said: Said,
+    pub body: ResponseBody,
     pub duration_ms: f64,
 }
 
-/// What the relay, or the gateway in front of it, said.
+/// The body of a response.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Said {
-    #[serde(skip_serializing_if = "Option::is_none")]
+pub struct ResponseBody {
+    /// `queued`, `unrouted` or `spilled`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_text")]
     pub status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_text")]
     pub entity: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// SQS's message id, or the key of a spilled event.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_text")]
     pub message_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The relay's error code, or why there was no response.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_text")]
     pub error: Option<String>,
-    /// The gateway's own word for what it did not let through.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the gateway says of a request that it rejected.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "read_text")]
     pub message: Option<String>,
 }
 
-impl Answer {
+/// A text that may be shown on a terminal. Anything else counts as missing.
+fn read_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().map(excerpt))
+}
+
+impl RelayResponse {
     pub fn is_success(&self) -> bool {
         self.http_status.is_some_and(|status| (200..300).contains(&status))
     }
+
+    pub fn is_spilled(&self) -> bool {
+        self.body.status.as_deref() == Some("spilled")
+    }
+
+    /// HTTP status and status word or error, such as `200 queued`.
+    pub fn summary(&self) -> String {
+        let ResponseBody { status, error, message, .. } = &self.body;
+        let word = status.as_ref().or(error.as_ref()).or(message.as_ref());
+        match (self.http_status, word) {
+            (Some(status), Some(word)) => format!("{status} {word}"),
+            (Some(status), None) => status.to_string(),
+            (None, word) => word.cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What to do about an event that was not accepted.
+    pub fn remediation(&self, args: &GlobalArgs) -> String {
+        let doctor = args.relayctl("doctor");
+        match self.http_status {
+            None => format!("check the network; {doctor} checks the stack"),
+            Some(400) => "send it as the gateway's event does: the body is not valid base64".into(),
+            Some(401) => "if the secret was just changed, try again in 30 s".into(),
+            Some(403) => "this machine's address is not in AllowedSourceCidrs".into(),
+            Some(404) => {
+                let names = args.relayctl("secret show-names");
+                format!("the relay does not know this webhook; {names} lists those it knows")
+            }
+            Some(413) => "API Gateway accepts up to 10 MB, Lambda events of up to 6 MB".into(),
+            Some(429) => "this is over the stack's ThrottleRate; use a lower --rate".into(),
+            Some(_) => format!("{doctor} says what is wrong, and the function's log why"),
+        }
+    }
+}
+
+/// A delivery id that no other delivery has.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 /// The newest usable secret of a route.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 fn newest(value: &Value, route: &Route) -> Result<Secret, Error> {
     let name = match route {
         Route::Webhook(name) => {
@@ -85,7 +135,7 @@ fn newest(value: &Value, route: &Route) -> Result<Secret, Error> {
     Ok(Secret::new(text.to_string()))
 }
 
-/// The headers that prove who signed a body: Labelbox's, and the stronger one of its sample for AWS Lambda.
+/// The signature headers: Labelbox's, and that of its sample for AWS Lambda.
 pub fn signatures(secret: &Secret, body: &[u8]) -> [(&'static str, String); 2] {
     [
         (SHA1_HEADER, format!("sha1={}", mac::<Hmac<Sha1>>(secret, body))),
@@ -94,7 +144,7 @@ pub fn signatures(secret: &Secret, body: &[u8]) -> [(&'static str, String); 2] {
 }
 
 fn mac<M: Mac + KeyInit>(secret: &Secret, body: &[u8]) -> String {
-    // HMAC takes keys of any length, so there is always one; an empty signature would be refused.
+    // HMAC accepts keys of any length, so this does not fail; an empty signature would be rejected.
     let mac = <M as KeyInit>::new_from_slice(secret.as_bytes());
     mac.map(|mac| hex::encode(mac.chain_update(body).finalize().into_bytes())).unwrap_or_default()
 }
@@ -108,7 +158,7 @@ pub fn headers(delivery: &Delivery, secret: &Secret) -> Vec<(&'static str, Strin
     headers
 }
 
-/// Posts deliveries to one stack.
+/// Posts deliveries to a stack.
 pub struct Sender {
     http: reqwest::Client,
     secrets: Value,
@@ -135,12 +185,12 @@ impl Sender {
         })
     }
 
-    /// The secret that signs what takes this route.
+    /// The secret that signs requests for this route.
     pub fn secret(&self, route: &Route) -> Result<Secret, Error> {
         newest(&self.secrets, route)
     }
 
-    /// Where a route begins.
+    /// The URL of a route.
     pub fn url(&self, route: &Route) -> String {
         match route {
             Route::Webhook(name) => format!("{}{name}", self.webhooks_url),
@@ -148,41 +198,109 @@ impl Sender {
         }
     }
 
-    /// Posts a delivery once. It is not repeated, whatever comes of it: an event that arrived without an answer would
-    /// come twice.
-    pub async fn post(&self, delivery: &Delivery) -> Result<Answer, Error> {
-        let secret = self.secret(&delivery.route)?;
-        Ok(self.post_as(delivery, &secret).await)
-    }
-
-    /// The same, signed with any secret.
-    pub async fn post_as(&self, delivery: &Delivery, secret: &Secret) -> Answer {
+    /// Posts a delivery once, signed with any secret. It is never repeated: an event that arrived without a response would come
+    /// twice.
+    pub async fn post_as(&self, delivery: &Delivery, secret: &Secret) -> RelayResponse {
         let mut request = self.http.post(self.url(&delivery.route));
         for (name, value) in headers(delivery, secret) {
             request = request.header(name, value);
         }
         let started = (self.clock)();
-        let answered = request.body(delivery.body.clone()).send().await;
-        let (http_status, said) = match answered {
-            Ok(answer) => {
-                let status = answer.status().as_u16();
-                let text = answer.bytes().await.unwrap_or_default();
+        let response = request.body(delivery.body.clone()).send().await;
+        let (http_status, body) = match response {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let text = response.bytes().await.unwrap_or_default();
                 (Some(status), serde_json::from_slice(&text).unwrap_or_default())
             }
-            Err(error) => (None, no_answer(&error)),
+            Err(error) => {
+                let error = Some(excerpt(&format!("no response: {}", error_chain(&error))));
+                (None, ResponseBody { error, ..ResponseBody::default() })
+            }
         };
         let duration = (self.clock)().duration_since(started);
-        Answer { http_status, said, duration_ms: milliseconds(duration.unwrap_or_default()) }
+        let duration_ms = round_ms(duration.unwrap_or_default());
+        RelayResponse { http_status, body, duration_ms }
+    }
+
+    /// Posts a delivery once, signed with the stack's secret, and reads its entity id as the relay does.
+    pub async fn deliver(&self, delivery: &Delivery) -> Result<DeliveryResult, Error> {
+        let secret = self.secret(&delivery.route)?;
+        let response = self.post_as(delivery, &secret).await;
+        let topic = delivery.topic.as_deref();
+        let event = verify(&delivery.body, secret).map(|body| match delivery.route {
+            Route::Webhook(_) => Event::from_webhook(&body, topic),
+            Route::ModelRun => Event::from_model_run(&body),
+        });
+        let (topic, entity_id) =
+            event.map(|event| (event.topic, event.entity_id)).unwrap_or_default();
+        let is_queued = response.is_success() && !response.is_spilled();
+        Ok(DeliveryResult {
+            topic,
+            entity_id,
+            delivery_id: delivery.delivery_id.clone(),
+            bytes: delivery.body.len(),
+            queue: response.body.entity.clone().filter(|_| is_queued),
+            response,
+        })
     }
 }
 
-fn no_answer(error: &reqwest::Error) -> Said {
-    let error = error_chain(error);
-    Said { error: Some(format!("no answer: {error}")), ..Said::default() }
+/// The body with our own signature verified: only such a body can be read as an event.
+fn verify(body: &[u8], secret: Secret) -> Option<Verified> {
+    let [(_, sha1), (_, sha256)] = signatures(&secret, body);
+    let signatures = Signatures::parse([&*sha1].into_iter(), [&*sha256].into_iter()).ok()?;
+    Unverified::new(body.to_vec()).verify(&signatures, &[secret]).ok()
 }
 
-/// With as many digits as one can believe.
-fn milliseconds(duration: Duration) -> f64 {
+/// What became of an event.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryResult {
+    topic: Option<String>,
+    /// The entity id that the relay reads from the body.
+    entity_id: Option<String>,
+    delivery_id: Option<String>,
+    bytes: usize,
+    /// The queue that has it; `None` for an event that was spilled or not accepted.
+    queue: Option<String>,
+    #[serde(flatten)]
+    pub response: RelayResponse,
+}
+
+impl DeliveryResult {
+    /// One line for people, without the event's name.
+    pub fn line(&self, args: &GlobalArgs) -> String {
+        let Self { response, entity_id, .. } = self;
+        let summary = response.summary();
+        if !response.is_success() {
+            return format!("{summary}; {}", response.remediation(args));
+        }
+        let entity_id = excerpt(entity_id.as_deref().unwrap_or("-"));
+        let id = response.body.message_id.as_deref().unwrap_or("-");
+        match &self.queue {
+            Some(queue) => {
+                format!("{summary}  queue {queue}  entity id {entity_id}  message id {id}")
+            }
+            None => format!("{summary}  entity id {entity_id}  as {id}"),
+        }
+    }
+}
+
+/// What to do about events that were spilled; `None` if there are none.
+pub fn spill_warning(count: u64, args: &GlobalArgs) -> Option<String> {
+    let events = match count {
+        0 => return None,
+        1 => "1 event was".to_owned(),
+        count => format!("{count} events were"),
+    };
+    let (doctor, replay) = (args.relayctl("doctor"), args.relayctl("replay-spill"));
+    Some(format!(
+        "warning: {events} spilled to the bucket, because the queue did not accept the message; {doctor} says why, and then {replay} sends what was spilled"
+    ))
+}
+
+/// Milliseconds with one decimal.
+fn round_ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 

@@ -1,49 +1,122 @@
-//! A file with something to send: a body, byte for byte, or a gateway's event like those of `events/`.
+//! A file to send: a body, byte for byte, or a gateway's event like those of `events/`.
 
 use crate::error::Error;
-use crate::relay::client::{Delivery, Route};
+use crate::output::Output;
+use crate::relay::client::{Delivery, Route, new_id};
+use crate::relay::sample_event::topic_parser;
+use crate::sanitize::one_line;
+use crate::secret::check_webhook_name;
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
 use serde::Deserialize;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-/// A gateway's event is known by what no body has.
+/// API Gateway rejects larger requests. Source:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
+const GATEWAY_LIMIT: u64 = 10 * 1024 * 1024;
+/// Lambda accepts events of up to 6 MB, in which the body is a JSON string. Source:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const LAMBDA_LIMIT: u64 = 6_000_000;
+
+/// Only a gateway's event has this field.
 #[derive(Deserialize)]
-struct Event {
+struct GatewayEventMark {
     #[serde(rename = "requestContext")]
     _request_context: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What a file holds.
-#[derive(Debug)]
-pub enum Content {
-    Body(Vec<u8>),
-    /// What the event tells of: its signatures are those of another secret, perhaps.
-    Delivery(Delivery),
+/// Route and headers of a file that is no gateway's event.
+#[derive(Debug, clap::Args)]
+pub struct Address {
+    /// Topic, as Labelbox's header names it; without it the event is unrouted
+    #[arg(long, conflicts_with = "training", value_parser = topic_parser(), ignore_case = true)]
+    topic: Option<String>,
+    /// A topic that the relay does not know, to see how it is unrouted
+    #[arg(long, conflicts_with_all = ["training", "topic"], value_name = "TOPIC")]
+    any_topic: Option<String>,
+    /// Delivery id, as Labelbox's header has it [default: a new one for each]
+    #[arg(long, conflicts_with = "training")]
+    delivery_id: Option<String>,
+    /// Name of the webhook, which selects its secret
+    #[arg(long, default_value = "labelbox", conflicts_with = "training")]
+    webhook: String,
+    /// Send it as a request for a training run
+    #[arg(long)]
+    training: bool,
 }
 
-/// Reads a file, or standard input where its name is `-`.
-pub fn read(path: &Path) -> Result<Content, Error> {
-    let unreadable = |error: std::io::Error| Error::File {
-        file: path.display().to_string(),
-        reason: error.to_string(),
-    };
-    let bytes = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    understand(bytes.map_err(unreadable)?)
-        .map_err(|said| Error::File { file: path.display().to_string(), reason: said })
-}
-
-fn understand(bytes: Vec<u8>) -> Result<Content, String> {
-    if serde_json::from_slice::<Event>(&bytes).is_err() {
-        return Ok(Content::Body(bytes));
+impl Address {
+    /// Reads a file as it will be sent.
+    pub fn read(&self, file: &Path, output: &Output) -> Result<Delivery, Error> {
+        let error = |reason| Error::File { file: file.display().to_string(), reason };
+        let body = read(file, output).map_err(|it| error(it.to_string()))?;
+        if is_gateway_event(&body) {
+            return from_gateway_event(&body).map_err(error);
+        }
+        if self.training {
+            let route = Route::ModelRun;
+            return Ok(Delivery { route, topic: None, delivery_id: None, body });
+        }
+        Ok(Delivery {
+            route: Route::Webhook(self.webhook.clone()),
+            topic: self.topic.clone().or_else(|| self.any_topic.clone()),
+            delivery_id: Some(self.delivery_id.clone().unwrap_or_else(new_id)),
+            body,
+        })
     }
-    let event: Option<GatewayEvent> = serde_json::from_slice(&bytes).ok();
+
+    /// # Errors
+    /// If no webhook can have this name.
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(check_webhook_name(&self.webhook)?)
+    }
+}
+
+/// Reads a file, or standard input if its name is `-`, but never more than API Gateway accepts. Warns before it reads a file that
+/// Lambda may not accept.
+fn read(path: &Path, output: &Output) -> io::Result<Vec<u8>> {
+    if path.as_os_str() == "-" {
+        let bytes = read_limited(io::stdin().lock())?;
+        warn_of_size(path, bytes.len() as u64, output);
+        return Ok(bytes);
+    }
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > GATEWAY_LIMIT {
+        return Err(over_limit());
+    }
+    warn_of_size(path, size, output);
+    read_limited(file)
+}
+
+fn read_limited(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(GATEWAY_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > GATEWAY_LIMIT { Err(over_limit()) } else { Ok(bytes) }
+}
+
+fn over_limit() -> io::Error {
+    io::Error::other("it is over 10 MB, which API Gateway does not accept")
+}
+
+fn warn_of_size(path: &Path, size: u64, output: &Output) {
+    if size > LAMBDA_LIMIT {
+        let name = one_line(&path.display().to_string());
+        output.warn(format_args!(
+            "warning: {name} is over 6 MB, the limit of Lambda's events: the relay may not get it"
+        ));
+    }
+}
+
+fn is_gateway_event(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<GatewayEventMark>(bytes).is_ok()
+}
+
+/// Takes everything but the signatures, which may be those of another secret.
+fn from_gateway_event(bytes: &[u8]) -> Result<Delivery, String> {
+    let event: Option<GatewayEvent> = serde_json::from_slice(bytes).ok();
     let request = event.and_then(|event| event.into_request(&Context::default()));
     let request = request.filter(|request| !request.is_malformed);
     let request = request.ok_or("it looks like a gateway's event, and cannot be read as one")?;
@@ -51,7 +124,7 @@ fn understand(bytes: Vec<u8>) -> Result<Content, String> {
     let header = |name| request.single_value(name).map(str::to_owned);
     let (topic, delivery_id) = (header("x-labelbox-event"), header("x-labelbox-id"));
     let body = request.body.ok_or("its body is not valid base64")?;
-    Ok(Content::Delivery(Delivery { route, topic, delivery_id, body }))
+    Ok(Delivery { route, topic, delivery_id, body })
 }
 
 fn route(request: &Request) -> Result<Route, String> {

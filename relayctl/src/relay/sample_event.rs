@@ -1,9 +1,23 @@
-//! Built-in sample events, each made an event of its own, with fields that the user sets.
+//! The topics that the relay knows, and a sample event for each, made unique, with fields that the user sets.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fastrand::Rng;
+use labelbox_relay::event::MODEL_RUN_CREATED;
 use serde_json::{Value, json};
 
-/// What one of a shape of body may look like. They are the samples of `events/`.
+/// Sources: <https://docs.labelbox.com/reference/webhook> and the SDK's `labelbox/schema/webhook.py`.
+const TOPICS: [&str; 8] = [
+    "LABEL_CREATED",
+    "LABEL_UPDATED",
+    "LABEL_DELETED",
+    "WORKFLOW_ACTION",
+    "MOVE",
+    "REVIEW_CREATED",
+    "REVIEW_UPDATED",
+    "REVIEW_DELETED",
+];
+
+/// The samples of `events/`.
 const LABEL_V1: &str = include_str!("../../../events/label-updated-v1.payload.json");
 const LABEL_V2: &str = include_str!("../../../events/label-updated-v2.payload.json");
 const WORKFLOW_V1: &str = include_str!("../../../events/workflow-move-v1.payload.json");
@@ -13,10 +27,20 @@ const REVIEW_V2: &str = include_str!("../../../events/review-updated-v2.payload.
 const MODEL_RUN: &str = include_str!("../../../events/model-run-created.payload.json");
 const OTHER: &str = include_str!("../../../events/unrouted-unknown-topic.payload.json");
 
-/// Where bodies have ids that make them events of their own.
+/// The ids that make an event unique.
 const IDS: [&str; 3] = ["/id", "/dataRow/id", "/data_row/id"];
 /// The fields from which the relay reads a body's time.
 const TIMES: [&str; 3] = ["/updatedAt", "/createdAt", "/data_row/details/last_activity_at"];
+
+/// Accepts the topics of Labelbox's webhooks; suggests one for a misspelt one.
+pub fn topic_parser() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(TOPICS)
+}
+
+/// The same, and a model run.
+pub fn any_topic_parser() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(TOPICS.into_iter().chain([MODEL_RUN_CREATED]))
+}
 
 /// Labelbox's two shapes of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,7 +56,7 @@ pub enum Shape {
 pub fn of_topic(topic: &str, shape: Shape) -> serde_json::Result<Value> {
     let topic = topic.to_ascii_uppercase();
     let (v1, v2) = match topic.as_str() {
-        labelbox_relay::event::MODEL_RUN_CREATED => (MODEL_RUN, MODEL_RUN),
+        MODEL_RUN_CREATED => (MODEL_RUN, MODEL_RUN),
         "MOVE" => (WORKFLOW_V1, WORKFLOW_V2),
         topic if topic.starts_with("WORKFLOW_") => (WORKFLOW_V1, WORKFLOW_V2),
         topic if topic.starts_with("REVIEW_") => (REVIEW_V1, REVIEW_V2),
@@ -42,8 +66,8 @@ pub fn of_topic(topic: &str, shape: Shape) -> serde_json::Result<Value> {
     serde_json::from_str(if shape == Shape::V1 { v1 } else { v2 })
 }
 
-/// Makes a sample an event of its own: what has an id gets a new one, and its time is `now`, in RFC 3339. The times of
-/// labels and of the import stay: a data row's last activity may be later than both.
+/// Makes a sample unique: with new ids, and with `now`, in RFC 3339, as its time. The times of labels and of the import stay: a
+/// data row's last activity may be later than both.
 pub fn renew(body: &mut Value, now: &str, random: &mut Rng) {
     set_all(body, &IDS, || json!(id(random)));
     set_all(body, &["/modelRunId"], || json!(uuid(random)));
@@ -67,26 +91,15 @@ fn set_all(body: &mut Value, paths: &[&str], mut value: impl FnMut() -> Value) {
 
 /// An id that looks like Labelbox's.
 fn id(random: &mut Rng) -> String {
-    let rest = std::iter::repeat_with(|| random.lowercase_or_digit()).take(23);
-    std::iter::once('c').chain(std::iter::once('m')).chain(rest).collect()
+    let digit = || char::from_digit(random.u32(..36), 36).unwrap_or('0');
+    ['c', 'm'].into_iter().chain(std::iter::repeat_with(digit).take(23)).collect()
 }
 
 fn uuid(random: &mut Rng) -> String {
     uuid::Builder::from_random_bytes(random.u128(..).to_be_bytes()).into_uuid().to_string()
 }
 
-/// Draws letters as ids have them.
-trait Letters {
-    fn lowercase_or_digit(&mut self) -> char;
-}
-
-impl Letters for Rng {
-    fn lowercase_or_digit(&mut self) -> char {
-        char::from_digit(self.u32(..36), 36).unwrap_or('0')
-    }
-}
-
-/// A field that the user sets: `project.id=…`, with numbers for the places in a list.
+/// A field that the user sets: `project.id=…`, with indexes for items of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
     path: Vec<String>,
@@ -96,7 +109,7 @@ pub struct Setting {
 impl std::str::FromStr for Setting {
     type Err = String;
 
-    /// A value that is JSON is that; anything else is a text.
+    /// A value that is not JSON is a string.
     fn from_str(text: &str) -> Result<Self, String> {
         let (path, value) = text.split_once('=').ok_or("it has no =; write field=value")?;
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
@@ -109,10 +122,10 @@ impl std::str::FromStr for Setting {
 }
 
 impl Setting {
-    /// Sets the field, and makes the objects on the way to it that are not there.
+    /// Sets the field, and adds missing objects on the path to it.
     ///
     /// # Errors
-    /// When something on the way is a list without that place, or neither list nor object.
+    /// If something on the path is a list without that index, or neither list nor object.
     pub fn apply(&self, body: &mut Value) -> Result<(), String> {
         let mut place = body;
         for part in &self.path {

@@ -1,18 +1,18 @@
 //! The value of the stack's secret: which names have which secrets, in the order and form in which somebody wrote it.
 
-mod form;
-
-use crate::error::Error;
-use form::{Entries, Writing};
+use super::error::EditError;
 use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// The name of the secret that signs the training routes.
 pub const TRAINING: &str = "training";
-
+/// The name in the stack's own output `WebhookUrl`.
+pub const DEFAULT_NAME: &str = "labelbox";
 /// The most bytes of a value. Source: <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>.
-const MOST_BYTES: usize = 65_536;
+const MAX_BYTES: usize = 65_536;
 
 /// A secret's text, or a whole value's.
 pub type Text = Zeroizing<String>;
@@ -60,44 +60,41 @@ impl Value {
     /// Reads a value as the function does, and keeps what the function does not need: order and form.
     ///
     /// # Errors
-    /// When the function could not use it.
-    pub fn read(text: Text) -> Result<Self, Error> {
-        let secrets = Secrets::parse(text.to_string()).map_err(|error| {
-            Error::Refused(format!(
-                "{error}, so the function can use none of it; mend it in Secrets Manager, or begin anew with \
-                 relayctl secret add NAME --replace-broken"
-            ))
-        })?;
-        if let Secrets::Shared(_) = secrets {
+    /// If the function could not use it.
+    pub fn read(text: Text) -> Result<Self, EditError> {
+        let unusable = |error: &dyn fmt::Display| EditError::Unusable(error.to_string());
+        if let Secrets::Shared(_) = Secrets::parse(text.to_string()).map_err(|it| unusable(&it))? {
             return Ok(Self::Plain(text));
         }
-        // What the function does not count as a part of the object: a byte order mark, and white space.
+        // The function ignores a byte order mark and white space around the object.
         let object = text.trim_start_matches(|it| it != '{').trim_end();
-        let entries: Entries = serde_json::from_str(object)
-            .map_err(|_| Error::Refused("the secret's value cannot be edited".to_owned()))?;
+        let entries: Entries = serde_json::from_str(object).map_err(|it| unusable(&it))?;
         Ok(Self::Named(entries.0))
     }
 
-    /// Writes the value, after the function's own reading of it has found just what was meant.
+    /// Writes the value, after the function's own parser has read from it just what was meant.
     ///
     /// # Errors
-    /// When it is more than Secrets Manager keeps, or not what the function would read.
-    pub fn write(&self) -> Result<Text, Error> {
+    /// If it is too large, or the function would read something else.
+    pub fn write(&self) -> Result<Text, EditError> {
+        let unwritable = |error: &dyn fmt::Display| EditError::Unwritable(error.to_string());
         let text = match self {
             Self::Plain(text) => text.clone(),
-            Self::Named(entries) => write_entries(entries)?,
-        };
-        if text.len() > MOST_BYTES {
-            return Err(Error::Refused(format!(
-                "the secret's value would be over the {MOST_BYTES} bytes that Secrets Manager keeps; remove what is \
-                 not in use with relayctl secret remove"
-            )));
-        }
-        let read = Secrets::parse(text.to_string()).map_err(|error| broken(&error))?;
-        for entry in self.entries() {
-            if !reads_as(&read, entry) {
-                return Err(broken(&"the function would read another secret"));
+            Self::Named(entries) => {
+                // With its final capacity, so that it leaves no copies behind while it grows.
+                let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
+                serde_json::to_writer(&mut *bytes, &Written(entries))
+                    .map_err(|it| unwritable(&it))?;
+                let text = String::from_utf8(std::mem::take(&mut *bytes));
+                Zeroizing::new(text.map_err(|it| unwritable(&it.utf8_error()))?)
             }
+        };
+        if text.len() > MAX_BYTES {
+            return Err(EditError::TooLarge);
+        }
+        let read = Secrets::parse(text.to_string()).map_err(|it| unwritable(&it))?;
+        if !self.entries().iter().all(|entry| reads_as(&read, entry)) {
+            return Err(unwritable(&"it would read another secret"));
         }
         Ok(text)
     }
@@ -109,46 +106,28 @@ impl Value {
         }
     }
 
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.name == name)
+    }
+
     /// The newest secret by which a webhook of this name, or the training service, can sign.
     pub fn newest(&self, name: &str) -> Option<&Text> {
         match self {
             Self::Plain(text) => Some(text),
-            Self::Named(entries) => {
-                let entry = entries.iter().find(|entry| entry.name == name)?;
-                entry.usable().next()
-            }
+            Self::Named(_) => self.entry(name)?.usable().next(),
         }
     }
 
     /// How many secrets a name has of its own.
     pub fn count(&self, name: &str) -> usize {
-        let mut entries = self.entries().iter();
-        let entry = entries.find(|entry| entry.name == name);
-        entry.map_or(0, |entry| entry.texts.len())
+        self.entry(name).map_or(0, |entry| entry.texts.len())
     }
 
     /// Whether anything can be verified with it.
     pub fn has_usable(&self) -> bool {
-        match self {
-            Self::Plain(_) => true,
-            Self::Named(entries) => entries.iter().any(|entry| entry.usable().next().is_some()),
-        }
+        matches!(self, Self::Plain(_))
+            || self.entries().iter().any(|entry| entry.usable().next().is_some())
     }
-}
-
-fn write_entries(entries: &[Entry]) -> Result<Text, Error> {
-    // As large as it may become, so that it leaves no copies behind while it grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_BYTES));
-    let value = Writing(entries);
-    serde_json::to_writer(&mut *bytes, &value).map_err(|error| broken(&error))?;
-    let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| broken(&error))?;
-    Ok(Zeroizing::new(text))
-}
-
-fn broken(error: &dyn fmt::Display) -> Error {
-    Error::Refused(format!(
-        "what was about to be written is no secret: {error}; nothing was changed"
-    ))
 }
 
 fn reads_as(read: &Secrets, entry: &Entry) -> bool {
@@ -162,6 +141,64 @@ fn reads_as(read: &Secrets, entry: &Entry) -> bool {
             && (secrets.iter().zip(meant))
                 .all(|(secret, meant)| secret.as_bytes() == meant.as_bytes())
     })
+}
+
+/// An object's members in their order. Of two with one name the later counts, as it does to the function.
+struct Entries(Vec<Entry>);
+
+#[derive(serde::Deserialize, serde::Serialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Vec<Entry>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object from names to secrets")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Vec<Entry>, M::Error> {
+                let mut entries: Vec<Entry> = Vec::new();
+                while let Some((name, secrets)) =
+                    members.next_entry::<String, OneOrMany<String>>()?
+                {
+                    let (texts, is_list) = match secrets {
+                        OneOrMany::One(text) => (vec![text.into()], false),
+                        OneOrMany::Many(texts) => {
+                            (texts.into_iter().map(Into::into).collect(), true)
+                        }
+                    };
+                    entries.retain(|entry| entry.name != name);
+                    entries.push(Entry { name, texts, is_list });
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(Members).map(Self)
+    }
+}
+
+/// The same to be written, each in the form in which it was read.
+struct Written<'e>(&'e [Entry]);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|Entry { name, texts, is_list }| {
+            let secrets = match texts.as_slice() {
+                [text] if !is_list => OneOrMany::One(text.as_str()),
+                texts => OneOrMany::Many(texts.iter().map(|text| text.as_str()).collect()),
+            };
+            (name, secrets)
+        }))
+    }
 }
 
 #[cfg(test)]

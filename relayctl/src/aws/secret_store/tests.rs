@@ -11,11 +11,11 @@ const PUT: (u16, &str) = (200, "{}");
 const MOVED: (u16, &str) = (200, "{}");
 const NOT_THERE: (u16, &str) = (
     400,
-    r#"{"__type":"InvalidParameterException","Message":"AWSCURRENT is not attached to version current"}"#,
+    r#"{"__type":"InvalidParameterException","Message":"AWSCURRENT is not attached to version held"}"#,
 );
 const DENIED: (u16, &str) = (400, r#"{"__type":"AccessDeniedException","Message":"no"}"#);
 const THEIRS: (u16, &str) = (200, r#"{"SecretString":"theirs","VersionId":"theirs"}"#);
-const HELD: (u16, &str) = (200, r#"{"SecretString":"current","VersionId":"current"}"#);
+const HELD: (u16, &str) = (200, r#"{"SecretString":"held","VersionId":"held"}"#);
 
 async fn replace(answers: &[(u16, &str)]) -> (Result<(), Error>, StaticReplayClient) {
     let (clients, asked) = offline(answers);
@@ -63,7 +63,7 @@ async fn somebody_elses_change_stays_and_is_told() {
     let error = outcome.unwrap_err();
     assert!(
         matches!(&error, Error::Refused(said) if said.contains("run the command again")),
-        "{trouble}"
+        "{error}"
     );
     let (last, tidied) = said(&asked).pop().unwrap();
     assert_eq!(last, "UpdateSecretVersionStage");
@@ -73,13 +73,13 @@ async fn somebody_elses_change_stays_and_is_told() {
 #[tokio::test]
 async fn a_refusal_for_another_reason_is_told_as_what_it_is() {
     let (outcome, _) = replace(&[PUT, DENIED, HELD, MOVED]).await;
-    let line = outcome.unwrap_err().line();
+    let line = outcome.unwrap_err().to_string();
     assert!(
         line.starts_with("AWS does not allow secretsmanager:UpdateSecretVersionStage"),
         "{line}"
     );
     let (outcome, asked) = replace(&[DENIED]).await;
-    let line = outcome.unwrap_err().line();
+    let line = outcome.unwrap_err().to_string();
     assert!(line.starts_with("AWS does not allow secretsmanager:PutSecretValue"), "{line}");
     assert_eq!(said(&asked).len(), 1);
 }

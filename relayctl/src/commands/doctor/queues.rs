@@ -1,178 +1,154 @@
-//! The queues: whether each is there, and gives what fails to a dead-letter queue of its own.
+//! Queues and dead-letter queues: whether each exists, with the attributes that the template gives it.
 
-use super::Visit;
-use super::finding::Finding;
-use super::mend;
-use super::question::{ask, is_gone};
-use crate::aws::stack::{Entity, Stack};
+use super::CheckContext;
+use super::check::{Check, Remediation, Status};
+use super::stack::quote_json;
+use super::template::{Template, text};
+use crate::aws;
+use crate::aws::stack::Entity;
+use crate::cli::quote;
 use crate::error::Error;
 use aws_sdk_sqs::types::QueueAttributeName;
 use clap::ValueEnum;
 use futures_util::future::join_all;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// After so many receives a message is a dead letter, by the template.
-const RECEIVES: u32 = 5;
-const USUAL_DAYS: u64 = 14;
-const SECONDS_OF_DAY: u64 = 86_400;
+const KIND: &str = "AWS::SQS::Queue";
+/// Properties that are not attributes of SQS.
+const NOT_ATTRIBUTES: [&str; 2] = ["QueueName", "Tags"];
 
-type Attributes = HashMap<QueueAttributeName, String>;
+type Attributes = BTreeMap<String, String>;
 
-/// Judges every queue with its dead-letter queue.
-pub async fn look(visit: &Visit<'_>) -> Vec<Finding> {
-    let queues = Entity::value_variants().iter();
-    join_all(queues.map(|entity| look_at(visit, *entity))).await
-}
-
-async fn look_at(visit: &Visit<'_>, entity: Entity) -> Finding {
-    let name = format!("queue {}", entity.name());
-    let stack = visit.stack;
-    let urls = (stack.queue_url(entity), stack.dead_letter_queue_url(entity));
-    let (Ok(url), Ok(dead_url)) = urls else {
-        let says = "the stack does not say where it is";
-        return Finding::problem(name, says, mend::deploy(stack));
-    };
-    let (queue, dead) = tokio::join!(read(visit, url), read(visit, dead_url));
-    match (queue, dead) {
-        (_, Err(error)) if is_gone(&error) => {
-            let name = format!("{name} dead letters");
-            gone(name, dead_url, given(dead_url, stack))
-        }
-        (Err(error), Ok(dead)) if is_gone(&error) => gone(name, url, living(url, &dead, stack)),
-        (Err(error), _) => Finding::of_trouble(name, &error),
-        (_, Err(error)) => Finding::of_trouble(format!("{name} dead letters"), &error),
-        (Ok(queue), Ok(dead)) => {
-            let wrong_kind = judge_kind(&name, stack, [url, dead_url]);
-            let wrong = wrong_kind.or_else(|| judge_redrive(&name, url, &queue, &dead));
-            let wrong = wrong.or_else(|| judge_retention(&name, url, &queue, stack));
-            let wrong = wrong.or_else(|| judge_retention(&name, dead_url, &dead, stack));
-            let says = "is there, and has a dead-letter queue of its own";
-            wrong.unwrap_or_else(|| Finding::ok(name, says))
-        }
-    }
-}
-
-async fn read(visit: &Visit<'_>, url: &str) -> Result<Attributes, Error> {
-    let question = visit.clients.sqs.get_queue_attributes().queue_url(url);
-    let question = question.attribute_names(QueueAttributeName::All).send();
-    let answer = ask("sqs:GetQueueAttributes", question).await?;
-    Ok(answer.attributes.unwrap_or_default())
-}
-
-fn gone(name: String, url: &str, attributes: Value) -> Finding {
-    let queue = url.rsplit('/').next().unwrap_or(url);
-    let mend = mend::make_queue(queue, &attributes);
-    let mend = format!("a minute after it was deleted, which SQS wants: {mend}");
-    Finding::problem(name, format!("{queue} is gone"), mend)
-}
-
-/// What the template gives a queue.
-fn given(url: &str, stack: &Stack) -> Value {
-    let policy = json!({"Version": "2012-10-17", "Statement": [
-        {"Sid": "DenyPlainHttp", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
-         "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
-    ]});
-    let mut given = json!({
-        "MaximumMessageSize": "1048576",
-        "MessageRetentionPeriod": retention(stack),
-        "Policy": policy.to_string(),
+pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
+    let queues = Entity::value_variants().iter().flat_map(|entity| {
+        let name = format!("queue {}", entity.name());
+        let stack = scope.stack;
+        // Dead-letter queues come first: a deleted one has to exist before its queue can be created.
+        [
+            (format!("{name} dead letters"), stack.dead_letter_queue_url(*entity).ok()),
+            (name, stack.queue_url(*entity).ok()),
+        ]
     });
-    let more = match stack.parameter("KmsKeyArn") {
-        Some(key) => json!({"KmsMasterKeyId": key}),
-        None => json!({"SqsManagedSseEnabled": "true"}),
+    let checks = queues.filter_map(|(name, url)| Some(check_queue(name, url?, scope)));
+    join_all(checks).await
+}
+
+async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check {
+    let args = &scope.context.args;
+    let expected = scope.template().and_then(|template| expected(template, url));
+    let actual = match read(scope, url).await {
+        Ok(actual) => actual,
+        Err(error) if error.is_not_found() => {
+            let queue = url.rsplit('/').next().unwrap_or(url);
+            let message = format!("{queue} is deleted; SQS accepts its name again 60 s after that");
+            let create = |attributes: Attributes| {
+                Remediation::command(args.aws(&format!(
+                    "sqs create-queue --queue-name {} --attributes {}",
+                    quote(queue),
+                    quote_json(&attributes.into_iter().collect())
+                )))
+            };
+            let remediation = expected.map_or_else(
+                || "create it again with the attributes that the template gives it".into(),
+                create,
+            );
+            return Check::new(Status::Problem, name, message, remediation);
+        }
+        Err(error) => return Check::failed(name, &error, scope),
     };
-    let fifo = json!({
-        "FifoQueue": "true",
-        "DeduplicationScope": "messageGroup",
-        "FifoThroughputLimit": "perMessageGroupId",
-    });
-    extend(&mut given, more);
-    if url.ends_with(".fifo") {
-        extend(&mut given, fifo);
-    }
-    given
-}
-
-/// What the template gives a queue that consumers read.
-fn living(url: &str, dead: &Attributes, stack: &Stack) -> Value {
-    let redrive = redrive_policy(dead);
-    let mut living = given(url, stack);
-    extend(&mut living, json!({"VisibilityTimeout": "60", "RedrivePolicy": redrive}));
-    living
-}
-
-fn extend(object: &mut Value, more: Value) {
-    if let (Value::Object(object), Value::Object(more)) = (object, more) {
-        object.extend(more);
-    }
-}
-
-/// In seconds.
-fn retention(stack: &Stack) -> String {
-    let days = stack.parameter("RetentionDays").and_then(|it| it.parse().ok());
-    (days.unwrap_or(USUAL_DAYS) * SECONDS_OF_DAY).to_string()
-}
-
-fn redrive_policy(dead: &Attributes) -> String {
-    let arn = get(dead, QueueAttributeName::QueueArn);
-    json!({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES}).to_string()
-}
-
-fn get(of: &Attributes, name: QueueAttributeName) -> &str {
-    of.get(&name).map(String::as_str).unwrap_or_default()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Redrive {
-    dead_letter_target_arn: String,
-    max_receive_count: Value,
-}
-
-/// A FIFO queue's name says that it is one.
-fn judge_kind(name: &str, stack: &Stack, urls: [&str; 2]) -> Option<Finding> {
-    let wanted = stack.parameter("QueueType")?;
-    let is_fifo = wanted == "fifo";
-    let other = urls.iter().find(|url| url.ends_with(".fifo") != is_fifo)?;
-    let says = format!("{other} is no {wanted} queue, which QueueType says");
-    Some(Finding::problem(name, says, mend::deploy(stack)))
-}
-
-fn judge_redrive(name: &str, url: &str, queue: &Attributes, dead: &Attributes) -> Option<Finding> {
-    let mend = mend::set_queue(url, &json!({"RedrivePolicy": redrive_policy(dead)}));
-    let policy = get(queue, QueueAttributeName::RedrivePolicy);
-    let Ok(redrive) = serde_json::from_str::<Redrive>(policy) else {
-        let says = "keeps what fails for ever in front: it has no dead-letter queue";
-        return Some(Finding::problem(name, says, mend));
+    let Some(expected) = expected else {
+        return Check::ok(name, "exists");
     };
-    let target = redrive.dead_letter_target_arn;
-    if target != get(dead, QueueAttributeName::QueueArn) {
-        let says = format!("gives what fails to {target}, which is not its own");
-        return Some(Finding::problem(name, says, mend));
+    let different: Attributes = expected
+        .into_iter()
+        .filter(|(name, value)| !is_same(name, value, actual.get(name).map(String::as_str)))
+        .collect();
+    if different.is_empty() {
+        return Check::ok(name, "exists, as in the template");
     }
-    let receives = redrive.max_receive_count.to_string();
-    if receives.trim_matches('"') != RECEIVES.to_string() {
-        let says = format!("gives up after {receives} receives, not {RECEIVES}");
-        return Some(Finding::warning(name, says, mend));
-    }
-    None
+    let describe = |(name, value): (&String, &String)| {
+        let actual = actual.get(name).filter(|actual| !actual.is_empty());
+        format!("{name} is {}, expected {value}", actual.map_or("missing", String::as_str))
+    };
+    let list: Vec<_> = different.iter().map(describe).collect();
+    let is_serious = |name: &str| different.contains_key(name);
+    let is_serious = is_serious("RedrivePolicy") || is_serious("Policy");
+    let status = if is_serious { Status::Problem } else { Status::Warning };
+    let words = format!(
+        "sqs set-queue-attributes --queue-url {} --attributes {}",
+        quote(url),
+        quote_json(&different.into_iter().collect())
+    );
+    let message = format!("differs from the template: {}", list.join("; "));
+    Check::new(status, name, message, Remediation::command(args.aws(&words)))
 }
 
-fn judge_retention(name: &str, url: &str, queue: &Attributes, stack: &Stack) -> Option<Finding> {
-    let days = stack.parameter("RetentionDays")?;
-    let seconds = get(queue, QueueAttributeName::MessageRetentionPeriod);
-    let wanted = retention(stack);
-    if seconds == wanted {
-        return None;
+async fn read(scope: &CheckContext<'_>, url: &str) -> Result<Attributes, Error> {
+    let request = scope.clients.sqs.get_queue_attributes().queue_url(url);
+    let response = request.attribute_names(QueueAttributeName::All).send().await;
+    let response = response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it))?;
+    let attributes = response.attributes.unwrap_or_default().into_iter();
+    Ok(attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect())
+}
+
+/// The attributes that the template gives a queue, its policy included.
+fn expected(template: &Template, url: &str) -> Option<Attributes> {
+    let properties = template.properties(template.logical_id(KIND, url)?)?;
+    let properties = properties.as_object()?.iter();
+    let mut attributes: Attributes = properties
+        .filter(|(name, _)| !NOT_ATTRIBUTES.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
+    let policies = template.all_properties("AWS::SQS::QueuePolicy");
+    for policy in policies {
+        let is_of = policy.get("Queues").and_then(Value::as_array);
+        let is_of = is_of.is_some_and(|queues| queues.iter().any(|it| it == url));
+        if let (true, Some(document)) = (is_of, policy.get("PolicyDocument")) {
+            attributes.insert("Policy".to_owned(), document.to_string());
+        }
     }
-    let queue = url.rsplit('/').next().unwrap_or(url);
-    let says =
-        format!("{queue} keeps messages for {seconds} s, not the {days} days of RetentionDays");
-    let mend = mend::set_queue(url, &json!({"MessageRetentionPeriod": wanted}));
-    Some(Finding::warning(name, says, mend))
+    Some(attributes)
+}
+
+fn is_same(name: &str, expected: &str, actual: Option<&str>) -> bool {
+    match actual.filter(|actual| !actual.is_empty()) {
+        None => expected == "false",
+        // AWS may write the same policy in another way.
+        Some(_) if name == "Policy" => true,
+        Some(actual) => {
+            let members = with_texts(expected);
+            expected == actual || members.is_some() && members == with_texts(actual)
+        }
+    }
+}
+
+/// A JSON object's members as texts: SQS takes numbers as strings, too.
+fn with_texts(json: &str) -> Option<Attributes> {
+    let object: serde_json::Map<String, Value> = serde_json::from_str(json).ok()?;
+    Some(object.iter().map(|(name, value)| (name.clone(), text(value))).collect())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_compared_by_what_they_mean() {
+        let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:a:b:c","maxReceiveCount":5}"#;
+        let as_text = r#"{"maxReceiveCount":"5","deadLetterTargetArn":"arn:aws:sqs:a:b:c"}"#;
+        let other = r#"{"deadLetterTargetArn":"arn:aws:sqs:a:b:d","maxReceiveCount":5}"#;
+        for (name, expected, actual, same) in [
+            ("RedrivePolicy", policy, Some(as_text), true),
+            ("RedrivePolicy", policy, Some(other), false),
+            ("RedrivePolicy", policy, Some(""), false),
+            ("VisibilityTimeout", "60", Some("60"), true),
+            ("VisibilityTimeout", "60", Some("30"), false),
+            ("ContentBasedDeduplication", "false", None, true),
+            ("SqsManagedSseEnabled", "true", None, false),
+            ("Policy", "{}", None, false),
+        ] {
+            assert_eq!(is_same(name, expected, actual), same, "{name} {actual:?}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
-//! Redriving at the wire: in which order things are asked, and what is never asked.
+//! Redriving at the wire: which calls are made, and in which order.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::offline;
-use std::collections::HashMap;
+use crate::aws::{Environment, offline};
+use crate::cli::GlobalArgs;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use std::time::SystemTime;
 
 const RECEIVED: &str = r#"{"Messages": [
     {"MessageId": "1", "ReceiptHandle": "h1", "Body": "body", "MD5OfBody": "841a2d689ad86bd1611447453c22c6fc",
@@ -17,6 +20,18 @@ const CONFIRMED: &str =
     r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc"}"#;
 const WRONG: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"}"#;
 
+fn context() -> Context {
+    Context {
+        args: GlobalArgs::default(),
+        environment: Environment::default(),
+        api_key: None,
+        api_url: None,
+        output: Output::new(false),
+        interrupt: Interrupt::listen(),
+        clock: || SystemTime::UNIX_EPOCH,
+    }
+}
+
 /// Redrives labels with these answers: what was asked, and what the account says.
 async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Summary) {
     let answers: Vec<_> = [r#"{"Attributes": {"ApproximateNumberOfMessages": "2"}}"#, received]
@@ -28,17 +43,14 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Summary) {
     let output = |name: &str| (name.to_owned(), "https://sqs/queue.fifo".to_owned());
     let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
     let stack = Stack::new("relay", outputs);
-    let interrupt = Interrupt::listen();
-    let mut summary = Summary::new(false);
-    let filter = Filter::default();
-    let redriving = Redriving {
-        clients: &clients,
-        stack: &stack,
-        interrupt: &interrupt,
-        wanted: filter.at(time::OffsetDateTime::UNIX_EPOCH),
+    let context = context();
+    let command = Redrive {
+        queue: QueueSelection::One(Entity::Label),
         dry_run: false,
+        filter: Filter::default(),
     };
-    redriving.all(&[Entity::Label], &mut summary).await.unwrap();
+    let mut summary = Summary::new(false);
+    super::redrive(&command, &context, &clients, &stack, &mut summary).await.unwrap();
     let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         target.replace("AmazonSQS.", "")
@@ -57,18 +69,15 @@ async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
         redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, NOTHING]).await;
     let one = ["SendMessage", "DeleteMessage"];
     assert_eq!(asked, [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat());
-    assert_eq!(summary.exit_status().status(), 0);
+    assert_eq!(summary.exit_status().code(), 0);
 }
 
 #[tokio::test]
 async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_stays() {
     let (asked, summary) = redrive(RECEIVED, &[WRONG, NOTHING, NOTHING, NOTHING]).await;
-    let released = ["ChangeMessageVisibility"; 2];
-    assert_eq!(
-        asked,
-        [&["ReceiveMessage", "SendMessage", "ReceiveMessage"][..], &released].concat()
-    );
-    assert_eq!(summary.exit_status().status(), 1);
+    let released = "ChangeMessageVisibilityBatch";
+    assert_eq!(asked, ["ReceiveMessage", "SendMessage", "ReceiveMessage", released]);
+    assert_eq!(summary.exit_status().code(), 1);
     let text = summary.to_string();
     assert!(text.contains("label 1: the response does not confirm the message"), "{text}");
     assert!(text.contains("label 2: held back by 1"), "{text}");
@@ -79,7 +88,7 @@ async fn what_was_damaged_on_its_way_is_not_sent() {
     let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
     let (asked, summary) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
     assert_eq!(count(&asked, "SendMessage"), 0, "{asked:?}");
-    assert_eq!(summary.exit_status().status(), 1);
+    assert_eq!(summary.exit_status().code(), 1);
 }
 
 #[tokio::test]
@@ -97,7 +106,8 @@ async fn a_group_is_held_back_in_later_batches_too() {
     let (asked, summary) = redrive(RECEIVED, &[WRONG, &later, NOTHING]).await;
     assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
     let text = summary.to_string();
-    assert!(text.contains("label 4: held back by 1"), "{text}");
+    let held_back = "2 messages: held back by 1, which comes before it in its group\n    label 2\n    label 4\n";
+    assert!(text.contains(held_back), "{text}");
 }
 
 #[tokio::test]
@@ -111,7 +121,7 @@ async fn what_is_handed_out_after_its_deletion_is_deleted_again_and_ends_nothing
     assert_eq!(count(&asked, "DeleteMessage"), 6, "{asked:?}");
     let text = summary.to_string();
     assert!(text.contains("sent                3\n"), "{text}");
-    assert_eq!(summary.exit_status().status(), 0);
+    assert_eq!(summary.exit_status().code(), 0);
 }
 
 #[tokio::test]

@@ -73,6 +73,6 @@ async fn what_was_spilled_again_meanwhile_stays() {
 #[tokio::test]
 async fn an_object_that_cannot_be_read_stays_with_the_reason() {
     let (asked, outcome) = replay(&[(403, &refused("AccessDenied"))]).await;
-    let expected = "it cannot be read: AccessDenied: No.";
+    let expected = "cannot be read: AccessDenied: No.";
     assert_eq!((asked, outcome), (1, Err(expected.to_owned())));
 }

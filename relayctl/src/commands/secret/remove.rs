@@ -1,18 +1,15 @@
-//! `relayctl secret remove`: a name with its secrets, or just its old ones.
+//! `relayctl secret remove`: removes a name with its secrets, or just its old ones.
 
-use super::change::{self, Change};
-use crate::aws::secret_store::Store;
+use super::{Change, Session};
+use crate::cli::quote;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
-use crate::prompt::{self, Answer};
-use crate::secret::edit;
-use crate::secret::value::Value;
+use crate::error::{Error, ExitStatus};
+use crate::prompt;
+use crate::secret::{Value, list, remove, remove_old, still_accepting};
 
 const ABOUT: &str = "\
-What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So switch off the \
-webhook that uses it first. It asks before it removes anything; what would leave the stack without any secret to \
-verify with is done with --yes only.";
+What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
+webhook that uses it first. It asks first, and removes the last usable secret of the stack only with --yes.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,77 +32,56 @@ pub struct Remove {
 }
 
 pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Error> {
-    let store = Store::find(context).await?;
-    let current = store.read().await?;
-    let before = Value::read(current.text.clone())?;
+    let session = Session::open(context).await?;
+    let before = Value::read(session.current.text.clone())?;
     let name = command.name.as_str();
+    let relayctl = |words: String| context.args.relayctl(&words);
     let (value, count) = if command.old {
-        edit::remove_old(before.clone(), name)?
+        remove_old(before.clone(), name)?
     } else {
-        let count = before.count(name);
-        (edit::remove(before.clone(), name)?, count)
+        (remove(before.clone(), name)?, before.count(name))
     };
+    let ttl = session.store.ttl.as_str();
+    let change = |done, next| Change { done, in_effect_within: ttl, next, value: None };
     if command.old && count == 0 {
-        return tell_nothing_old(context, name, &store);
+        let next = vec![relayctl("secret show-names".to_owned())];
+        context.output.show(&change(format!("{name} has no old secret."), next))?;
+        return Ok(ExitStatus::Success);
     }
-    let leaves_none = before.has_usable() && !value.has_usable();
-    if leaves_none && !command.yes {
+    if before.has_usable() && !value.has_usable() && !command.yes {
         return Err(Error::Usage(format!(
-            "{name} has the last secret of the stack, without which every event is refused; give --yes if it has to go"
+            "{name} has the last secret of the stack, without which every event is refused; --yes removes it all the same"
         )));
     }
+    let about = if command.old {
+        format!(
+            "{count} old of {name} will be removed. What Labelbox signs with one of them is refused then: is the webhook \
+             that uses it disabled?"
+        )
+    } else {
+        format!(
+            "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its \
+             webhook disabled? The names that stay: {}.",
+            list(value.entries())
+        )
+    };
     let question = if command.old { "Remove them?" } else { "Remove it?" };
-    let about = about(&value, name, command.old, count);
-    if let Answer::Withheld(exit_status) =
-        prompt::confirm(context, &about, question, command.yes).await?
-    {
-        return Ok(exit_status);
-    }
+    prompt::confirm(context, &about, question, command.yes).await?;
     let mut next = vec![
-        format!("the relay forgets what was removed within {}", store.ttl),
-        "until the next change, Secrets Manager keeps the value of before as its version AWSPREVIOUS".to_owned(),
+        format!("the relay forgets what was removed within {ttl}"),
+        "until the next change, Secrets Manager keeps the previous value as the version AWSPREVIOUS".to_owned(),
     ];
-    for other in edit::still_accepting(&before, name, &value) {
+    for other in still_accepting(&before, name, &value) {
         next.push(format!(
             "{other} still accepts what was removed here; if that has leaked: {}, and then {}",
-            context.args.relayctl(&format!("secret rotate {other}")),
-            context.args.relayctl(&format!("secret remove {other} --old"))
+            relayctl(format!("secret rotate {}", quote(other))),
+            relayctl(format!("secret remove {} --old", quote(other)))
         ));
     }
-    let change = Change {
-        done: if command.old {
-            format!("{name} has its newest secret only.")
-        } else {
-            format!("{name} is removed.")
-        },
-        in_effect_within: &store.ttl,
-        next,
-        value: None,
+    let done = if command.old {
+        format!("{name} has its newest secret only.")
+    } else {
+        format!("{name} is removed.")
     };
-    change::make(context, &store, &current, &value, change).await
-}
-
-fn about(value: &Value, name: &str, old: bool, count: usize) -> String {
-    if old {
-        return format!(
-            "{count} old of {name} will be removed. What Labelbox signs with one of them is refused then: is the webhook \
-             that uses it switched off?"
-        );
-    }
-    format!(
-        "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its webhook \
-         switched off? The names that stay: {}.",
-        edit::names(value.entries())
-    )
-}
-
-fn tell_nothing_old(context: &Context, name: &str, store: &Store) -> Result<ExitStatus, Error> {
-    let change = Change {
-        done: format!("{name} has nothing old."),
-        in_effect_within: &store.ttl,
-        next: vec![context.args.relayctl("secret show-names")],
-        value: None,
-    };
-    context.output.show(&change)?;
-    Ok(ExitStatus::Success)
+    session.write(&value, change(done, next)).await
 }

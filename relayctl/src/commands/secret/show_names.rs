@@ -1,12 +1,10 @@
-//! `relayctl secret show-names`: which names have how many secrets, and which of them cannot be used.
+//! `relayctl secret show-names`: the names, how many secrets each has, and what is wrong with them.
 
 use crate::aws::secret_store::Store;
 use crate::context::Context;
-use crate::error::Error;
-use crate::error::ExitStatus;
-use crate::secret::edit::can_be_called;
-use crate::secret::invisible::Invisible;
-use crate::secret::value::{Entry, Text, Value, bare, is_usable};
+use crate::error::{Error, ExitStatus};
+use crate::sanitize::sanitize;
+use crate::secret::{Text, Value, bare, can_be_called, is_usable, weakness};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
@@ -28,13 +26,13 @@ pub struct ShowNames {
 }
 
 pub async fn run(command: &ShowNames, context: &Context) -> Result<ExitStatus, Error> {
-    let current = Store::find(context).await?.read().await?;
+    let (clients, stack) = context.find_stack().await?;
+    let current = Store::of(clients.secrets_manager, &stack)?.read().await?;
     let value = Value::read(current.text)?;
     context.output.show(&Names::of(&value, command.values))?;
     Ok(ExitStatus::Success)
 }
 
-/// What there is to show.
 #[derive(Serialize)]
 struct Names<'v> {
     form: &'static str,
@@ -43,7 +41,7 @@ struct Names<'v> {
 
 #[derive(Serialize)]
 struct Row<'v> {
-    /// `None` where one secret is for every name.
+    /// `None` if one secret is for every name.
     name: Option<&'v str>,
     secrets: usize,
     usable: usize,
@@ -61,34 +59,29 @@ impl<'v> Names<'v> {
             problem: problem(name, texts),
             values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
         };
+        let rows = value.entries().iter().map(|entry| row(Some(entry.name.as_str()), &entry.texts));
         match value {
             Value::Plain(text) => {
                 Self { form: "plain_text", names: vec![row(None, std::slice::from_ref(text))] }
             }
-            Value::Named(entries) => Self {
-                form: "object",
-                names: (entries.iter())
-                    .map(|Entry { name, texts, .. }| row(Some(name.as_str()), texts))
-                    .collect(),
-            },
+            Value::Named(_) => Self { form: "object", names: rows.collect() },
         }
     }
 }
 
-/// What keeps the relay from using them, or Labelbox from having the same.
+/// What keeps the relay from using them, or makes them weak.
 fn problem(name: Option<&str>, texts: &[Text]) -> Option<String> {
-    let problem = if !texts.iter().any(|text| is_usable(text)) {
-        "nothing to verify with: every event is refused"
+    let mut usable = texts.iter().filter(|text| is_usable(text)).peekable();
+    if usable.peek().is_none() {
+        Some("nothing to verify with: every event is refused".to_owned())
     } else if name.is_some_and(|name| !can_be_called(name)) {
-        "no webhook can have this name"
-    } else if let Some(found) = texts.iter().find_map(|text| Invisible::find(&bare(text))) {
-        return Some(format!("{found}: is it in Labelbox, too?"));
-    } else if !texts.iter().all(|text| is_usable(text)) {
-        "one of them is empty"
+        Some("no webhook can have this name".to_owned())
+    } else if let Some(weakness) = usable.find_map(|text| weakness(&bare(text))) {
+        Some(format!("one {weakness}"))
     } else {
-        return None;
-    };
-    Some(problem.to_owned())
+        let has_empty = texts.iter().any(|text| !is_usable(text));
+        has_empty.then(|| "one is empty".to_owned())
+    }
 }
 
 impl fmt::Display for Names<'_> {
@@ -98,14 +91,13 @@ impl fmt::Display for Names<'_> {
         }
         let mut table = Table::new();
         table.load_style(NOTHING).set_header(["NAME", "SECRETS", "PROBLEM", ""]);
-        for row in &self.names {
-            let name = row.name.unwrap_or("every name (plain text)");
-            let values = row.values.as_ref().map(|values| values.join("\n"));
+        for Row { name, secrets, problem, values, .. } in &self.names {
+            let values = values.as_ref().map(|values| values.join("\n")).unwrap_or_default();
             table.add_row([
-                name.to_owned(),
-                row.secrets.to_string(),
-                row.problem.clone().unwrap_or_else(|| "-".to_owned()),
-                values.unwrap_or_default(),
+                &sanitize(name.unwrap_or("every name (plain text)")),
+                &secrets.to_string(),
+                problem.as_deref().unwrap_or("-"),
+                &sanitize(&values),
             ]);
         }
         if let Some(first) = table.column_mut(0) {

@@ -1,11 +1,11 @@
-//! Where the key may go, and that it hides.
+//! Where the key may go, and that it is not printed.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 
 #[test]
-fn the_key_goes_over_tls_or_stays_on_this_machine() {
+fn the_key_goes_over_tls_or_to_this_machine() {
     for url in [
         "https://api.labelbox.com/graphql",
         "https://api.eu.example/graphql",
@@ -30,18 +30,18 @@ fn the_key_goes_over_tls_or_stays_on_this_machine() {
 }
 
 #[test]
-fn the_key_is_one_word_and_hides() {
+fn the_key_is_one_word_and_not_in_debug_output() {
     let key = ApiKey::new(" key.of-signs_1\n".to_owned());
     let header = key.authorization().unwrap();
     assert_eq!(header.to_str().unwrap(), "Bearer key.of-signs_1");
     assert!(!format!("{key:?}{header:?}").contains("signs"));
-    for (text, fault) in [
+    for (text, error) in [
         ("", "no Labelbox"),
         ("\n", "no Labelbox"),
         ("two words", "cannot be read"),
         ("ü", "cannot be read"),
     ] {
         let refused = ApiKey::new(text.to_owned()).authorization().unwrap_err();
-        assert!(refused.to_string().contains(fault), "{refused}");
+        assert!(refused.to_string().contains(error), "{refused}");
     }
 }

@@ -5,16 +5,16 @@
 use super::*;
 
 #[test]
-fn no_value_gets_out_of_its_quotes() {
+fn values_stay_in_their_quotes() {
     let odd = "a\"} b \\ \u{1} ü";
-    let query = create(&[Topic::LabelCreated], odd, odd, Some(odd));
+    let query = create(&["LABEL_CREATED".to_owned()], odd, odd, Some(odd));
     let quoted = r#""a\"} b \\ \u0001 ü""#;
     assert_eq!(query.text.matches(quoted).count(), 3, "{}", *query.text);
     assert!(disable(odd).text.contains(quoted));
 }
 
 #[test]
-fn a_question_has_its_value_beside_it() {
+fn a_query_has_its_value_in_a_variable() {
     let body = serde_json::to_value(webhooks(Some("id\""), 200)).unwrap();
     assert_eq!(body["variables"], serde_json::json!({"param_0": "id\""}));
     assert!(body["query"].as_str().unwrap().contains("skip: 200 first: 100"));
@@ -25,10 +25,10 @@ fn a_question_has_its_value_beside_it() {
 }
 
 #[test]
-fn a_secret_that_an_answer_quotes_is_hidden_in_both_ways_to_write_it() {
+fn hides_a_secret_that_a_response_quotes_raw_or_escaped() {
     let query = create(&[], "https://url", "se\"cret", None);
-    let said = query.hide(r#"Syntax Error: secret:"se\"cret" or se"cret"#);
-    assert_eq!(said, r#"Syntax Error: secret:"…" or …"#);
+    let shown = query.hide(r#"Syntax Error: secret:"se\"cret" or se"cret"#);
+    assert_eq!(shown, r#"Syntax Error: secret:"…" or …"#);
     let body = serde_json::to_string(&query).unwrap();
     assert!(!body.contains("hidden"), "{body}");
 }

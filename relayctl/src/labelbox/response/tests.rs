@@ -1,4 +1,4 @@
-//! Which fault an answer is, as the SDK tells them apart.
+//! Which error a response is, as the SDK tells them apart.
 
 use super::*;
 
@@ -10,11 +10,15 @@ fn error(code: &str, more: &str) -> String {
 
 #[track_caller]
 fn check(status: u16, body: &str, expected: LabelboxError) {
-    assert_eq!(read(status, body.as_bytes(), "webhook x"), Err(expected), "{status} {body}");
+    assert_eq!(
+        read(status, body.as_bytes(), "webhook x", str::to_owned),
+        Err(expected),
+        "{status} {body}"
+    );
 }
 
 #[test]
-fn an_error_of_graphql_is_told_by_its_code() {
+fn graphql_errors_are_told_apart_by_code() {
     let no = || "no".to_owned();
     for (code, more, fault) in [
         ("AUTHENTICATION_ERROR", "", LabelboxError::KeyRefused),
@@ -35,7 +39,7 @@ fn an_error_of_graphql_is_told_by_its_code() {
 }
 
 #[test]
-fn a_status_says_it_where_the_body_does_not() {
+fn without_a_known_body_the_status_decides() {
     let exceeded = r#"{"message":"You have exceeded your limit"}"#;
     let limited = LabelboxError::Limited("You have exceeded your limit".to_owned());
     check(200, exceeded, limited);
@@ -50,28 +54,34 @@ fn a_status_says_it_where_the_body_does_not() {
 }
 
 #[test]
-fn what_there_is_is_the_data() {
+fn returns_the_data() {
     let body = br#"{"data":{"webhook":{"id":"x"}}}"#;
     let expected = serde_json::json!({"webhook": {"id": "x"}});
-    assert_eq!(read(200, body, "webhook x"), Ok(expected));
+    assert_eq!(read(200, body, "webhook x", str::to_owned), Ok(expected));
 }
 
 #[test]
-fn only_what_passes_is_asked_again_and_a_change_is_never_certain_then() {
+fn only_retryable_errors_are_retried_and_they_leave_a_mutation_uncertain() {
     let said = String::new;
-    for fault in [
+    for error in [
         LabelboxError::Limited(said()),
         LabelboxError::Failed(said()),
-        LabelboxError::NoAnswer(said()),
+        LabelboxError::NoResponse(said()),
     ] {
-        assert!(fault.passes(), "{fault}");
+        assert!(error.is_retryable(), "{error}");
     }
-    for fault in
+    for error in
         [LabelboxError::KeyRefused, LabelboxError::Invalid(said()), LabelboxError::NotFound(said())]
     {
-        assert!(!fault.passes(), "{fault}");
-        assert_eq!(fault.to_string(), fault.of_change().to_string());
+        assert!(!error.is_retryable(), "{error}");
+        assert_eq!(error.to_string(), error.of_mutation().to_string());
     }
-    assert!(matches!(LabelboxError::Failed(said()).of_change(), LabelboxError::Unsure(_)));
-    assert!(matches!(LabelboxError::Limited(said()).of_change(), LabelboxError::Limited(_)));
+    assert!(matches!(LabelboxError::Failed(said()).of_mutation(), LabelboxError::Unsure(_)));
+    assert!(matches!(LabelboxError::Limited(said()).of_mutation(), LabelboxError::Limited(_)));
+}
+
+#[test]
+fn messages_are_cleaned() {
+    let cleaned = read(200, error("FORBIDDEN", "").as_bytes(), "webhook x", |it| format!("{it}!"));
+    assert_eq!(cleaned, Err(LabelboxError::NotAllowed("no!".to_owned())));
 }

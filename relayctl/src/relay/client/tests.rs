@@ -1,4 +1,4 @@
-//! Signatures known from elsewhere, and which secret signs what.
+//! Known signatures, which secret signs, and what is said of a response.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ fn secret(text: &str) -> Secret {
 
 /// Computed with `openssl dgst -sha1 -hmac example_secret` and `-sha256`.
 #[test]
-fn a_body_has_the_signatures_that_openssl_makes() {
+fn signs_as_openssl_does() {
     let [sha1, sha256] = signatures(&secret("example_secret"), br#"{"id":"label1"}"#);
     assert_eq!(
         sha1,
@@ -26,7 +26,7 @@ fn a_body_has_the_signatures_that_openssl_makes() {
 }
 
 #[test]
-fn the_newest_secret_that_is_one_signs() {
+fn signs_with_the_newest_usable_secret() {
     let text = r#"{"labelbox": ["", "new", "old"], "training": "another", "empty": ["", "\n"]}"#;
     let value = Value::read(text.to_owned().into()).unwrap();
     let newest = |route: Route| newest(&value, &route);
@@ -39,16 +39,63 @@ fn the_newest_secret_that_is_one_signs() {
         ("training", "training"),
         ("a/b", "a/b"),
     ] {
-        let line = newest(webhook(name)).unwrap_err().line();
+        let line = newest(webhook(name)).unwrap_err().to_string();
         assert!(line.contains(says), "{line}");
     }
 }
 
 #[test]
-fn what_is_not_known_is_no_header() {
+fn leaves_out_headers_without_a_value() {
     let delivery =
         Delivery { route: Route::ModelRun, topic: None, delivery_id: None, body: Vec::new() };
     let headers = headers(&delivery, &secret("s"));
     let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["content-type", "x-hub-signature", "x-hub-signature-256"]);
+}
+
+fn response(http_status: Option<u16>, body: &str) -> RelayResponse {
+    let body = serde_json::from_str(body).unwrap_or_default();
+    RelayResponse { http_status, body, duration_ms: 1.0 }
+}
+
+#[test]
+fn says_what_became_of_an_event() {
+    let args = GlobalArgs::default();
+    let result = |http_status, body: &str, queue: Option<&str>| DeliveryResult {
+        topic: None,
+        entity_id: Some("label\u{202e}1".to_owned()),
+        delivery_id: None,
+        bytes: 2,
+        queue: queue.map(str::to_owned),
+        response: response(http_status, body),
+    };
+    let queued = r#"{"status": "queued", "entity": "label", "message_id": "\u001b1"}"#;
+    assert_eq!(
+        result(Some(200), queued, Some("label")).line(&args),
+        "200 queued  queue label  entity id label\u{fffd}1  message id \u{fffd}1"
+    );
+    let spilled = r#"{"status": "spilled", "entity": "label", "message_id": "spill/k.json"}"#;
+    assert_eq!(
+        result(Some(200), spilled, None).line(&args),
+        "200 spilled  entity id label\u{fffd}1  as spill/k.json"
+    );
+    let line = result(Some(401), r#"{"error": "signature_rejected"}"#, None).line(&args);
+    assert!(line.starts_with("401 signature_rejected; "), "{line}");
+}
+
+#[test]
+fn every_failure_has_a_remediation_for_the_same_stack() {
+    let mut args = GlobalArgs::default();
+    args.profile = Some("mine".to_owned());
+    for status in [400, 401, 403, 404, 413, 429, 500, 503] {
+        let remediation = response(Some(status), "").remediation(&args);
+        assert!(!remediation.is_empty());
+        let has_command = remediation.contains("relayctl ");
+        assert_eq!(has_command, remediation.contains("--profile mine"), "{remediation}");
+    }
+    assert!(response(None, "").remediation(&args).contains("doctor --profile mine"));
+    assert_eq!(spill_warning(0, &args), None);
+    let warning = spill_warning(2, &args).unwrap();
+    assert!(warning.contains("2 events were spilled"), "{warning}");
+    assert!(warning.contains("relayctl replay-spill --profile mine"), "{warning}");
 }

@@ -1,21 +1,19 @@
-//! What is taken for a gateway's event, and what for a body.
+//! What counts as a gateway's event and what as a body, and how large a file may be.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 
-const EVENT: &str = include_str!("../../../events/label-created-v1.json");
-const REST_EVENT: &str = include_str!("../../../events/label-updated-v1.json");
-const BODY: &[u8] = include_bytes!("../../../events/label-created-v1.payload.json");
-const RUN: &str = include_str!("../../../events/model-run-created.json");
-const LIST: &str = include_str!("../../../events/models-list.json");
+const EVENT: &str = include_str!("../../../../events/label-created-v1.json");
+const REST_EVENT: &str = include_str!("../../../../events/label-updated-v1.json");
+const BODY: &[u8] = include_bytes!("../../../../events/label-created-v1.payload.json");
+const RUN: &str = include_str!("../../../../events/model-run-created.json");
+const LIST: &str = include_str!("../../../../events/models-list.json");
 
 #[track_caller]
 fn delivery(text: &str) -> Delivery {
-    match understand(text.as_bytes().to_vec()).unwrap() {
-        Content::Delivery(delivery) => delivery,
-        Content::Body(_) => panic!("it was taken for a body"),
-    }
+    assert!(is_gateway_event(text.as_bytes()));
+    from_gateway_event(text.as_bytes()).unwrap()
 }
 
 #[test]
@@ -30,30 +28,29 @@ fn an_event_gives_body_topic_and_route() {
 }
 
 #[test]
-fn anything_else_is_a_body_byte_for_byte() {
+fn anything_else_is_a_body() {
     for bytes in [BODY, b"", b"\xff\x00", b"{\"requestContext\": 1}", b"[]\n"] {
-        let Content::Body(body) = understand(bytes.to_vec()).unwrap() else {
-            panic!("{bytes:?} was taken for an event");
-        };
-        assert_eq!(body, bytes);
+        assert!(!is_gateway_event(bytes), "{bytes:?}");
     }
 }
 
 #[test]
-fn an_event_that_cannot_be_sent_is_said_to_be_one() {
+fn names_why_an_event_cannot_be_sent() {
     let broken = r#"{"requestContext": {}, "rawPath": "/webhooks/labelbox", "body": "?", "isBase64Encoded": true}"#;
     for (text, says) in [
         (LIST, "takes no payload"),
         (broken, "its body is not valid base64"),
         (r#"{"requestContext": {}, "rawPath": 7}"#, "cannot be read as one"),
     ] {
-        let said = understand(text.as_bytes().to_vec()).unwrap_err();
-        assert!(said.contains(says), "{said}");
+        let error = from_gateway_event(text.as_bytes()).unwrap_err();
+        assert!(error.contains(says), "{error}");
     }
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
-    let line = read(Path::new("no/such.json")).unwrap_err().line();
-    assert!(line.starts_with("no/such.json cannot be sent: No such file"), "{line}");
+fn reads_up_to_what_the_gateway_accepts() {
+    let limit = GATEWAY_LIMIT as usize;
+    assert_eq!(read_limited(io::repeat(b'x').take(GATEWAY_LIMIT)).unwrap().len(), limit);
+    let error = read_limited(io::repeat(b'x')).unwrap_err();
+    assert!(error.to_string().contains("over 10 MB"), "{error}");
 }

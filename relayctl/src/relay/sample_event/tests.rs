@@ -1,4 +1,4 @@
-//! That samples are what they stand for, each an event of its own, and that fields can be set.
+//! Samples of each topic, made unique, and fields that are set.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 

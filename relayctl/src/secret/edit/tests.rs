@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::cli::GlobalArgs;
+use crate::error::Error;
 
 const OBJECT: &str = r#"{"training":"t","labelbox":["new","old"],"empty":"","list":["one"]}"#;
 
@@ -19,16 +21,17 @@ fn names(of: &[&str]) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(edited: Result<Value, Refusal>, expected: &str) {
+fn check(edited: Result<Value, EditError>, expected: &str) {
     assert_eq!(*edited.unwrap().write().unwrap(), expected);
 }
 
 #[track_caller]
-fn check_refused(edited: Result<Value, Refusal>, expected: &str) {
-    let Err(refusal) = edited else {
+fn check_refused(edited: Result<Value, EditError>, expected: &str) {
+    let Err(error) = edited else {
         panic!("not refused: {expected}");
     };
-    assert!(refusal.to_string().contains(expected), "{refusal}");
+    let line = Error::Edit(error).line(&GlobalArgs::default());
+    assert!(line.contains(expected), "{line}");
 }
 
 #[test]
@@ -111,10 +114,10 @@ fn the_new_secret_comes_first_and_the_usable_ones_stay() {
 #[test]
 fn a_rotation_needs_a_name_that_there_is_and_a_secret_that_there_is_not() {
     check_refused(rotate(read(OBJECT), None, fresh(), &[]), "training, labelbox, empty, list");
-    check_refused(rotate(read(OBJECT), Some("other"), fresh(), &[]), "secret add other");
-    check_refused(rotate(read("{}"), Some("other"), fresh(), &[]), "but none");
+    check_refused(rotate(read(OBJECT), Some("other"), fresh(), &[]), "; relayctl secret add other");
+    check_refused(rotate(read("{}"), Some("other"), fresh(), &[]), "it has none");
     for text in [r#"{"a":["x","fresh\n"]}"#, "fresh\n"] {
-        check_refused(rotate(read(text), Some("a"), fresh(), &[]), "has this secret");
+        check_refused(rotate(read(text), Some("a"), fresh(), &[]), "has this secret already");
     }
 }
 
@@ -134,6 +137,12 @@ fn a_name_is_removed_and_nothing_else() {
     check(remove(read(r#"{"Odd name":"x","a":"y"}"#), "Odd name"), r#"{"a":"y"}"#);
     check_refused(remove(read(OBJECT), "other"), "has no name other");
     check_refused(remove(read("plain"), "labelbox"), "plain text");
+    for edited in
+        [remove(read(OBJECT), "nosuch"), remove_old(read(OBJECT), "nosuch").map(|it| it.0)]
+    {
+        let error = edited.err().unwrap();
+        assert_eq!(error.remediation(&GlobalArgs::default()), None, "{error}");
+    }
 }
 
 #[test]
@@ -146,6 +155,6 @@ fn of_a_name_only_its_newest_usable_secret_stays() {
         let (value, removed) = remove_old(read(text), "a").unwrap();
         assert_eq!((value.write().unwrap().as_str(), removed), (expected, count));
     }
-    let refusal = remove_old(read(r#"{"a":["",""]}"#), "a").err();
-    assert_eq!(refusal, Some(Refusal::Empty("a".to_owned())));
+    let error = remove_old(read(r#"{"a":["",""]}"#), "a").err();
+    assert_eq!(error, Some(EditError::NoUsableSecret("a".to_owned())));
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::cli::GlobalArgs;
 
 fn read(text: &str) -> Value {
     Value::read(text.to_owned().into()).unwrap()
@@ -46,7 +47,8 @@ fn what_the_function_cannot_use_is_not_edited() {
         let Err(error) = Value::read(text.to_owned().into()) else {
             panic!("{text} was read");
         };
-        assert!(error.line().contains("--replace-broken"), "{}", error.line());
+        let remediation = error.remediation(&GlobalArgs::default());
+        assert!(remediation.unwrap().contains("--replace-broken"), "{error}");
     }
 }
 
@@ -54,8 +56,8 @@ fn what_the_function_cannot_use_is_not_edited() {
 fn what_is_too_large_for_secrets_manager_is_not_written() {
     let entry = |length: usize| Entry::new("a", vec!["x".repeat(length).into()]);
     let frame = r#"{"a":""}"#.len();
-    assert!(Value::Named(vec![entry(MOST_BYTES - frame)]).write().is_ok());
-    assert!(Value::Named(vec![entry(MOST_BYTES - frame + 1)]).write().is_err());
+    assert!(Value::Named(vec![entry(MAX_BYTES - frame)]).write().is_ok());
+    assert!(Value::Named(vec![entry(MAX_BYTES - frame + 1)]).write().is_err());
 }
 
 #[test]

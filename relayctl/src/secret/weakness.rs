@@ -1,8 +1,43 @@
-//! Characters of a secret that nobody sees: editors, terminals and forms add and lose them.
+//! What makes a single secret weak: few characters, white space, or characters that nobody sees.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use std::fmt;
+
+/// Shorter secrets can be guessed from a signed body.
+pub const MIN_CHARACTERS: usize = 16;
+
+/// Why a secret should not be used. Displays no part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weakness {
+    /// Editors, terminals and forms add and lose such characters, so Labelbox may sign with another secret.
+    Invisible(Invisible),
+    WhiteSpace,
+    Short,
+}
+
+/// Finds the worst weakness of a secret as the function uses it, without a newline at its end.
+pub fn weakness(secret: &str) -> Option<Weakness> {
+    if let Some(invisible) = Invisible::find(secret) {
+        Some(Weakness::Invisible(invisible))
+    } else if secret.contains(' ') {
+        Some(Weakness::WhiteSpace)
+    } else if secret.chars().count() < MIN_CHARACTERS {
+        Some(Weakness::Short)
+    } else {
+        None
+    }
+}
+
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invisible(invisible) => write!(f, "has {invisible}"),
+            Self::WhiteSpace => f.write_str("has white space in it"),
+            Self::Short => write!(f, "has fewer than {MIN_CHARACTERS} characters"),
+        }
+    }
+}
 
 /// A character that cannot be seen, and its place, counted in characters from 1. Displays no other part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +114,20 @@ mod tests {
             ("a\u{200b}\u{200d}", "U+200B (invisible) at position 2"),
         ] {
             check(text, Some(expected));
+        }
+    }
+
+    #[test]
+    fn finds_the_worst_weakness() {
+        for (secret, expected) in [
+            ("a\u{200b} b", Some("has U+200B (invisible) at position 2")),
+            ("sixteen letters and more", Some("has white space in it")),
+            ("fifteen-letters", Some("has fewer than 16 characters")),
+            ("sixteen-letters-", None),
+            ("ключключключключ", None),
+        ] {
+            let found = weakness(secret).map(|it| it.to_string());
+            assert_eq!(found.as_deref(), expected, "{secret:?}");
         }
     }
 
