@@ -54,11 +54,11 @@ async fn read_each(
     while let Some(page) = pages.next().await {
         let page = page.map_err(|it| error("logs:FilterLogEvents", &it))?;
         for event in page.events.unwrap_or_default() {
-            let (Some(timestamp_ms), Some(text)) = (event.timestamp, event.message) else {
+            let (Some(id), Some(timestamp_ms), Some(text)) =
+                (event.event_id, event.timestamp, event.message)
+            else {
                 continue;
             };
-            // MiniStack gives the lines of functions no id.
-            let id = event.event_id.unwrap_or_else(|| format!("{timestamp_ms} {text}"));
             let fields = serde_json::from_str(&text).unwrap_or_default();
             if each(LogEvent { id, timestamp_ms, text, fields })?.is_break() {
                 return Ok(ControlFlow::Break(()));
