@@ -12,10 +12,9 @@ mod template;
 
 use crate::aws::Clients;
 use crate::aws::stack::Stack;
-use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use check::{Check, Report, Section, Status};
+use check::{Check, Remediation, Report, Section, Status};
 use template::Template;
 
 const ABOUT: &str = "\
@@ -56,9 +55,8 @@ impl CheckContext<'_> {
     }
 
     /// Prints the function's log of the last hour.
-    fn log_command(&self) -> Option<String> {
-        let words = format!("logs tail {} --since 1h", quote(self.log_group.as_deref()?));
-        Some(self.context.args.aws(&words))
+    fn log_command(&self) -> Remediation {
+        Remediation::command(self.context.args.relayctl("logs --since 1h"))
     }
 }
 

@@ -8,13 +8,13 @@ use crate::filter::{Moment, Subject};
 use crate::sanitize::one_line;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::sleep;
 
 const ABOUT: &str = "\
-Follows the function's log: one line for each request, accepted or refused and why. It receives no message, so it costs \
+Follows the function's log: each request, accepted or refused and why. It receives no message, so it costs \
 consumers nothing. CloudWatch shows a log line some seconds after the response.
 
 A refused request has no queue, topic or project, because the relay reads only what it has authenticated. What API Gateway \
@@ -71,14 +71,15 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
         start_ms,
         true,
         |event| {
-            let Some(request) = Request::from_fields(&event.fields) else {
+            let Some(request) = Request::from_fields(&event.fields, output.width().is_some())
+            else {
                 return Ok(ControlFlow::Continue(()));
             };
             if !command.matches(&request) {
                 return Ok(ControlFlow::Continue(()));
             }
             if output.is_json {
-                output.json(request.0)?
+                output.json(request.fields)?
             } else {
                 output.line(request)?
             }
@@ -130,20 +131,26 @@ fn parse_status(text: &str) -> Result<String, &'static str> {
 }
 
 /// The log line of a request.
-struct Request<'e>(&'e Map<String, Value>);
+struct Request<'e> {
+    fields: &'e Map<String, Value>,
+    /// Before the ids: a terminal gets them on a second line, a pipe gets one line for each request.
+    separator: &'static str,
+}
 
 impl<'e> Request<'e> {
     /// Returns `None` for other lines, and for those that `LogLevel` has reduced to their metrics.
-    fn from_fields(fields: &'e Map<String, Value>) -> Option<Self> {
-        (fields.contains_key("route") && fields.contains_key("status")).then_some(Self(fields))
+    fn from_fields(fields: &'e Map<String, Value>, is_terminal: bool) -> Option<Self> {
+        let is_request = fields.contains_key("route") && fields.contains_key("status");
+        let separator = if is_terminal { "\n  " } else { " " };
+        is_request.then_some(Self { fields, separator })
     }
 
     fn text(&self, name: &str) -> Option<&'e str> {
-        self.0.get(name)?.as_str()
+        self.fields.get(name)?.as_str()
     }
 
     fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
+        self.fields.get(name)?.as_u64()
     }
 
     fn outcome(&self) -> &'e str {
@@ -169,41 +176,40 @@ impl fmt::Display for Request<'_> {
         match get("entity") {
             Some(entity) => {
                 let topic = get("event").unwrap_or_else(|| "-".to_owned());
-                write!(f, " {entity:9} {topic:18}")?;
-                write_value(f, "", self.text("entity_id"))?;
+                write!(f, " {entity:9} {topic:18} {}", get("entity_id").unwrap_or_default())?;
             }
             None => {
-                write_value(f, "", self.text("route"))?;
-                write_value(f, "", self.text("webhook"))?;
+                for value in [get("route"), get("webhook")].into_iter().flatten() {
+                    write!(f, " {value}")?;
+                }
             }
         }
-        if let Some(duration) = self.0.get("duration_ms").and_then(Value::as_f64) {
+        if let Some(duration) = self.fields.get("duration_ms").and_then(Value::as_f64) {
             write!(f, " {dim}{duration:.0} ms{dim:#}")?;
-        }
-        for (label, name) in [
-            ("project ", "project_id"),
-            ("message ", "message_id"),
-            ("delivery ", "delivery_id"),
-            ("reason ", "reason"),
-            ("from ", "source_ip"),
-        ] {
-            let is_shown = name != "source_ip" || get("entity").is_none();
-            write_value(f, label, self.text(name).filter(|_| is_shown))?;
         }
         for name in ["error", "secret_error"] {
             if let Some(error) = get(name) {
                 write!(f, ": {color}{error}{color:#}")?;
             }
         }
+        let details = [
+            ("project", "project_id"),
+            ("message", "message_id"),
+            ("delivery", "delivery_id"),
+            ("reason", "reason"),
+            ("from", "source_ip"),
+        ];
+        let details = details.iter().filter_map(|(label, name)| {
+            let is_shown = *name != "source_ip" || get("entity").is_none();
+            let value = get(name).filter(|_| is_shown)?;
+            Some(format!("{dim}{label}{dim:#} {value}"))
+        });
+        let details: Vec<_> = details.collect();
+        if !details.is_empty() {
+            write!(f, "{}{}", self.separator, details.join(" "))?;
+        }
         Ok(())
     }
-}
-
-fn write_value(f: &mut fmt::Formatter<'_>, label: &str, value: Option<&str>) -> fmt::Result {
-    let Some(value) = value else { return Ok(()) };
-    let dim = Style::new().dimmed();
-    f.write_char(' ')?;
-    write!(f, "{dim}{label}{dim:#}{}", one_line(value))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl RelayResponse {
             Some(403) => "this machine's address is not in AllowedSourceCidrs".into(),
             Some(404) => {
                 let names = args.relayctl("secret show-names");
-                format!("the relay does not know this webhook; {names} lists those it knows")
+                format!("if the name was just added, try again in 30 s; {names} lists the names")
             }
             Some(413) => "API Gateway accepts up to 10 MB, Lambda events of up to 6 MB".into(),
             Some(429) => "this is over the stack's ThrottleRate; use a lower --rate".into(),

@@ -9,7 +9,7 @@ use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
 use crate::aws::spilled_message::Key;
 use crate::aws::stack::Entity;
-use crate::error::Error;
+use crate::error::{AwsError, Error};
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use labelbox_relay::spill::PREFIX;
@@ -35,20 +35,21 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     );
     let mut checks = Vec::new();
     let spilled = match spilled {
-        Ok(spilled) => spilled,
+        Ok(spilled) => Some(spilled),
         Err(error) => {
             // The check of the bucket names a deleted one.
             if !error.is_not_found() {
                 checks.push(Check::failed("spilled events", &error, scope));
             }
-            HashMap::new()
+            None
         }
     };
     for (entity, count) in Entity::value_variants().iter().zip(counts) {
-        let spilled = spilled.get(&Some(*entity)).copied().unwrap_or_default();
+        let spilled = spilled.as_ref();
+        let spilled = spilled.map(|it| it.get(&Some(*entity)).copied().unwrap_or_default());
         checks.extend(check_entity(*entity, count, spilled, scope));
     }
-    if let Some(count) = spilled.get(&None) {
+    if let Some(count) = spilled.as_ref().and_then(|it| it.get(&None)) {
         let message = format!("{count} objects under {PREFIX} are not spilled events");
         let list = scope.context.args.relayctl("replay-spill --dry-run");
         let list = Remediation::command(list);
@@ -57,30 +58,29 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     checks
 }
 
-type Counts = (QueueStats, QueueStats);
+/// Of a queue and of its dead-letter queue; `None` if that is deleted, which the check of the queues names.
+type Counts = (Option<QueueStats>, Option<QueueStats>);
 
 async fn count(entity: Entity, scope: &CheckContext<'_>) -> Result<Counts, Error> {
     let queue = Queue::new(scope.clients, scope.stack, entity, false)?;
     let dead_letters = Queue::new(scope.clients, scope.stack, entity, true)?;
     let (queue, dead_letters) = tokio::join!(queue.stats(), dead_letters.stats());
-    // The check of the queues names a deleted one.
-    let or_none =
-        |stats: Result<QueueStats, crate::error::AwsError>| match stats.map_err(Error::from) {
-            Err(error) if error.is_not_found() => Ok(QueueStats::default()),
-            stats => stats,
-        };
+    let or_none = |stats: Result<QueueStats, AwsError>| match stats.map_err(Error::from) {
+        Err(error) if error.is_not_found() => Ok(None),
+        stats => stats.map(Some),
+    };
     Ok((or_none(queue)?, or_none(dead_letters)?))
 }
 
 fn check_entity(
     entity: Entity,
     counts: Result<Counts, Error>,
-    spilled: u64,
+    spilled: Option<u64>,
     scope: &CheckContext<'_>,
 ) -> Vec<Check> {
     let (args, name) = (&scope.context.args, entity.name());
     let mut checks = Vec::new();
-    if spilled > 0 {
+    if let Some(spilled) = spilled.filter(|count| *count > 0) {
         let message = format!("{spilled} in the bucket, because the queue did not accept them");
         let replay = args.relayctl(&format!("replay-spill --entity {name}"));
         let replay = Remediation::command(replay);
@@ -89,7 +89,7 @@ fn check_entity(
     match counts {
         Ok((queue, dead)) => {
             // Those in flight are being redriven.
-            let count = dead.waiting + dead.in_flight;
+            let count = dead.map_or(0, |dead| dead.waiting + dead.in_flight);
             if count > 0 {
                 let unit = if count == 1 { "dead letter" } else { "dead letters" };
                 let message = format!(
@@ -102,7 +102,9 @@ fn check_entity(
                 let name = format!("{name} dead letters");
                 checks.push(Check::new(Status::Problem, name, message, commands));
             }
-            if checks.is_empty() {
+            // What cannot be counted is not called none.
+            if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled)
+            {
                 let QueueStats { waiting, in_flight, .. } = queue;
                 let message =
                     format!("{waiting} waiting, {in_flight} in flight, none dead or spilled");
@@ -168,12 +170,10 @@ pub async fn check_log(scope: &CheckContext<'_>, function: Option<&Configuration
         let (message, error) = (field(&event, "message"), field(&event, "error"));
         let (message, error) = (message.unwrap_or_default(), error.unwrap_or("unknown error"));
         let message = format!("{message} {age} ago: {error}");
-        match scope.log_command() {
-            Some(command) if passed <= RECENT => {
-                Check::new(Status::Warning, name, message, Remediation::command(command))
-            }
-            _ => Check::ok(name, message),
+        if passed > RECENT {
+            return Check::ok(name, message);
         }
+        Check::new(Status::Warning, name, message, scope.log_command())
     });
     std::iter::once(newest).chain(failure).collect()
 }

@@ -301,9 +301,9 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
         200 => format!("{url} answers 200, but it is not the relay that answers"),
         status => format!("{url} answers {status}"),
     };
-    let remediation = match scope.log_command() {
-        Some(command) if status != 200 => Remediation::command(command),
-        _ => "check where the name of this URL leads".into(),
+    let remediation = match status {
+        200 => "check where the name of this URL leads".into(),
+        _ => scope.log_command(),
     };
     Check::new(Status::Problem, name, message, remediation)
 }

@@ -169,7 +169,7 @@ impl Probe<'_> {
         };
         let message =
             format!("a signed event could not be queued, and was stored in the bucket, {result}");
-        Check::new(Status::Problem, PROBE, message, self.log_remediation())
+        Check::new(Status::Problem, PROBE, message, self.scope.log_command())
     }
 
     /// After a failure or without a response, the event may be in the queue all the same.
@@ -197,7 +197,7 @@ impl Probe<'_> {
             (Some(503), Some("try_again")) => {
                 let message = "an event with an invalid signature is refused, but with 503: the relay cannot fetch its \
                                secret; new instances of the function have none";
-                Check::new(Status::Problem, FORGERY, message, self.log_remediation())
+                Check::new(Status::Problem, FORGERY, message, self.scope.log_command())
             }
             _ => self.unexpected(FORGERY, &response),
         }
@@ -211,15 +211,10 @@ impl Probe<'_> {
             return Check::new(Status::NotChecked, check, message, remediation);
         }
         let remediation = match response.http_status {
-            Some(500..) => self.log_remediation(),
+            Some(500..) => self.scope.log_command(),
             _ => Remediation::Text(response.remediation(&self.scope.context.args)),
         };
         Check::new(Status::Problem, check, format!("answered {}", response.summary()), remediation)
-    }
-
-    fn log_remediation(&self) -> Remediation {
-        let command = self.scope.log_command();
-        command.map_or_else(|| "read the function's log".into(), Remediation::command)
     }
 
     /// Deletes the probe, and those that earlier runs have left. Gives back all other messages. Returns whether this run's

@@ -32,24 +32,26 @@ fn refused() -> Value {
     })
 }
 
-fn text(line: &Value) -> String {
-    let request = Request::from_fields(line.as_object().unwrap()).unwrap();
+fn text(line: &Value, is_terminal: bool) -> String {
+    let request = Request::from_fields(line.as_object().unwrap(), is_terminal).unwrap();
     anstream::adapter::strip_str(&request.to_string()).to_string()
 }
 
 #[test]
 fn prints_an_accepted_request() {
-    assert_eq!(
-        text(&queued()),
-        "2026-11-23T13:00:00.123Z 200 queued   label     LABEL_CREATED      label1 12 ms project p1 message m1 delivery d1"
+    let (line, ids) = (
+        "2026-11-23T13:00:00.123Z 200 queued   label     LABEL_CREATED      label1 12 ms",
+        "project p1 message m1 delivery d1",
     );
+    assert_eq!(text(&queued(), false), format!("{line} {ids}"));
+    assert_eq!(text(&queued(), true), format!("{line}\n  {ids}"));
 }
 
 #[test]
 fn prints_why_a_request_was_refused_and_sanitizes_it() {
     assert_eq!(
-        text(&refused()),
-        "2026-11-23T13:00:00.123Z 401 refused  webhook labelbox 1 ms from 192.0.2.1: the signature is missing\u{fffd}[2J"
+        text(&refused(), false),
+        "2026-11-23T13:00:00.123Z 401 refused  webhook labelbox 1 ms: the signature is missing\u{fffd}[2J from 192.0.2.1"
     );
 }
 
@@ -58,7 +60,7 @@ fn skips_lines_that_are_no_requests() {
     for line in
         [json!({}), json!({"level": "ERROR", "target": "x"}), json!({"_aws": {}, "Queued": 1})]
     {
-        assert!(Request::from_fields(line.as_object().unwrap()).is_none(), "{line}");
+        assert!(Request::from_fields(line.as_object().unwrap(), false).is_none(), "{line}");
     }
 }
 
@@ -79,7 +81,9 @@ fn filters_by_queue_topic_project_and_status() {
         ("--status 503", false, false),
     ] {
         let tail = read(words).unwrap();
-        let matches = |line: Value| tail.matches(&Request(line.as_object().unwrap()));
+        let matches = |line: Value| {
+            tail.matches(&Request::from_fields(line.as_object().unwrap(), false).unwrap())
+        };
         assert_eq!((matches(queued()), matches(refused())), (is_queued, is_refused), "{words}");
     }
 }
