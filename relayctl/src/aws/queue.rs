@@ -3,7 +3,7 @@
 use super::message::{OutgoingMessage, ReceivedMessage};
 use super::stack::{Entity, Stack};
 use super::{Clients, error};
-use crate::error::{AwsError, Error};
+use crate::error::{AwsError, AwsErrorKind, Error};
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as VisibilityEntry, MessageSystemAttributeName,
@@ -65,6 +65,17 @@ impl<'r> Queue<'r> {
         self.url.ends_with(".fifo")
     }
 
+    /// SQS's message about a missing queue does not say which.
+    fn named(&self, error: AwsError) -> AwsError {
+        match error.kind {
+            AwsErrorKind::NotFound => {
+                let message = format!("the queue of {} does not exist", self.name());
+                AwsError { message, ..error }
+            }
+            _ => error,
+        }
+    }
+
     pub async fn stats(&self) -> Result<QueueStats, AwsError> {
         let request = self.sqs.get_queue_attributes().queue_url(self.url);
         let request = request
@@ -72,7 +83,7 @@ impl<'r> Queue<'r> {
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
             .attribute_names(QueueAttributeName::RedrivePolicy);
         let response = request.send().await;
-        let response = response.map_err(|it| error("sqs:GetQueueAttributes", &it))?;
+        let response = response.map_err(|it| self.named(error("sqs:GetQueueAttributes", &it)))?;
         let get = |name| response.attributes()?.get(&name);
         let count = |name| get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
         Ok(QueueStats {
@@ -99,7 +110,7 @@ impl<'r> Queue<'r> {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
-            .map_err(|it| error("sqs:ReceiveMessage", &it))?;
+            .map_err(|it| self.named(error("sqs:ReceiveMessage", &it)))?;
         let messages = response.messages.unwrap_or_default().into_iter();
         Ok(messages.filter_map(ReceivedMessage::from_sdk).collect())
     }
@@ -125,8 +136,8 @@ impl<'r> Queue<'r> {
             request = request.message_system_attributes(name, value);
         }
         let response = request.send().await;
-        let response =
-            response.map_err(|it| error("sqs:SendMessage", &it).reason().into_owned())?;
+        let response = response
+            .map_err(|it| self.named(error("sqs:SendMessage", &it)).reason().into_owned())?;
         let response = SendMessageOutput {
             message_id: response.message_id,
             md5_of_message_body: response.md5_of_message_body,

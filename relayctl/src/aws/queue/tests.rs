@@ -150,11 +150,11 @@ async fn rejects_a_response_without_the_right_checksums() {
 }
 
 #[tokio::test]
-async fn passes_on_the_error_of_sqs() {
+async fn names_a_missing_queue() {
     let response =
         json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The queue is gone."});
     let error = send(400, response, message()).await.unwrap_err();
-    assert_eq!(error, "QueueDoesNotExist: The queue is gone.");
+    assert_eq!(error, "QueueDoesNotExist: the queue of label does not exist");
 }
 
 fn received(number: u32, receive_count: u32) -> ReceivedMessage {

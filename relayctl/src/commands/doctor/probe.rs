@@ -212,6 +212,9 @@ impl Probe<'_> {
         }
         let remediation = match response.http_status {
             Some(500..) => self.scope.log_command(),
+            Some(429) => {
+                "see the function's concurrency above; else more events come than ThrottleRate allows".into()
+            }
             _ => Remediation::Text(response.remediation(&self.scope.context.args)),
         };
         Check::new(Status::Problem, check, format!("answered {}", response.summary()), remediation)
