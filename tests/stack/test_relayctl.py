@@ -372,6 +372,8 @@ def test_equal_reasons_are_printed_once(make: MakeSite) -> None:
     assert len(reasons) == 1 and reasons[0].startswith("  5 messages: "), done.out
     assert "    and 2 more, which --json names\n" in done.out
     assert len(site.run("replay-spill", "--json").kept) == 5
+    dry = site.run("replay-spill", "--dry-run", "--json")
+    assert (dry.status, dry.account["would_send"], len(dry.kept)) == (1, 0, 5)
 
 
 # ---- count

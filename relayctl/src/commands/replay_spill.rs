@@ -147,7 +147,8 @@ impl Replay<'_> {
         }
         self.check_payload(&message).await?;
         if self.dry_run {
-            return Ok(Outcome::Sendable);
+            let stats = queue.stats().await;
+            return stats.map(|_| Outcome::Sendable).map_err(|error| error.reason().into_owned());
         }
         queue.send(message).await?;
         Ok(self.delete(name, object.etag).await)
