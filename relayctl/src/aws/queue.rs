@@ -94,6 +94,14 @@ impl<'r> Queue<'r> {
         })
     }
 
+    /// The same; `None` if the queue does not exist.
+    pub async fn stats_if_exists(&self) -> Result<Option<QueueStats>, AwsError> {
+        match self.stats().await {
+            Err(error) if error.kind == AwsErrorKind::NotFound => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
     /// Receives up to `max` messages, and hides them for so many seconds. Returns none if there are none within a second.
     pub async fn receive(
         &self,

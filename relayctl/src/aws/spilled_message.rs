@@ -1,7 +1,9 @@
-//! A spilled message as it is read back: which queue it is for, and the letter to send there. Pure.
+//! Spilled messages in the bucket: their keys, and the message that each holds.
 
 use crate::aws::message::OutgoingMessage;
-use crate::aws::stack::Entity;
+use crate::aws::stack::{Entity, Stack};
+use crate::aws::{Clients, error};
+use crate::error::Error;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use labelbox_relay::message::{
     AttributeValue, PAYLOAD_SIZE, POINTER_CLASS, SendMessageRequest, group_id,
@@ -46,7 +48,33 @@ impl<'k> Key<'k> {
     }
 }
 
-/// The letter for a queue of this kind. The kind may have changed since the message was spilled: a FIFO queue gets the
+/// The keys of all objects under a prefix, in S3's order, which is that of their days.
+pub async fn list(clients: &Clients, stack: &Stack, prefix: &str) -> Result<Vec<String>, Error> {
+    let request = clients.s3.list_objects_v2().bucket(stack.payload_bucket()?).prefix(prefix);
+    let mut pages = request.into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|it| error("s3:ListBucket", &it))?;
+        keys.extend(page.contents.into_iter().flatten().filter_map(|object| object.key));
+    }
+    // S3's console makes empty objects that it shows as folders.
+    keys.retain(|key| !key.ends_with('/'));
+    Ok(keys)
+}
+
+/// Counts the spilled messages by entity; `None` stands for objects that are not spilled messages.
+pub async fn count(
+    clients: &Clients,
+    stack: &Stack,
+) -> Result<HashMap<Option<Entity>, u64>, Error> {
+    let mut counts = HashMap::new();
+    for key in list(clients, stack, spill::PREFIX).await? {
+        *counts.entry(Key::read(&key).ok().map(|key| key.entity)).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+/// The message for a queue of this kind. The kind may have changed since the message was spilled: a FIFO queue gets the
 /// group and the deduplication id that the function would have given, a standard queue neither.
 pub fn message(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<OutgoingMessage, Unsendable> {
     let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());

@@ -1,9 +1,9 @@
 //! `relayctl count`: how many messages are where.
 
+use crate::aws::Clients;
 use crate::aws::queue::Queue;
-use crate::aws::spilled_message::Key;
+use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use clap::ValueEnum;
@@ -39,12 +39,18 @@ pub async fn run(_: &Count, context: &Context) -> Result<ExitStatus, Error> {
         let is_missing = queue.dead_letters.is_none();
         counts.missing.extend(is_missing.then(|| format!("dead-letter queue {name}")));
     }
-    match count_spilled(&mut counts, &clients, &stack).await {
+    match spilled_message::count(&clients, &stack).await {
+        Ok(spilled) => {
+            let count = |entity| spilled.get(&entity).copied().unwrap_or_default();
+            for (queue, entity) in counts.queues.iter_mut().zip(Entity::value_variants()) {
+                queue.spilled = Some(count(Some(*entity)));
+            }
+            counts.foreign_objects = count(None);
+        }
         Err(error) if error.is_not_found() => {
             counts.missing.push(format!("bucket {}", stack.payload_bucket()?));
-            counts.queues.iter_mut().for_each(|queue| queue.spilled = None);
         }
-        result => result?,
+        Err(error) => return Err(error),
     }
     counts.total = Total {
         waiting: counts.sum(|queue| queue.waiting),
@@ -78,10 +84,7 @@ async fn count_queue(
 ) -> Result<QueueCounts, Error> {
     let stats = async |is_dead_letter_queue| {
         let queue = Queue::new(clients, stack, entity, is_dead_letter_queue)?;
-        match queue.stats().await.map_err(Error::from) {
-            Err(error) if error.is_not_found() => Ok(None),
-            result => result.map(Some),
-        }
+        queue.stats_if_exists().await.map_err(Error::from)
     };
     let (queue, dead_letters) = (stats(false).await?, stats(true).await?);
     Ok(QueueCounts {
@@ -90,28 +93,8 @@ async fn count_queue(
         in_flight: queue.map(|it| it.in_flight),
         // What a redrive has received is a dead letter still.
         dead_letters: dead_letters.map(|it| it.waiting + it.in_flight),
-        spilled: Some(0),
+        spilled: None,
     })
-}
-
-/// Adds the spilled messages, and other objects under their prefix.
-async fn count_spilled(counts: &mut Counts, clients: &Clients, stack: &Stack) -> Result<(), Error> {
-    let request = clients.s3.list_objects_v2();
-    let request = request.bucket(stack.payload_bucket()?).prefix(PREFIX);
-    let mut pages = request.into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
-        for key in page.contents().iter().filter_map(|object| object.key()) {
-            let entity = Key::read(key).ok().map(|key| key.entity.name());
-            match counts.queues.iter_mut().find(|queue| Some(queue.queue) == entity) {
-                Some(queue) => queue.spilled = queue.spilled.map(|count| count + 1),
-                // S3's console makes empty objects that it shows as folders.
-                None if key.ends_with('/') => {}
-                None => counts.foreign_objects += 1,
-            }
-        }
-    }
-    Ok(())
 }
 
 #[derive(Debug, Default, Serialize)]

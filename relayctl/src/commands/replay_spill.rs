@@ -71,7 +71,7 @@ async fn replay(
     };
     let mut keys = Vec::new();
     for prefix in prefixes(command) {
-        keys.extend(replay.list(&prefix).await?);
+        keys.extend(spilled_message::list(clients, stack, &prefix).await?);
     }
     summary.add_found(keys.len() as u64);
     let bar = context.output.progress("replay", keys.len() as u64);
@@ -117,21 +117,6 @@ struct Object {
 }
 
 impl Replay<'_> {
-    /// The keys in S3's order, which is that of their days.
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let request = self.clients.s3.list_objects_v2();
-        let request = request.bucket(self.bucket).prefix(prefix);
-        let mut pages = request.into_paginator().send();
-        let mut keys = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
-            keys.extend(page.contents.into_iter().flatten().filter_map(|o| o.key));
-        }
-        // S3's console makes empty objects that it shows as folders.
-        keys.retain(|key| !key.ends_with('/'));
-        Ok(keys)
-    }
-
     /// Replays one message. The error says why it stays.
     async fn one(&self, name: &str) -> Result<Outcome, String> {
         let key = Key::read(name).map_err(|error| error.to_string())?;

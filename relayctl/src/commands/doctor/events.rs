@@ -4,17 +4,15 @@ use super::CheckContext;
 use super::check::{Check, Remediation, Status};
 use super::function::{Configuration, variable};
 use super::probe::TOPIC;
-use crate::aws;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
-use crate::aws::spilled_message::Key;
+use crate::aws::spilled_message;
 use crate::aws::stack::Entity;
-use crate::error::{AwsError, Error};
+use crate::error::Error;
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use labelbox_relay::spill::PREFIX;
 use serde_json::Value;
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// On a busy stack, the last minutes have an event, and the whole day has too many to read.
@@ -31,7 +29,7 @@ const QUIET_LEVELS: [&str; 2] = ["error", "warn"];
 pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     let (counts, spilled) = tokio::join!(
         join_all(Entity::value_variants().iter().map(|entity| count(*entity, scope))),
-        count_spilled(scope)
+        spilled_message::count(scope.clients, scope.stack)
     );
     let mut checks = Vec::new();
     let spilled = match spilled {
@@ -64,12 +62,8 @@ type Counts = (Option<QueueStats>, Option<QueueStats>);
 async fn count(entity: Entity, scope: &CheckContext<'_>) -> Result<Counts, Error> {
     let queue = Queue::new(scope.clients, scope.stack, entity, false)?;
     let dead_letters = Queue::new(scope.clients, scope.stack, entity, true)?;
-    let (queue, dead_letters) = tokio::join!(queue.stats(), dead_letters.stats());
-    let or_none = |stats: Result<QueueStats, AwsError>| match stats.map_err(Error::from) {
-        Err(error) if error.is_not_found() => Ok(None),
-        stats => stats.map(Some),
-    };
-    Ok((or_none(queue)?, or_none(dead_letters)?))
+    let stats = tokio::join!(queue.stats_if_exists(), dead_letters.stats_if_exists());
+    Ok((stats.0?, stats.1?))
 }
 
 fn check_entity(
@@ -114,22 +108,6 @@ fn check_entity(
         Err(error) => checks.push(Check::failed(format!("{name} events"), &error, scope)),
     }
     checks
-}
-
-/// Counts the objects under the prefix, by entity; `None` stands for objects that are not spilled events.
-async fn count_spilled(scope: &CheckContext<'_>) -> Result<HashMap<Option<Entity>, u64>, Error> {
-    let request = scope.clients.s3.list_objects_v2().bucket(scope.stack.payload_bucket()?);
-    let mut pages = request.prefix(PREFIX).into_paginator().send();
-    let mut counts = HashMap::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|it| aws::error("s3:ListBucket", &it))?;
-        // S3's console makes empty objects that it shows as folders.
-        let keys = page.contents().iter().filter_map(|it| it.key()).filter(|it| !it.ends_with('/'));
-        for key in keys {
-            *counts.entry(Key::read(key).ok().map(|key| key.entity)).or_default() += 1;
-        }
-    }
-    Ok(counts)
 }
 
 /// The newest event and the newest failure of the last day, the doctor's own events left out.
