@@ -45,25 +45,25 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(INSTALLED) ## Send every sample event through a fresh local deployment, and compare
-	@$(TOOL) local run
+	@$(TOOL) dev run
 
 up: $(INSTALLED) ## Leave a local deployment running; PARAMETERS="QueueType=standard" sets template parameters
-	@$(TOOL) local up $(PARAMETERS)
+	@$(TOOL) dev up $(PARAMETERS)
 
 shell: $(INSTALLED) ## Build relayctl, and print what a shell has to eval to use it, and aws, with the running local deployment
-	@$(TOOL) local shell
+	@$(TOOL) dev shell
 
 outputs: $(INSTALLED) ## Print the outputs of the running local deployment as JSON
-	@$(TOOL) local outputs
+	@$(TOOL) dev outputs
 
 environment: $(INSTALLED) ## Print the environment of the running local deployment's function, for a shell
-	@$(TOOL) local environment
+	@$(TOOL) dev environment
 
 logs: $(INSTALLED) ## Print what the function of the running local deployment has logged
-	@$(TOOL) local logs
+	@$(TOOL) dev logs
 
 down: $(INSTALLED) ## Stop what `make up` left running
-	@$(TOOL) local down
+	@$(TOOL) dev down
 
 test: $(INSTALLED) $(CHECKOV_INSTALLED) $(AUDITORS) ## Check format, lints and template, and run the tests, those of a local deployment included
 	cargo fmt --all --check
@@ -93,7 +93,7 @@ judge: ## Compare verifier and event reader with Python implementations on 100,0
 	DIFFERENTIAL_CASES=$(CASES) $(if $(SEED),DIFFERENTIAL_SEED=$(SEED)) cargo test --locked --workspace --exclude usual --test differential relay_agrees
 
 mutants: $(CARGO_MUTANTS_INSTALLED) ## Mutation tests of the library and aws-lite; FILE=src/signature.rs or SHARD=0/8 limits them
-	@$(PYTHON) -m local.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
+	@$(PYTHON) -m dev.mutants $(if $(FILE),--file $(FILE)) $(if $(SHARD),--shard $(SHARD))
 
 coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Line coverage of the library and aws-lite by their tests, file by file; MISSING=1 lists the missed lines
 	@PATH="$(CURDIR)/$(TOOLS)/cargo/bin:$$PATH" LLVM_COV=$(LLVM)/bin/llvm-cov LLVM_PROFDATA=$(LLVM)/bin/llvm-profdata \
@@ -101,42 +101,42 @@ coverage: $(CARGO_LLVM_COV_INSTALLED) $(LLVM_INSTALLED) ## Line coverage of the 
 		--ignore-filename-regex '/tests\.rs$$|/test_util\.rs$$|^$(CURDIR)/(relayctl|tests)/' $(if $(MISSING),--show-missing-lines)
 
 fuzz: $(INSTALLED) $(CARGO_FUZZ_INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=… fuzzes one
-	@$(TOOL) local fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
+	@$(TOOL) dev fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
 
 soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10 sets how long
-	@$(TOOL) local soak --minutes $(or $(MINUTES),10) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+	@$(TOOL) dev soak --minutes $(or $(MINUTES),10) --queue-type $(QUEUE_TYPE) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 timing: ## Measure whether the time of a verification depends on how much of a signature is correct; MEASUREMENTS=… for each case
 	@cargo run --locked --release --package timing -- $(MEASUREMENTS)
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
-	@$(TOOL) local bench --rounds $(ROUNDS) --write
+	@$(TOOL) dev bench --rounds $(ROUNDS) --write
 
 screens: $(INSTALLED) ## Render docs/screens from what make run and relayctl print
-	@$(TOOL) local screens
+	@$(TOOL) dev screens
 
 advisories: $(AUDITORS) ## Check the crates against the RustSec advisory database; needs the internet
 	$(DENY) check advisories
 	$(DENY_WORKSPACE) check advisories
 
 sbom: $(INSTALLED) $(CYCLONEDX) ## Write the function's bill of materials as CycloneDX into .local/sbom
-	@$(TOOL) local sbom
+	@$(TOOL) dev sbom
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
-	@$(TOOL) local build $(ARCH)
+	@$(TOOL) dev build $(ARCH)
 
 reproduce: $(INSTALLED) ## Build the last commit twice, in different environments, and compare the archives byte for byte
-	@$(TOOL) local reproduce $(ARCH)
+	@$(TOOL) dev reproduce $(ARCH)
 
 deploy: build ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
-	@$(TOOL) local deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
+	@$(TOOL) dev deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
 
 clean: ## Stop the local deployment, and delete everything that these commands have created
-	@if [ -e $(INSTALLED) ]; then $(TOOL) local down; fi
+	@if [ -e $(INSTALLED) ]; then $(TOOL) dev down; fi
 	rm -rf target fuzz/target .aws-sam .local .tools
 
 # The tools' own folder, made anew when their versions change. Nothing of this is a result, so it goes to standard error.
-$(INSTALLED): local/requirements.txt
+$(INSTALLED): dev/requirements.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
 		{ echo "This needs Python 3.11 or newer with its venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned tools into $(TOOLS): once, about a minute and 800 MB" >&2
@@ -147,7 +147,7 @@ $(INSTALLED): local/requirements.txt
 	@touch $@
 
 # The policy linter in a folder of its own, since it wants other versions of what the tools need.
-$(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
+$(CHECKOV_INSTALLED): dev/checkov.txt $(INSTALLED)
 	@echo "Installing the pinned policy linter into $(CHECKOV): once, about half a minute and 300 MB" >&2
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement $<
@@ -155,7 +155,7 @@ $(CHECKOV_INSTALLED): local/checkov.txt $(INSTALLED)
 	@touch $@
 
 # The judges of dependencies and workflows. Wheels that hold a single program each, so they find room beside the other tools.
-$(AUDITORS): local/auditors.txt $(INSTALLED)
+$(AUDITORS): dev/auditors.txt $(INSTALLED)
 	@echo "Installing the pinned judges of dependencies and workflows into $(TOOLS): once, 15 MB" >&2
 	@$(TOOL) pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --requirement $<
 	@touch $@
@@ -181,7 +181,7 @@ $(CARGO_LLVM_COV_INSTALLED):
 
 # llvm-profdata and llvm-cov of the LLVM that the pinned rustc has (`rustc --version --verbose`). Python starts once, since
 # the package makes its links then.
-$(LLVM_INSTALLED): local/llvm.txt
+$(LLVM_INSTALLED): dev/llvm.txt
 	@echo "Installing the LLVM tools that read rustc's coverage into $(LLVM): once, 150 MB" >&2
 	@$(PYTHON) -m venv --clear $(LLVM)
 	@$(LLVM)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement $<

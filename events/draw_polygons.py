@@ -44,10 +44,12 @@ def trace_outline(rng, center_x, center_y):
     for step in range(POINTS):
         angle = math.tau * step / POINTS
         reach = radius * (1 + sum(depth * math.cos(count * angle + turn) for count, depth, turn in lobes))
-        outline.append({
-            "x": round(center_x + reach * math.cos(angle), 3),
-            "y": round(center_y + reach * math.sin(angle), 3),
-        })
+        outline.append(
+            {
+                "x": round(center_x + reach * math.cos(angle), 3),
+                "y": round(center_y + reach * math.sin(angle), 3),
+            }
+        )
     return outline
 
 
@@ -57,19 +59,21 @@ def build_label(rng):
     for number in range(ROWS * TREES_PER_ROW):
         row, column = divmod(number, TREES_PER_ROW)
         feature_id = make_feature_id(rng, number)
-        objects.append({
-            "featureId": feature_id,
-            "schemaId": SCHEMA_ID,
-            "title": "Tree crown",
-            "value": "tree_crown",
-            "color": "#009A44",
-            "polygon": trace_outline(
-                rng,
-                MARGIN + column * SPACING + rng.uniform(-30, 30),
-                MARGIN + row * SPACING + rng.uniform(-30, 30),
-            ),
-            "instanceURI": f"https://api.example.com/masks/feature/{feature_id}?token=not-a-real-token",
-        })
+        objects.append(
+            {
+                "featureId": feature_id,
+                "schemaId": SCHEMA_ID,
+                "title": "Tree crown",
+                "value": "tree_crown",
+                "color": "#009A44",
+                "polygon": trace_outline(
+                    rng,
+                    MARGIN + column * SPACING + rng.uniform(-30, 30),
+                    MARGIN + row * SPACING + rng.uniform(-30, 30),
+                ),
+                "instanceURI": f"https://api.example.com/masks/feature/{feature_id}?token=not-a-real-token",
+            }
+        )
     return {"objects": objects, "classifications": []}
 
 
@@ -99,7 +103,7 @@ def build_payload():
             "deletedAt": None,
             "externalId": "block-12-2025-03-20.tif",
             "rowData": "https://storage.example.com/orchards%2Fblock-12-2025-03-20.tif"
-                       "?Expires=1743843600000&KeyName=example-assets-key-1&Signature=not-a-real-signature",
+            "?Expires=1743843600000&KeyName=example-assets-key-1&Signature=not-a-real-signature",
         },
         "dataset": {
             "id": "cm8ibo9bzurlz07zsshqj8ksh",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Generates a signed API Gateway event for every sample in manifest.json, and the table of samples in README.md.
 
-    python3 events/regenerate.py            write the files
-    python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
+python3 events/regenerate.py            write the files
+python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
 """
 
 import base64
@@ -21,8 +21,16 @@ ACCOUNT_ID, API_ID, STAGE = "123456789012", "a1b2c3d4e5", "prod"
 DOMAIN = f"{API_ID}.execute-api.eu-central-1.amazonaws.com"
 DEFAULT_TIME = "2025-03-18T15:00:00.000Z"  # for bodies without a time
 UNUSED_IDENTITY_FIELDS = (
-    "accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType",
-    "cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn",
+    "accessKey",
+    "accountId",
+    "caller",
+    "cognitoAuthenticationProvider",
+    "cognitoAuthenticationType",
+    "cognitoIdentityId",
+    "cognitoIdentityPoolId",
+    "principalOrgId",
+    "user",
+    "userArn",
 )
 TABLE_BEGIN, TABLE_END = "<!-- samples: written by regenerate.py -->\n", "<!-- end of samples -->"
 
@@ -31,7 +39,9 @@ def main():
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
     samples = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-    if missing := [sample["payload"] for sample in samples if sample["payload"] and not (FOLDER / sample["payload"]).exists()]:
+    if missing := [
+        sample["payload"] for sample in samples if sample["payload"] and not (FOLDER / sample["payload"]).exists()
+    ]:
         sys.exit(f"missing: {', '.join(missing)}")
     expected = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
     expected["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)

@@ -182,9 +182,7 @@ def test_deletes_each_message_as_soon_as_it_is_processed() -> None:
     ],
     ids=lambda error: type(error).__name__ + str(error.response["Error"]["Code"] if hasattr(error, "response") else ""),
 )
-def test_continues_after_a_failed_delete(
-    error: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_continues_after_a_failed_delete(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     sqs, calls = Sqs(message("1"), message("2")), []
     sqs.delete_error = error
     subject = consumer(lambda event, _: calls.append(event.attributes["dedup_id"]), sqs=sqs)

@@ -73,9 +73,7 @@ def read(
     chosen = {name: next((path for path in paths if paths[path]), None) for name, paths in sources.items()}
     if entity == "label" and chosen["occurred_at"]:
         chosen["discriminator"] = None
-    entity_id, project_id, occurred_at, discriminator = (
-        path and sources[name][path] for name, path in chosen.items()
-    )
+    entity_id, project_id, occurred_at, discriminator = (path and sources[name][path] for name, path in chosen.items())
     parts = (webhook, topic, discriminator)
     dedup_id = hashlib.sha256(b"".join((part or "").encode() + b"\0" for part in parts) + body).hexdigest()
     group_id = dedup_id if entity_id is None else _group_of(entity_id)

@@ -4,7 +4,7 @@ import json
 import re
 from fnmatch import fnmatchcase
 
-from local.stack import Stack
+from dev.stack import Stack
 
 _EQUALS = re.compile(r'\(?\s*\$\.(\w+) = "([^"]*)"\s*\)?')
 
@@ -15,9 +15,7 @@ def line(stack: Stack, **context: str) -> str:
     A dot in a variable's name is written as two underscores.
     """
     known = {name.replace("__", "."): value for name, value in context.items()}
-    written = re.sub(
-        r"\$context\.([A-Za-z.]*[A-Za-z])", lambda found: known.pop(found[1], "-"), log_format(stack)
-    )
+    written = re.sub(r"\$context\.([A-Za-z.]*[A-Za-z])", lambda found: known.pop(found[1], "-"), log_format(stack))
     assert not known, f"the format has no {known}"
     return written
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.stack import Stack
+from dev.stack import Stack
 
 _BREACHES = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,

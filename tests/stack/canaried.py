@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from local.large import Uncarriable
-from local.places import EVENTS
-from local.samples import SECRET, Request, Sample, dedup_id, sign
+from dev.large import Uncarriable
+from dev.places import EVENTS
+from dev.samples import SECRET, Request, Sample, dedup_id, sign
 
 SHORTEST = 12
 """Bytes of a header or a secret that are searched for."""
@@ -177,4 +177,3 @@ def base64_of(sent: Sent) -> str:
 
 def _strange(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((name, f"canary-{name.lower()}-{uuid.uuid4()}") for name in names)
-

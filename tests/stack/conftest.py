@@ -10,12 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from local import build, deploy, emulator, environment
-from local.demonstration import MODELS
-from local.gate import Gate
-from local.places import Instance
-from local.samples import SECRET
-from local.stack import Stack
+from dev import build, deploy, emulator, environment
+from dev.demonstration import MODELS
+from dev.gate import Gate
+from dev.places import Instance
+from dev.samples import SECRET
+from dev.stack import Stack
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", "standard")

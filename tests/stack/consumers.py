@@ -13,11 +13,12 @@ from typing import Any, Self
 
 import pytest
 from feed import Feed
-from local import environment, processes
-from local.build import SAM, SAM_CONFIG, WORKSPACE
-from local.emulator import Emulator
-from local.places import LOCAL, PROJECT, TOOLS, Instance
 from runtime import Runtime
+
+from dev import environment, processes
+from dev.build import SAM, SAM_CONFIG, WORKSPACE
+from dev.emulator import Emulator
+from dev.places import LOCAL, PROJECT, TOOLS, Instance
 
 _SECONDS = 120
 _EXAMPLES = PROJECT / "examples"

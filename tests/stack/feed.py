@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from local.emulator import Emulator
+from dev.emulator import Emulator
 
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import botocore.session
 import psutil
+import tls_end
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from local import deploy, emulator
-from local.demonstration import MODELS
-from local.places import Instance
-from local.samples import SECRET
-from local.stack import QUEUES, Stack
 
-import tls_end
+from dev import deploy, emulator
+from dev.demonstration import MODELS
+from dev.places import Instance
+from dev.samples import SECRET
+from dev.stack import QUEUES, Stack
 
 _POLICY = "relay"
 _REFUSALS = {"AccessDenied", "AccessDeniedException"}

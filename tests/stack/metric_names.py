@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from local.metrics import documented
-from local.places import PROJECT
 from samcli.yamlhelper import yaml_parse
+
+from dev.metrics import documented
+from dev.places import PROJECT
 
 OURS = "LabelboxRelay/${AWS::StackName}"
 ENTITIES = {"label", "workflow", "review", "model_run", "unrouted"}

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import aws, build, environment
-from local.places import PROJECT
-from local.stack import Stack
-from local.standing import for_tools, install_tools
+from dev import aws, build, environment
+from dev.places import PROJECT
+from dev.stack import Stack
+from dev.standing import for_tools, install_tools
 
 _MANY_DEFAULTS = "\n" * 60
 """What somebody types who takes every default that SAM offers."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.stack import QUEUES, Message, Stack
-
 from canaried import Sent
 from pieces import Output
+
+from dev.stack import QUEUES, Message, Stack
 
 _TOLD = ("event", "entity_id", "project_id", "delivery_id", "webhook", "occurred_at")
 """Attributes and fields with values from the body or from headers: see README.md and docs/observability.md."""

@@ -1,12 +1,12 @@
-"""`python -m local` with a folder of its own for `make up`: a developer may have one running."""
+"""`python -m dev` with a folder of its own for `make up`: a developer may have one running."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from local import __main__, standing
-from local.places import Instance
+from dev import __main__, standing
+from dev.places import Instance
 
 if __name__ == "__main__":
     _, name, _, *sys.argv[1:] = sys.argv

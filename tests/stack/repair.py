@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from local import environment
-from local.emulator import Emulator
-from local.stack import QUEUES, Stack
+from dev import environment
+from dev.emulator import Emulator
+from dev.stack import QUEUES, Stack
 
 DAY = "2026/11/23"
 SECONDS = 30
@@ -58,7 +58,9 @@ class Site:
     def client(self, service: str) -> Any:
         return self.stack.emulator.client(service)
 
-    def start(self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **variables: str
+    ) -> "subprocess.Popen[str]":
         """Starts the tool, which can reach the emulator and nothing else."""
         emulator = self.stack.emulator
         settings = environment.for_emulator(emulator.instance, emulator.endpoint)
@@ -202,7 +204,9 @@ def spilled(event: str, entity: str, is_fifo: bool) -> dict[str, Any]:
     """A message as the contract says that it is spilled: what SendMessage takes, without the queue."""
     record = {
         "MessageBody": body_of(event),
-        "MessageAttributes": attributes(event="LABEL_UPDATED", entity=entity, entity_id=event, dedup_id=dedup_id(event)),
+        "MessageAttributes": attributes(
+            event="LABEL_UPDATED", entity=entity, entity_id=event, dedup_id=dedup_id(event)
+        ),
         "MessageSystemAttributes": attributes(AWSTraceHeader=f"Root=1-5759e988-{event}"),
     }
     of_fifo = {"MessageGroupId": event, "MessageDeduplicationId": dedup_id(event)}
@@ -216,10 +220,16 @@ def attributes(**texts: str) -> dict[str, dict[str, Any]]:
 def _template(queue_type: str, receives: int) -> dict[str, Any]:
     kind = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     kind = kind if queue_type == "fifo" else {}
-    resources: dict[str, Any] = {"Bucket": {"Type": "AWS::S3::Bucket"}, "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup"}}
+    resources: dict[str, Any] = {
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+        "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup"},
+    }
     outputs = {"PayloadBucketName": {"Value": {"Ref": "Bucket"}}}
     for name in QUEUES.values():
-        dead, dies = f"{name}DeadLetterQueue", {"deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}}
+        dead, dies = (
+            f"{name}DeadLetterQueue",
+            {"deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}},
+        )
         resources[dead] = {"Type": "AWS::SQS::Queue", "Properties": kind}
         resources[f"{name}Queue"] = {
             "Type": "AWS::SQS::Queue",

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local import environment
-from local.emulator import Emulator
-from local.stack import Stack
-
 import terminal
 from repair import Site
+
+from dev import environment
+from dev.emulator import Emulator
+from dev.stack import Stack
 
 ADDRESS = "https://relay.example/webhooks/"
 

@@ -6,16 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.demonstration import MODELS
-from local.gate import Gate
-from local.large import all_kinds
-from local.samples import SECRET, load
-from local.stack import Stack
-
 from canaried import Sent, as_event, health, label, of_sample, of_uncarriable, refused
 from pieces import Output
 from turned_away import door_refusals, signature_refusals
 from watched import until
+
+from dev.demonstration import MODELS
+from dev.gate import Gate
+from dev.large import all_kinds
+from dev.samples import SECRET, load
+from dev.stack import Stack
 
 TALKATIVE = {"LogLevel": "trace", "TrainingModels": ",".join(MODELS)}
 _ANSWERS = ({"error"}, {"status"}, {"status", "entity", "message_id"}, set(MODELS), {"message"})

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import Deploy
-from local.gate import Gate
-from local.samples import SECRET, sign
-from local.stack import Stack
-
 from troubles import processes_of
+
+from dev.gate import Gate
+from dev.samples import SECRET, sign
+from dev.stack import Stack
 
 SECONDS = 10
 THREADS = 4

@@ -3,18 +3,18 @@
 import json
 import re
 
-import pytest
-from conftest import Deploy
-from local.emulator import Emulator
-from local.gate import Gate
-from local.places import PROJECT
-from local.stack import Stack
-
 import access_log
+import pytest
 from alarms import Alarm, deployed_alarms
+from conftest import Deploy
 from metric_names import of_type, template
 from troubles import TROUBLES, Site
 from watched import SETTINGS, live_through_it_all
+
+from dev.emulator import Emulator
+from dev.gate import Gate
+from dev.places import PROJECT
+from dev.stack import Stack
 
 OFTEN = 10
 """Refusals of one kind within an hour of which an alarm tells."""
@@ -32,7 +32,9 @@ def whole(deployed: Deploy) -> Stack:
 @pytest.fixture(scope="module")
 def site(deployed: Deploy, whole: Stack, secrets_manager: Gate) -> Site:
     observing = {"AllowedSourceCidrs": "127.0.0.0/8", "SourceCheck": "observe"}
-    watched = live_through_it_all(deployed("relay-alarmed", **SETTINGS, **observing, AlarmQuietHours="24"), secrets_manager)
+    watched = live_through_it_all(
+        deployed("relay-alarmed", **SETTINGS, **observing, AlarmQuietHours="24"), secrets_manager
+    )
     counted = watched.stack.counted
     for number in range(int(counted("Refused", Reason="signature_rejected")), OFTEN):
         assert watched.send(b"%d" % number, "LABEL_CREATED", secret="wrong") == 401
@@ -107,7 +109,9 @@ def test_few_requests_are_enough_for_the_slowest_of_a_hundred() -> None:
 
 def test_each_alarm_says_what_to_do_and_where_that_is_written() -> None:
     page = (PROJECT / "docs" / "operating.md").read_text()
-    sections = re.findall(r"^### (.+)$", page.partition("## What each alarm means\n")[2].split("\n## ")[0], re.MULTILINE)
+    sections = re.findall(
+        r"^### (.+)$", page.partition("## What each alarm means\n")[2].split("\n## ")[0], re.MULTILINE
+    )
     named = set()
     for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
         found = re.fullmatch(r".{40,}\. See docs/operating\.md, ([^.]+)\.", alarm["AlarmDescription"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local import build
-from local.places import PROJECT
+from dev import build
+from dev.places import PROJECT
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target")) / "debug"
 PAGE = "# A page\n\n<!-- figures: written by `make bench` -->\nfigures of before\n<!-- end of figures -->\n\nThe end\n"
@@ -35,9 +35,14 @@ def test_a_run_measures_everything_and_writes_it_down(harness: Path, tmp_path: P
     assert written.startswith("# A page\n") and written.endswith("<!-- end of figures -->\n\nThe end\n")
     assert "figures of before" not in written
     figures = {
-        cells[0]: cells[1:3] for line in written.splitlines() if len(cells := [it.strip() for it in line.split("|")][1:-1]) == 6
+        cells[0]: cells[1:3]
+        for line in written.splitlines()
+        if len(cells := [it.strip() for it in line.split("|")][1:-1]) == 6
     }
-    for what in ("cold start to first answer, ms", *(f"{size}: peak memory, MB" for size in ("2 KB", "64 KB", "900 KB", "4.3 MB"))):
+    for what in (
+        "cold start to first answer, ms",
+        *(f"{size}: peak memory, MB" for size in ("2 KB", "64 KB", "900 KB", "4.3 MB")),
+    ):
         assert all(float(figure) > 0 for figure in figures[what]), (what, figures[what])
     svg = page.with_suffix(".svg").read_text()
     assert len(re.findall("<circle", svg)) == 8  # two programs, four sizes

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from conftest import own_instance
-from local import emulator, environment, processes
-from local.demonstration import check_answer
-from local.places import EVENTS, PROJECT
-from local.samples import Sample, load
-from local.stack import Stack
+
+from dev import emulator, environment, processes
+from dev.demonstration import check_answer
+from dev.places import EVENTS, PROJECT
+from dev.samples import Sample, load
+from dev.stack import Stack
 
 pytestmark = pytest.mark.long
 
@@ -29,7 +30,9 @@ SECONDS = 600
 
 def commands() -> list[str]:
     """What is to be typed into each of the two terminals."""
-    section = re.findall(r"^## Send a sample\n(.*?)^## ", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    section = re.findall(r"^## Send a sample\n(.*?)^## ", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)[
+        0
+    ]
     return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from consumers import Consumer, Node, Python, Rust, consumer, ended, function  # noqa: F401 (a fixture)
 from feed import Event, Feed, feed, slow_bucket
-from local.emulator import Emulator
 from sqs_extended_client import SQSExtendedClientSession
+
+from dev.emulator import Emulator
 
 CREATED, UPDATED, DELETED = "LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED"
 NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'

@@ -8,14 +8,14 @@ import shlex
 from pathlib import Path
 
 import pytest
-from consumers import DOCUMENT, Node
 from conftest import Deploy
-from local import environment, processes, standing
-from local.places import PROJECT, TOOLS
-from local.samples import load
-from local.stack import Stack
-
+from consumers import DOCUMENT, Node
 from operator_shell import Shell
+
+from dev import environment, processes, standing
+from dev.places import PROJECT, TOOLS
+from dev.samples import load
+from dev.stack import Stack
 
 pytestmark = pytest.mark.long
 

@@ -5,12 +5,12 @@ import json
 import re
 
 import pytest
-from conftest import Deploy
-from local.stack import Stack
-
 from alarms import deployed_alarms
+from conftest import Deploy
 from dashboard import Malformed, Widget, read
 from metric_names import ENTITIES, of_type, trouble
+
+from dev.stack import Stack
 
 URGENT = {"RefusedWithValidSignature", "Spilled", "Failed", "TooLarge", "Throttled", "5xx", "Errors", "Throttles"}
 """Metrics of which each is a matter for a person."""
@@ -68,7 +68,9 @@ def test_a_kind_of_event_has_one_colour(stack: Stack, widgets: list[Widget]) -> 
     colours: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
     titles = ("Events queued", "Waiting in", "Age of", "Dead-letter queues")
     for widget in [each for each in widgets if each.title.startswith(titles)]:
-        seen = {line.rendering["label"]: line.rendering["color"] for line in widget.lines() if "label" in line.rendering}
+        seen = {
+            line.rendering["label"]: line.rendering["color"] for line in widget.lines() if "label" in line.rendering
+        }
         assert {label.replace(" ", "_") for label in seen} == ENTITIES, widget.title
         for label, colour in seen.items():
             colours[label.replace(" ", "_")].add(colour)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from conftest import Deploy
-from local.demonstration import check_pointer
-from local.large import Uncarriable, all_kinds
-from local.samples import Request, dedup_id
-from local.stack import Stack
+from repair import Site
 from sqs_extended_client import SQSExtendedClientSession
 
-from repair import Site
+from dev.demonstration import check_pointer
+from dev.large import Uncarriable, all_kinds
+from dev.samples import Request, dedup_id
+from dev.stack import Stack
 
 LARGEST_MESSAGE = 1024 * 1024
 SETTINGS = ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit", "MaximumMessageSize", "RedrivePolicy")
@@ -82,9 +82,7 @@ def test_without_its_bucket_small_events_still_flow_and_large_ones_are_to_be_tri
     assert stack.count()["label"] == 3
 
 
-def test_a_hundred_events_outlast_the_loss_of_their_queue(
-    deployed: Deploy, queue_type: str, relayctl: Path
-) -> None:
+def test_a_hundred_events_outlast_the_loss_of_their_queue(deployed: Deploy, queue_type: str, relayctl: Path) -> None:
     stack = deployed(f"relay-no-queue-{queue_type}", QueueType=queue_type)
     sqs, queue = stack.emulator.client("sqs"), stack.queue_url("label")
     # Deleted with the queue are its attributes, which the template gave it.

@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
-from local.demonstration import check_refusal, check_sample
-from local.refusals import REFUSALS, Refusal
-from local.samples import SECRET, Sample, dedup_id, load, sign
-from local.stack import Stack
+
+from dev.demonstration import check_refusal, check_sample
+from dev.refusals import REFUSALS, Refusal
+from dev.samples import SECRET, Sample, dedup_id, load, sign
+from dev.stack import Stack
 
 JSON = ("Content-Type", "application/json")
 
@@ -50,7 +51,9 @@ def test_a_message_has_all_that_the_contract_says(empty: Stack, body) -> None:
     }
     assert answer == {"status": "queued", "entity": "label", "message_id": message.id}
     # Lambda's own trace, of which the consumer's is to be a part.
-    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]", message.system["AWSTraceHeader"])
+    assert re.fullmatch(
+        r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=[01]", message.system["AWSTraceHeader"]
+    )
     if empty.is_fifo:
         assert message.system["MessageGroupId"] == json.loads(sent)["id"]
         assert message.system["MessageDeduplicationId"] == expected_id
@@ -142,7 +145,13 @@ def test_a_signed_body_of_any_kind_is_kept(empty: Stack, sent: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/webhooks/labelbox"), ("POST", "/health"), ("POST", "/training/models"), ("GET", "/"), ("POST", "/webhooks")],
+    [
+        ("GET", "/webhooks/labelbox"),
+        ("POST", "/health"),
+        ("POST", "/training/models"),
+        ("GET", "/"),
+        ("POST", "/webhooks"),
+    ],
 )
 def test_the_gateway_has_no_other_routes(empty: Stack, method: str, path: str) -> None:
     answer = empty.send(method, path)

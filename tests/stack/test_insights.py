@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from insights import Event, Refused, Row, run
 
 HOUR = 3_600_000

@@ -5,15 +5,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-import pytest
-from conftest import Deploy
-from local.gate import Gate
-
 import access_log
+import pytest
 from canaried import SHORTEST
+from conftest import Deploy
 from outlets import Outlets, record_bytes
 from pieces import Leak, Output, Pieces, leaks
 from talkative import GUARDED, TALKATIVE, Talkative, guarded, open_to_all, without_its_bucket, without_its_queue
+
+from dev.gate import Gate
 
 PIECE = 16
 """Bytes of a body that must not come out in a row."""

@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import guarded
 import pytest
+import ways
 from conftest import QUEUE_TYPES, own_instance
-from local import build, environment
-from local.stack import QUEUES
+from guarded import Grounds, Guarded, Right, is_refused
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-import guarded
-import ways
-from guarded import Grounds, Guarded, Right, is_refused
+from dev import build, environment
+from dev.stack import QUEUES
 
 SECONDS_TO_NOTICE = 20
 
@@ -153,8 +153,12 @@ def test_with_its_credentials_nobody_can_do_anything_else(relay: Guarded) -> Non
 
 def test_over_plain_http_no_queue_takes_or_gives_anything(relay: Guarded) -> None:
     urls = [url(entity) for url in (relay.stack.queue_url, relay.stack.dead_letter_queue_url) for entity in QUEUES]
-    assert [is_refused(relay.grounds.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [False] * 10
-    assert [is_refused(relay.grounds.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [True] * 10
+    assert [is_refused(relay.grounds.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
+        False
+    ] * 10
+    assert [is_refused(relay.grounds.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
+        True
+    ] * 10
 
 
 def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: Guarded) -> None:

@@ -18,8 +18,9 @@ import pytest
 from conftest import SECRETS
 from consumers import Consumer, consumer  # noqa: F401 (a fixture)
 from feed import Feed, feed
-from local.samples import SECRET, sign
-from local.stack import Stack
+
+from dev.samples import SECRET, sign
+from dev.stack import Stack
 
 WEBHOOKS = {"labelbox": SECRET, "project-x": SECRETS["project-x"][0]}
 """A global webhook and a project's one: each sends every event."""

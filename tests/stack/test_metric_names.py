@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local.places import PROJECT
-
 from metric_names import OURS, REASONS, VALUES, Reference, filtered, of_type, ours, trouble
+
+from dev.places import PROJECT
 
 OPERATING = PROJECT / "docs" / "operating.md"
 DOCUMENTS = [*sorted(PROJECT.glob("docs/*.md")), PROJECT / "README.md", PROJECT / "ARCHITECTURE.md"]

@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from local.metrics import Malformed, Metric, documented, emitted, total
+
+from dev.metrics import Malformed, Metric, documented, emitted, total
 
 DOCUMENT: dict[str, Any] = {
     "_aws": {

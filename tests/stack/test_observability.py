@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from conftest import Deploy
-from local.gate import Gate
-from local.metrics import PAGE, Metric, documented, emitted, total
-from local.stack import Stack
-
 from insights import Event, Row, run
 from watched import ELSEWHERE, SETTINGS, Watched, live_through_it_all, log_of
+
+from dev.gate import Gate
+from dev.metrics import PAGE, Metric, documented, emitted, total
+from dev.stack import Stack
 
 REASONS = {
     "signature_rejected": 3,
@@ -99,9 +99,7 @@ def test_every_metric_that_is_documented_is_emitted_as_that_and_no_other(
     for metric in [*relay.metrics(), *observing.metrics(), *guarded.metrics()]:
         dimensions = ",".join(name for name, _ in metric.dimensions)
         found.setdefault(metric.name, set()).add((metric.unit, dimensions))
-    expected = {
-        name: {(metric.unit, ""), (metric.unit, metric.by or "")} for name, metric in documented().items()
-    }
+    expected = {name: {(metric.unit, ""), (metric.unit, metric.by or "")} for name, metric in documented().items()}
     assert found == expected
 
 
@@ -150,8 +148,11 @@ def values(found: list[Metric], name: str) -> list[float]:
 def events(relay: Stack, observing: Stack, guarded: Stack) -> list[Event]:
     """The lines of all three, and two as Lambda writes them on AWS: the emulator's say nothing of cold starts."""
     made = [
-        Event(start, f"REPORT RequestId: 1\tDuration: 5.10 ms\tBilled Duration: 45 ms\tMemory Size: 128 MB\t"
-              f"Max Memory Used: 22 MB\tInit Duration: {init} ms\t")
+        Event(
+            start,
+            f"REPORT RequestId: 1\tDuration: 5.10 ms\tBilled Duration: 45 ms\tMemory Size: 128 MB\t"
+            f"Max Memory Used: 22 MB\tInit Duration: {init} ms\t",
+        )
         for start, init in ((1_700_000_000_000, "38.50"), (1_700_000_100_000, "41.25"))
     ]
     return [*log_of(relay), *log_of(observing), *log_of(guarded), *made]
@@ -229,7 +230,9 @@ def repeated(rows: list[Row], _: int) -> None:
 
 
 def stale_secrets(rows: list[Row], _: int) -> None:
-    assert all("gave no usable response" in str(row["secret_error"]) and float(row["requests"] or 0) >= 1 for row in rows)
+    assert all(
+        "gave no usable response" in str(row["secret_error"]) and float(row["requests"] or 0) >= 1 for row in rows
+    )
 
 
 def spilled(rows: list[Row], _: int) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import labelbox_api
 import pytest
 from conftest import Deploy
-from local.places import PROJECT
-from local.stack import Stack
-
 from operator_shell import Shell
+
+from dev.places import PROJECT
+from dev.stack import Stack
 
 pytestmark = pytest.mark.long
 
@@ -23,7 +23,9 @@ def sections() -> dict[str, str]:
     """What is to be typed in each section. A section of an alarm begins with what is said above all of them."""
     typed: dict[str, str] = {}
     above = ""
-    for mark, heading, text in re.findall(r"^(#+) (.*)\n((?:(?!^#+ ).*\n?)*)", DOCUMENT.read_text(), flags=re.MULTILINE):
+    for mark, heading, text in re.findall(
+        r"^(#+) (.*)\n((?:(?!^#+ ).*\n?)*)", DOCUMENT.read_text(), flags=re.MULTILINE
+    ):
         blocks = re.findall(r"^```sh\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
         above = "".join(blocks) if mark == "##" else above
         if blocks:
@@ -43,9 +45,7 @@ def stack(deployed: Deploy) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def shell(
-    stack: Stack, labelbox: labelbox_api.Api, relayctl: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Shell:
+def shell(stack: Stack, labelbox: labelbox_api.Api, relayctl: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return Shell.open(
         tmp_path_factory.mktemp("operator"),
         stack,

@@ -5,7 +5,6 @@ import json
 import urllib.parse
 
 import pytest
-
 from pieces import Output, Pieces, leaks
 
 BODY = json.dumps({"id": "cm8d4iojw", "email": "käthe@example.com", "url": "https://a.example/a?b=c&d", "n": '\n"x"'})

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from local.places import PROJECT
 from samcli.yamlhelper import yaml_parse
+
+from dev.places import PROJECT
 
 TEMPLATE = (PROJECT / "template.yaml").read_text()
 RESOURCES: dict[str, dict[str, Any]] = yaml_parse(TEMPLATE)["Resources"]
@@ -18,7 +19,12 @@ OVER_PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 ATTACHED_BY = {
     "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues", "PolicyDocument", "sqs:*"),
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "PolicyDocument", "s3:*"),
-    "AWS::SecretsManager::Secret": ("AWS::SecretsManager::ResourcePolicy", "SecretId", "ResourcePolicy", "secretsmanager:*"),
+    "AWS::SecretsManager::Secret": (
+        "AWS::SecretsManager::ResourcePolicy",
+        "SecretId",
+        "ResourcePolicy",
+        "secretsmanager:*",
+    ),
 }
 """For each kind of what holds events or secrets: its policies, what they name it with, and what they have to deny."""
 OWN_KEY = {"Fn::If": ["UseKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
@@ -76,7 +82,9 @@ def test_no_resource_is_wider_than_it_has_to_be() -> None:
 def test_a_service_of_aws_may_only_act_for_this_account() -> None:
     for name, given in of_type("AWS::Lambda::Permission").items():
         assert "${AWS::AccountId}" in given["SourceArn"]["Fn::Sub"], name
-    services = [each for each in allowing() if "Service" in each.get("Principal", {}) and each["Action"] != "sts:AssumeRole"]
+    services = [
+        each for each in allowing() if "Service" in each.get("Principal", {}) and each["Action"] != "sts:AssumeRole"
+    ]
     assert services
     for each in services:
         assert each["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -102,7 +110,9 @@ def test_a_policy_is_there_whenever_its_secret_is() -> None:
 
 
 def test_a_key_of_ones_own_encrypts_all_queues_the_bucket_and_the_secret() -> None:
-    queues, secrets, buckets = (of_type(f"AWS::{kind}") for kind in ("SQS::Queue", "SecretsManager::Secret", "S3::Bucket"))
+    queues, secrets, buckets = (
+        of_type(f"AWS::{kind}") for kind in ("SQS::Queue", "SecretsManager::Secret", "S3::Bucket")
+    )
     keys = {name: given.get("KmsMasterKeyId") for name, given in queues.items()}
     keys |= {name: given.get("KmsKeyId") for name, given in secrets.items()}
     for name, given in buckets.items():

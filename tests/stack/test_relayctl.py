@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from conftest import QUEUE_TYPES
-from local.emulator import Emulator
-from local.stack import QUEUES
+from repair import Done, Site, attributes, body_of, dedup_id, end, key_of, make_site
 from terminal import sized
 
-from repair import Done, Site, attributes, body_of, dedup_id, end, key_of, make_site
+from dev.emulator import Emulator
+from dev.stack import QUEUES
 
 pytestmark = pytest.mark.long
 
@@ -56,7 +56,9 @@ def names(count: int) -> list[str]:
 def break_some(site: Site) -> dict[str, str]:
     """Spills what cannot be sent. Returns a part of the reason that each must be given."""
     good = site.client("s3").get_object(Bucket=site.bucket, Key=key_of("event000"))["Body"].read()
-    nowhere = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": site.bucket, "s3Key": "x"}])
+    nowhere = json.dumps(
+        ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": site.bucket, "s3Key": "x"}]
+    )
     size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "5"}}
     large = attributes(entity="label", dedup_id=dedup_id("missing")) | size
     no_pointer = attributes(entity="label", dedup_id=dedup_id("no pointer")) | size
@@ -128,9 +130,13 @@ def test_what_the_queue_confirmed_wrongly_is_sent_with_the_id_of_its_record(make
 
 def test_a_pointer_is_sent_while_its_payload_is_there(site: Site) -> None:
     payload = site.put(f"payloads/{dedup_id('large')}/1", b"large")
-    pointer = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": site.bucket, "s3Key": payload}])
+    pointer = json.dumps(
+        ["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": site.bucket, "s3Key": payload}]
+    )
     size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "5"}}
-    site.spill("large", MessageBody=pointer, MessageAttributes=attributes(entity="label", dedup_id=dedup_id("large")) | size)
+    site.spill(
+        "large", MessageBody=pointer, MessageAttributes=attributes(entity="label", dedup_id=dedup_id("large")) | size
+    )
     assert site.run("replay-spill").status == 0
     [message] = site.messages()
     assert (message["Body"], message["MessageAttributes"]["ExtendedPayloadSize"]["DataType"]) == (pointer, "Number")
@@ -326,7 +332,10 @@ def test_people_get_an_account_to_read(make: MakeSite, command: tuple[str, ...])
     [
         ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS to cloudformation:DescribeStacks"),
-        ({"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "no response from AWS to s"),
+        (
+            {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"},
+            "no response from AWS to s",
+        ),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
     ],
@@ -405,7 +414,10 @@ def test_count_names_a_bucket_that_is_missing(make: MakeSite) -> None:
     site.client("s3").delete_bucket(Bucket=site.bucket)
     done = site.run("count", "--json")
     assert (done.status, done.account["missing"]) == (1, [f"bucket {site.bucket}"])
-    assert {queue["queue"]: (queue["waiting"], queue["spilled"]) for queue in done.account["queues"]}["label"] == (1, None)
+    assert {queue["queue"]: (queue["waiting"], queue["spilled"]) for queue in done.account["queues"]}["label"] == (
+        1,
+        None,
+    )
 
 
 # ---- outputs, open, whoami

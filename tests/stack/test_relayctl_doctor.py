@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from conftest import QUEUE_TYPES, Deploy
-from local import environment
-from local.emulator import Emulator
-from local.gate import Gate
-from local.stack import Stack
-
 from operator_shell import Shell
 from repair import Done, Site, make_site
+
+from dev import environment
+from dev.emulator import Emulator
+from dev.gate import Gate
+from dev.stack import Stack
 
 pytestmark = pytest.mark.long
 
@@ -89,7 +89,10 @@ def test_a_healthy_relay_is_healthy_and_nothing_of_the_probe_stays(healthy: Site
     done = healthy.run("doctor", "--json")
     assert done.status == 0, done
     assert {name: check for name, check in checks(done).items() if check["status"] != "ok"} == {}
-    assert done.err.endswith(f"stack {healthy.stack.name}\n") and json.loads(done.out)["target"]["stack"] == healthy.stack.name
+    assert (
+        done.err.endswith(f"stack {healthy.stack.name}\n")
+        and json.loads(done.out)["target"]["stack"] == healthy.stack.name
+    )
     assert healthy.stack.count() == before
     text = healthy.run("doctor")
     assert text.out.endswith("Healthy.\n") and text.status == 0
@@ -118,7 +121,9 @@ def test_dead_letters_are_reported_and_the_printed_redrive_moves_them(healthy: S
     assert healthy.run("trigger", "LABEL_CREATED", "--count", "12").status == 0
     healthy.let_die()
     waiting = healthy.run("count", "--json").account["total"]["dead_letters"]
-    commands = expect(healthy, "label dead letters", "problem", f"{waiting} dead letters", "relayctl redrive label --stack")
+    commands = expect(
+        healthy, "label dead letters", "problem", f"{waiting} dead letters", "relayctl redrive label --stack"
+    )
     paste(healthy, tmp_path, commands)
     assert healthy.run("doctor", "--json").status == 0
     healthy.stack.purge()
@@ -142,9 +147,21 @@ def test_spilled_events_are_reported(healthy: Site) -> None:
         (f"\ufeff{VALID}\n", "secret", "ok", "is valid", ""),
         (f'\ufeff{{"labelbox": "{VALID}"}}', "secret labelbox", "ok", "is valid", ""),
         (f'\ufeff\ufeff{{"labelbox": "{VALID}"}}', "secret", "problem", "it has U+FEFF", "--replace-broken"),
-        ({"labelbox": f"a\u202e{VALID}"}, "secret labelbox", "problem", "U+202E (invisible) at position 2", "rotate labelbox"),
+        (
+            {"labelbox": f"a\u202e{VALID}"},
+            "secret labelbox",
+            "problem",
+            "U+202E (invisible) at position 2",
+            "rotate labelbox",
+        ),
         ({"labelbox": VALID, "backfill": VALID}, "secret backfill", "problem", "answered 404", "remove backfill"),
-        ({"labelbox": VALID, "Über x": VALID}, "secret Über x", "problem", "answered 404", "remove $'\\U000000dcber x'"),
+        (
+            {"labelbox": VALID, "Über x": VALID},
+            "secret Über x",
+            "problem",
+            "answered 404",
+            "remove $'\\U000000dcber x'",
+        ),
         ("short", "secret", "warning", "is weak", "relayctl secret rotate"),
         ({"project-x": VALID}, "secret labelbox", "problem", "404", "relayctl secret add labelbox"),
         ({"labelbox": VALID, "other": []}, "secret other", "problem", "is empty", "relayctl secret add other"),
@@ -216,7 +233,9 @@ def test_a_changed_queue_is_repaired_as_printed(healthy: Site, tmp_path: Path, a
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     [name] = attributes
-    command = expect(healthy, "queue review", "problem", f"{name} is missing", "aws sqs set-queue-attributes", "--no-probe")
+    command = expect(
+        healthy, "queue review", "problem", f"{name} is missing", "aws sqs set-queue-attributes", "--no-probe"
+    )
     paste(healthy, tmp_path, command)
     assert healthy.run("doctor", "--no-probe").status == 0
     after = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -268,7 +287,10 @@ def test_a_deleted_bucket_is_created_as_printed(make: Callable[..., Site], tmp_p
     assert site.run("doctor").status == 0
     after = [getattr(s3, read)(**bucket)[field] for read, field in reads.items()]
     assert json.loads(after[1]) == json.loads(before[1]) and after[2] == before[2]
-    assert [(rule["Expiration"], rule["Status"]) for rule in after[0]] == [({"Days": 120}, "Enabled"), ({"Days": 90}, "Enabled")]
+    assert [(rule["Expiration"], rule["Status"]) for rule in after[0]] == [
+        ({"Days": 120}, "Enabled"),
+        ({"Days": 90}, "Enabled"),
+    ]
 
 
 def test_a_bucket_made_anew_without_its_settings_is_a_problem(make: Callable[..., Site], tmp_path: Path) -> None:
@@ -318,7 +340,9 @@ def test_what_else_differs_from_the_template_is_named(make: Callable[..., Site])
     site = make()
     site.client("lambda").update_function_configuration(FunctionName=site.stack.outputs["FunctionName"], Timeout=3)
     expect(site, "Function", "warning", "/Timeout is 3, expected 15", "expected value", "--no-probe")
-    group = site.client("cloudformation").describe_stack_resource(StackName=site.stack.name, LogicalResourceId="AccessLogGroup")
+    group = site.client("cloudformation").describe_stack_resource(
+        StackName=site.stack.name, LogicalResourceId="AccessLogGroup"
+    )
     name = group["StackResourceDetail"]["PhysicalResourceId"]
     site.client("logs").delete_log_group(logGroupName=name)
     expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
@@ -345,7 +369,13 @@ def test_a_relay_that_cannot_fetch_its_secret_does_not_accept_forgeries(
     assert site.run("trigger", "LABEL_CREATED").status == 0
     secrets_manager.close()
     try:
-        expect(site, "forgery", "problem", "refused, but with 503: the relay cannot fetch its secret", "relayctl logs --since 1h")
+        expect(
+            site,
+            "forgery",
+            "problem",
+            "refused, but with 503: the relay cannot fetch its secret",
+            "relayctl logs --since 1h",
+        )
     finally:
         secrets_manager.open()
 
@@ -373,7 +403,11 @@ def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str
             "Type": "AWS::SecretsManager::Secret",
             "Properties": {"SecretString": json.dumps({"labelbox": VALID})},
         }
-        outputs = {"WebhookUrl": f"{url}/webhooks/labelbox", "TrainingUrl": f"{url}/training", "HealthUrl": f"{url}/health"}
+        outputs = {
+            "WebhookUrl": f"{url}/webhooks/labelbox",
+            "TrainingUrl": f"{url}/training",
+            "HealthUrl": f"{url}/health",
+        }
         template["Outputs"] |= {name: {"Value": value} for name, value in outputs.items()}
         template["Outputs"]["SecretArn"] = {"Value": {"Ref": "Secret"}}
         cloudformation.update_stack(StackName=site.stack.name, TemplateBody=json.dumps(template))

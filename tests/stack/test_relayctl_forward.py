@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local.emulator import Emulator
-
 from repair import SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
+
+from dev.emulator import Emulator
 
 pytestmark = pytest.mark.long
 
@@ -67,14 +67,18 @@ def target() -> Iterator[Target]:
 @pytest.fixture(scope="module")
 def make(running: Emulator, relayctl: Path) -> Callable[..., Site]:
     numbers = itertools.count()
-    return lambda queue_type="fifo", receives=5: make_site(running, relayctl, f"forward-{next(numbers)}", queue_type, receives)
+    return lambda queue_type="fifo", receives=5: make_site(
+        running, relayctl, f"forward-{next(numbers)}", queue_type, receives
+    )
 
 
 def lines(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_each_message_is_posted_with_its_attributes_and_deleted(make: Callable[..., Site], queue_type: str, target: Target) -> None:
+def test_each_message_is_posted_with_its_attributes_and_deleted(
+    make: Callable[..., Site], queue_type: str, target: Target
+) -> None:
     site = make(queue_type)
     message_ids = {event: site.send(event) for event in ("a", "b", "c")}
     done = site.run("forward", "label", target.url, "--count", "3", "--json")
@@ -116,7 +120,9 @@ def test_a_pointer_is_posted_as_the_body_it_stands_for(make: Callable[..., Site]
     assert (posted, headers["content-type"]) == (body, "application/json")
 
 
-def test_a_refused_message_comes_again_before_later_ones_of_its_group(make: Callable[..., Site], target: Target) -> None:
+def test_a_refused_message_comes_again_before_later_ones_of_its_group(
+    make: Callable[..., Site], target: Target
+) -> None:
     site = make("fifo")
     for event in ("first", "second"):
         site.send(event, MessageGroupId="one")
@@ -126,13 +132,17 @@ def test_a_refused_message_comes_again_before_later_ones_of_its_group(make: Call
     done = site.run("forward", "label", target.url, "--count", "4")
     assert done.status == 0, done
     assert [event for event in target.posted if event != "other"] == ["first", "first", "second"]
-    assert [headers["x-relay-receive-count"] for headers, _ in target.requests if headers["x-relay-entity-id"] != "other"] == ["1", "2", "1"]
+    assert [
+        headers["x-relay-receive-count"] for headers, _ in target.requests if headers["x-relay-entity-id"] != "other"
+    ] == ["1", "2", "1"]
     [failed] = [line for line in done.out.splitlines() if "failed" in line]
     assert failed.startswith("500 failed  LABEL_UPDATED      first ") and "receive 1 of 5" in failed
     assert not any(site.stack.count().values())
 
 
-def test_a_refused_message_is_kept_and_a_status_tells_so(make: Callable[..., Site], queue_type: str, target: Target) -> None:
+def test_a_refused_message_is_kept_and_a_status_tells_so(
+    make: Callable[..., Site], queue_type: str, target: Target
+) -> None:
     site = make(queue_type)
     site.send("event")
     target.respond = lambda _: 302
@@ -140,10 +150,14 @@ def test_a_refused_message_is_kept_and_a_status_tells_so(make: Callable[..., Sit
     assert (done.status, lines(done.out)[0]["outcome"], lines(done.out)[0]["http_status"]) == (1, "failed", 302)
     # It is hidden for two seconds, so that five receives are not over in one.
     assert not site.messages()
-    assert wait_for(site.messages)[0]["Attributes"]["ApproximateReceiveCount"] == "2", "once by the tool, once by this test"
+    assert wait_for(site.messages)[0]["Attributes"]["ApproximateReceiveCount"] == "2", (
+        "once by the tool, once by this test"
+    )
 
 
-def test_a_message_that_fails_to_the_last_becomes_a_dead_letter_and_can_be_forwarded(make: Callable[..., Site], target: Target) -> None:
+def test_a_message_that_fails_to_the_last_becomes_a_dead_letter_and_can_be_forwarded(
+    make: Callable[..., Site], target: Target
+) -> None:
     site = make("standard", receives=1)
     site.send("event")
     target.respond = lambda _: 500

@@ -10,18 +10,17 @@ import signal
 import struct
 import subprocess
 import termios
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from local import environment
-from local.emulator import Emulator
-from local.stack import QUEUES, Stack
+from repair import SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
 
-from repair import SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site, wait_for
+from dev import environment
+from dev.emulator import Emulator
+from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.long
 
@@ -95,7 +94,9 @@ class Log:
     def __init__(self, site: Site) -> None:
         self._logs = site.client("logs")
         cloudformation = site.client("cloudformation")
-        resource = cloudformation.describe_stack_resource(StackName=site.stack.name, LogicalResourceId="FunctionLogGroup")
+        resource = cloudformation.describe_stack_resource(
+            StackName=site.stack.name, LogicalResourceId="FunctionLogGroup"
+        )
         self._group = resource["StackResourceDetail"]["PhysicalResourceId"]
         self._streams: set[str] = set()
 
@@ -146,13 +147,17 @@ def entity_ids(done: Done) -> list[str | None]:
     return [json.loads(line).get("entity_id") for line in done.out.split("\n") if line]
 
 
-def test_a_tail_shows_each_request_of_the_relay_and_receives_nothing(deployed: Callable[..., Stack], relayctl: Path) -> None:
+def test_a_tail_shows_each_request_of_the_relay_and_receives_nothing(
+    deployed: Callable[..., Stack], relayctl: Path
+) -> None:
     site = Site(deployed("tail"), relayctl)
     run = Run(site, "tail", "--json")
     run.wait_for_note("waiting for events")
     for topic in (["LABEL_CREATED"], ["--any-topic", "NEW_TOPIC"]):
         assert site.run("trigger", *topic).status == 0
-    response = site.stack.send("POST", "/webhooks/labelbox", [("content-type", "application/json"), ("x-hub-signature", "sha1=00")], b"{}")
+    response = site.stack.send(
+        "POST", "/webhooks/labelbox", [("content-type", "application/json"), ("x-hub-signature", "sha1=00")], b"{}"
+    )
     assert response.status == 401
     lines = [json.loads(line) for line in run.wait_for(3)]
     done = run.end()
@@ -185,7 +190,12 @@ def test_a_tail_says_what_the_log_level_hides(deployed: Callable[..., Stack], re
 
 def test_people_get_a_line_for_each_request(make: MakeSite) -> None:
     site = make("standard")
-    spilled = {"message": "event spilled", "level": "ERROR", "message_id": "spill/k", "error": "the queue did not answer"}
+    spilled = {
+        "message": "event spilled",
+        "level": "ERROR",
+        "message_id": "spill/k",
+        "error": "the queue did not answer",
+    }
     Log(site).write(logged("a"), "START RequestId: r1", REFUSED, {"_aws": {}, "Queued": 1}, logged("b", **spilled))
     done = site.run("tail", "--since", "1h", "--count", "3")
     assert (done.status, done.err) == (0, WAITING)
@@ -241,7 +251,9 @@ def filtered(make: MakeSite) -> Site:
     ("arguments", "status"),
     [(("--for", "1s"), 0), (("--for", "1s", "--count", "9"), 1), (("--count", "1"), 0)],
 )
-def test_a_tail_ends_when_it_should_and_says_whether_all_came(filtered: Site, arguments: tuple[str, ...], status: int) -> None:
+def test_a_tail_ends_when_it_should_and_says_whether_all_came(
+    filtered: Site, arguments: tuple[str, ...], status: int
+) -> None:
     done = filtered.run("tail", "--since", "1h", *arguments)
     assert (done.status, done.err) == (status, WAITING), done
 
@@ -261,7 +273,9 @@ def test_a_log_group_that_is_gone_is_named(make: MakeSite) -> None:
     for command in ("tail", "logs"):
         done = site.run(command)
         assert done.status == 3
-        assert "logs:FilterLogEvents failed: ResourceNotFoundException" in done.err and "relayctl doctor" in done.err, done.err
+        assert "logs:FilterLogEvents failed: ResourceNotFoundException" in done.err and "relayctl doctor" in done.err, (
+            done.err
+        )
 
 
 def test_logs_are_printed_as_they_are(make: MakeSite) -> None:
@@ -271,7 +285,11 @@ def test_logs_are_printed_as_they_are(make: MakeSite) -> None:
     log.write("START RequestId: r1 Version: $LATEST", logged("a"), "odd \x1b[2J\u202e")
     done = site.run("logs")
     assert (done.status, done.err) == (0, "")
-    assert done.out.splitlines() == ["START RequestId: r1 Version: $LATEST", json.dumps(logged("a")), "odd \ufffd[2J\ufffd"]
+    assert done.out.splitlines() == [
+        "START RequestId: r1 Version: $LATEST",
+        json.dumps(logged("a")),
+        "odd \ufffd[2J\ufffd",
+    ]
     assert site.run("logs", "--since", "3h").out.startswith("old\n")
     lines = [json.loads(line) for line in site.run("logs", "--json").out.splitlines()]
     assert lines[0]["message"] == "START RequestId: r1 Version: $LATEST"
@@ -364,7 +382,9 @@ def test_a_body_is_cut_to_a_line_and_whole_when_asked_for(site: Site) -> None:
 
 
 def test_scripts_get_all_that_there_is_of_a_message(site: Site) -> None:
-    message_id = site.send("event", MessageAttributes={**attributes(entity="label"), "b": {"DataType": "Binary", "BinaryValue": b"\xff"}})
+    message_id = site.send(
+        "event", MessageAttributes={**attributes(entity="label"), "b": {"DataType": "Binary", "BinaryValue": b"\xff"}}
+    )
     message = json.loads(site.run("peek", "label", "--json").out)
     system = message.pop("system")
     assert message == {
@@ -517,7 +537,9 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
 
 
 @pytest.mark.parametrize(("arguments", "taken"), FILTERS)
-def test_repairs_move_what_filters_take_and_leave_the_rest(make: MakeSite, arguments: tuple[str, ...], taken: list[str]) -> None:
+def test_repairs_move_what_filters_take_and_leave_the_rest(
+    make: MakeSite, arguments: tuple[str, ...], taken: list[str]
+) -> None:
     dead, spilled = make("fifo"), make("standard")
     send_some(dead, send)
     dead.let_die()

@@ -9,23 +9,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import labelbox_api
 import pytest
 from conftest import Deploy
-from local import environment
-from local.emulator import Emulator
-from local.places import PROJECT
-from local.samples import sign
-from local.stack import Stack
-
-import labelbox_api
 from repair import end
 from secretive import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
+from dev import environment
+from dev.emulator import Emulator
+from dev.places import PROJECT
+from dev.samples import sign
+from dev.stack import Stack
+
 SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
 """All that a secret has when nobody is at work on it."""
-NEW, OLD, TRAINING, OF_X = "hush-new-of-letters", "hush-old-of-letters", "hush-training-of-letters", "hush-x-of-many-letters"
+NEW, OLD, TRAINING, OF_X = (
+    "hush-new-of-letters",
+    "hush-old-of-letters",
+    "hush-training-of-letters",
+    "hush-x-of-many-letters",
+)
 OBJECT = {"labelbox": [NEW, OLD], "training": TRAINING, "project-x": OF_X, "empty": ""}
 GIVEN = "given-by-an-operator"
 
@@ -94,7 +99,9 @@ def test_a_shared_secret_goes_on_for_the_names_in_use_when_one_gets_its_own(rela
     stack.put_secret("hush-shared")
     wait_for(stack, "hush-shared", "project-z", 200)
     wait_for_log(stack, "project-z")
-    done = relay.run("secret", "add", "project-x", "--stdin", "--keep", "project-y", "--yes", given="hush-x-of-letters\n")
+    done = relay.run(
+        "secret", "add", "project-x", "--stdin", "--keep", "project-y", "--yes", given="hush-x-of-letters\n"
+    )
     assert done.status == 0 and "project-z" in done.err, done
     wait_for(stack, "hush-x-of-letters", "project-x", 200)
     for name in ("labelbox", "project-x", "project-y", "project-z"):
@@ -107,7 +114,9 @@ def test_the_rotation_of_the_guide_loses_no_webhook_of_a_shared_secret(relay: Se
     stack.put_secret("hush-everybodys")
     wait_for(stack, "hush-everybodys", "project-w", 200)
     wait_for_log(stack, "project-w")
-    section = (PROJECT / "docs" / "operating.md").read_text().partition("## Rotate the secret\n")[2].partition("\n## ")[0]
+    section = (
+        (PROJECT / "docs" / "operating.md").read_text().partition("## Rotate the secret\n")[2].partition("\n## ")[0]
+    )
     typed = re.findall(r"^relayctl (secret .+)$", section, re.MULTILINE)
     assert [line.split()[1] for line in typed] == ["rotate", "remove"]
     for line in typed:
@@ -268,14 +277,20 @@ def test_a_secret_that_the_doctor_would_complain_about_is_refused(
 @pytest.mark.parametrize("arguments", [["remove", "nosuch"], ["remove", "nosuch", "--old"]])
 def test_nobody_is_advised_to_add_what_they_want_to_remove(make: MakeSite, arguments: list[str]) -> None:
     done = make(OBJECT).run("secret", *arguments)
-    assert (done.status, done.out) == (2, "") and "has no name nosuch" in done.err and "secret add" not in done.err, done
+    assert (done.status, done.out) == (2, "") and "has no name nosuch" in done.err and "secret add" not in done.err, (
+        done
+    )
     added = make(OBJECT).run("secret", "rotate", "nosuch")
     assert "relayctl secret add nosuch" in added.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "verb"),
-    [(["add", "labelbox"], "rotate labelbox"), (["rotate", "other"], "add other"), (["rotate", "labelbox"], "remove labelbox --old")],
+    [
+        (["add", "labelbox"], "rotate labelbox"),
+        (["rotate", "other"], "add other"),
+        (["rotate", "labelbox"], "remove labelbox --old"),
+    ],
 )
 def test_printed_commands_are_for_the_same_profile_region_and_stack(
     make: MakeSite, tmp_path: Path, arguments: list[str], verb: str
@@ -285,7 +300,9 @@ def test_printed_commands_are_for_the_same_profile_region_and_stack(
     options = ["--profile", "staging", "--region", "us-east-1"]
     site = make(OBJECT)
     done = site.run("secret", *arguments, *options, AWS_CONFIG_FILE=str(config))
-    assert f"relayctl secret {verb} --stack {site.stack.name} --profile staging --region us-east-1" in done.out + done.err, done
+    assert (
+        f"relayctl secret {verb} --stack {site.stack.name} --profile staging --region us-east-1" in done.out + done.err
+    ), done
 
 
 def test_what_a_secrets_names_hold_cannot_play_with_the_terminal(make: MakeSite) -> None:
@@ -492,9 +509,7 @@ def test_what_is_typed_as_a_secret_is_not_shown(make: MakeSite) -> None:
         ([("The secret: ", "one\n"), ("Once more: ", CTRL_C)], 130),
     ],
 )
-def test_a_secret_that_is_not_typed_twice_is_none(
-    make: MakeSite, dialogue: list[tuple[str, str]], status: int
-) -> None:
+def test_a_secret_that_is_not_typed_twice_is_none(make: MakeSite, dialogue: list[tuple[str, str]], status: int) -> None:
     site = make(OBJECT)
     seen = site.type(dialogue, "secret", "add", "a", "--prompt", hidden=True)
     assert (seen.status, site.secrets) == (status, OBJECT), seen

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from conftest import Deploy
-from local import environment
-from local.demonstration import MODELS
-from local.places import EVENTS
-from local.samples import SECRET, load, sign
-from local.stack import QUEUES, Message, Stack
-
 from repair import Done, Site, end
+
+from dev import environment
+from dev.demonstration import MODELS
+from dev.places import EVENTS
+from dev.samples import SECRET, load, sign
+from dev.stack import QUEUES, Message, Stack
 
 pytestmark = pytest.mark.long
 
@@ -69,7 +69,11 @@ def test_a_bare_body_arrives_byte_for_byte_under_the_topic_that_was_given(site: 
     assert (done.status, done.warnings) == (0, "")
     [message] = take_all(site.stack, "label")
     assert done.out == f"{file}  200 queued  queue label  entity id sent by hand  message id {message.id}\n"
-    assert (message.body, message.attributes["event"], message.attributes["delivery_id"]) == (BODY, "LABEL_UPDATED", "mine")
+    assert (message.body, message.attributes["event"], message.attributes["delivery_id"]) == (
+        BODY,
+        "LABEL_UPDATED",
+        "mine",
+    )
 
 
 def test_a_body_comes_from_standard_input_too(site: Site) -> None:
@@ -79,7 +83,9 @@ def test_a_body_comes_from_standard_input_too(site: Site) -> None:
     assert message.attributes["entity_id"] == "r"
 
 
-def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(deployed: Deploy, relayctl: Path, tmp_path: Path) -> None:
+def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(
+    deployed: Deploy, relayctl: Path, tmp_path: Path
+) -> None:
     locked = Site(deployed("locked", AllowedSourceCidrs="192.0.2.0/24"), relayctl)
     file = tmp_path / "body.json"
     file.write_bytes(BODY)
@@ -87,7 +93,9 @@ def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(deployed: 
     assert (done.status, done.warnings) == (1, "")
     refused = f"{file}  403 source_not_allowed; this machine's address is not in AllowedSourceCidrs\n"
     assert done.out == refused * 2
-    assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {"403 source_not_allowed": 3}
+    assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {
+        "403 source_not_allowed": 3
+    }
 
 
 def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
@@ -103,7 +111,13 @@ def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("topic", "entity"),
-    [("LABEL_DELETED", "label"), ("move", "workflow"), ("REVIEW_CREATED", "review"), ("MODEL_RUN_CREATED", "model_run"), ("ISSUE_CREATED", "unrouted")],
+    [
+        ("LABEL_DELETED", "label"),
+        ("move", "workflow"),
+        ("REVIEW_CREATED", "review"),
+        ("MODEL_RUN_CREATED", "model_run"),
+        ("ISSUE_CREATED", "unrouted"),
+    ],
 )
 @pytest.mark.parametrize("shape", ["v1", "v2"])
 def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str, shape: str) -> None:
@@ -115,10 +129,24 @@ def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str, s
 
 
 def test_fields_are_set_and_the_same_event_can_be_sent_again(site: Site) -> None:
-    again = ["trigger", "LABEL_UPDATED", "--count", "3", "--same", "--concurrency", "1", "--set", "project.id=mine", "--set", "id=one"]
+    again = [
+        "trigger",
+        "LABEL_UPDATED",
+        "--count",
+        "3",
+        "--same",
+        "--concurrency",
+        "1",
+        "--set",
+        "project.id=mine",
+        "--set",
+        "id=one",
+    ]
     assert site.run(*again).status == 0
     messages = take_all(site.stack, "label")
-    assert {(message.attributes["project_id"], message.attributes["entity_id"]) for message in messages} == {("mine", "one")}
+    assert {(message.attributes["project_id"], message.attributes["entity_id"]) for message in messages} == {
+        ("mine", "one")
+    }
     assert len(messages) == (1 if site.stack.is_fifo else 3)
 
 
@@ -189,7 +217,13 @@ def test_each_event_is_printed_with_queue_and_ids(site: Site) -> None:
     ids = {message.id for message in take_all(site.stack, "label")}
     assert {event["message_id"] for event in events} >= ids and len(events) == 2
     for event in events:
-        expected = {"topic": "LABEL_CREATED", "status": "queued", "queue": "label", "entity_id": "mine", "http_status": 200}
+        expected = {
+            "topic": "LABEL_CREATED",
+            "status": "queued",
+            "queue": "label",
+            "entity_id": "mine",
+            "http_status": 200,
+        }
         assert expected.items() <= event.items()
     text = site.run("trigger", "MOVE", "--set", "id=other")
     [message] = take_all(site.stack, "workflow")

@@ -15,10 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from local.emulator import Emulator
+from repair import Done, Site, make_site
 from tls_end import TlsEnd
 
-from repair import Done, Site, make_site
+from dev.emulator import Emulator
 
 pytestmark = pytest.mark.long
 
@@ -80,9 +80,13 @@ def test_an_unknown_profile_is_an_error(site: Site, config: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("profile", ["mfa", "above-mfa"])
-def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(site: Site, config: dict[str, str], profile: str) -> None:
+def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(
+    site: Site, config: dict[str, str], profile: str
+) -> None:
     line = error(site.run("count", "--profile", profile, **config))
-    assert line.startswith(f"relayctl: the AWS profile {profile} needs an MFA code, which the AWS SDK for Rust cannot ask for")
+    assert line.startswith(
+        f"relayctl: the AWS profile {profile} needs an MFA code, which the AWS SDK for Rust cannot ask for"
+    )
     assert f"aws configure export-credentials --format env --profile {profile}" in line
 
 
@@ -169,7 +173,12 @@ def test_no_proxy_is_respected(site: Site, proxy: Proxy) -> None:
 
 def test_the_relay_is_reached_through_the_proxy_too(running: Emulator, relayctl: Path, proxy: Proxy) -> None:
     template = {
-        "Resources": {"Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "a-secret-of-enough-letters"}}},
+        "Resources": {
+            "Secret": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"SecretString": "a-secret-of-enough-letters"},
+            }
+        },
         "Outputs": {
             "SecretArn": {"Value": {"Ref": "Secret"}},
             "WebhookUrl": {"Value": "https://relay.invalid/webhooks/labelbox"},

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from local.emulator import Emulator
-
 import labelbox_api
+import pytest
 from labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 from repair import Done
 from secretive import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C, Seen
+
+from dev.emulator import Emulator
 
 pytestmark = pytest.mark.long
 
@@ -277,7 +277,10 @@ def test_a_change_says_which_account_region_and_stack_first(operator: Operator, 
 def test_a_webhook_of_another_stack_is_named_as_such_before_it_is_disabled(operator: Operator, api: Api) -> None:
     ours, theirs = api.add(OURS, TOPICS), api.add("https://elsewhere.example/webhooks/labelbox", TOPICS)
     assert "not this stack" not in operator.run("disable", ours, "--yes").err
-    assert "https://elsewhere.example/webhooks/labelbox, which is not this stack" in operator.run("disable", theirs, "--yes").err
+    assert (
+        "https://elsewhere.example/webhooks/labelbox, which is not this stack"
+        in operator.run("disable", theirs, "--yes").err
+    )
 
 
 # ---- at a terminal
@@ -314,7 +317,11 @@ def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator,
         (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
         (["--api-key-file", os.devnull], {}, "no Labelbox API key is set"),
         (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
-        ([], {"LABELBOX_API_URL": "http://api.labelbox.com/graphql"}, "an API key is not sent to http://api.labelbox.com/graphql"),
+        (
+            [],
+            {"LABELBOX_API_URL": "http://api.labelbox.com/graphql"},
+            "an API key is not sent to http://api.labelbox.com/graphql",
+        ),
         ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "no response from Labelbox"),
         ([], {"RELAY_STACK": "nobodys"}, "there is no stack nobodys"),
         ([], {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS"),

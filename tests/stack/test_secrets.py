@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import SECRETS, Deploy
-from local.gate import Gate
-from local.samples import SECRET, sign
-from local.stack import Stack
+
+from dev.gate import Gate
+from dev.samples import SECRET, sign
+from dev.stack import Stack
 
 SECONDS = 20
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 from conftest import own_instance
-from local import build, environment
-from local.gate import Gate
-from local.processes import Failed
-from local.soak import command, course, troubles
-from local.soak.account import Account, Experience, draw_up
-from local.soak.collectors import Collector
-from local.soak.course import Course
-from local.soak.deliveries import Event, digest
-from local.soak.ledger import Answer, Found, Ledger
-from local.soak.replay import SPILL, Replayed, replay
-from local.stack import Stack
+
+from dev import build, environment
+from dev.gate import Gate
+from dev.processes import Failed
+from dev.soak import command, course, troubles
+from dev.soak.account import Account, Experience, draw_up
+from dev.soak.collectors import Collector
+from dev.soak.course import Course
+from dev.soak.deliveries import Event, digest
+from dev.soak.ledger import Answer, Found, Ledger
+from dev.soak.replay import SPILL, Replayed, replay
+from dev.stack import Stack
 
 SEED = "soak in the tests"
 BODY = digest(b"body")

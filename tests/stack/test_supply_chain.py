@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from local.emulator import Emulator
-from local.package import code_sha256, packed
-from local.places import PROGRAM, PROJECT
-from local.stack import Stack
 from samcli.yamlhelper import yaml_parse
+
+from dev.emulator import Emulator
+from dev.package import code_sha256, packed
+from dev.places import PROGRAM, PROJECT
+from dev.stack import Stack
 
 CHAPTERS = {"function": "The function", "tool": "relayctl", "tests": "The tests"}
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*"))

@@ -4,11 +4,12 @@ import json
 
 import pytest
 from conftest import Deploy
-from local.emulator import Emulator
-from local.places import PROJECT
-from local.samples import SECRET, sign
-from local.stack import QUEUES, Stack
 from samcli.yamlhelper import yaml_parse
+
+from dev.emulator import Emulator
+from dev.places import PROJECT
+from dev.samples import SECRET, sign
+from dev.stack import QUEUES, Stack
 
 OUTPUTS = {
     "WebhookUrl",

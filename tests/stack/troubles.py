@@ -8,21 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import psutil
-from local.metrics import Metric
-from local.samples import sign
-from local.stack import QUEUES, Stack
-
 import access_log
+import psutil
 from alarms import Alarm
 from watched import Watched
+
+from dev.metrics import Metric
+from dev.samples import sign
+from dev.stack import QUEUES, Stack
 
 OLD_SECONDS = 12 * 60 * 60
 """Half of the day for which the whole relay's queues keep events."""
 RECEIVES = 5
 """Times that a consumer may fail with a message."""
 TOO_LONG_SECONDS = 8.5
-TOPICS = {"label": "LABEL_CREATED", "workflow": "WORKFLOW_ACTION", "review": "REVIEW_CREATED", "unrouted": "NOBODY_KNOWS"}
+TOPICS = {
+    "label": "LABEL_CREATED",
+    "workflow": "WORKFLOW_ACTION",
+    "review": "REVIEW_CREATED",
+    "unrouted": "NOBODY_KNOWS",
+}
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Iterator
 
-from local.samples import sign
-
 from canaried import Sent, base64_of, event_of, label, refused
+
+from dev.samples import sign
 
 
 def signature_refusals() -> Iterator[Sent]:

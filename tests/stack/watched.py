@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from local.gate import Gate
-from local.samples import SECRET, sign
-from local.stack import Stack
-
 from insights import Event
+
+from dev.gate import Gate
+from dev.samples import SECRET, sign
+from dev.stack import Stack
 
 SECONDS = 20
 ELSEWHERE = "192.0.2.0/24"

@@ -5,12 +5,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from local.demonstration import MODELS
-from local.samples import sign
-from local.stack import Stack
+from dev.demonstration import MODELS
+from dev.samples import sign
+from dev.stack import Stack
 
 _DENIED = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
-_TOPICS = {"label": "LABEL_CREATED", "workflow": "WORKFLOW_ACTION", "review": "REVIEW_CREATED", "unrouted": "NOBODY_KNOWS"}
+_TOPICS = {
+    "label": "LABEL_CREATED",
+    "workflow": "WORKFLOW_ACTION",
+    "review": "REVIEW_CREATED",
+    "unrouted": "NOBODY_KNOWS",
+}
 
 
 def failing(stack: Stack) -> dict[str, str]:
@@ -79,7 +84,11 @@ WAYS: dict[str, Callable[[Stack], str]] = {
 def _send(stack: Stack, entity: str, body: bytes) -> str:
     """Sends a signed event of this kind. Returns what the answer says became of it."""
     path = "/training/model_run" if entity == "model_run" else "/webhooks/labelbox"
-    headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(body)), ("X-Labelbox-Id", uuid.uuid4().hex)]
+    headers = [
+        ("Content-Type", "application/json"),
+        ("X-Hub-Signature", sign(body)),
+        ("X-Labelbox-Id", uuid.uuid4().hex),
+    ]
     if entity in _TOPICS:
         headers.append(("X-Labelbox-Event", _TOPICS[entity]))
     answer = stack.send("POST", path, headers, body)
