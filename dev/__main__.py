@@ -9,7 +9,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from dev import aws, bench, build, demonstration, environment, fuzz, package, reproduce, sbom, screens, standing
+from dev import (
+    aws,
+    bench,
+    build,
+    checks,
+    coverage,
+    demonstration,
+    environment,
+    fuzz,
+    mutants,
+    package,
+    reproduce,
+    sbom,
+    screens,
+    standing,
+)
 from dev.places import PROJECT, Busy, Instance
 from dev.processes import Failed
 from dev.progress import console, step
@@ -69,6 +84,15 @@ def _arguments() -> argparse.Namespace:
     )
     fuzz_.add_argument("--minutes", type=float, default=60, help="how long, by the clock")
     fuzz_.add_argument("--keep", action="store_true", help="store the inputs that reach more than the stored ones")
+    test_ = commands.add_parser("test", help="check format, lints and types, and run the tests")
+    test_.add_argument("--all", action="store_true", help="those that take minutes, too")
+    mutants_ = commands.add_parser("mutants", help="mutation tests of the library and aws-lite")
+    mutants_.add_argument(
+        "--file", action="append", default=[], help="only mutants of this file, such as src/secret.rs"
+    )
+    mutants_.add_argument("--shard", help="only a part of them, such as 0/8")
+    coverage_ = commands.add_parser("coverage", help="line coverage of the library and aws-lite")
+    coverage_.add_argument("--missing", action="store_true", help="list the lines that are missed")
     commands.add_parser("screens", help="draw what the commands print, for the README")
     commands.add_parser("sbom", help="write down what the function is made of")
     build_ = commands.add_parser("build", help="build the function for AWS")
@@ -104,6 +128,12 @@ def _obey(arguments: argparse.Namespace) -> int:
             return 0 if bench.run(arguments.rounds, arguments.write) else 1
         case "fuzz":
             return 0 if fuzz.run(arguments.minutes, arguments.targets or fuzz.targets(), arguments.keep) else 1
+        case "test":
+            return 0 if checks.run(arguments.all) else 1
+        case "mutants":
+            return 0 if mutants.run(arguments.file, arguments.shard) else 1
+        case "coverage":
+            return 0 if coverage.run(arguments.missing) else 1
         case "screens":
             screens.draw()
         case "build":

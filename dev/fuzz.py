@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from dev import environment, processes, report
-from dev.places import CARGO_TOOLS, LOCAL, PROJECT, Instance
+from dev import cargo_tools, environment, processes, report
+from dev.places import LOCAL, PROJECT, Instance
 from dev.progress import Step, step
 from dev.report import Row
 
@@ -114,7 +114,7 @@ def _cells(name: str, seconds: float, log: str) -> tuple[str, ...] | None:
     if not status or executions is None:
         return None
     edges, features, inputs = (f"{int(number):,}" for number in status[-1])
-    return name, f"{seconds / 60:.1f}", f"{int(executions[1]):,}", edges, features, inputs
+    return (name, f"{seconds / 60:.1f}", f"{int(executions[1]):,}", edges, features, inputs)
 
 
 def _keep(instance: Instance, name: str, this: Step) -> None:
@@ -154,7 +154,7 @@ def _failures(name: str) -> Path:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [str(CARGO_TOOLS / "cargo-fuzz"), "fuzz", *arguments]
+    return [str(cargo_tools.install("cargo-fuzz")), "fuzz", *arguments]
 
 
 def _settings(instance: Instance) -> dict[str, str]:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dev.places import CARGO_TOOLS, LOCAL, PROJECT
+from dev import cargo_tools
+from dev.places import LOCAL, PROJECT
 
 FOLDER = LOCAL / "sbom"
 TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-_TOOL = CARGO_TOOLS / "cargo-cyclonedx"
 
 
 class Wrong(Exception):
@@ -49,7 +49,8 @@ def _made_by_the_tool(target: str) -> dict[str, Any]:
     """The tool writes beside each Cargo.toml of the workspace; only the function's is ours."""
     name = f"sbom-of-{target}"
     committed = _output("git", "log", "-1", "--format=%ct")
-    program = [str(_TOOL), "cyclonedx", "--format", "json", "--spec-version", "1.5", "--target", target]
+    tool = cargo_tools.install("cargo-cyclonedx")
+    program = [str(tool), "cyclonedx", "--format", "json", "--spec-version", "1.5", "--target", target]
     try:
         _output(*program, "--override-filename", name, SOURCE_DATE_EPOCH=committed)
         document: dict[str, Any] = json.loads((PROJECT / f"{name}.json").read_text())

@@ -11,7 +11,7 @@ import hmac
 import json
 import sys
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -213,7 +213,7 @@ def compute_received_at(sample):
 
 
 def to_milliseconds(time):
-    return (time - datetime.fromtimestamp(0, timezone.utc)) // timedelta(milliseconds=1)
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
 
 
 def make_short_id(sample):

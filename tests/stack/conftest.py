@@ -30,7 +30,7 @@ Deploy = Callable[..., Stack]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes, and is left to `make thorough`, which CI runs")
+    config.addinivalue_line("markers", "long: takes minutes, and is left to `make test-all`, which CI runs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -94,7 +94,7 @@ def _widget(given: dict[str, Any]) -> Widget:
     if kind not in MEMBERS or set(properties) - MEMBERS[kind]:
         raise Malformed(f"{kind}: {set(properties) - MEMBERS.get(kind, set())}")
     widget = Widget(kind, given["x"], given["y"], given["width"], given["height"], properties)
-    if not (0 <= widget.x and widget.x + widget.width <= WIDTH and widget.y >= 0 and widget.height > 0):
+    if not (widget.x >= 0 and widget.x + widget.width <= WIDTH and widget.y >= 0 and widget.height > 0):
         raise Malformed(f"{widget.title} is outside")
     if kind == "metric":
         _check_lines(widget)

@@ -137,11 +137,10 @@ class Guarded:
 @contextmanager
 def grounds(instance: Instance) -> Iterator[Grounds]:
     """An emulator that enforces IAM, for as long as the block runs."""
-    with tls_end.listening() as end:
-        with emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
-            end.leads_to(plain.endpoint)
-            tls = emulator.Emulator(instance, end.url)
-            yield Grounds(tls, plain, deploy.Package.make(tls))
+    with tls_end.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
+        end.leads_to(plain.endpoint)
+        tls = emulator.Emulator(instance, end.url)
+        yield Grounds(tls, plain, deploy.Package.make(tls))
 
 
 def deploy_on(grounds: Grounds, name: str, **parameters: str) -> Guarded:

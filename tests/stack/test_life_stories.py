@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ class Row:
     def __init__(self, rng: random.Random, has_activity_time: bool = True) -> None:
         self._rng, self._has_activity_time = rng, has_activity_time
         self.id, self._project = cuid(rng), cuid(rng)
-        self._imported = self._now = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(hours=rng.randrange(24))
+        self._imported = self._now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24))
         self._labels: list[dict[str, Any]] = []
         self._history: list[dict[str, str]] = []
         self._queue = "Initial labeling task"
@@ -110,7 +110,7 @@ class Row:
 
 def label_v1(rng: random.Random, edits: int) -> Iterator[State]:
     """A label in the shape of webhooks that are made with the SDK (v1): created, changed, deleted."""
-    id, now = cuid(rng), datetime(2026, 2, 1, tzinfo=timezone.utc)
+    id, now = cuid(rng), datetime(2026, 2, 1, tzinfo=UTC)
     times = {"createdAt": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
     for n, topic in enumerate(["LABEL_CREATED", *["LABEL_UPDATED"] * edits, "LABEL_DELETED"]):
         times["updatedAt"] = (now + timedelta(seconds=n)).strftime("%Y-%m-%dT%H:%M:%SZ")
