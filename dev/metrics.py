@@ -11,7 +11,7 @@ from typing import Any
 
 from dev.places import PROJECT
 
-PAGE = PROJECT / "docs" / "observability.md"
+PAGE = PROJECT / "docs" / "configuration.md"
 HEAD = "| metric | unit | by |"
 """The table that a test of the function compares with the function's own."""
 

@@ -1,4 +1,4 @@
-//! The metrics, with their units and dimensions. Tests compare `docs/observability.md` and `template.yaml` with them.
+//! The metrics, with their units and dimensions. Tests compare `docs/configuration.md` and `template.yaml` with them.
 
 use metrique_writer_core::Unit;
 use metrique_writer_core::unit::{NegativeScale, PositiveScale};

@@ -12,7 +12,7 @@ from pieces import Output
 from dev.stack import QUEUES, Message, Stack
 
 _TOLD = ("event", "entity_id", "project_id", "delivery_id", "webhook", "occurred_at")
-"""Attributes and fields with values from the body or from headers: see README.md and docs/observability.md."""
+"""Attributes and fields with values from the body or from headers: see README.md and docs/configuration.md."""
 
 
 class Outlets:

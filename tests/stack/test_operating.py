@@ -62,7 +62,7 @@ def shell(stack: Stack, labelbox: labelbox_api.Api, relayctl: Path, tmp_path_fac
 
 
 def test_the_document_has_the_sections_that_a_reader_looks_for() -> None:
-    wanted = {"Deploy", "Upgrade", "Rotate the secret", "Add a webhook or a topic", "Somebody else's consumer"}
+    wanted = {"Deploy", "Upgrade", "Rotate the secret", "Add a webhook or a topic", "A consumer in another account"}
     assert wanted | {"Restrict addresses", "What each alarm means", "Take it down"} <= sections().keys()
     assert list(sections())[-1] == "Take it down"
 

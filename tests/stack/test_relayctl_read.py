@@ -111,7 +111,7 @@ class Log:
 
 
 def logged(name: str, **more: Any) -> dict[str, Any]:
-    """The log line of an event, as docs/observability.md describes it."""
+    """The log line of an event, as docs/configuration.md describes it."""
     line = {
         "timestamp": "2026-11-23T13:00:00.123Z",
         "level": "INFO",
