@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -62,7 +61,7 @@ def start(
         port = _free_port()
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         program = processes.start(
-            [sys.executable, "-P", str(Path(__file__).with_name("emulator_main.py"))],
+            [sys.executable, "-m", "dev.emulator_main"],
             {**_environment(emulator, port), **(extra_environment or {})},
             instance.log("emulator"),
         )

@@ -44,9 +44,8 @@ class Stack:
 
     @property
     def api(self) -> str:
-        """The API's address on 127.0.0.1: unlike the host name in the outputs, it works with every client."""
-        api_id = self.outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
-        return f"{self.emulator.endpoint}/_aws/execute-api/{api_id}"
+        """The API's address."""
+        return self.outputs["WebhookUrl"].removesuffix("/webhooks/labelbox")
 
     @property
     def is_fifo(self) -> bool:

@@ -91,8 +91,7 @@ def settings() -> None:
     aws = environment.for_emulator(_INSTANCE, stack.emulator.endpoint)
     given = {name: aws[name] for name in aws if name.startswith("AWS_")} | stack.settings
     for name, value in given.items():
-        # The SDK for JavaScript warns at each call if a queue's host is not that of the endpoint.
-        print(f"export {name}={shlex.quote(value.replace('http://localhost:', 'http://127.0.0.1:'))}")
+        print(f"export {name}={shlex.quote(value)}")
 
 
 def logs() -> None:

@@ -1,12 +1,9 @@
 """The gateway's access log, which the emulator does not write: its lines, and which of them a metric filter counts."""
 
-import json
 import re
-from fnmatch import fnmatchcase
 
+from dev.log_filter import matches
 from dev.stack import Stack
-
-_EQUALS = re.compile(r'\(?\s*\$\.(\w+) = "([^"]*)"\s*\)?')
 
 
 def line(stack: Stack, **context: str) -> str:
@@ -39,18 +36,3 @@ def count(stack: Stack, metric: str, lines: list[str]) -> list[float]:
         float(transformation["metricValue"] if matches(pattern, each) else transformation["defaultValue"])
         for each in lines
     ]
-
-
-def matches(pattern: str, written: str) -> bool:
-    """Whether a filter counts a line, in the form of patterns that the template uses: fields equal to texts, joined by `||`.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-    """
-    inner = pattern.strip()
-    assert inner.startswith("{") and inner.endswith("}"), pattern
-    terms = [_EQUALS.fullmatch(term.strip()) for term in inner[1:-1].split("||")]
-    fields = json.loads(written)
-    wanted = [(term[1], term[2]) for term in terms if term]
-    assert len(wanted) == len(terms), f"not in that form: {pattern}"
-    assert all(name in fields for name, _ in wanted), f"the format lacks a field of {pattern}"
-    return any(fnmatchcase(fields[name], text) for name, text in wanted)

@@ -126,7 +126,7 @@ class Rust(Consumer):
         return cls((shutil.copy2(program, instance.folder),))
 
     def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        with Runtime(event) as runtime:
+        with Runtime() as runtime:
             function = {
                 "AWS_LAMBDA_RUNTIME_API": runtime.address,
                 "AWS_LAMBDA_FUNCTION_NAME": "consumer",
@@ -135,7 +135,7 @@ class Rust(Consumer):
             }
             program = subprocess.Popen(self.program, env={**variables, **function})
             try:
-                return runtime.answer(_SECONDS)
+                return runtime.invoke(event, _SECONDS)
             finally:
                 program.kill()
                 program.wait()

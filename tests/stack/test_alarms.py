@@ -3,7 +3,6 @@
 import json
 import re
 
-import access_log
 import pytest
 from alarms import Alarm, deployed_alarms
 from conftest import Deploy
@@ -13,6 +12,7 @@ from watched import SETTINGS, live_through_it_all
 
 from dev.emulator import Emulator
 from dev.gate import Gate
+from dev.log_filter import matches
 from dev.places import PROJECT
 from dev.stack import Stack
 
@@ -200,4 +200,4 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
     ],
 )
 def test_a_pattern_counts_lines_whose_fields_are_these_texts(pattern: str, counts: bool) -> None:
-    assert access_log.matches(pattern, '{"status":"413","cause":"far too large!"}') == counts
+    assert matches(pattern, '{"status":"413","cause":"far too large!"}') == counts
