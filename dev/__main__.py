@@ -9,6 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from dev import (
     aws,
     bench,
@@ -16,6 +18,7 @@ from dev import (
     checks,
     coverage,
     demonstration,
+    deploy,
     environment,
     fuzz,
     mutants,
@@ -34,11 +37,28 @@ from dev.soak.crew import Stuck
 _LINES_OF_A_LOG = 30
 
 
+class UsageError(Exception):
+    """An argument that is not understood."""
+
+
 class _Stopped(BaseException):
     """Somebody wants us to stop."""
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+
+_PROBLEMS = (
+    Busy,
+    build.Missing,
+    deploy.UnknownParameter,
+    sbom.Wrong,
+    standing.Damaged,
+    standing.NotUp,
+    Stuck,
+    UsageError,
+)
+"""Problems that a line explains."""
 
 
 def main() -> int:
@@ -54,7 +74,12 @@ def main() -> int:
         _show_tail(failed.log)
         console.print(f"[red]Failed:[/red] {failed}")
         return 1
-    except (Busy, build.Missing, sbom.Wrong, standing.NotUp, Stuck) as problem:
+    except (BotoCoreError, ClientError) as error:
+        console.print(
+            f"[red]The local stack does not answer as it should:[/red] {error}\n`make down` and `make up` start anew."
+        )
+        return 1
+    except _PROBLEMS as problem:
         console.print(f"[red]{problem}[/red]")
         return 1
 
@@ -97,12 +122,12 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("sbom", help="write down what the function is made of")
     build_ = commands.add_parser("build", help="build the function for AWS")
     reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
-    deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
-    for command in (build_, reproduce_, deploy):
+    deploy_ = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
+    for command in (build_, reproduce_, deploy_):
         command.add_argument(
             "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
         )
-    deploy.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="ask nothing, change these")
+    deploy_.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="ask nothing, change these")
     return parser.parse_args()
 
 
@@ -155,6 +180,9 @@ def _obey(arguments: argparse.Namespace) -> int:
 
 
 def _pairs(parameters: list[str]) -> dict[str, str]:
+    for parameter in parameters:
+        if "=" not in parameter:
+            raise UsageError(f"{parameter} is not of the form Name=value")
     return dict(parameter.split("=", 1) for parameter in parameters)
 
 

@@ -1,12 +1,21 @@
 """Deploying what was built with the real `sam deploy`, to an emulator and nowhere else; or packaged once, and then often."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from samcli.yamlhelper import yaml_parse
 
 from dev import beyond, environment, processes
 from dev.build import SAM, SAM_CONFIG, overrides
 from dev.emulator import Emulator
+from dev.places import PROJECT
 from dev.stack import Stack
+
+
+class UnknownParameter(Exception):
+    """A parameter that the template does not have."""
+
 
 _BUCKET = "deployments"
 
@@ -88,6 +97,16 @@ class Package:
         stack = Stack.find(self.emulator, name)
         beyond.make(stack)
         return stack
+
+
+def check_parameters(parameters: Mapping[str, str]) -> None:
+    """Raises `UnknownParameter` for a name that the template does not have: sam ignores it."""
+    known = yaml_parse((PROJECT / "template.yaml").read_text())["Parameters"]
+    for name in parameters:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {similar[0]}?" if similar else f"; it has {', '.join(known)}"
+            raise UnknownParameter(f"template.yaml has no parameter {name}{hint}")
 
 
 def _with_architecture(parameters: Mapping[str, str] | None) -> dict[str, str]:

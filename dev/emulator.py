@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -57,8 +58,8 @@ def start(
     processes.end_all(instance)
     instance.tidy()
     instance.prepare()
-    for _ in range(_PORTS_TO_TRY):
-        port = _free_port()
+    for attempt in range(_PORTS_TO_TRY):
+        port = _free_port(_last_port(instance) if attempt == 0 else 0)
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         program = processes.start(
             [sys.executable, "-m", "dev.emulator_main"],
@@ -73,6 +74,7 @@ def start(
             stop(instance, program)
             raise
         else:
+            _port_file(instance).write_text(str(port))
             started = psutil.Process(program.pid).create_time()
             instance.record.write_text(
                 json.dumps({"endpoint": emulator.endpoint, "pid": program.pid, "started": started})
@@ -128,10 +130,29 @@ def _environment(emulator: Emulator, port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_ADDRESS, 0))
-        return int(probe.getsockname()[1])
+def _port_file(instance: Instance) -> Path:
+    return instance.folder / "port"
+
+
+def _last_port(instance: Instance) -> int:
+    """The port of the last time, so that addresses stay the same; 0 if there was none."""
+    try:
+        return int(_port_file(instance).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _free_port(preferred: int) -> int:
+    """A free port: the preferred one, if it is free."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_ADDRESS, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free")
 
 
 def _wait_until_ready(emulator: Emulator, program: subprocess.Popen[bytes]) -> None:

@@ -23,8 +23,13 @@ class NotUp(Exception):
     """There is no stack to say anything about."""
 
 
+class Damaged(Exception):
+    """Something of the stack was deleted by other means than a deployment."""
+
+
 def up(parameters: dict[str, str]) -> None:
     """Deploys to the emulator that runs, or to a new one, and leaves it running."""
+    deploy.check_parameters(parameters)
     with _INSTANCE.claim() as instance:
         with step("Building the function") as this:
             build_quickly(instance, this.say)
@@ -43,6 +48,8 @@ def up(parameters: dict[str, str]) -> None:
             raise
         if keeper is not None:
             processes.release(keeper)
+    if missing := _missing_queues(stack):
+        raise Damaged(f"{', '.join(missing)} of the running stack is deleted; `make down` and `make up` start anew")
     for name, value in _outputs(stack).items():
         tell(f"{name:<28} {value}")
     tell(f"\nThe secret is {SECRET}. Send a signed event with\n\n{_curl(stack, load()[0])}\n")
@@ -113,6 +120,12 @@ def _stack() -> Stack:
     except (BotoCoreError, ClientError):
         pass  # `make up` has not come that far
     raise NotUp("nothing is running yet; `make up` starts it")
+
+
+def _missing_queues(stack: Stack) -> list[str]:
+    """CloudFormation does not notice that a queue was deleted."""
+    urls = stack.emulator.client("sqs").list_queues().get("QueueUrls", [])
+    return [name for name, url in stack.outputs.items() if name.endswith("QueueUrl") and url not in urls]
 
 
 def _outputs(stack: Stack) -> dict[str, str]:

@@ -12,7 +12,6 @@ from watched import SETTINGS, live_through_it_all
 
 from dev.emulator import Emulator
 from dev.gate import Gate
-from dev.log_filter import matches
 from dev.places import PROJECT
 from dev.stack import Stack
 
@@ -188,16 +187,3 @@ def test_a_percentile_is_a_value_that_so_many_do_not_exceed() -> None:
     assert percentile.value([7.0]) == 7
     assert Alarm({"Statistic": "Sum"}).value([1, 2]) == 3
     assert Alarm({"Statistic": "Sum"}).value([]) is None
-
-
-@pytest.mark.parametrize(
-    ("pattern", "counts"),
-    [
-        ('{ $.status = "413" }', True),
-        ('{ $.status = "41" }', False),
-        ('{ ($.status = "429") || ($.cause = "*too large*") }', True),
-        ('{ ($.status = "429") || ($.cause = "too large") }', False),
-    ],
-)
-def test_a_pattern_counts_lines_whose_fields_are_these_texts(pattern: str, counts: bool) -> None:
-    assert matches(pattern, '{"status":"413","cause":"far too large!"}') == counts
