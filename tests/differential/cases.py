@@ -28,24 +28,8 @@ _TOPICS = {
 }
 _TOPICS["mixture"] = tuple(topic for topics in _TOPICS.values() for topic in topics)
 _ANY_TOPIC = (
-    None,
-    None,
-    "LABEL_",
-    "LABEL",
-    "LABEL_NEW",
-    "WORKFLOW_",
-    "WORKFLOW",
-    "MOVED",
-    "MOVE",
-    "REMOVE",
-    "REVIEW_",
-    "REVIEW",
-    "ISSUE_CREATED",
-    "MODEL_RUN_CREATED",
-    "XLABEL_CREATED",
-    "~",
-    "LABEL_UPDATED",
-    "REVIEW_DELETED",
+    *(None, None, "LABEL_", "LABEL", "LABEL_NEW", "WORKFLOW_", "WORKFLOW", "MOVED", "MOVE", "REMOVE", "REVIEW_"),
+    *("REVIEW", "ISSUE_CREATED", "MODEL_RUN_CREATED", "XLABEL_CREATED", "~", "LABEL_UPDATED", "REVIEW_DELETED"),
     "WORKFLOW_ACTION",
 )
 

@@ -1,4 +1,4 @@
-"""Every policy of the template as it is written: no wider than it has to be, nothing over plain HTTP, one key for all."""
+"""Every policy of the template: no wider than necessary, nothing over plain HTTP, one key for everything."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from dev.places import PROJECT
+from dev.paths import PROJECT
 
 TEMPLATE = (PROJECT / "template.yaml").read_text()
 RESOURCES: dict[str, dict[str, Any]] = yaml_parse(TEMPLATE)["Resources"]
