@@ -32,7 +32,8 @@ def build_locally(instance: Instance, say: Callable[[str], None] = lambda _: Non
 
     Returns the path of relayctl.
     """
-    target = _cargo(instance, ["build", *WORKSPACE, "--bins"], say) / "debug"
+    # With examples, features of dependencies are those of `cargo test`, and nothing is compiled twice.
+    target = _cargo(instance, ["build", *WORKSPACE, "--bins", "--examples"], say) / "debug"
     program = instance.build / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)
     # The emulator unpacks the program for each stack; without symbols that is quick.

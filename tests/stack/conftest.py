@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,11 @@ LONGEST = ("test_guides", "test_relayctl_read", "test_relayctl", "test_soak", "t
 """Files that start first, so that no worker runs alone at the end."""
 
 Deploy = Callable[..., Stack]
+
+
+def pytest_configure() -> None:
+    # Fixtures end what they have started even if the run is terminated.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
