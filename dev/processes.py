@@ -86,14 +86,14 @@ def end_all(instance: Instance) -> bool:
     """Ends every process of an instance, whoever started it. Returns whether there was one."""
     with uninterrupted():
         found = [process for process in psutil.process_iter() if _belongs_to(process, instance)]
-        for process in found:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(found, timeout=_GRACE_SECONDS)
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=_GRACE_SECONDS)
+        alive = found
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in alive:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline and (alive := [process for process in alive if _is_alive(process)]):
+                time.sleep(0.05)
         return bool(found)
 
 
@@ -113,6 +113,13 @@ def _belongs_to(process: psutil.Process, instance: Instance) -> bool:
         return process.environ().get("TMPDIR") == str(instance.temporary)
     except (psutil.Error, OSError):
         return False
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """A zombie has ended, even if its parent does not notice."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 @contextmanager

@@ -27,7 +27,8 @@ _IDS = {"id", "modelRunId"}
 def body(shape: str, rng: Random) -> Object:
     """Generates a body. A mixture has fields of all shapes in any order, to test which source takes precedence."""
     if shape != "mixture":
-        return _vary(rng.choice(_samples(shape)), rng)
+        varied: Object = _vary(rng.choice(_samples(shape)), rng)
+        return varied
     drawn = [field for each in _SAMPLES for field in body(each, rng).fields]
     if rng.random() < 0.6:  # else the first source would nearly always be present
         drawn = [(name, value) for name, value in drawn if name not in ("id", "updatedAt")]

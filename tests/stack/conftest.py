@@ -142,7 +142,15 @@ def body() -> Callable[[], bytes]:
     return lambda: b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % next(numbers)
 
 
-@pytest.fixture(scope="module", params=[Python, Rust, Node], ids=lambda kind: kind.__name__.lower())
+EXTENDED = pytest.mark.extended
+CONSUMERS = [
+    pytest.param(Python, id="python"),
+    pytest.param(Rust, id="rust", marks=EXTENDED),
+    pytest.param(Node, id="node", marks=EXTENDED),
+]
+
+
+@pytest.fixture(scope="module", params=CONSUMERS)
 def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Consumer:
     """Each of the example consumers."""
     prepared: Consumer = request.param.prepare(built[0])

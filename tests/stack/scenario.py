@@ -54,8 +54,8 @@ class Scenario:
 
     def label(self, number: int, delivery_id: str, size: int = 0) -> int:
         """Sends a label of at least this size. Returns the status."""
-        body = {"id": f"label-{number}", "updatedAt": "2021-03-17T13:51:59Z", "x": BODY + " " * size}
-        return self.send(json.dumps(body), "LABEL_CREATED", delivery_id)
+        body = {"id": f"label-{number}", "updatedAt": "2021-03-17T13:51:59Z", "project": {"id": "p"}}
+        return self.send(json.dumps({**body, "x": BODY + " " * size}), "LABEL_CREATED", delivery_id)
 
     def send(self, body: str, topic: str, delivery_id: str = "d", webhook: str = "labelbox", **changes: str) -> int:
         """Sends an event; `secret` and `content_type` replace the valid values. Returns the status."""

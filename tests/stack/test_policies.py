@@ -125,7 +125,3 @@ def test_each_exception_of_the_policy_linter_has_its_reason_beside_it() -> None:
     reasons = re.findall(r"checkov:skip=CKV_AWS_\d+(.*)", TEMPLATE)
     assert reasons
     assert [reason for reason in reasons if len(reason.removeprefix(":").split()) < 5] == []
-    made = (PROJECT / "Makefile").read_text()
-    [linter] = [line for line in made.splitlines() if "checkov.main" in line]
-    assert "--file template.yaml" in linter and "skip-check" not in linter and "soft-fail" not in linter
-    assert not (PROJECT / ".checkov.yaml").exists(), "it would be read, and say what is skipped without saying where"

@@ -22,6 +22,8 @@ from dev.paths import PROJECT
 from dev.samples import sign
 from dev.stack import Stack
 
+pytestmark = pytest.mark.extended
+
 SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
 """All that a secret has when nobody is at work on it."""
