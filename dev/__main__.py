@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dev import (
+    aws,
     bench,
     build,
     checks,
     coverage,
     demonstration,
-    deploy,
     environment,
     fuzz,
     lifecycle,
@@ -105,10 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     covered = add("coverage", lambda given: coverage.run(given.missing), "line coverage of the libraries")
     covered.add_argument("--missing", action="store_true", help="list the lines that are not covered")
 
-    aws = add("deploy", lambda given: deploy.deploy_to_aws(given.architecture, _pairs(given.set)), "deploy to AWS")
-    aws.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change these without questions")
+    deployment = add("deploy", lambda given: aws.deploy(given.architecture, _pairs(given.set)), "deploy to AWS")
+    deployment.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change these without questions")
     for command in (
-        aws,
+        deployment,
         add("build", _build, "build the function for AWS"),
         add("reproduce", lambda given: reproduce.run(given.architecture), "build the commit twice, and compare"),
     ):

@@ -1,21 +1,14 @@
-"""Deploys a build: to the emulator, or to AWS with your own credentials."""
+"""Deploys a build to the emulator: with `sam deploy`, or as a package that is uploaded once and deployed often."""
 
-import os
-import shlex
-import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from dev import emulator_patches, environment, processes
 from dev.build import SAM, SAM_CONFIG, overrides
 from dev.emulator import Emulator
-from dev.paths import PROJECT
 from dev.stack import Stack
 
 _BUCKET = "deployments"
-_DEFAULT_STACK = "labelbox-relay"
 
 
 def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
@@ -72,36 +65,6 @@ class Package:
         stack = Stack.find(self.emulator, name)
         emulator_patches.patch_stack(stack)
         return stack
-
-
-def deploy_to_aws(architecture: str, parameters: Mapping[str, str]) -> NoReturn:
-    """Replaces this process by `sam deploy`: guided, or without questions if there are parameters."""
-    program = [*SAM, "deploy", *arguments_for_aws(architecture, parameters)]
-    os.chdir(PROJECT)
-    os.execve(sys.executable, program, environment.for_aws())
-
-
-def arguments_for_aws(architecture: str, parameters: Mapping[str, str]) -> list[str]:
-    """Returns the arguments of `sam deploy`. Previous answers are its defaults."""
-    previous = _previous_answers()
-    answered = str(previous.get("stack_name", _DEFAULT_STACK))
-    # The stack that relayctl would choose, too.
-    stack = environment.for_aws().get("RELAY_STACK") or answered
-    given = previous.get("parameter_overrides", "") if stack == answered else ""
-    pairs = given if isinstance(given, list) else shlex.split(str(given))
-    values = {**dict(pair.split("=", 1) for pair in pairs), **parameters, "Architecture": architecture}
-    mode = ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--resolve-s3"] if parameters else ["--guided"]
-    return [*mode, "--stack-name", stack, "--capabilities", "CAPABILITY_IAM", *overrides(values)]
-
-
-def _previous_answers() -> Mapping[str, object]:
-    """Returns what sam saved. It ignores the saved parameters as soon as one is given on the command line."""
-    try:
-        saved = tomllib.loads((PROJECT / "samconfig.toml").read_text())
-    except FileNotFoundError:
-        return {}
-    answers: dict[str, object] = saved.get("default", {}).get("deploy", {}).get("parameters", {})
-    return answers
 
 
 def _with_architecture(parameters: Mapping[str, str] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import build, deploy, environment
+from dev import aws, build, environment
 from dev.lifecycle import install_tools, tool_variables
 from dev.paths import PROJECT
 from dev.stack import Stack
@@ -64,8 +64,7 @@ def main() -> None:
     variables = dict(word.split("=", 1) for word in words)
     assert target == "deploy" and variables["ARCH"] == "arm64"
     parameters = dict(word.split("=", 1) for word in shlex.split(variables.get("PARAMETERS", "")))
-    arguments = deploy.arguments_for_aws(architecture, parameters)
-    program = [*build.SAM, "deploy", "--template-file", template, *arguments]
+    program = [*build.SAM, "deploy", "--template-file", template, *aws.arguments(architecture, parameters)]
     os.execv(program[0], program)
 
 
