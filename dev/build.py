@@ -27,13 +27,16 @@ class Missing(Exception):
     """Something has to be installed first."""
 
 
-def build_locally(instance: Instance, say: Callable[[str], None] = lambda _: None) -> Path:
+def build_locally(
+    instance: Instance, say: Callable[[str], None] = lambda _: None, *, function_only: bool = False
+) -> Path:
     """Builds all programs for this machine, and puts the function and the template where `sam deploy` expects them.
 
-    Returns the path of relayctl.
+    Returns the path of relayctl. The function alone takes a third of the time in a fresh clone.
     """
     # With examples, features of dependencies are those of `cargo test`, and nothing is compiled twice.
-    target = _cargo(instance, ["build", *WORKSPACE, "--bins", "--examples"], say) / "debug"
+    programs = ["--locked", "--package", "labelbox-relay"] if function_only else [*WORKSPACE, "--bins", "--examples"]
+    target = _cargo(instance, ["build", *programs], say) / "debug"
     program = instance.build / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)
     # The emulator unpacks the program for each stack; without symbols that is quick.

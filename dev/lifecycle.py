@@ -26,7 +26,7 @@ def up(parameters: dict[str, str]) -> None:
     """Deploys to the running emulator, or to a new one, and leaves it running."""
     with _INSTANCE.claim() as instance:
         with step("Building the function") as this:
-            build_locally(instance, this.update)
+            build_locally(instance, this.update, function_only=True)
         running = emulator.find(instance)
         is_new = running is None
         try:
