@@ -1,4 +1,4 @@
-"""Deploying to AWS itself: with your own credentials, and after asking you for what it needs, unless you have said it."""
+"""Deploys to AWS with your own credentials: guided, or without questions if there are parameters."""
 
 import os
 import shlex
@@ -9,20 +9,20 @@ from typing import NoReturn
 
 from dev import environment
 from dev.build import SAM, overrides
-from dev.places import PROJECT
+from dev.paths import PROJECT
 
 _FIRST_STACK_NAME = "labelbox-relay"
 
 
 def deploy(architecture: str, parameters: Mapping[str, str]) -> NoReturn:
-    """Becomes `sam deploy`: guided, or without a question where there are parameters."""
+    """Replaces this process by `sam deploy`."""
     program = [*SAM, "deploy", *arguments(architecture, parameters)]
     os.chdir(PROJECT)
     os.execve(sys.executable, program, environment.for_aws())
 
 
 def arguments(architecture: str, parameters: Mapping[str, str]) -> list[str]:
-    """What `sam deploy` is told: what was answered the last time is offered, or else kept."""
+    """Returns the arguments of `sam deploy`. Previous answers are its defaults."""
     stack, answered = _stack_and_answers()
     how = ["--guided"]
     if parameters:
@@ -32,7 +32,7 @@ def arguments(architecture: str, parameters: Mapping[str, str]) -> list[str]:
 
 
 def _stack_and_answers() -> tuple[str, dict[str, str]]:
-    """The stack that `relayctl` would take, too, and what was answered for it."""
+    """Returns the stack that `relayctl` would use, too, and the previous answers for it."""
     saved = _saved()
     answered = str(saved.get("stack_name", _FIRST_STACK_NAME))
     stack = environment.for_aws().get("RELAY_STACK") or answered
@@ -40,7 +40,7 @@ def _stack_and_answers() -> tuple[str, dict[str, str]]:
 
 
 def _saved() -> dict[str, object]:
-    """What sam has written down. It forgets the parameters in there as soon as it is given a single one."""
+    """Returns what sam saved. It ignores the saved parameters as soon as one is given on the command line."""
     try:
         saved = tomllib.loads((PROJECT / "samconfig.toml").read_text())
     except FileNotFoundError:

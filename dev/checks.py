@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from dev.places import PROJECT, TOOLS
-from dev.progress import console
+from dev.build import WORKSPACE
+from dev.output import console
+from dev.paths import PROJECT, TOOLS
 
-_WORKSPACE = ("--locked", "--workspace", "--exclude", "usual")
-"""The same for clippy, tests and the builds of the deployed tests, so that cargo compiles dependencies once."""
 _PYTHON = str(TOOLS / "python")
 _PYTEST = (_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--quiet")
 _WORKERS = os.environ.get("WORKERS", "3")
-_STACK = (*_PYTEST, "--numprocesses", _WORKERS, "--dist", "loadfile", "--no-loadscope-reorder", "tests/stack")
+_STACK = (*_PYTEST, "--numprocesses", _WORKERS, "--dist", "loadgroup", "--no-loadscope-reorder", "tests/stack")
 _DENY = ("cargo-deny", "--locked")
 _DENY_WORKSPACE = (*_DENY, "--workspace", "--config", "deny-workspace.toml")
+_CHECKOV = (
+    *(str(TOOLS.parent / "checkov" / "bin" / "python"), "-m", "checkov.main", "--framework", "cloudformation"),
+    *("--file", "template.yaml", "--skip-download", "--quiet", "--compact"),
+)
 _STRICT = ("--deny", "unmatched-skip", "--deny", "unnecessary-skip")
 
 Command = tuple[str, ...]
@@ -42,7 +45,7 @@ PHASES = (
             ("ruff", "format", "--check", "--quiet", "."),
             ("ruff", "check", "--quiet", "."),
             ("mypy",),
-            ("cargo", "clippy", "--quiet", *_WORKSPACE, "--all-targets", "--", "-D", "warnings"),
+            ("cargo", "clippy", "--quiet", *WORKSPACE, "--all-targets", "--", "-D", "warnings"),
         ),
     ),
     Phase(
@@ -56,22 +59,9 @@ PHASES = (
     ),
     Phase(
         "Template",
-        (
-            (_PYTHON, str(TOOLS / "cfn-lint"), "template.yaml"),
-            (_PYTHON, "-m", "samcli", "validate", "--lint"),
-            (
-                *(
-                    str(TOOLS.parent / "checkov" / "bin" / "python"),
-                    "-m",
-                    "checkov.main",
-                    "--framework",
-                    "cloudformation",
-                ),
-                *("--file", "template.yaml", "--skip-download", "--quiet", "--compact"),
-            ),
-        ),
+        ((_PYTHON, str(TOOLS / "cfn-lint"), "template.yaml"),),
     ),
-    Phase("Rust tests", (("cargo", "test", "--quiet", *_WORKSPACE),)),
+    Phase("Rust tests", (("cargo", "test", "--quiet", *WORKSPACE),)),
     Phase(
         "Examples and sample events",
         (
@@ -81,8 +71,9 @@ PHASES = (
             (_PYTHON, "events/regenerate.py", "--check"),
         ),
     ),
-    Phase("Tests of the deployed stack", ((*_STACK, "-m", "not long"),)),
-    Phase("Tests of the deployed stack that take minutes", ((*_STACK, "-m", "long"),), all_only=True),
+    Phase("Deployed stack", ((*_STACK, "-m", "not extended"),)),
+    Phase("Policies of the template", (_CHECKOV,), all_only=True),
+    Phase("Deployed stack, extended", ((*_STACK, "-m", "extended"),), all_only=True),
 )
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dev import cargo_tools
-from dev.places import CARGO_TOOLS, PROJECT, TOOLS
+from dev.paths import CARGO_TOOLS, PROJECT, TOOLS
 
 _LLVM = TOOLS.parent / "llvm"
 

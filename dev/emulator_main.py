@@ -20,7 +20,7 @@ _TOO_LARGE = 413, {"Content-Type": "application/json"}, b'{"message":"Request En
 
 # It answers /health on every host itself, in place of the deployed API.
 app._HEALTH_PATHS = ("/_ministack/health",)
-# Queue URLs have the host of the endpoint, and an API's URL is one that every client resolves: not all know *.localhost.
+# Queue URLs have the host of the endpoint, and an API's URL is one that every client resolves, unlike *.localhost.
 sqs.DEFAULT_HOST = "127.0.0.1"
 sqs._CANONICAL_NETLOC = _ADDRESS
 

@@ -122,9 +122,19 @@ class Stack:
         found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", [])]
 
+    def head_object(self, key: str) -> dict[str, Any]:
+        head: dict[str, Any] = self.emulator.client("s3").head_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+        return head
+
     def delete_object(self, key: str) -> None:
         """Deletes from the payload bucket."""
         self.emulator.client("s3").delete_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+
+    def delete_bucket(self) -> None:
+        """Deletes the payload bucket with its content."""
+        for key in self.objects():
+            self.delete_object(key)
+        self.emulator.client("s3").delete_bucket(Bucket=self.outputs["PayloadBucketName"])
 
     def count(self) -> dict[str, int]:
         """How many messages each queue holds, those included that a consumer has not deleted yet."""
@@ -147,21 +157,36 @@ class Stack:
             for queue in (self.queue_url(entity), self.dead_letter_queue_url(entity)):
                 self.emulator.client("sqs").purge_queue(QueueUrl=queue)
 
+    def resources(self, kind: str | None = None) -> dict[str, str]:
+        """Returns the logical id of each resource of a type, or of any, by its physical id."""
+        described = self.emulator.client("cloudformation").describe_stack_resources(StackName=self.name)
+        resources = [each for each in described["StackResources"] if kind in (None, each["ResourceType"])]
+        return {each["PhysicalResourceId"]: each["LogicalResourceId"] for each in resources}
+
+    def access_log_format(self) -> dict[str, str]:
+        """Returns the variable of each field in the gateway's access log."""
+        api = self.api.rpartition("/")[2]
+        [stage] = self.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
+        fields: dict[str, str] = json.loads(stage["AccessLogSettings"]["Format"])
+        return fields
+
     @property
     def function(self) -> dict[str, Any]:
         """How the function is configured."""
         name = self.outputs["FunctionName"]
-        return self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        return found
 
     @property
     def settings(self) -> dict[str, str]:
         """The function's variables."""
-        return self.function["Environment"]["Variables"]
+        variables: dict[str, str] = self.function["Environment"]["Variables"]
+        return variables
 
     @property
     def log_group(self) -> str:
         """Where the function's log lines go."""
-        return self.function["LoggingConfig"]["LogGroup"]
+        return str(self.function["LoggingConfig"]["LogGroup"])
 
     def metrics(self, since: float = 0) -> list[Metric]:
         """What CloudWatch makes of the function's log, from `since` on (Unix time); an emulator makes nothing of it."""

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from dev import deploy, emulator
 from dev.demonstration import MODELS
-from dev.places import Instance
+from dev.paths import Instance
 from dev.samples import SECRET
 from dev.stack import QUEUES, Stack
 
@@ -101,7 +101,9 @@ class Guarded:
             service,
             endpoint_url=endpoint or self.grounds.tls.endpoint,
             config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
-            **self._credentials,
+            aws_access_key_id=self._credentials["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._credentials["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=self._credentials["AWS_SESSION_TOKEN"],
         )
 
     @cached_property
@@ -110,11 +112,7 @@ class Guarded:
         assert self.stack.send("GET", "/health").status == 200, "it runs after its first request"
         name = self.stack.outputs["FunctionName"]
         [found, *_] = [seen for seen in _environments() if seen.get("AWS_LAMBDA_FUNCTION_NAME") == name]
-        return {
-            "aws_access_key_id": found["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": found["AWS_SECRET_ACCESS_KEY"],
-            "aws_session_token": found["AWS_SESSION_TOKEN"],
-        }
+        return found
 
     def _grant(self, rights: list[Right]) -> None:
         document = json.dumps({"Version": "2012-10-17", "Statement": [right.alone for right in rights]})
@@ -138,9 +136,9 @@ class Guarded:
 def grounds(instance: Instance) -> Iterator[Grounds]:
     """An emulator that enforces IAM, for as long as the block runs."""
     with tls_end.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
-        end.leads_to(plain.endpoint)
+        end.forward_to(plain.endpoint)
         tls = emulator.Emulator(instance, end.url)
-        yield Grounds(tls, plain, deploy.Package.make(tls))
+        yield Grounds(tls, plain, deploy.Package.upload(tls))
 
 
 def deploy_on(grounds: Grounds, name: str, **parameters: str) -> Guarded:

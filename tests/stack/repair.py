@@ -1,4 +1,4 @@
-"""A stack with nothing but the relay's queues, bucket and log group, messages stranded in it, and `relayctl` at work on it."""
+"""A stack with nothing but the relay's queues, bucket and log group, and `relayctl` to use on it."""
 
 import hashlib
 import json
@@ -30,7 +30,8 @@ class Done:
 
     @property
     def account(self) -> dict[str, Any]:
-        return json.loads(self.out)
+        account: dict[str, Any] = json.loads(self.out)
+        return account
 
     @property
     def warnings(self) -> str:
@@ -75,7 +76,7 @@ class Site:
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
         """Runs the tool with `given` as its standard input."""
-        return end(self.start(*arguments, **variables), given)
+        return end(self.start(*arguments, output=subprocess.PIPE, **variables), given)
 
     # ---- the bucket
 

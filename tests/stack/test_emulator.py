@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev import large, log_filter
+from dev import log_filter
+from dev.samples import Offloaded, label
 from dev.stack import Stack
 
 MIB = 1024 * 1024
@@ -51,14 +52,14 @@ def test_health_url_reaches_the_relay(empty: Stack) -> None:
 
 @pytest.mark.parametrize("size", [10 * MIB + 1, 6 * MIB])
 def test_what_the_gateway_or_lambda_would_refuse_gets_413(empty: Stack, size: int) -> None:
-    body = large.label(size)
-    request = large.Uncarriable("", body, "label").request
+    body = label(size)
+    request = Offloaded("", body, "label").request
     assert empty.send(request.method, request.path, request.headers, request.body).status == 413
     assert empty.take("label", seconds=0) == []
 
 
 def test_receipt_handles_have_no_dash(empty: Stack) -> None:
-    request = large.Uncarriable("", b'{"id":"l","updatedAt":"2021-03-17T13:51:59Z"}', "label").request
+    request = Offloaded("", b'{"id":"l","updatedAt":"2021-03-17T13:51:59Z"}', "label").request
     assert empty.send(request.method, request.path, request.headers, request.body).status == 200
     [message] = empty.receive(empty.queue_url("label"), 2)
     assert "-" not in message.receipt

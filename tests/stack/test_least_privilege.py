@@ -29,7 +29,7 @@ FAILS_WITHOUT = {
 """Each right that the function itself uses, and how requests end without it."""
 
 SQS, S3, SECRETS = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
-USED_BY_AWS = {
+USED_BY_AWS: dict[str, set[str | None]] = {
     "logs:CreateLogStream on the log": {None},
     "logs:PutLogEvents on the log": {None},
     "xray:PutTraceSegments on *": {None},
@@ -39,9 +39,9 @@ USED_BY_AWS = {
 }
 """What AWS does with the role, by the service that it uses the key through. The emulator does none of it with the role:
 
-its Lambda writes the log itself (and asks a caller for a right to the group, where AWS asks for one to its streams), it
-has no X-Ray, and its SQS, S3 and Secrets Manager encrypt nothing. No request can fail there for want of these rights, so
-they are proved by what the emulator's judge says of the role's policy, against what AWS says that is asked for:
+its Lambda writes the log itself (and asks a caller for a right to the group, where AWS asks for one to its streams),
+it has no X-Ray, and its SQS, S3 and Secrets Manager encrypt nothing. No request can fail there without these rights,
+so they are proved by what the emulator's judge says of the role's policy, against what AWS says that is asked for:
 <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html>,
 <https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html>,
 <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>,
@@ -53,9 +53,9 @@ they are proved by what the emulator's judge says of the role's policy, against 
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Grounds]:
     """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
-    environment.shield()
+    environment.isolate()
     with own_instance("guarded").claim() as instance:
-        build.build_quickly(instance)
+        build.build_locally(instance)
         with guarded.grounds(instance) as started:
             yield started
 

@@ -1,4 +1,4 @@
-"""The function's program with moto in place of MiniStack: another implementation of SQS, S3, Secrets Manager and IAM, which checks signatures."""
+"""The function with moto in place of MiniStack: another implementation of AWS, which checks signatures and policies."""
 
 import json
 import os
@@ -16,14 +16,12 @@ import urllib3
 from conftest import SECRETS
 from moto.server import ThreadedMotoServer
 from runtime import Runtime
-from sqs_extended_client import SQSExtendedClientSession
+from sqs_extended_client.client import SQSExtendedClientSession
 
-from dev import large
-from dev.emulator import Emulator
-from dev.places import EVENTS, PROGRAM
-from dev.samples import Request, Sample, load
+from dev.paths import EVENTS, PROGRAM, Instance
+from dev.samples import Offloaded, Request, Sample, label, load
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 REGION = "us-east-1"
 ENTITIES = ("label", "workflow", "review", "model_run", "unrouted")
@@ -53,7 +51,9 @@ class Account:
     def received(self, entity: str) -> list[dict[str, Any]]:
         sqs = self.client("sqs")
         names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        messages = sqs.receive_message(QueueUrl=self.queues[entity], MaxNumberOfMessages=10, **names).get("Messages", [])
+        messages = sqs.receive_message(QueueUrl=self.queues[entity], MaxNumberOfMessages=10, **names).get(
+            "Messages", []
+        )
         for message in messages:
             sqs.delete_message(QueueUrl=self.queues[entity], ReceiptHandle=message["ReceiptHandle"])
         return list(messages)
@@ -66,7 +66,7 @@ def account(request: pytest.FixtureRequest) -> Iterator[Account]:
     try:
         account = Account("http://{}:{}".format(*server.get_host_and_port()), request.param)
         _create_resources(account)
-        # From here on, moto checks signatures and policies, as it does for the relay's credentials and for no unknown ones.
+        # From here on, moto checks signatures and policies.
         urllib3.request("POST", f"{account.endpoint}/moto-api/reset-auth", body=b"0")
         yield account
         # Its state is the process's.
@@ -146,8 +146,8 @@ def gateway_event(request: Request) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def program(running: Emulator) -> Path:
-    return running.instance.build / PROGRAM
+def program(built: tuple[Instance, Path]) -> Path:
+    return built[0].build / PROGRAM
 
 
 @pytest.fixture
@@ -182,13 +182,13 @@ def check(account: Account, sample: Sample, said: dict[str, Any], messages: list
 def test_aws_reads_the_pointer_to_a_large_label(
     account: Account, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = large.label(4_300_000)
-    status, said = invoke(runtime, gateway_event(large.Uncarriable("large", body, "label").request))
+    body = label(4_300_000)
+    status, said = invoke(runtime, gateway_event(Offloaded("large", body, "label").request))
     assert (status, said["status"]) == (200, "queued")
     variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
     for name, value in zip(variables, (*account.administrator, account.endpoint), strict=True):
         monkeypatch.setenv(name, value)
-    sqs = SQSExtendedClientSession().client("sqs")
+    sqs = SQSExtendedClientSession().client("sqs")  # type: ignore[no-untyped-call]
     [message] = sqs.receive_message(QueueUrl=account.queues["label"], MessageAttributeNames=["All"])["Messages"]
     assert message["Body"].encode() == body
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import QUEUE_TYPES
@@ -19,7 +20,7 @@ from terminal import sized
 from dev.emulator import Emulator
 from dev.stack import QUEUES
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 MANY = 300
 """More than the tool does before we can look."""
@@ -103,7 +104,7 @@ def test_a_message_arrives_as_it_was_spilled(site: Site) -> None:
         check(site, message, entity, entity, dedup_id(entity))
 
 
-def check(site: Site, message: dict, event: str, entity: str, deduplicated_by: str) -> None:
+def check(site: Site, message: dict[str, Any], event: str, entity: str, deduplicated_by: str) -> None:
     """A message is as it was before it was stranded."""
     assert message["Body"] == body_of(event)
     texts = {name: value["StringValue"] for name, value in message["MessageAttributes"].items() if name != "binary"}

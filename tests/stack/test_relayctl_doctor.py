@@ -1,4 +1,4 @@
-"""The doctor as a process: a healthy relay is healthy, and for each fault it prints commands that repair it when pasted."""
+"""`relayctl doctor`: a healthy relay is healthy, and for each fault it prints commands that repair it when pasted."""
 
 import fcntl
 import itertools
@@ -22,10 +22,10 @@ from repair import Done, Site, make_site
 
 from dev import environment
 from dev.emulator import Emulator
-from dev.gate import Gate
 from dev.stack import Stack
+from dev.tcp_proxy import TcpProxy
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 VALID = "a-secret-of-enough-letters"
 OTHERS = 15
@@ -363,7 +363,7 @@ def test_the_probe_waits_for_a_secret_that_was_just_changed(make: Callable[..., 
 
 
 def test_a_relay_that_cannot_fetch_its_secret_does_not_accept_forgeries(
-    make: Callable[..., Site], secrets_manager: Gate
+    make: Callable[..., Site], secrets_manager: TcpProxy
 ) -> None:
     site = make()
     assert site.run("trigger", "LABEL_CREATED").status == 0

@@ -13,7 +13,7 @@ from repair import SECONDS, Run, Site, attributes, body_of, make_site, spilled, 
 
 from dev.emulator import Emulator
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 

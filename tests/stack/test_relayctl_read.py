@@ -1,4 +1,4 @@
-"""`relayctl tail`, `logs`, `peek`, `count` and filters as processes: what they show, and that they cost messages nothing."""
+"""`relayctl tail`, `logs`, `peek`, `count` and filters: what they show, and that they cost messages nothing."""
 
 import base64
 import fcntl
@@ -22,7 +22,7 @@ from dev import environment
 from dev.emulator import Emulator
 from dev.stack import QUEUES, Stack
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 MakeSite = Callable[..., Site]
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
@@ -30,7 +30,7 @@ POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 @pytest.fixture(scope="session")
 def make(running: Emulator, relayctl: Path) -> MakeSite:
-    """Makes stacks of which no two have the same name, and whose messages have five receives, as the template's have."""
+    """Makes stacks with different names, whose messages have five receives, as the template's have."""
     numbers = itertools.count()
     return lambda queue_type, receives=5: make_site(running, relayctl, f"look-{next(numbers)}", queue_type, receives)
 
@@ -201,7 +201,8 @@ def test_people_get_a_line_for_each_request(make: MakeSite) -> None:
     assert (done.status, done.err) == (0, WAITING)
     assert done.out.splitlines() == [
         "2026-11-23T13:00:00.123Z 200 queued   label     LABEL_CREATED      a 12 ms project p1 message m1 delivery d1",
-        "2026-11-23T13:00:01.000Z 401 refused  webhook labelbox 1 ms: the signature \ufffddoes not match from 192.0.2.1",
+        "2026-11-23T13:00:01.000Z 401 refused  webhook labelbox 1 ms: the signature \ufffddoes not match"
+        " from 192.0.2.1",
         "2026-11-23T13:00:00.123Z 200 spilled  label     LABEL_CREATED      b 12 ms: the queue did not answer"
         " project p1 message spill/k delivery d1",
     ]

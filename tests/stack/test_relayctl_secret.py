@@ -18,9 +18,11 @@ from terminal import CTRL_C
 
 from dev import environment
 from dev.emulator import Emulator
-from dev.places import PROJECT
+from dev.paths import PROJECT
 from dev.samples import sign
 from dev.stack import Stack
+
+pytestmark = pytest.mark.extended
 
 SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
@@ -152,7 +154,7 @@ def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_sa
         ({"b": "1", "a": ["2"]}, ["add", "c"], {"b": "1", "a": ["2"], "c": GIVEN}),
         ({"a": "1", "b": ""}, ["add", "b"], {"a": "1", "b": GIVEN}),
         ({"a": "1"}, ["rotate", "a"], {"a": [GIVEN, "1"]}),
-        ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), [GIVEN, "old"])),
+        ("old", ["rotate", "--keep", "a", "--yes"], {name: [GIVEN, "old"] for name in ("labelbox", "training", "a")}),
         ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": [GIVEN, "old"]}),
         ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
         (" \n", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
@@ -269,7 +271,8 @@ def test_a_secret_that_the_doctor_would_complain_about_is_refused(
     site = make(OBJECT)
     before = site.value
     done = site.run("secret", *verb, "--stdin", given=given)
-    line = f"relayctl: this cannot be the secret: it has {said}; give another, or let --generate make one; nothing was changed"
+    line = f"relayctl: this cannot be the secret: it has {said}; give another, or let --generate make one"
+    line += "; nothing was changed"
     assert (done.status, done.out, done.err) == (2, "", f"{site.target}{line}\n")
     assert (site.value, site.labels) == (before, LABELS)
 

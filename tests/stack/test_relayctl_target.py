@@ -1,4 +1,4 @@
-"""Which account, region and endpoints relayctl works on: profiles, proxies, certificate authorities, FIPS and dual-stack."""
+"""Which account, region and endpoints relayctl uses: profiles, proxies, CA bundles, FIPS and dual-stack."""
 
 import datetime
 import ipaddress
@@ -20,7 +20,7 @@ from tls_end import TlsEnd
 
 from dev.emulator import Emulator
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 ACCOUNT, OTHER_ACCOUNT = "000000000000", "222222222222"
 AWS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
@@ -232,7 +232,7 @@ def https(site: Site, authority: Path) -> Iterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "ca.pem", authority / "key.pem")
     end = TlsEnd(context)
-    end.leads_to(site.stack.emulator.endpoint)
+    end.forward_to(site.stack.emulator.endpoint)
     thread = threading.Thread(target=end.serve, daemon=True)
     thread.start()
     yield end.url

@@ -15,7 +15,7 @@ from terminal import CTRL_C, Seen
 
 from dev.emulator import Emulator
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 ODD = 'hu"sh\\'
 SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": "", "odd": ODD}
@@ -61,7 +61,7 @@ class Operator:
         return done
 
     def type(self, answer: str, question: str, *arguments: str) -> Seen:
-        return self._site.type([(question, answer)], "webhook", *arguments, **self._settings)
+        return self._site.type([(question, answer)], "webhook", *arguments, hidden=False, **self._settings)
 
 
 @pytest.fixture

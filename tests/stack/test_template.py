@@ -1,13 +1,14 @@
 """The deployed stack itself: what is in it, and with which settings."""
 
 import json
+from typing import Any
 
 import pytest
 from conftest import Deploy
 from samcli.yamlhelper import yaml_parse
 
 from dev.emulator import Emulator
-from dev.places import PROJECT
+from dev.paths import PROJECT
 from dev.samples import SECRET, sign
 from dev.stack import QUEUES, Stack
 
@@ -30,10 +31,12 @@ ROUTES = {
 
 
 def attributes(stack: Stack, queue: str) -> dict[str, str]:
-    return stack.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    response = stack.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    found: dict[str, str] = response["Attributes"]
+    return found
 
 
-def signed(secret: str = SECRET) -> dict[str, object]:
+def signed(secret: str = SECRET) -> dict[str, Any]:
     sent = b'{"id":"label1"}'
     headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(sent, secret))]
     return {"method": "POST", "path": "/webhooks/labelbox", "headers": headers, "body": sent}

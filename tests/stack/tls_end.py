@@ -1,32 +1,33 @@
-"""Where TLS ends, as far as the emulator can tell: what comes through here counts as HTTPS, what goes past it is plain HTTP.
+"""A reverse proxy that marks requests as received over TLS, so that policies which deny plain HTTP can be tested.
 
-Policies that deny plain HTTP can then be tried both ways. The emulator's own TLS would do, but it takes port 443 as well.
+The emulator's own TLS would do, but it needs port 443.
 """
 
-import http.client
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
-_OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+import urllib3
+
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
 class TlsEnd:
-    """Listens on a port of its own on 127.0.0.1, and passes each request on as what has come over TLS."""
+    """Listens on a port of 127.0.0.1, with TLS if there is a context."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._behind: str | None = None
+        self._endpoint = ""
+        self._http = urllib3.PoolManager(maxsize=20, retries=False, timeout=60)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
-    def leads_to(self, endpoint: str) -> None:
-        """Sets the server behind it."""
-        self._behind = urlsplit(endpoint).netloc
+    def forward_to(self, endpoint: str) -> None:
+        """Sets the server."""
+        self._endpoint = endpoint
 
     def serve(self) -> None:
         self._server.serve_forever()
@@ -35,22 +36,16 @@ class TlsEnd:
         self._server.shutdown()
         self._server.server_close()
 
-    def ask(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> http.client.HTTPResponse:
-        """Passes a request on. Its `Host` stays, since signatures cover it."""
-        assert self._behind is not None
-        connection = http.client.HTTPConnection(self._behind, timeout=60)
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers:
-            connection.putheader(name, value)
-        connection.putheader("X-Forwarded-Proto", "https")
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body)
-        return connection.getresponse()
+    def request(self, method: str, path: str, headers: urllib3.HTTPHeaderDict, body: bytes) -> urllib3.BaseHTTPResponse:
+        """Forwards a request. `Host` stays, because signatures cover it."""
+        headers["X-Forwarded-Proto"] = "https"
+        url = self._endpoint + path
+        return self._http.urlopen(method, url, headers=headers, body=body, redirect=False, decode_content=False)
 
 
 @contextmanager
 def listening() -> Iterator[TlsEnd]:
-    """One for as long as the block runs."""
+    """Runs one for as long as the block runs."""
     end = TlsEnd()
     thread = threading.Thread(target=end.serve, daemon=True)
     thread.start()
@@ -66,26 +61,26 @@ def _handler(end: TlsEnd) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def parse_request(self) -> bool:
-            """Any method there is."""
-            if not super().parse_request():
-                return False
-            setattr(self, f"do_{self.command}", self._pass_on)
-            return True
+        def __getattr__(self, name: str) -> object:
+            """Handles every method."""
+            if name.startswith("do_"):
+                return self._forward
+            raise AttributeError(name)
 
-        def _pass_on(self) -> None:
-            body = self._body()
-            headers = [(name, value) for name, value in self.headers.items() if name.lower() not in _OF_ONE_CONNECTION]
-            answer = end.ask(self.command, self.path, headers, body)
-            said = answer.read()
-            self.send_response_only(answer.status, answer.reason)
-            for name, value in answer.getheaders():
-                if name.lower() not in _OF_ONE_CONNECTION:
+        def _forward(self) -> None:
+            headers = urllib3.HTTPHeaderDict()
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    headers.add(name, value)
+            response = end.request(self.command, self.path, headers, self._body())
+            self.send_response_only(response.status, response.reason)
+            for name, value in response.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
                     self.send_header(name, value)
-            length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(said)))
+            length = response.headers.get("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", length or str(len(response.data)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(response.data)
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

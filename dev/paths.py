@@ -1,4 +1,4 @@
-"""Where everything lies: the project, its tools, and the folder of each instance."""
+"""The project's folders, and the folder of each instance of the emulator."""
 
 import fcntl
 import shutil
@@ -15,16 +15,16 @@ LOCAL = PROJECT / ".local"
 CACHE = LOCAL / "cache"
 EVENTS = PROJECT / "events"
 PROGRAM = Path("Function", "bootstrap")
-"""The function's program, in a build of SAM's."""
+"""The function's program in a build folder of SAM."""
 
 
 class Busy(Exception):
-    """Somebody else works with the same folder."""
+    """Another command uses the same folder."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One emulator and what belongs to it, all in one ignored folder."""
+    """One emulator with its build, logs and data in a folder that git ignores."""
 
     name: str
 
@@ -34,7 +34,7 @@ class Instance:
 
     @property
     def temporary(self) -> Path:
-        """Every program of this instance has this as its TMPDIR, which is also how we tell that it is one of ours."""
+        """TMPDIR of every process of this instance, by which `processes.end_all` finds them."""
         return self.folder / "tmp"
 
     @property
@@ -43,6 +43,7 @@ class Instance:
 
     @property
     def record(self) -> Path:
+        """Where `emulator.find` reads which process is the emulator."""
         return self.folder / "emulator.json"
 
     def log(self, name: str) -> Path:
@@ -52,19 +53,19 @@ class Instance:
         for folder in (self.temporary, self.folder / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def tidy(self) -> None:
-        """Throws away what only a running emulator needs. Logs and the built function stay."""
+    def clean(self) -> None:
+        """Deletes what only a running emulator needs. Logs and builds stay."""
         shutil.rmtree(self.temporary, ignore_errors=True)
         self.record.unlink(missing_ok=True)
 
     @contextmanager
     def claim(self) -> Iterator["Instance"]:
-        """Keeps others off this instance's folder meanwhile."""
+        """Locks the folder for as long as the block runs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy(f"another command is working in {self.folder}; wait for it to end") from None
+                raise Busy(f"another command uses {self.folder}; wait until it ends") from None
             self.prepare()
             yield self
