@@ -52,7 +52,7 @@ def outputs(scenario: Scenario) -> Iterator[tuple[str, str]]:
     client = stack.emulator.client
     yield "responses", "\n".join(scenario.responses)
     yield "log", "\n".join(stack.logs())
-    yield "standard output and error of the function", stack.emulator.instance.log("emulator").read_text()
+    yield "log of the emulator", stack.emulator.instance.log("emulator").read_text()
     yield "metrics", json.dumps(client("cloudwatch").list_metrics()["Metrics"], default=str)
     yield "keys and metadata of objects", json.dumps(scenario.bucket)
     yield (

@@ -16,6 +16,8 @@ from dev.stack import QUEUES
 
 SECONDS_TO_NOTICE = 20
 
+pytestmark = pytest.mark.extended
+
 FAILS_WITHOUT = {
     "sqs:SendMessage on the label queue": {"label": "spilled", "by pointer": "spilled"},
     "sqs:SendMessage on the workflow queue": {"workflow": "spilled"},
