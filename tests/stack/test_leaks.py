@@ -88,7 +88,7 @@ def test_every_output_was_searched(scenario: Scenario, found: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-@pytest.mark.parametrize("value", [*CANARIES.values(), bytes(range(100, 120)), bytes(range(236, 256))])
+@pytest.mark.parametrize("value", [*CANARIES.values(), bytes(range(100, 120)), bytes(range(236, 256))], ids=range(5))
 def test_finds_a_value_in_every_notation(notation: str, value: bytes) -> None:
     written = NOTATIONS[notation](value)
     assert leaks(b'{"error":"' + written + b'"}', {"value": value}) == {"value"}
