@@ -15,7 +15,7 @@ import pytest
 from conftest import Deploy, own_instance
 from operator_shell import Shell
 
-from dev import emulator, environment
+from dev import emulator, environment, processes
 from dev.demonstration import check_response
 from dev.paths import EVENTS, PROJECT, TOOLS
 from dev.samples import load
@@ -113,6 +113,10 @@ def test_consuming(local_shell: Shell) -> None:
     document = (PROJECT / "docs" / "consuming.md").read_text()
     script, number = re.subn("^make up .*", 'eval "$(make up | grep ^curl)"', commands(document)[0], flags=re.MULTILINE)
     assert number == 1
+    # What `cargo run` builds, for as long as it takes.
+    instance = own_instance("guides")
+    build = ["cargo", "build", "--example", "consumer"]
+    processes.run("cargo build", build, environment.for_building(instance), instance.log("consumer"))
     done = local_shell.run(script)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     printed = [line for line in done.stdout.splitlines() if line.startswith("label#")]

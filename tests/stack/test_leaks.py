@@ -52,7 +52,7 @@ def outputs(scenario: Scenario) -> Iterator[tuple[str, str]]:
     client = stack.emulator.client
     yield "responses", "\n".join(scenario.responses)
     yield "log", "\n".join(stack.logs())
-    yield "standard output and error of the function", stack.emulator.instance.log("emulator").read_text()
+    yield "log of the emulator", stack.emulator.instance.log("emulator").read_text()
     yield "metrics", json.dumps(client("cloudwatch").list_metrics()["Metrics"], default=str)
     yield "keys and metadata of objects", json.dumps(scenario.bucket)
     yield (
@@ -88,7 +88,7 @@ def test_every_output_was_searched(scenario: Scenario, found: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-@pytest.mark.parametrize("value", [*CANARIES.values(), bytes(range(100, 120)), bytes(range(236, 256))])
+@pytest.mark.parametrize("value", [*CANARIES.values(), bytes(range(100, 120)), bytes(range(236, 256))], ids=range(5))
 def test_finds_a_value_in_every_notation(notation: str, value: bytes) -> None:
     written = NOTATIONS[notation](value)
     assert leaks(b'{"error":"' + written + b'"}', {"value": value}) == {"value"}
