@@ -1,5 +1,6 @@
 //! AWS clients with the credentials and settings that the AWS CLI would use, and the errors of their calls.
 
+pub mod archive;
 pub mod log;
 pub mod message;
 pub mod payload;
@@ -28,6 +29,7 @@ use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use labelbox_relay::error::error_chain;
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -85,6 +87,8 @@ pub struct Environment {
     pub has_access_key: bool,
     /// Whether there is an `AWS_ENDPOINT_URL_S3`.
     pub has_s3_endpoint: bool,
+    /// Where the tool keeps what it has to know after it was interrupted.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Clients {

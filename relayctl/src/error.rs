@@ -125,6 +125,11 @@ pub enum Error {
     /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
     #[error("{0}")]
     Usage(String),
+    /// There is nothing that a replay could send.
+    #[error("the stack {stack} keeps no archive, and has none of this time: its ArchiveDays is 0")]
+    NoArchive { stack: String },
+    #[error("the progress of the replay cannot be kept in {path}: {error}")]
+    Checkpoint { path: String, error: io::Error },
     #[error("the summary cannot be printed: {0}; repeat the command")]
     Summary(io::Error),
     #[error("the output cannot be written: {0}")]
@@ -194,6 +199,10 @@ impl Error {
                     args.relayctl("doctor")
                 ));
             }
+            Self::NoArchive { .. } => {
+                "deploy it with ArchiveDays=90, or another number of days, to have one from now on"
+            }
+            Self::Checkpoint { .. } => "make room there, or set XDG_STATE_HOME to another folder",
             Self::Labelbox(error) => return error.remediation(args),
             Self::Edit(error) => return error.remediation(args),
             _ => return None,

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use terminal_size::{Width, terminal_size_of};
 
 const PROGRESS_TEMPLATE: &str = "{msg:9} {wide_bar} {pos} of {len}, {eta} to go";
+const TIMELINE_TEMPLATE: &str = "{msg} {wide_bar} {percent}%, {eta} to go";
 
 /// What a command changes.
 #[derive(Debug, Serialize)]
@@ -95,11 +96,20 @@ impl Output {
 
     /// A progress bar for `count` messages on standard error. It hides itself where that is no terminal.
     pub fn progress(&self, label: &'static str, count: u64) -> ProgressBar {
-        let bar = ProgressBar::new(count).with_message(label);
-        match ProgressStyle::with_template(PROGRESS_TEMPLATE) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        }
+        progress_bar(count, PROGRESS_TEMPLATE).with_message(label)
+    }
+
+    /// The same for a stretch of time, of which nobody knows how many messages it has.
+    pub fn timeline(&self, length: u64) -> ProgressBar {
+        progress_bar(length, TIMELINE_TEMPLATE)
+    }
+}
+
+fn progress_bar(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
@@ -116,7 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_progress_template_is_valid() {
-        assert!(ProgressStyle::with_template(PROGRESS_TEMPLATE).is_ok());
+    fn the_progress_templates_are_valid() {
+        for template in [PROGRESS_TEMPLATE, TIMELINE_TEMPLATE] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
     }
 }

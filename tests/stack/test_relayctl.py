@@ -63,9 +63,9 @@ def break_some(site: Site) -> dict[str, str]:
     large = attributes(entity="label", dedup_id=dedup_id("missing")) | size
     no_pointer = attributes(entity="label", dedup_id=dedup_id("no pointer")) | size
     return {
-        site.put(key_of("empty"), b""): "not a spilled message",
-        site.put(key_of("no JSON"), b"\xff"): "not a spilled message",
-        site.put(key_of("cut off"), good[:-20]): "not a spilled message",
+        site.put(key_of("empty"), b""): "not a stored message",
+        site.put(key_of("no JSON"), b"\xff"): "not a stored message",
+        site.put(key_of("cut off"), good[:-20]): "not a stored message",
         site.put(key_of("another"), good): "attribute dedup_id differ",
         site.put(key_of("event000", "review"), good): "attribute entity differ",
         site.put(key_of("event000", "labels"), good): "its key is not",

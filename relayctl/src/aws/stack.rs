@@ -4,10 +4,14 @@ use crate::aws::{self, Clients};
 use crate::error::Error;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a queue is for, by the name that messages and keys have for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Entity {
     Label,
     Workflow,
@@ -50,7 +54,7 @@ impl Entity {
 pub struct Stack {
     pub name: String,
     /// The ARN.
-    id: String,
+    pub id: String,
     /// What CloudFormation did last, and how that went.
     pub status: String,
     outputs: HashMap<String, String>,

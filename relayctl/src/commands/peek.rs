@@ -105,7 +105,7 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
 #[derive(Debug, Serialize)]
 struct MessageView {
     message_id: String,
-    queue: &'static str,
+    queue: String,
     dead_letter: bool,
     attributes: BTreeMap<String, String>,
     system: System,
@@ -160,7 +160,7 @@ impl MessageView {
         };
         Self {
             message_id,
-            queue: queue.entity.name(),
+            queue: queue.label.to_owned(),
             dead_letter: queue.is_dead_letter_queue,
             attributes: message.attribute_texts(),
             system: System {

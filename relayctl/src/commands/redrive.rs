@@ -226,7 +226,7 @@ impl Mover<'_> {
         let mut full: Vec<_> = self.left.iter().filter(|(_, left)| **left >= BATCH).collect();
         full.sort();
         for (group_id, _) in full {
-            let name = format!("{} group {group_id}", self.queue.entity.name());
+            let name = format!("{} group {group_id}", self.queue.label);
             let reason = "SQS does not show what may come after its first ten messages, which stay";
             self.summary.add(&name, Outcome::Kept(reason.to_owned()));
         }
@@ -349,7 +349,7 @@ impl Mover<'_> {
     }
 
     fn add(&mut self, message_id: &str, outcome: Outcome) {
-        self.summary.add(&format!("{} {message_id}", self.queue.entity.name()), outcome);
+        self.summary.add(&format!("{} {message_id}", self.queue.label), outcome);
     }
 }
 
