@@ -32,7 +32,7 @@ def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
 
 
 _send_batch = sqs._act_send_message_batch
-sqs._ACTIONS["SendMessageBatch"] = _with_traces
+sqs._HANDLERS["SendMessageBatch"] = _with_traces
 
 if __name__ == "__main__":
     app.main()
