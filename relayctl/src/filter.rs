@@ -204,7 +204,7 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::At(time) => write!(f, "{}", timestamp(*time)),
+            Self::At(_) => write!(f, "{}", timestamp(self.from(OffsetDateTime::UNIX_EPOCH))),
             Self::Ago(ago) => write!(f, "{ago} ago"),
         }
     }

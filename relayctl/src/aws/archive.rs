@@ -38,6 +38,7 @@ struct Entry {
 }
 
 /// What the key of an archived event says.
+#[derive(Debug, PartialEq, Eq)]
 struct Key<'k> {
     entity: Entity,
     /// The time as it is in the key.
