@@ -34,10 +34,10 @@ impl Subject {
 pub struct Filter {
     #[command(flatten)]
     subject: Subject,
-    /// Only what the relay received (attribute received_at) at this time or later: RFC 3339, or how long ago, such as 2h
+    /// Only what the relay received (attribute received_at) since then: a day in UTC (2026-11-23), RFC 3339, or how long ago (2h)
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
-    /// Only what the relay received before this time
+    /// Only what the relay received before then
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
 }
@@ -163,13 +163,18 @@ impl FromStr for Moment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        if let Some(time) = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z"))) {
             return Ok(Self::At(time));
+        }
+        if parse(&format!("{text}Z")).is_some() {
+            return Err("give its time zone, such as Z for UTC");
         }
         let ago = humantime::parse_duration(text).ok();
         let ago = ago.and_then(|ago| time::Duration::try_from(ago).ok());
-        ago.map(Self::Ago)
-            .ok_or("write a time such as 2026-11-23T13:00:00Z, or how long ago, such as 90m or 2h")
+        ago.map(Self::Ago).ok_or(
+            "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago (90m, 2h)",
+        )
     }
 }
 

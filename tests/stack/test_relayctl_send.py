@@ -28,6 +28,9 @@ def site(empty: Stack, relayctl: Path) -> Site:
     return Site(empty, relayctl)
 
 
+NO_TOPIC = "no topic, so the event will be unrouted; --topic names one"
+
+
 def lines(done: Done) -> list[dict]:
     return [json.loads(line) for line in done.out.splitlines()]
 
@@ -90,9 +93,12 @@ def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(
     file = tmp_path / "body.json"
     file.write_bytes(BODY)
     done = locked.run("send", str(file), str(file))
-    assert (done.status, done.warnings) == (1, "")
-    refused = f"{file}  403 source_not_allowed; this machine's address is not in AllowedSourceCidrs\n"
-    assert done.out == refused * 2
+    assert (done.status, done.warnings) == (1, f"relayctl: {file}: {NO_TOPIC}\n" * 2)
+    remedy = "this machine's address is not in AllowedSourceCidrs"
+    assert done.out.startswith(f"{file}  403 source_not_allowed; {remedy}\n" * 2)
+    summary = done.out.splitlines()[2:]
+    assert [line.split() for line in summary[:2]] == [["sent", "2"], ["403", "source_not_allowed", "2"]]
+    assert summary[2].strip() == remedy
     assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {
         "403 source_not_allowed": 3
     }
@@ -268,7 +274,11 @@ def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path
     files = [str(bad), str(EVENTS / "models-list.json"), str(good)]
     done = site.run("send", "--topic", "LABEL_CREATED", *files)
     assert done.status == 1
-    assert len(done.out.splitlines()) == 1 and "200 queued" in done.out
+    assert [line.split() for line in done.out.splitlines()[1:4]] == [
+        ["sent", "1"],
+        ["200", "queued", "1"],
+        ["not", "sent", "2"],
+    ], done
     errors = done.warnings.splitlines()
     assert len(errors) == 2 and "cannot be sent: No such file" in errors[0] and "takes no payload" in errors[1]
     assert not set("\x1b\u202e") & set(done.out + done.err)

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::time::sleep;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,6 +23,12 @@ pub struct LogEvent {
     pub text: String,
     /// The line's JSON object. Lambda's own lines have none.
     pub fields: Map<String, Value>,
+}
+
+/// A time of CloudWatch in RFC 3339.
+pub fn timestamp(unix_ms: i64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
+    time.ok().map(labelbox_relay::event::timestamp)
 }
 
 /// Reads the events of all streams since a time, oldest first. A filter pattern leaves out others, where CloudWatch applies it.

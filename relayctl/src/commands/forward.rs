@@ -5,6 +5,7 @@ use crate::aws::message::ReceivedMessage;
 use crate::aws::payload;
 use crate::aws::queue::{LOOK_SECONDS, Queue};
 use crate::aws::stack::Entity;
+use crate::cli::End;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::output::Output;
@@ -64,22 +65,22 @@ pub struct Forward {
     /// Forward its dead-letter queue
     #[arg(long)]
     dead_letters: bool,
-    /// End after so many requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// End after this time, such as 30s or 5m
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    time: Option<Duration>,
+    #[command(flatten)]
+    end: End,
     /// Requests at a time
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     concurrency: u16,
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        scheme => Err(format!("{scheme} is not http or https")),
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    if let Some(url) = Url::parse(text).ok().filter(is_http) {
+        return Ok(url);
+    }
+    // Of `localhost:3000`, a URL has `localhost` as its scheme.
+    match Url::parse(&format!("http://{text}")) {
+        Ok(url) if !text.contains("://") => Err(format!("did you mean {url}?")),
+        _ => Err("give an http or https URL, such as http://localhost:3000/events".to_owned()),
     }
 }
 
@@ -93,7 +94,8 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         url: &command.url,
         output: &context.output,
         clock: context.clock,
-        remaining: Cell::new(command.count),
+        remaining: Cell::new(command.end.count),
+        deleted: Cell::new(0),
         not_accepted: RefCell::default(),
         is_reachable: Cell::new(false),
         receiving: Mutex::new(()),
@@ -103,15 +105,20 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
     let mut workers = pin!(join_all((0..command.concurrency).map(|_| forwarder.work())));
     let (results, is_interrupted) = tokio::select! {
         results = &mut workers => (results, false),
-        () = sleep(command.time.unwrap_or(Duration::MAX)) => {
+        () = command.end.time_over() => {
             forwarder.stop.send_replace(true);
             (workers.await, false)
         }
         () = context.interrupt.pressed() => {
             forwarder.stop.send_replace(true);
-            (workers.await, command.count.is_some() || command.time.is_some())
+            (workers.await, command.end.is_given())
         }
     };
+    let (forwarded, failed) = (forwarder.deleted.get(), forwarder.not_accepted.borrow().len());
+    forwarder.output.warn(match failed {
+        0 => format!("forwarded {forwarded}"),
+        _ => format!("forwarded {forwarded}; {failed} failed and were not deleted"),
+    });
     results.into_iter().collect::<Result<(), Error>>()?;
     let is_short = !is_interrupted && forwarder.remaining.get().is_some_and(|count| count > 0);
     Ok(match forwarder.not_accepted.borrow().is_empty() {
@@ -130,6 +137,8 @@ struct Forwarder<'r> {
     clock: fn() -> SystemTime,
     /// Requests that `--count` leaves.
     remaining: Cell<Option<u64>>,
+    /// How many messages were accepted and deleted.
+    deleted: Cell<u64>,
     /// Ids of messages whose last request was not accepted.
     not_accepted: RefCell<HashSet<String>>,
     /// False at the start and after a connection failed, until a connection succeeds.
@@ -265,7 +274,10 @@ impl Forwarder<'_> {
         };
         let mut not_accepted = self.not_accepted.borrow_mut();
         match deleted {
-            Ok(_) => not_accepted.remove(&message.message_id),
+            Ok(_) => {
+                self.deleted.update(|count| count + 1);
+                not_accepted.remove(&message.message_id)
+            }
             Err(_) => not_accepted.insert(message.message_id.clone()),
         };
         let (http_status, error) = match deleted {

@@ -81,22 +81,23 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         });
     }
     let wanted = command.filter.at(context.now());
-    let mut skipped = 0;
+    let (found, mut shown) = (messages.len(), 0);
     let width = match command.full || output.is_json {
         true => None,
         false => Some(output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT)),
     };
     for message in messages {
         if !wanted.matches(&message.message) {
-            skipped += 1;
             continue;
         }
+        shown += 1;
         let min_bytes = width.map(|width| width * BYTES_PER_CHARACTER);
         let content = payload::read(&clients, &message.message, min_bytes).await;
-        output.show(&MessageView::new(message, content, &queue, stats, width))?;
+        let view = MessageView::new(message, content, &queue, stats, width);
+        if output.is_json { output.json_line(&view)? } else { output.text(view)? }
     }
-    if skipped > 0 {
-        output.warn(format_args!("messages that the filter leaves out: {skipped}"));
+    if !wanted.is_all() && found > 0 {
+        output.warn(format_args!("looked at {found} messages; {shown} match the filter"));
     }
     Ok(ExitStatus::Success)
 }

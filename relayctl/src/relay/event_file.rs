@@ -59,9 +59,16 @@ impl Address {
             let route = Route::ModelRun;
             return Ok(Delivery { route, topic: None, delivery_id: None, body });
         }
+        let topic = self.topic.as_ref().or(self.any_topic.as_ref()).cloned();
+        if topic.is_none() {
+            let name = one_line(&file.display().to_string());
+            output.warn(format_args!(
+                "{name}: no topic, so the event will be unrouted; --topic names one"
+            ));
+        }
         Ok(Delivery {
             route: Route::Webhook(self.webhook.clone()),
-            topic: self.topic.clone().or_else(|| self.any_topic.clone()),
+            topic,
             delivery_id: Some(self.delivery_id.clone().unwrap_or_else(new_id)),
             body,
         })
