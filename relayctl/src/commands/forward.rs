@@ -11,19 +11,19 @@ use crate::error::{Error, ExitStatus};
 use crate::output::Output;
 use crate::sanitize::{excerpt, one_line};
 use anstyle::{AnsiColor, Style};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Serialize;
 use serde::de::IgnoredAny;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::{interval, sleep};
 
 /// As long as a consumer on Lambda has.
@@ -87,45 +87,73 @@ fn parse_url(text: &str) -> Result<Url, String> {
 pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack_to_change().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    let (output, end) = (&context.output, &command.end);
     let forwarder = Forwarder {
         max_receive_count: queue.stats().await?.max_receive_count,
         queue,
         clients: &clients,
         url: &command.url,
-        output: &context.output,
+        output,
         clock: context.clock,
-        remaining: Cell::new(command.end.count),
-        deleted: Cell::new(0),
-        not_accepted: RefCell::default(),
         is_reachable: Cell::new(false),
-        receiving: Mutex::new(()),
         stop: watch::Sender::new(false),
     };
-    forwarder.output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
-    let mut workers = pin!(join_all((0..command.concurrency).map(|_| forwarder.work())));
-    let (results, is_interrupted) = tokio::select! {
-        results = &mut workers => (results, false),
-        () = command.end.time_over() => {
-            forwarder.stop.send_replace(true);
-            (workers.await, false)
-        }
-        () = context.interrupt.pressed() => {
-            forwarder.stop.send_replace(true);
-            (workers.await, command.end.is_given())
-        }
-    };
-    let (forwarded, failed) = (forwarder.deleted.get(), forwarder.not_accepted.borrow().len());
-    forwarder.output.warn(match failed {
-        0 => format!("forwarded {forwarded}"),
-        _ => format!("forwarded {forwarded}; {failed} failed and were not deleted"),
+    output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
+    let mut remaining = end.count.unwrap_or(u64::MAX);
+    let results = stream::unfold(remaining, async |remaining| match remaining.checked_sub(1) {
+        Some(less) => Some((forwarder.receive().await.transpose()?, less)),
+        None => None,
     });
-    results.into_iter().collect::<Result<(), Error>>()?;
-    let is_short = !is_interrupted && forwarder.remaining.get().is_some_and(|count| count > 0);
-    Ok(match forwarder.not_accepted.borrow().is_empty() {
-        _ if is_interrupted => ExitStatus::Interrupted,
-        true if !is_short => ExitStatus::Success,
-        _ => ExitStatus::Incomplete,
-    })
+    let results = results.map(async |message| forwarder.forward(message?).await);
+    let mut results = pin!(results.buffer_unordered(command.concurrency.into()));
+    let mut stop = pin!(async {
+        tokio::select! {
+            () = end.time_over() => false,
+            () = context.interrupt.pressed() => end.is_given(),
+        }
+    });
+    let (mut deleted, mut is_interrupted, mut error) = (0, false, None);
+    // Ids of messages whose last request was not accepted.
+    let mut failed = HashSet::new();
+    loop {
+        let result = tokio::select! {
+            result = results.next() => result,
+            interrupted = &mut stop, if !forwarder.is_stopped() => {
+                forwarder.stop.send_replace(true);
+                is_interrupted = interrupted;
+                continue;
+            }
+        };
+        let printed = match result {
+            None => break,
+            Some(Ok(forwarded)) => {
+                remaining -= 1;
+                if forwarded.error.is_none() {
+                    deleted += 1;
+                    failed.remove(&forwarded.message_id);
+                } else {
+                    failed.insert(forwarded.message_id.clone());
+                }
+                output.show(&forwarded)
+            }
+            Some(Err(error)) => Err(error),
+        };
+        if let Err(reason) = printed {
+            forwarder.stop.send_replace(true);
+            error.get_or_insert(reason);
+        }
+    }
+    output.warn(match failed.len() {
+        0 => format!("forwarded {deleted}"),
+        failed => format!("forwarded {deleted}; {failed} failed and were not deleted"),
+    });
+    let is_short = end.count.is_some() && remaining > 0;
+    match error {
+        Some(error) => Err(error),
+        None if is_interrupted => Ok(ExitStatus::Interrupted),
+        None if failed.is_empty() && !is_short => Ok(ExitStatus::Success),
+        None => Ok(ExitStatus::Incomplete),
+    }
 }
 
 struct Forwarder<'r> {
@@ -135,72 +163,81 @@ struct Forwarder<'r> {
     url: &'r Url,
     output: &'r Output,
     clock: fn() -> SystemTime,
-    /// Requests that `--count` leaves.
-    remaining: Cell<Option<u64>>,
-    /// How many messages were accepted and deleted.
-    deleted: Cell<u64>,
-    /// Ids of messages whose last request was not accepted.
-    not_accepted: RefCell<HashSet<String>>,
-    /// False at the start and after a connection failed, until a connection succeeds.
+    /// Until a request gets no response.
     is_reachable: Cell<bool>,
-    /// One long poll at a time is enough.
-    receiving: Mutex<()>,
     stop: watch::Sender<bool>,
 }
 
 impl Forwarder<'_> {
-    /// Forwards one message after the other until it has to stop.
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Receives one message, when the target can be reached; `None` once the command has to end.
     ///
-    /// Each receive takes one message. SQS holds back its FIFO group until it is deleted or visible again, and a message that
-    /// fails costs those behind it no receive.
-    async fn work(&self) -> Result<(), Error> {
-        let result = self.forward_all().await;
-        if result.is_err() {
-            self.stop.send_replace(true);
-        }
-        result
-    }
-
-    async fn forward_all(&self) -> Result<(), Error> {
-        while let Some(message) = self.receive().await? {
-            let started = (self.clock)();
-            let response = self.post_and_extend(&message).await;
-            let duration = (self.clock)().duration_since(started).unwrap_or_default();
-            self.settle(&message, response, duration).await?;
-        }
-        Ok(())
-    }
-
+    /// One message at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails costs
+    /// those behind it no receive.
     async fn receive(&self) -> Result<Option<ReceivedMessage>, Error> {
-        let _receiving = self.receiving.lock().await;
         let mut has_warned = false;
-        loop {
-            if *self.stop.borrow() || self.remaining.get() == Some(0) {
-                return Ok(None);
-            }
-            if !self.is_reachable.get() {
-                if let Err(reason) = check_connection(&self.clients.http, self.url).await {
-                    if !has_warned {
-                        self.output.warn(format_args!(
-                            "{} cannot be reached: {reason}; waiting for it",
-                            self.url
-                        ));
-                    }
-                    has_warned = true;
-                    self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
-                    continue;
+        while !self.is_stopped() {
+            if !self.is_reachable.get()
+                && let Err(reason) = check_connection(&self.clients.http, self.url).await
+            {
+                if !has_warned {
+                    let url = self.url;
+                    self.output
+                        .warn(format_args!("{url} cannot be reached: {reason}; waiting for it"));
                 }
-                self.is_reachable.set(true);
+                has_warned = true;
+                self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
+                continue;
             }
+            self.is_reachable.set(true);
             let Some(message) = self.queue.receive(1, LOOK_SECONDS).await?.pop() else { continue };
-            if *self.stop.borrow() {
-                // It is visible again in LOOK_SECONDS if this fails.
-                let _ = self.queue.release(vec![message.receipt_handle]).await;
-                return Ok(None);
+            if !self.is_stopped() {
+                return Ok(Some(message));
             }
-            self.remaining.set(self.remaining.get().map(|count| count - 1));
-            return Ok(Some(message));
+            // It is visible again in LOOK_SECONDS if this fails.
+            let _ = self.queue.release(vec![message.receipt_handle]).await;
         }
+        Ok(None)
+    }
+
+    /// Posts a message, and deletes it if it was accepted, or lets it be delivered again later.
+    async fn forward(&self, received: ReceivedMessage) -> Result<Forwarded, Error> {
+        let started = (self.clock)();
+        let response = self.post_and_extend(&received).await;
+        let duration = (self.clock)().duration_since(started).unwrap_or_default();
+        let ReceivedMessage { message_id, receipt_handle, message, receive_count, .. } = received;
+        let (http_status, error) = match response {
+            Ok(status) => {
+                let deleted = self.queue.delete(&receipt_handle).await;
+                let error =
+                    deleted.map_err(|it| format!("accepted, but not deleted: {}", it.reason()));
+                (Some(status), error.err())
+            }
+            Err(Failure { http_status, reason }) => {
+                let seconds =
+                    if self.is_stopped() { 0 } else { self.backoff_seconds(receive_count) };
+                // Otherwise it is visible again in LOOK_SECONDS.
+                let _ = self.queue.hide(vec![receipt_handle], seconds).await;
+                self.is_reachable.set(http_status.is_some());
+                (http_status, Some(reason))
+            }
+        };
+        let attribute = |name| message.attribute(name).map(str::to_owned);
+        Ok(Forwarded {
+            message_id,
+            event: attribute("event"),
+            entity_id: attribute("entity_id"),
+            group_id: message.group_id,
+            outcome: if error.is_none() { "deleted" } else { "failed" },
+            http_status,
+            error,
+            duration_ms: duration.as_millis(),
+            receive_count,
+            max_receive_count: self.max_receive_count,
+        })
     }
 
     /// Posts a message, and keeps it from other consumers until there is a response.
@@ -243,60 +280,6 @@ impl Forwarder<'_> {
         }
         let text = response.text().await.unwrap_or_default();
         Err(Failure { http_status: Some(status.as_u16()), reason: excerpt(&text) })
-    }
-
-    /// Deletes a message that was accepted, or lets it be delivered again later, and prints the outcome.
-    async fn settle(
-        &self,
-        message: &ReceivedMessage,
-        response: Result<u16, Failure>,
-        duration: Duration,
-    ) -> Result<(), Error> {
-        let deleted = match response {
-            Ok(status) => {
-                self.queue.delete(&message.receipt_handle).await.map(|()| status).map_err(|error| {
-                    Failure {
-                        http_status: Some(status),
-                        reason: format!("accepted, but not deleted: {}", error.reason()),
-                    }
-                })
-            }
-            Err(failure) => {
-                let seconds = if *self.stop.borrow() {
-                    0
-                } else {
-                    self.backoff_seconds(message.receive_count)
-                };
-                // Otherwise it is visible again in LOOK_SECONDS.
-                let _ = self.queue.hide(vec![message.receipt_handle.clone()], seconds).await;
-                Err(failure)
-            }
-        };
-        let mut not_accepted = self.not_accepted.borrow_mut();
-        match deleted {
-            Ok(_) => {
-                self.deleted.update(|count| count + 1);
-                not_accepted.remove(&message.message_id)
-            }
-            Err(_) => not_accepted.insert(message.message_id.clone()),
-        };
-        let (http_status, error) = match deleted {
-            Ok(status) => (Some(status), None),
-            Err(Failure { http_status, reason }) => (http_status, Some(reason)),
-        };
-        let attribute = |name| message.message.attribute(name).map(str::to_owned);
-        self.output.show(&Forwarded {
-            message_id: &message.message_id,
-            group_id: message.message.group_id.as_deref(),
-            event: attribute("event"),
-            entity_id: attribute("entity_id"),
-            outcome: if error.is_none() { "deleted" } else { "failed" },
-            http_status,
-            error,
-            duration_ms: duration.as_millis(),
-            receive_count: message.receive_count,
-            max_receive_count: self.max_receive_count,
-        })
     }
 
     fn backoff_seconds(&self, receive_count: u32) -> i32 {
@@ -359,9 +342,9 @@ fn content_type(body: &[u8]) -> &'static str {
 
 /// What became of one request.
 #[derive(Debug, Serialize)]
-struct Forwarded<'m> {
-    message_id: &'m str,
-    group_id: Option<&'m str>,
+struct Forwarded {
+    message_id: String,
+    group_id: Option<String>,
     event: Option<String>,
     entity_id: Option<String>,
     /// `deleted` or `failed`.
@@ -373,7 +356,7 @@ struct Forwarded<'m> {
     max_receive_count: Option<u32>,
 }
 
-impl fmt::Display for Forwarded<'_> {
+impl fmt::Display for Forwarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dim = Style::new().dimmed();
         let color = if self.error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
