@@ -210,9 +210,6 @@ fn source_of<'e, T: StdError + 'static>(mut error: &'e (dyn StdError + 'static))
 }
 
 #[cfg(test)]
-pub use offline::{ETAG, offline, offline_at};
-
-#[cfg(test)]
-mod offline;
-#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::{ETAG, offline};

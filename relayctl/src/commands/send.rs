@@ -54,7 +54,8 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let (output, args) = (&context.output, &context.args);
-    let mut summary = Summary::start((context.clock)());
+    let started = (context.clock)();
+    let mut summary = Summary::default();
     for file in &command.files {
         if context.interrupt.is_pressed() {
             break;
@@ -81,5 +82,5 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
             }
         }
     }
-    summary.close(context, command.files.len() > 1 && !output.is_json)
+    summary.close(started, command.files.len() > 1 && !output.is_json, context)
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// With more events, only the summary is printed.
+/// Of more events, people get the summary only.
 const MAX_PRINTED: u64 = 10;
 
 const ABOUT: &str = "\
@@ -20,7 +20,7 @@ Each event is unique: its body has a new id and the current time, and its delive
 is sent again and again, of which a FIFO queue accepts one in five minutes; but a request for a training run has no \
 delivery id, so each is an event.
 
-Up to 10 events are printed one by one; of more, the summary, unless --print-events asks for all.
+Up to 10 events are printed one by one; of more, the summary. --json has all.
 
 MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue.";
 
@@ -64,9 +64,6 @@ pub struct Trigger {
     /// Send the same request again and again
     #[arg(long)]
     same: bool,
-    /// Print each event, however many there are
-    #[arg(long)]
-    print_events: bool,
     /// Name of the webhook, which selects its secret
     #[arg(long, default_value = "labelbox")]
     webhook: String,
@@ -126,9 +123,9 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     sender.secret(&first.route)?;
-    let prints_events = command.count <= MAX_PRINTED || command.print_events;
-    let bar = (!prints_events).then(|| context.output.progress("trigger", command.count));
-    let mut summary = Summary::start((context.clock)());
+    let bar = context.output.progress("trigger", command.count);
+    let started = (context.clock)();
+    let mut summary = Summary::default();
     let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
         .take_until(context.interrupt.pressed())
@@ -142,15 +139,16 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     while let Some(result) = results.next().await {
         let result = result?;
         summary.add(&result.response, &context.args);
-        if prints_events && context.output.is_json {
+        if context.output.is_json {
             summary.events.push(result);
-        } else if prints_events {
+        } else if command.count <= MAX_PRINTED {
             context.output.line(result.line(&context.args))?;
+        } else {
+            bar.inc(1);
         }
-        bar.iter().for_each(|bar| bar.inc(1));
     }
-    bar.iter().for_each(|bar| bar.finish_and_clear());
-    summary.close(context, context.output.is_json || command.count > 1)
+    bar.finish_and_clear();
+    summary.close(started, context.output.is_json || command.count > 1, context)
 }
 
 /// Items at this rate, or all at once. A late item does not make the next ones come sooner.

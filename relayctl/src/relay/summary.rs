@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 /// How many events were sent, with which responses, and how fast.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Summary {
     interrupted: bool,
     sent: u64,
@@ -22,8 +22,6 @@ pub struct Summary {
     /// How many responses of each kind, such as `200 queued`.
     answers: BTreeMap<String, u64>,
     seconds: f64,
-    #[serde(skip)]
-    started: SystemTime,
     #[serde(skip)]
     durations_ms: Vec<f64>,
     duration_ms: Quantiles,
@@ -41,23 +39,6 @@ struct Quantiles {
 }
 
 impl Summary {
-    pub fn start(now: SystemTime) -> Self {
-        Self {
-            started: now,
-            interrupted: false,
-            sent: 0,
-            accepted: 0,
-            spilled: 0,
-            not_sent: 0,
-            answers: BTreeMap::new(),
-            seconds: 0.0,
-            durations_ms: Vec::new(),
-            duration_ms: Quantiles::default(),
-            next: BTreeMap::new(),
-            events: Vec::new(),
-        }
-    }
-
     pub fn add(&mut self, response: &RelayResponse, args: &GlobalArgs) {
         let name = response.summary();
         self.sent += 1;
@@ -74,8 +55,14 @@ impl Summary {
     }
 
     /// Prints the summary if it is `wanted`, and warns of spilled events.
-    pub fn close(mut self, context: &Context, wanted: bool) -> Result<ExitStatus, Error> {
-        self.finish((context.clock)(), context.interrupt.is_pressed());
+    pub fn close(
+        mut self,
+        started: SystemTime,
+        wanted: bool,
+        context: &Context,
+    ) -> Result<ExitStatus, Error> {
+        let duration = (context.clock)().duration_since(started).unwrap_or_default();
+        self.finish(duration, context.interrupt.is_pressed());
         if wanted {
             context.output.show(&self)?;
         }
@@ -95,9 +82,9 @@ impl Summary {
         )
     }
 
-    fn finish(&mut self, now: SystemTime, interrupted: bool) {
+    fn finish(&mut self, duration: Duration, interrupted: bool) {
         self.interrupted = interrupted;
-        self.seconds = now.duration_since(self.started).unwrap_or(Duration::ZERO).as_secs_f64();
+        self.seconds = duration.as_secs_f64();
         self.durations_ms.sort_by(f64::total_cmp);
         self.duration_ms = Quantiles {
             p50: quantile(&self.durations_ms, 0.50),
