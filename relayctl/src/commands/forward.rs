@@ -15,11 +15,10 @@ use futures_util::{StreamExt, stream};
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::fmt;
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
@@ -35,17 +34,16 @@ const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_BACKOFF_SECONDS: i32 = 30;
 
 const ABOUT: &str = "\
-Posts each message of a queue to a URL, to try a consumer in any language. A 2xx response deletes the message. With any other, or none \
-within 15 minutes, the queue delivers it again after 2, 4, 8 and 16 seconds, and it goes to the dead-letter queue after five receives, as \
-with every consumer. While nothing listens at the URL, it receives nothing.
+To try a consumer in any language. A 2xx response deletes the message. After any other, or none within 15 minutes, the queue \
+delivers it again, 2, 4, 8 and 16 seconds later, and it goes to the dead-letter queue after five receives, as with every consumer. \
+While nothing listens at the URL, it receives nothing.
 
-The request has the event as its body, also if the message is a pointer to the bucket, with content-type application/json if it is JSON. \
-Headers are the message's attributes, such as x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, \
-x-relay-group-id and x-relay-receive-count.
+The body is the event, also of a message that points to the bucket. Headers are the message's attributes, such as \
+x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, x-relay-group-id and x-relay-receive-count. \
+Messages of one FIFO group are posted in order, others concurrently.
 
-Messages of one FIFO group are posted one after the other, in order; others concurrently. Other consumers of the queue get the messages \
-that this one does not. Ctrl-C ends it: requests in flight have five seconds, then their messages are released. Its status is 1 if a message \
-was not accepted, and 130 if --count or --for was given.";
+After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted, \
+and 130 if --count or --for was given.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -126,15 +124,15 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         };
         let printed = match result {
             None => break,
-            Some(Ok(forwarded)) => {
+            Some(Ok(Forwarded { message_id, is_deleted, printed })) => {
                 remaining -= 1;
-                if forwarded.error.is_none() {
+                if is_deleted {
                     deleted += 1;
-                    failed.remove(&forwarded.message_id);
+                    failed.remove(&message_id);
                 } else {
-                    failed.insert(forwarded.message_id.clone());
+                    failed.insert(message_id);
                 }
-                output.show(&forwarded)
+                printed
             }
             Some(Err(error)) => Err(error),
         };
@@ -225,19 +223,39 @@ impl Forwarder<'_> {
                 (http_status, Some(reason))
             }
         };
-        let attribute = |name| message.attribute(name).map(str::to_owned);
-        Ok(Forwarded {
-            message_id,
-            event: attribute("event"),
-            entity_id: attribute("entity_id"),
-            group_id: message.group_id,
-            outcome: if error.is_none() { "deleted" } else { "failed" },
-            http_status,
-            error,
-            duration_ms: duration.as_millis(),
-            receive_count,
-            max_receive_count: self.max_receive_count,
-        })
+        let (event, entity_id) = (message.attribute("event"), message.attribute("entity_id"));
+        let (max, duration_ms) = (self.max_receive_count, duration.as_millis());
+        let outcome = if error.is_none() { "deleted" } else { "failed" };
+        let printed = if self.output.is_json {
+            self.output.json(&json!({
+                "message_id": message_id,
+                "group_id": message.group_id,
+                "event": event,
+                "entity_id": entity_id,
+                "outcome": outcome,
+                "http_status": http_status,
+                "error": error,
+                "duration_ms": u64::try_from(duration_ms).unwrap_or(u64::MAX),
+                "receive_count": receive_count,
+                "max_receive_count": max,
+            }))
+        } else {
+            let dim = Style::new().dimmed();
+            let color = if error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
+            let color = color.on_default();
+            let status = http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            let (event, entity_id) =
+                (one_line(event.unwrap_or("-")), one_line(entity_id.unwrap_or("-")));
+            let max = max.map_or_else(String::new, |max| format!(" of {max}"));
+            let error = error
+                .as_deref()
+                .map_or_else(String::new, |error| format!(": {color}{}{color:#}", one_line(error)));
+            self.output.line(format_args!(
+                "{color}{status:3} {outcome:7}{color:#} {event:18} {entity_id} {dim}{duration_ms} ms, message{dim:#} \
+                 {message_id}{dim}, receive {receive_count}{max}{dim:#}{error}"
+            ))
+        };
+        Ok(Forwarded { message_id, is_deleted: outcome == "deleted", printed })
     }
 
     /// Posts a message, and keeps it from other consumers until there is a response.
@@ -297,6 +315,13 @@ impl Forwarder<'_> {
     }
 }
 
+/// What became of one request.
+struct Forwarded {
+    message_id: String,
+    is_deleted: bool,
+    printed: Result<(), Error>,
+}
+
 /// Why a message was not accepted.
 #[derive(Debug)]
 struct Failure {
@@ -337,50 +362,6 @@ fn content_type(body: &[u8]) -> &'static str {
         Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => "application/json",
         Ok(_) => "text/plain; charset=utf-8",
         Err(_) => "application/octet-stream",
-    }
-}
-
-/// What became of one request.
-#[derive(Debug, Serialize)]
-struct Forwarded {
-    message_id: String,
-    group_id: Option<String>,
-    event: Option<String>,
-    entity_id: Option<String>,
-    /// `deleted` or `failed`.
-    outcome: &'static str,
-    http_status: Option<u16>,
-    error: Option<String>,
-    duration_ms: u128,
-    receive_count: u32,
-    max_receive_count: Option<u32>,
-}
-
-impl fmt::Display for Forwarded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dim = Style::new().dimmed();
-        let color = if self.error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
-        let color = color.on_default();
-        let text = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), one_line);
-        let status = self.http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        write!(
-            f,
-            "{color}{status:3} {:7}{color:#} {:18} {} {dim}{} ms, message{dim:#} {}{dim}, receive {}",
-            self.outcome,
-            text(self.event.as_deref()),
-            text(self.entity_id.as_deref()),
-            self.duration_ms,
-            self.message_id,
-            self.receive_count,
-        )?;
-        if let Some(max) = self.max_receive_count {
-            write!(f, " of {max}")?;
-        }
-        write!(f, "{dim:#}")?;
-        if let Some(error) = &self.error {
-            write!(f, ": {color}{}{color:#}", one_line(error))?;
-        }
-        writeln!(f)
     }
 }
 
