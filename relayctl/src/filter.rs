@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 #[command(next_help_heading = "Filters")]
 pub struct Subject {
     /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     topic: Vec<Topic>,
     /// Only this project, by its id; may be given more than once
     #[arg(long, value_name = "ID")]
@@ -23,7 +23,7 @@ impl Subject {
     }
 
     pub fn matches(&self, topic: &str, project: &str) -> bool {
-        (self.topic.is_empty() || self.topic.iter().any(|it| it.matches(topic)))
+        (self.topic.is_empty() || self.topic.iter().any(|it| matches_topic(it, topic)))
             && (self.project.is_empty() || self.project.iter().any(|it| it == project))
     }
 }
@@ -99,41 +99,22 @@ fn received_at(message: &OutgoingMessage) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(message.attribute("received_at")?, &Rfc3339).ok()
 }
 
-/// A topic, or what some topics begin with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Topic {
-    Exact(String),
-    BeginsWith(String),
+/// A topic in upper case. With a `*` at its end, it is what topics begin with.
+type Topic = String;
+
+fn matches_topic(topic: &Topic, event: &str) -> bool {
+    let event = event.to_ascii_uppercase();
+    topic.strip_suffix('*').map_or_else(|| event == *topic, |begin| event.starts_with(begin))
 }
 
-impl Topic {
-    fn matches(&self, topic: &str) -> bool {
-        match self {
-            Self::Exact(name) => name.eq_ignore_ascii_case(topic),
-            Self::BeginsWith(name) => {
-                topic.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
-            }
-        }
+fn parse_topic(text: &str) -> Result<Topic, &'static str> {
+    if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+        return Err("a * can only stand at the end");
     }
-}
-
-impl FromStr for Topic {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, is_begin) = match text.strip_suffix('*') {
-            Some(begin) => (begin, true),
-            None => (text, false),
-        };
-        if name.contains('*') {
-            return Err("a * can only stand at the end");
-        }
-        if text.is_empty() {
-            return Err("a topic has a name");
-        }
-        let name = name.to_owned();
-        Ok(if is_begin { Self::BeginsWith(name) } else { Self::Exact(name) })
+    if text.is_empty() {
+        return Err("a topic has a name");
     }
+    Ok(text.to_ascii_uppercase())
 }
 
 /// A time, as it is or by how long ago it was.

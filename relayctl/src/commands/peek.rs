@@ -22,14 +22,12 @@ const INDENT: usize = 2;
 const BYTES_PER_CHARACTER: usize = 16;
 
 const ABOUT: &str = "\
-Shows up to ten messages from the front of a queue, and releases them before it prints them.
+Shows up to ten messages from the front of a queue, and releases them before it prints them: of a FIFO queue, the oldest of the \
+groups of which no consumer has one in flight; of a standard queue, what SQS picks.
 
-SQS shows messages only to those who receive them. So consumers do not get these for a moment, and each counts one more receive, also \
-if a filter leaves it out. A peek never sends a message to the dead-letter queue: one whose last receive this was is sent again as a new \
-message, which a FIFO queue puts behind the others of its group.
-
-The front of a FIFO queue is the oldest messages of the groups of which no consumer has one in flight; of a standard queue, what SQS \
-picks. `relayctl tail` and `relayctl count` receive nothing.";
+Consumers do not get these messages for a moment, and each counts one more receive, also if a filter leaves it out. A peek sends \
+none to the dead-letter queue: one whose last receive this was is sent again as a new message, which a FIFO queue puts behind the \
+others of its group. `relayctl tail` and `relayctl count` receive nothing.";
 
 const EXAMPLES: &str = "\
 Examples:

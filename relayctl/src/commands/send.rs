@@ -11,15 +11,12 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 const ABOUT: &str = "\
-A file is a body, sent byte for byte, or a gateway's event such as those of the project's events/: then its body, \
-topic, delivery id and route are taken from it. It is signed with the stack's secret, whatever its own signatures \
-are.
+A file is a body, sent byte for byte, or a gateway's event such as those of the project's events/: then its body, topic, delivery id \
+and route are taken from it. It is signed with the stack's secret.
 
-A file that cannot be sent is named, and the others are sent. API Gateway does not accept a file over 10 MB, nor Lambda \
-an event over 6 MB.
-
-Each is posted once and never again, so that nothing comes twice. Of what is sent again within five minutes, a FIFO \
-queue accepts each state of a label once, and any other event once for each delivery id; the relay answers 200 every time.";
+A file that cannot be sent is named, and the others are sent. API Gateway does not accept a file over 10 MB, nor Lambda an event over \
+6 MB. Each is posted once and never again. Of what is sent again within five minutes, a FIFO queue accepts each state of a label \
+once, and any other event once for each delivery id; the relay answers 200 every time.";
 
 const EXAMPLES: &str = "\
 Examples:

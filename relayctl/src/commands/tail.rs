@@ -16,13 +16,12 @@ use std::ops::ControlFlow;
 
 const ABOUT: &str = "\
 Follows the function's log: each request, accepted or refused and why, and each crash and timeout of the function. It \
-receives no message, so it costs consumers nothing. CloudWatch shows a log line some seconds after the response.
+receives no message. CloudWatch shows a log line some seconds after the response.
 
-A refused request has no queue, topic or project, because the relay reads only what it has authenticated, and a crash has \
-none either. What API Gateway itself refuses is not in this log.
+A refused request has no queue, topic or project, because the relay reads only what it has authenticated. What API Gateway \
+itself refuses is not in this log.
 
-Ctrl-C ends it with status 0; or with 130 if --count or --for was given. The status is 1 if there were fewer requests than --count \
-when --for was over.";
+Ctrl-C ends it with status 0, or 130 if --count or --for was given. The status is 1 if there were fewer requests than --count.";
 
 const EXAMPLES: &str = "\
 Examples:
