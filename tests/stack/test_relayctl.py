@@ -510,7 +510,9 @@ def test_completion_knows_topics_and_queues(relayctl: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         script = usage(relayctl, "completions", shell).out
         assert {word for word in words if word in script} == words, shell
-    values = re.findall(r'^complete -c relayctl -n "__fish_relayctl_using_subcommand (\w+)" -f -a "(.*)"$', script, re.M)
+    values = re.findall(
+        r'^complete -c relayctl -n "__fish_relayctl_using_subcommand (\w+)" -f -a "(.*)"$', script, re.M
+    )
     queues = "label workflow review model_run unrouted"
     assert dict(values).items() >= {"peek": queues, "tail": queues, "redrive": f"{queues} all"}.items(), values
     assert dict(values)["trigger"].startswith("LABEL_CREATED LABEL_UPDATED LABEL_DELETED WORKFLOW_ACTION ")

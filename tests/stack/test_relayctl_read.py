@@ -687,7 +687,10 @@ def test_wrong_usage_is_told_before_anything_is_asked(make: MakeSite, arguments:
     ("arguments", "says"),
     [
         (("tail", "--for", "5"), "such as 5s, 5m or 1h"),
-        (("tail", "--since", "yesterday"), "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago"),
+        (
+            ("tail", "--since", "yesterday"),
+            "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago",
+        ),
         (("logs", "--since", "2026-11-23T13:00:00"), "give its time zone, such as Z for UTC"),
         (("forward", "label", "localhost:3000/x"), "did you mean http://localhost:3000/x?"),
         (("forward", "label", "ftp://localhost/"), "give an http or https URL, such as http://localhost:3000/events"),

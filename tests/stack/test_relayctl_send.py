@@ -236,10 +236,10 @@ def test_each_event_is_printed_with_queue_and_ids(site: Site) -> None:
     assert text.out == f"200 queued  queue workflow  entity id other  message id {message.id}\n"
 
 
-def test_many_events_are_printed_only_on_request(site: Site) -> None:
-    many = ["trigger", "LABEL_CREATED", "--count", "11", "--json"]
-    assert "events" not in site.run(*many).account
-    assert len(site.run(*many, "--print-events").account["events"]) == 11
+def test_scripts_get_each_event_and_people_a_summary_of_many(site: Site) -> None:
+    many = ["trigger", "LABEL_CREATED", "--count", "11"]
+    assert len(site.run(*many, "--json").account["events"]) == 11
+    assert site.run(*many).out.startswith("sent               11\n")
     assert len(take_all(site.stack, "label")) == 22
 
 

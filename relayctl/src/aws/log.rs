@@ -2,6 +2,8 @@
 
 use super::{Clients, error};
 use crate::error::{AwsErrorKind, Error};
+use crate::output::Output;
+use crate::sanitize::one_line;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -76,14 +78,14 @@ async fn read_each(
 }
 
 /// Passes on each event once, until one breaks off; with `is_endless`, also those that are yet to come. After the first
-/// response, a failure of the network is passed to `warn` and the read is repeated.
+/// response, a failure of the network is a warning, and the read is repeated.
 pub async fn follow(
     clients: &Clients,
     group: &str,
     mut start_ms: i64,
     is_endless: bool,
     mut each: impl FnMut(&LogEvent) -> Result<ControlFlow<()>, Error>,
-    warn: impl Fn(&Error),
+    output: &Output,
 ) -> Result<(), Error> {
     let mut seen: HashMap<String, i64> = HashMap::new();
     let (mut has_responded, mut is_failing) = (false, false);
@@ -106,7 +108,7 @@ pub async fn follow(
             }
             Err(error) if has_responded && error.aws_kind() == Some(AwsErrorKind::NoResponse) => {
                 if !is_failing {
-                    warn(&error);
+                    output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
                 }
                 is_failing = true;
             }

@@ -4,7 +4,7 @@ use crate::aws::log;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Moment;
-use crate::sanitize::{one_line, sanitize};
+use crate::sanitize::sanitize;
 use serde_json::json;
 use std::ops::ControlFlow;
 
@@ -46,11 +46,8 @@ pub async fn run(command: &Logs, context: &Context) -> Result<ExitStatus, Error>
         }
         Ok(ControlFlow::Continue(()))
     };
-    let warn = |error: &Error| {
-        output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
-    };
     tokio::select! {
-        followed = log::follow(&clients, &group, start_ms, command.follow, print, warn) => {
+        followed = log::follow(&clients, &group, start_ms, command.follow, print, output) => {
             followed.map(|()| ExitStatus::Success)
         }
         () = context.interrupt.pressed() => Ok(match command.follow {

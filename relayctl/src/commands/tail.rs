@@ -75,11 +75,8 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
         let is_last = command.end.count.is_some_and(|most| count.get() >= most);
         Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
-    let warn = |error: &Error| {
-        output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
-    };
     tokio::select! {
-        followed = log::follow(&clients, &group, start_ms, true, print, warn) => {
+        followed = log::follow(&clients, &group, start_ms, true, print, output) => {
             followed.map(|()| ExitStatus::Success)
         }
         () = command.end.time_over() => Ok(match command.end.count {
