@@ -13,7 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 #[command(next_help_heading = "Filters")]
 pub struct Subject {
     /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     topic: Vec<Topic>,
     /// Only this project, by its id; may be given more than once
     #[arg(long, value_name = "ID")]
@@ -26,7 +26,7 @@ impl Subject {
     }
 
     pub fn matches(&self, topic: &str, project: &str) -> bool {
-        (self.topic.is_empty() || self.topic.iter().any(|it| it.matches(topic)))
+        (self.topic.is_empty() || self.topic.iter().any(|it| matches_topic(it, topic)))
             && (self.project.is_empty() || self.project.iter().any(|it| it == project))
     }
 }
@@ -44,10 +44,10 @@ pub struct Filter {
     /// Only this event (attribute dedup_id); may be given more than once
     #[arg(long = "id", value_name = "DEDUP_ID")]
     dedup_id: Vec<String>,
-    /// Only what the relay received (attribute received_at) at this time or later: RFC 3339, or how long ago, such as 2h
+    /// Only what the relay received (attribute received_at) since then: a day in UTC (2026-11-23), RFC 3339, or how long ago (2h, 3 days ago)
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// Only what the relay received before this time
+    /// Only what the relay received before then
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
 }
@@ -119,59 +119,22 @@ fn received_at(message: &OutgoingMessage) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(message.attribute("received_at")?, &Rfc3339).ok()
 }
 
-/// A topic, or what some topics begin with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-enum Topic {
-    Exact(String),
-    BeginsWith(String),
+/// A topic in upper case. With a `*` at its end, it is what topics begin with.
+type Topic = String;
+
+fn matches_topic(topic: &Topic, event: &str) -> bool {
+    let event = event.to_ascii_uppercase();
+    topic.strip_suffix('*').map_or_else(|| event == *topic, |begin| event.starts_with(begin))
 }
 
-impl Topic {
-    fn matches(&self, topic: &str) -> bool {
-        match self {
-            Self::Exact(name) => name.eq_ignore_ascii_case(topic),
-            Self::BeginsWith(name) => {
-                topic.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
-            }
-        }
+fn parse_topic(text: &str) -> Result<Topic, &'static str> {
+    if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+        return Err("a * can only stand at the end");
     }
-}
-
-impl From<Topic> for String {
-    fn from(topic: Topic) -> Self {
-        match topic {
-            Topic::Exact(name) => name,
-            Topic::BeginsWith(name) => name + "*",
-        }
+    if text.is_empty() {
+        return Err("a topic has a name");
     }
-}
-
-impl TryFrom<String> for Topic {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl FromStr for Topic {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, is_begin) = match text.strip_suffix('*') {
-            Some(begin) => (begin, true),
-            None => (text, false),
-        };
-        if name.contains('*') {
-            return Err("a * can only stand at the end");
-        }
-        if text.is_empty() {
-            return Err("a topic has a name");
-        }
-        let name = name.to_owned();
-        Ok(if is_begin { Self::BeginsWith(name) } else { Self::Exact(name) })
-    }
+    Ok(text.to_ascii_uppercase())
 }
 
 /// A time, as it is or by how long ago it was.
@@ -228,13 +191,18 @@ impl FromStr for Moment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        if let Some(time) = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z"))) {
             return Ok(Self::At(time));
+        }
+        if parse(&format!("{text}Z")).is_some() {
+            return Err("give its time zone, such as Z for UTC");
         }
         let ago = humantime::parse_duration(text.trim_end_matches(" ago")).ok();
         let ago = ago.and_then(|ago| time::Duration::try_from(ago).ok());
-        ago.map(Self::Ago)
-            .ok_or("write a time such as 2026-11-23T13:00:00Z, or how long ago, such as 90m or 2h")
+        ago.map(Self::Ago).ok_or(
+            "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago (90m, 2h)",
+        )
     }
 }
 

@@ -13,7 +13,7 @@ use terminal_size::{Width, terminal_size_of};
 const PROGRESS_TEMPLATE: &str = "{msg:9} {wide_bar} {pos} of {len}, {eta} to go";
 const TIMELINE_TEMPLATE: &str = "{msg} {wide_bar} {percent}%, {eta} to go";
 
-/// What a command changes.
+/// What a command is about.
 #[derive(Debug, Serialize)]
 pub struct Target {
     pub account: String,
@@ -29,7 +29,7 @@ pub struct Output {
     target: OnceCell<Target>,
 }
 
-/// A JSON object of a command that changes something.
+/// A JSON object with what it is about.
 #[derive(Serialize)]
 struct WithTarget<'t, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,11 +43,16 @@ impl Output {
         Self { is_json, target: OnceCell::new() }
     }
 
-    /// Prints what the command is about to change on standard error; from now on, JSON objects have it as `target`.
-    pub fn announce(&self, target: Target) {
-        let Target { account, region, stack } = &target;
-        self.warn(format_args!("account {account}, region {region}, stack {stack}"));
+    /// From now on, JSON objects have this as `target`.
+    pub fn set_target(&self, target: Target) {
         let _ = self.target.set(target);
+    }
+
+    /// Prints the target on standard error, before a command changes it.
+    pub fn announce_target(&self) {
+        if let Some(Target { account, region, stack }) = self.target.get() {
+            self.warn(format_args!("account {account}, region {region}, stack {stack}"));
+        }
     }
 
     /// Prints text. Its styles are left out if it does not go to a terminal, or `NO_COLOR` is set.
@@ -60,10 +65,14 @@ impl Output {
         print(|output| writeln!(output, "{line}"))
     }
 
-    /// Prints an object as JSON on a line of its own.
+    /// Prints an object as JSON, with the target.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Error> {
-        let object = WithTarget { target: self.target.get(), value };
-        let line = serde_json::to_string(&object).map_err(io::Error::from);
+        self.json_line(&WithTarget { target: self.target.get(), value })
+    }
+
+    /// Prints JSON on a line of its own: one of many.
+    pub fn json_line(&self, value: &impl Serialize) -> Result<(), Error> {
+        let line = serde_json::to_string(value).map_err(io::Error::from);
         let line = escape_json(&line.map_err(Error::Output)?);
         print(|output| writeln!(output, "{line}"))
     }

@@ -77,19 +77,15 @@ impl Stack {
         let [stack] = answer.stacks() else {
             return Err(no_stack(name, clients));
         };
-        let output = |output: &aws_sdk_cloudformation::types::Output| {
-            Some((output.output_key.clone()?, output.output_value.clone()?))
-        };
-        let outputs = stack.outputs().iter().filter_map(output);
-        let parameter = |parameter: &aws_sdk_cloudformation::types::Parameter| {
-            let value = parameter.parameter_value.clone();
-            Some((parameter.parameter_key.clone()?, value?))
-        };
-        let parameters = stack.parameters().iter().filter_map(parameter);
-        let status = stack.stack_status().map(|status| status.as_str());
+        let outputs = stack.outputs().iter();
+        let outputs =
+            outputs.filter_map(|it| Some((it.output_key.clone()?, it.output_value.clone()?)));
+        let parameters = stack.parameters().iter();
+        let parameters = parameters
+            .filter_map(|it| Some((it.parameter_key.clone()?, it.parameter_value.clone()?)));
         Ok(Self {
             id: stack.stack_id().unwrap_or_default().to_owned(),
-            status: status.unwrap_or_default().to_owned(),
+            status: stack.stack_status().map(ToString::to_string).unwrap_or_default(),
             parameters: parameters.collect(),
             ..Self::new(name, outputs.collect())
         })

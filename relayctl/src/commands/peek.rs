@@ -2,7 +2,7 @@
 
 use crate::aws::message::ReceivedMessage;
 use crate::aws::payload::{self, Content, S3Location};
-use crate::aws::queue::{LOOK_SECONDS, Queue, QueueStats};
+use crate::aws::queue::{LOOK_SECONDS, Queue};
 use crate::aws::stack::Entity;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
@@ -13,9 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanBytes;
 use labelbox_relay::event::timestamp;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fmt;
+use serde_json::{Value, json};
 
 /// Columns of a line that does not go to a terminal.
 const DEFAULT_WIDTH: usize = 200;
@@ -24,14 +22,12 @@ const INDENT: usize = 2;
 const BYTES_PER_CHARACTER: usize = 16;
 
 const ABOUT: &str = "\
-Shows up to ten messages from the front of a queue, and releases them before it prints them.
+Shows up to ten messages from the front of a queue, and releases them before it prints them: of a FIFO queue, the oldest of the \
+groups of which no consumer has one in flight; of a standard queue, what SQS picks.
 
-SQS shows messages only to those who receive them. So consumers do not get these for a moment, and each counts one more receive, also \
-if a filter leaves it out. A peek never sends a message to the dead-letter queue: one whose last receive this was is sent again as a new \
-message, which a FIFO queue puts behind the others of its group.
-
-The front of a FIFO queue is the oldest messages of the groups of which no consumer has one in flight; of a standard queue, what SQS \
-picks. `relayctl tail` and `relayctl count` receive nothing.";
+Consumers do not get these messages for a moment, and each counts one more receive, also if a filter leaves it out. A peek sends \
+none to the dead-letter queue: one whose last receive this was is sent again as a new message, which a FIFO queue puts behind the \
+others of its group. `relayctl tail` and `relayctl count` receive nothing.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,139 +77,104 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         });
     }
     let wanted = command.filter.at(context.now());
-    let mut skipped = 0;
+    let (found, mut shown) = (messages.len(), 0);
     let width = match command.full || output.is_json {
         true => None,
         false => Some(output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT)),
     };
-    for message in messages {
-        if !wanted.matches(&message.message) {
-            skipped += 1;
-            continue;
-        }
+    let view = View { queue, max_receive_count: stats.max_receive_count, width };
+    for message in messages.iter().filter(|it| wanted.matches(&it.message)) {
+        shown += 1;
         let min_bytes = width.map(|width| width * BYTES_PER_CHARACTER);
         let content = payload::read(&clients, &message.message, min_bytes).await;
-        output.show(&MessageView::new(message, content, &queue, stats, width))?;
+        if output.is_json {
+            output.json_line(&view.json(message, &content))?;
+        } else {
+            output.line(view.text(message, &content))?;
+        }
     }
-    if skipped > 0 {
-        output.warn(format_args!("messages that the filter leaves out: {skipped}"));
+    if !wanted.is_all() && found > 0 {
+        output.warn(format_args!("looked at {found} messages; {shown} match the filter"));
     }
     Ok(ExitStatus::Success)
 }
 
-/// A message with its body: an object for scripts, two lines for people.
-#[derive(Debug, Serialize)]
-struct MessageView {
-    message_id: String,
-    queue: String,
-    dead_letter: bool,
-    attributes: BTreeMap<String, String>,
-    system: System,
-    #[serde(flatten)]
-    body: Body,
-    /// In bytes.
-    size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<S3Location>,
-    #[serde(skip)]
-    is_cut: bool,
-}
-
-/// What SQS knows of a message.
-#[derive(Debug, Serialize)]
-struct System {
-    sent_at: Option<String>,
-    receive_count: u32,
-    /// After so many receives it moves to the dead-letter queue.
+/// How messages are printed.
+struct View<'r> {
+    queue: Queue<'r>,
     max_receive_count: Option<u32>,
-    group_id: Option<String>,
-    deduplication_id: Option<String>,
-    trace: Option<String>,
+    /// The body is cut to one line of so many characters.
+    width: Option<usize>,
 }
 
-/// Three names, so that a script cannot take base64, or an error, for a body.
-#[derive(Debug, Serialize)]
-enum Body {
-    #[serde(rename = "body")]
-    Text(String),
-    #[serde(rename = "body_base64")]
-    Base64(String),
-    #[serde(rename = "body_error")]
-    Missing(String),
-}
-
-impl MessageView {
-    /// With a width, the body is cut to one line of so many characters.
-    fn new(
-        received: ReceivedMessage,
-        content: Content,
-        queue: &Queue<'_>,
-        stats: QueueStats,
-        width: Option<usize>,
-    ) -> Self {
-        let ReceivedMessage { message, receive_count, sent_at, message_id, .. } = received;
-        let body = match (content.bytes, width) {
-            (Err(reason), _) => Body::Missing(reason),
-            (Ok(bytes), Some(width)) => Body::Text(cut(&String::from_utf8_lossy(&bytes), width)),
-            (Ok(bytes), None) => String::from_utf8(bytes)
-                .map_or_else(|error| Body::Base64(STANDARD.encode(error.as_bytes())), Body::Text),
-        };
-        Self {
-            message_id,
-            queue: queue.label.to_owned(),
-            dead_letter: queue.is_dead_letter_queue,
-            attributes: message.attribute_texts(),
-            system: System {
-                sent_at: sent_at.map(timestamp),
-                receive_count,
-                max_receive_count: stats.max_receive_count,
-                group_id: message.group_id,
-                deduplication_id: message.dedup_id,
-                trace: message.trace,
+impl View<'_> {
+    fn json(&self, received: &ReceivedMessage, content: &Content) -> Value {
+        let message = &received.message;
+        // Three names, so that a script cannot take base64, or an error, for a body.
+        let (name, body) = match &content.bytes {
+            Ok(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => ("body", text.to_owned()),
+                Err(_) => ("body_base64", STANDARD.encode(bytes)),
             },
-            body,
-            size: content.size,
-            payload: content.location,
-            is_cut: width.is_some(),
+            Err(reason) => ("body_error", reason.clone()),
+        };
+        let mut object = json!({
+            "message_id": received.message_id,
+            "queue": self.queue.label,
+            "dead_letter": self.queue.is_dead_letter_queue,
+            "attributes": message.attribute_texts(),
+            "system": {
+                "sent_at": received.sent_at.map(timestamp),
+                "receive_count": received.receive_count,
+                "max_receive_count": self.max_receive_count,
+                "group_id": message.group_id,
+                "deduplication_id": message.dedup_id,
+                "trace": message.trace,
+            },
+            name: body,
+            "size": content.size,
+        });
+        if let (Some(fields), Some(location)) = (object.as_object_mut(), &content.location) {
+            fields.insert("payload".to_owned(), json!(location));
         }
+        object
     }
-}
 
-impl fmt::Display for MessageView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// A line about the message, and its body.
+    fn text(&self, received: &ReceivedMessage, content: &Content) -> String {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         let red = AnsiColor::Red.on_default();
-        let get = |name| self.attributes.get(name).map(|text| sanitize(text));
+        let get = |name| received.message.attribute(name).map(sanitize);
         let get_or_dash = |name| get(name).unwrap_or_else(|| "-".to_owned());
-        let time = get("received_at").or_else(|| self.system.sent_at.clone());
-        write!(
-            f,
-            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}, receive {}",
+        let time = get("received_at").or_else(|| received.sent_at.map(timestamp));
+        let mut text = format!(
+            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}, receive {}{}{dim:#}\n",
             time.unwrap_or_else(|| "-".to_owned()),
-            if self.dead_letter { "dead letter " } else { "" },
-            self.queue,
+            if self.queue.is_dead_letter_queue { "dead letter " } else { "" },
+            self.queue.label,
             get_or_dash("event"),
             get_or_dash("entity_id"),
             get_or_dash("project_id"),
-            HumanBytes(self.size),
-            self.system.receive_count,
-        )?;
-        if let Some(max) = self.system.max_receive_count {
-            write!(f, " of {max}")?;
+            HumanBytes(content.size),
+            received.receive_count,
+            self.max_receive_count.map_or_else(String::new, |max| format!(" of {max}")),
+        );
+        if let Some(S3Location { bucket, key, .. }) = &content.location {
+            text += &format!("  {dim}s3://{}/{}{dim:#}\n", sanitize(bucket), sanitize(key));
         }
-        writeln!(f, "{dim:#}")?;
-        if let Some(S3Location { bucket, key, .. }) = &self.payload {
-            writeln!(f, "  {dim}s3://{}/{}{dim:#}", sanitize(bucket), sanitize(key))?;
-        }
-        let indent = if self.is_cut { INDENT } else { 0 };
-        match &self.body {
-            Body::Text(text) => writeln!(f, "{:indent$}{}", "", sanitize(text)),
-            Body::Base64(text) => writeln!(f, "base64: {text}"),
-            Body::Missing(reason) => {
-                let reason = sanitize(reason);
-                writeln!(f, "{:INDENT$}{red}the body cannot be read: {reason}{red:#}", "")
+        text += &match (&content.bytes, self.width) {
+            (Err(reason), _) => {
+                format!("  {red}the body cannot be read: {}{red:#}", sanitize(reason))
             }
-        }
+            (Ok(bytes), Some(width)) => {
+                format!("{:INDENT$}{}", "", cut(&String::from_utf8_lossy(bytes), width))
+            }
+            (Ok(bytes), None) => match str::from_utf8(bytes) {
+                Ok(body) => sanitize(body),
+                Err(_) => format!("base64: {}", STANDARD.encode(bytes)),
+            },
+        };
+        text
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn run(command: &Sign, context: &Context) -> Result<ExitStatus, Error>
     let headers = headers(&delivery, &sender.secret(&delivery.route)?);
     if context.output.is_json {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-        context.output.json(&headers.collect::<Map<String, Value>>())?;
+        context.output.json_line(&headers.collect::<Map<String, Value>>())?;
     } else {
         for (name, value) in headers {
             context.output.line(format_args!("{name}: {value}"))?;

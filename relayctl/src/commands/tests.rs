@@ -16,7 +16,7 @@ fn check_queue(line: &str, expected: &[Entity]) {
     let Command::Redrive(command) = read(line).unwrap().command else {
         panic!("{line} is not a redrive");
     };
-    assert_eq!(command.queue.entities(), expected);
+    assert_eq!(command.queue.0, expected);
 }
 
 #[test]
