@@ -4,6 +4,7 @@ use crate::aws::message::OutgoingMessage;
 use labelbox_relay::event::timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -56,6 +57,12 @@ impl Filter {
     #[cfg(test)]
     pub fn since(time: Option<&str>) -> Self {
         Self { since: time.and_then(|time| time.parse().ok()), ..Self::default() }
+    }
+
+    /// The time in which matching messages were received: to this moment, if the filter does not say to when.
+    pub fn window(&self, now: OffsetDateTime) -> Range<OffsetDateTime> {
+        let Wanted { since, until, .. } = self.at(now);
+        since.unwrap_or(OffsetDateTime::UNIX_EPOCH)..until.unwrap_or(now)
     }
 
     /// Whether an event with this id may match.

@@ -123,6 +123,14 @@ impl Stack {
         self.output("PayloadBucketName")
     }
 
+    /// Says so if the stack keeps no archive, where one was looked for in vain.
+    pub fn check_archive(&self) -> Result<(), Error> {
+        match self.parameter("ArchiveDays") {
+            None | Some("0") => Err(Error::NoArchive { stack: self.name.clone() }),
+            Some(_) => Ok(()),
+        }
+    }
+
     pub fn secret_arn(&self) -> Result<&str, Error> {
         self.output("SecretArn")
     }

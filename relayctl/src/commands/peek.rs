@@ -1,9 +1,11 @@
-//! `relayctl peek`: what is at the front of a queue now.
+//! `relayctl peek`: what is at the front of a queue now, or what the archive has.
 
-use crate::aws::message::ReceivedMessage;
+use crate::aws::Clients;
+use crate::aws::archive::{Archive, UnusableObject};
+use crate::aws::message::{OutgoingMessage, ReceivedMessage};
 use crate::aws::payload::{self, Content, S3Location};
 use crate::aws::queue::{LOOK_SECONDS, Queue};
-use crate::aws::stack::Entity;
+use crate::aws::stack::{Entity, Stack};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Filter;
@@ -11,9 +13,11 @@ use crate::sanitize::{cut, sanitize};
 use anstyle::{AnsiColor, Style};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::TryStreamExt;
 use indicatif::HumanBytes;
 use labelbox_relay::event::timestamp;
 use serde_json::{Value, json};
+use std::pin::pin;
 
 /// Columns of a line that does not go to a terminal.
 const DEFAULT_WIDTH: usize = 200;
@@ -27,12 +31,15 @@ groups of which no consumer has one in flight; of a standard queue, what SQS pic
 
 Consumers do not get these messages for a moment, and each counts one more receive, also if a filter leaves it out. A peek sends \
 none to the dead-letter queue: one whose last receive this was is sent again as a new message, which a FIFO queue puts behind the \
-others of its group. `relayctl tail` and `relayctl count` receive nothing.";
+others of its group. `relayctl tail` and `relayctl count` receive nothing.
+
+With --archive, it shows archived events of the entity, from --since on, and reads only the bucket.";
 
 const EXAMPLES: &str = "\
 Examples:
   relayctl peek label
   relayctl peek workflow --count 1 --full
+  relayctl peek label --archive --since '3 days ago' --entity-id cm8d4iojw07ap0y6ob7zgj685
   relayctl peek model_run --dead-letters --json | jq .attributes";
 
 /// Show the messages at the front of a queue, and leave them there
@@ -44,9 +51,12 @@ pub struct Peek {
     /// Show its dead-letter queue
     #[arg(long)]
     dead_letters: bool,
+    /// Show archived events, oldest first
+    #[arg(long, conflicts_with = "dead_letters")]
+    archive: bool,
     /// Messages to receive, at most
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=10))]
-    count: i32,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=10))]
+    count: u8,
     /// Print bodies whole, not one line of each; --json always does
     #[arg(long)]
     full: bool,
@@ -57,8 +67,11 @@ pub struct Peek {
 pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    if command.archive {
+        return show_archived(command, context, &clients, &stack, queue).await;
+    }
     let stats = queue.stats().await?;
-    let messages = queue.receive(command.count, LOOK_SECONDS).await?;
+    let messages = queue.receive(command.count.into(), LOOK_SECONDS).await?;
     let output = &context.output;
     match queue.give_back(&messages, stats.max_receive_count).await {
         Ok(0) => {}
@@ -78,25 +91,61 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
     }
     let wanted = command.filter.at(context.now());
     let (found, mut shown) = (messages.len(), 0);
-    let width = match command.full || output.is_json {
-        true => None,
-        false => Some(output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT)),
-    };
-    let view = View { queue, max_receive_count: stats.max_receive_count, width };
+    let max_receive_count = stats.max_receive_count;
+    let view = View { queue, max_receive_count, width: width(command, context) };
     for message in messages.iter().filter(|it| wanted.matches(&it.message)) {
         shown += 1;
-        let min_bytes = width.map(|width| width * BYTES_PER_CHARACTER);
-        let content = payload::read(&clients, &message.message, min_bytes).await;
-        if output.is_json {
-            output.json_line(&view.json(message, &content))?;
-        } else {
-            output.line(view.text(message, &content))?;
-        }
+        view.show(&clients, &message.message, Some(message), context).await?;
     }
     if !wanted.is_all() && found > 0 {
         output.warn(format_args!("looked at {found} messages; {shown} match the filter"));
     }
     Ok(ExitStatus::Success)
+}
+
+async fn show_archived(
+    command: &Peek,
+    context: &Context,
+    clients: &Clients,
+    stack: &Stack,
+    queue: Queue<'_>,
+) -> Result<ExitStatus, Error> {
+    let (filter, now) = (&command.filter, context.now());
+    let archive = Archive::new(clients, stack, &[command.queue], &filter.window(now))?;
+    let mut events = pin!(archive.events(|id| filter.matches_id(id)));
+    let view = View { queue, max_receive_count: None, width: width(command, context) };
+    let (mut found, mut shown, mut unusable) = (0_u64, 0, 0_u64);
+    while shown < command.count
+        && let Some(event) = context.interrupt.cancels(events.try_next()).await?
+    {
+        found += 1;
+        match event {
+            Err(UnusableObject { key, reason }) => {
+                unusable += 1;
+                context.output.warn(format_args!("{}: {}", sanitize(&key), sanitize(&reason)));
+            }
+            Ok(event) if filter.at(now).matches(&event.message) => {
+                shown += 1;
+                view.show(clients, &event.message, None, context).await?;
+            }
+            Ok(_) => {}
+        }
+    }
+    if found == 0 {
+        stack.check_archive()?;
+    }
+    if shown < command.count {
+        let line = format!("looked at {found} archived events; {shown} match");
+        context.output.warn(line);
+    }
+    Ok(if unusable > 0 { ExitStatus::Incomplete } else { ExitStatus::Success })
+}
+
+/// To how many characters a body is cut.
+fn width(command: &Peek, context: &Context) -> Option<usize> {
+    let output = &context.output;
+    let is_cut = !command.full && !output.is_json;
+    is_cut.then(|| output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT))
 }
 
 /// How messages are printed.
@@ -108,8 +157,28 @@ struct View<'r> {
 }
 
 impl View<'_> {
-    fn json(&self, received: &ReceivedMessage, content: &Content) -> Value {
-        let message = &received.message;
+    /// Prints a message. SQS knows more of one that was received.
+    async fn show(
+        &self,
+        clients: &Clients,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let min_bytes = self.width.map(|width| width * BYTES_PER_CHARACTER);
+        let content = payload::read(clients, message, min_bytes).await;
+        match context.output.is_json {
+            true => context.output.json_line(&self.json(message, received, &content)),
+            false => context.output.line(self.text(message, received, &content)),
+        }
+    }
+
+    fn json(
+        &self,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        content: &Content,
+    ) -> Value {
         // Three names, so that a script cannot take base64, or an error, for a body.
         let (name, body) = match &content.bytes {
             Ok(bytes) => match str::from_utf8(bytes) {
@@ -119,13 +188,13 @@ impl View<'_> {
             Err(reason) => ("body_error", reason.clone()),
         };
         let mut object = json!({
-            "message_id": received.message_id,
+            "message_id": received.map(|it| &it.message_id),
             "queue": self.queue.label,
             "dead_letter": self.queue.is_dead_letter_queue,
             "attributes": message.attribute_texts(),
             "system": {
-                "sent_at": received.sent_at.map(timestamp),
-                "receive_count": received.receive_count,
+                "sent_at": received.and_then(|it| it.sent_at).map(timestamp),
+                "receive_count": received.map(|it| it.receive_count),
                 "max_receive_count": self.max_receive_count,
                 "group_id": message.group_id,
                 "deduplication_id": message.dedup_id,
@@ -141,14 +210,24 @@ impl View<'_> {
     }
 
     /// A line about the message, and its body.
-    fn text(&self, received: &ReceivedMessage, content: &Content) -> String {
+    fn text(
+        &self,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        content: &Content,
+    ) -> String {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         let red = AnsiColor::Red.on_default();
-        let get = |name| received.message.attribute(name).map(sanitize);
+        let get = |name| message.attribute(name).map(sanitize);
         let get_or_dash = |name| get(name).unwrap_or_else(|| "-".to_owned());
-        let time = get("received_at").or_else(|| received.sent_at.map(timestamp));
+        let sent_at = || received?.sent_at.map(timestamp);
+        let time = get("received_at").or_else(sent_at);
+        let receives = received.map_or_else(String::new, |received| {
+            let max = self.max_receive_count.map_or_else(String::new, |max| format!(" of {max}"));
+            format!(", receive {}{max}", received.receive_count)
+        });
         let mut text = format!(
-            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}, receive {}{}{dim:#}\n",
+            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}{receives}{dim:#}\n",
             time.unwrap_or_else(|| "-".to_owned()),
             if self.queue.is_dead_letter_queue { "dead letter " } else { "" },
             self.queue.label,
@@ -156,8 +235,6 @@ impl View<'_> {
             get_or_dash("entity_id"),
             get_or_dash("project_id"),
             HumanBytes(content.size),
-            received.receive_count,
-            self.max_receive_count.map_or_else(String::new, |max| format!(" of {max}")),
         );
         if let Some(S3Location { bucket, key, .. }) = &content.location {
             text += &format!("  {dim}s3://{}/{}{dim:#}\n", sanitize(bucket), sanitize(key));

@@ -116,7 +116,7 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         }
     }
     if result.is_ok() && summary.found == 0 && !summary.interrupted {
-        check_archive(stack)?;
+        stack.check_archive()?;
         let (since, until) = (Moment::At(window.start), Moment::At(window.end));
         context.output.warn(format_args!("no event was received from {since} to {until}"));
     }
@@ -177,14 +177,6 @@ fn window(plan: &Plan) -> Result<Range<OffsetDateTime>, Error> {
     match (plan.filter.since, plan.filter.until) {
         (Some(Moment::At(since)), Some(Moment::At(until))) if since < until => Ok(since..until),
         _ => Err(Error::Usage("--since must be before --until, and before now".to_owned())),
-    }
-}
-
-/// Says so if a stack has nothing archived because it keeps no archive.
-pub fn check_archive(stack: &Stack) -> Result<(), Error> {
-    match stack.parameter("ArchiveDays") {
-        None | Some("0") => Err(Error::NoArchive { stack: stack.name.clone() }),
-        Some(_) => Ok(()),
     }
 }
 

@@ -3,9 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::message::OutgoingMessage;
 use crate::aws::offline;
-use crate::aws::stack::Stack;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use std::collections::HashMap;
 use time::macros::datetime;
@@ -55,7 +53,7 @@ fn text(
     max: Option<u32>,
     width: Option<usize>,
 ) -> String {
-    let text = with_view(max, width, |view| view.text(received, content));
+    let text = with_view(max, width, |view| view.text(&received.message, Some(received), content));
     anstream::adapter::strip_str(&text).to_string()
 }
 
@@ -93,7 +91,9 @@ fn sanitizes_everything_in_a_message() {
         };
         let attributes = ["event", "entity_id", "project_id", "received_at"].map(|it| (it, evil));
         for width in [None, Some(80)] {
-            let styled = with_view(None, width, |view| view.text(&received(&attributes), &content));
+            let received = received(&attributes);
+            let show = |view: View<'_>| view.text(&received.message, Some(&received), &content);
+            let styled = with_view(None, width, show);
             let plain = anstream::adapter::strip_str(&styled).to_string();
             assert!(!plain.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{plain:?}");
             assert!(!styled.contains("\u{1b}[2J"));
@@ -103,7 +103,10 @@ fn sanitizes_everything_in_a_message() {
 
 #[test]
 fn scripts_can_tell_a_body_from_base64_and_from_an_error() {
-    let of = |content| with_view(Some(5), None, |view| view.json(&received(&USUAL), &content));
+    let received = received(&USUAL);
+    let of = |content| {
+        with_view(Some(5), None, |view| view.json(&received.message, Some(&received), &content))
+    };
     let text = of(inline("ü".as_bytes()));
     assert_eq!(text.get("body"), Some(&"ü".into()));
     let bytes = of(inline(b"\xff"));
