@@ -123,12 +123,13 @@ impl Stack {
         self.output("PayloadBucketName")
     }
 
-    /// Says so if the stack keeps no archive, where one was looked for in vain.
-    pub fn check_archive(&self) -> Result<(), Error> {
-        match self.parameter("ArchiveDays") {
-            None | Some("0") => Err(Error::NoArchive { stack: self.name.clone() }),
-            Some(_) => Ok(()),
-        }
+    /// For how many days events are archived.
+    ///
+    /// # Errors
+    /// If they are not. There may be some of an earlier time.
+    pub fn archive_days(&self) -> Result<&str, Error> {
+        let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
+        days.ok_or_else(|| Error::NoArchive { stack: self.name.clone() })
     }
 
     pub fn secret_arn(&self) -> Result<&str, Error> {

@@ -132,7 +132,7 @@ async fn count_archived(
         }
     }
     if found == 0 {
-        stack.check_archive()?;
+        stack.archive_days()?;
     }
     let total: u64 = counts.values().sum();
     if output.is_json {

@@ -132,7 +132,7 @@ async fn show_archived(
         }
     }
     if found == 0 {
-        stack.check_archive()?;
+        stack.archive_days()?;
     }
     if shown < command.count {
         let line = format!("looked at {found} archived events; {shown} match");

@@ -107,20 +107,23 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         existing: HashSet::new(),
     };
     let result = run.replay(&window, &mut checkpoint, &mut summary).await;
+    let is_complete = result.is_ok() && !summary.interrupted && !summary.stopped;
+    let is_empty = result.is_err() && summary.found == 0;
     if let Some(checkpoint) = checkpoint {
-        if (result.is_err() && summary.found > 0) || summary.interrupted || summary.stopped {
+        if is_complete || (is_empty && command.resume.is_none()) {
+            checkpoint.remove();
+        } else {
             let words = format!("replay --resume {}", checkpoint.run);
             summary.resume = Some(context.args.relayctl(&words));
-        } else {
-            checkpoint.remove();
         }
     }
-    if result.is_ok() && summary.found == 0 && !summary.interrupted {
-        stack.check_archive()?;
+    if is_complete && summary.found == 0 {
+        let days = stack.archive_days()?;
         let (since, until) = (Moment::At(window.start), Moment::At(window.end));
-        context.output.warn(format_args!("no event was received from {since} to {until}"));
+        context.output.warn(format_args!(
+            "the archive, which keeps events for {days} days, has none received from {since} to {until}"
+        ));
     }
-    let is_empty = result.is_err() && summary.found == 0;
     let printed = if is_empty { Ok(()) } else { context.output.show(&summary) };
     result?;
     match printed {
@@ -154,12 +157,10 @@ fn prepare(
     let mut filter = command.filter.clone();
     filter.since = Some(at(since));
     filter.until = Some(filter.until.map_or(Moment::At(now), at));
+    let is_wanted = |it: &Entity| command.entity.is_empty() || command.entity.contains(it);
     let plan = Plan {
         stack: stack.id.clone(),
-        entities: match &command.entity[..] {
-            [] => Entity::value_variants().to_vec(),
-            entities => entities.to_vec(),
-        },
+        entities: Entity::value_variants().iter().copied().filter(is_wanted).collect(),
         filter,
         to: command.to.clone(),
         rate: command.rate,

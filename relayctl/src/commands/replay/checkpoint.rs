@@ -49,17 +49,16 @@ impl Checkpoint {
     pub fn find(folder: PathBuf, stack: &str, run: &str) -> Result<Self, Error> {
         let mut found = list(&folder, stack).map_err(|error| unusable(&folder, error))?;
         found.retain(|(name, _)| run.is_empty() || name == run);
-        match found.len() {
-            0 => Err(Error::Usage("there is no interrupted replay of this stack here".to_owned())),
-            1 => found
-                .pop()
-                .map(|(run, plan)| Self { folder, run, plan })
-                .ok_or_else(|| Error::Usage(String::new())),
-            _ => {
-                let runs: Vec<_> = found.into_iter().map(|(run, _)| run).collect();
-                Err(Error::Usage(format!("say which to resume: {}", runs.join(", "))))
-            }
+        let Some((run, plan)) = found.pop() else {
+            let message = "there is no interrupted replay of this stack here";
+            return Err(Error::Usage(message.to_owned()));
+        };
+        if found.is_empty() {
+            return Ok(Self { folder, run, plan });
         }
+        let others = found.into_iter().map(|(run, _)| run);
+        let runs = others.chain([run]).collect::<Vec<_>>().join(", ");
+        Err(Error::Usage(format!("there are several interrupted replays, name one: {runs}")))
     }
 
     /// All that was received before this time is done. The file is whole at any moment, also if the machine loses power.
