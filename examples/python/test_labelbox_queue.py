@@ -40,7 +40,6 @@ class DynamoDb:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
         self.items[Item["id"]["S"]] = Item
 
-
     def get_paginator(self, operation: str) -> "DynamoDb":
         assert operation == "scan"
         return self

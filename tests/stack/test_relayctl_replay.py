@@ -4,7 +4,6 @@ import itertools
 import json
 import random
 import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,15 +14,14 @@ from typing import Any
 import pytest
 from repair import Done, Run, Site, attributes, body_of, dedup_id, make_site, spilled, wait_for
 
-from dev import environment
 from dev.emulator import Emulator
 from dev.stack import QUEUES
 
 pytestmark = pytest.mark.long
 
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-WINDOW = ("--since", "2026-11-23T12:00:00Z", "--until", "2026-11-23T14:00:00Z")
+NOON = datetime(2025, 11, 23, 12, tzinfo=UTC)
+WINDOW = ("--since", "2025-11-23T12:00:00Z", "--until", "2025-11-23T14:00:00Z")
 MakeSite = Callable[[str], Site]
 
 
@@ -85,7 +83,9 @@ def names(messages: list[dict[str, Any]]) -> list[str]:
 
 
 def texts(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {k: v for k, v in value.items() if k != "MD5"} for name, value in message["MessageAttributes"].items()}
+    return {
+        name: {k: v for k, v in value.items() if k != "MD5"} for name, value in message["MessageAttributes"].items()
+    }
 
 
 def counts(done: Done) -> tuple[int, int, int, int]:
@@ -130,7 +130,7 @@ def test_each_delivery_of_an_event_is_replayed(make: MakeSite) -> None:
         Archived("event", NOON + timedelta(minutes=minutes)).put(site)
     assert site.run("replay", *WINDOW).status == 0
     received = [message["MessageAttributes"]["received_at"]["StringValue"] for message in site.messages()]
-    assert received == ["2026-11-23T12:00:00.000Z", "2026-11-23T12:01:00.000Z"]
+    assert received == ["2025-11-23T12:00:00.000Z", "2025-11-23T12:01:00.000Z"]
 
 
 def test_a_large_body_is_copied_on_the_server(site: Site) -> None:
@@ -218,7 +218,7 @@ def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
     for each in good:
         each.put(site)
     record = json.dumps(Archived("x", at(1)).record(site)).encode()
-    hour = "archive/label/2026/11/23/12/"
+    hour = "archive/label/2025/11/23/12/"
     stamp = written(at(2))
     no_body = Archived("no body", at(5), payload=b"12345")
     cut_body = Archived("cut body", at(6), payload=b"12345")
@@ -229,17 +229,17 @@ def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
     bad = {
         site.put(f"{hour}notes.txt", b"hello"): "not that of an archived event",
         site.put(f"{hour}{stamp}.json", record): "not that of an archived event",
-        site.put(f"archive/label/2026/11/23/13/{stamp}-{dedup_id('x')}.json", record): "not that of an archived event",
+        site.put(f"archive/label/2025/11/23/13/{stamp}-{dedup_id('x')}.json", record): "not that of an archived event",
         site.put(f"{hour}{stamp}-{dedup_id('empty')}.json", b""): "not a stored message",
         site.put(f"{hour}{stamp}-{dedup_id('half')}.json", record[:-9]): "not a stored message",
         site.put(f"{hour}{stamp}-{dedup_id('x')}.json", record): "received_at differ",
         site.put(f"{hour}{written(at(1))}-{dedup_id('y')}.json", record): "dedup_id differ",
-        site.put(f"archive/review/2026/11/23/12/{written(at(1))}-{dedup_id('x')}.json", record): "entity differ",
+        site.put(f"archive/review/2025/11/23/12/{written(at(1))}-{dedup_id('x')}.json", record): "entity differ",
         site.put(f"{hour}{stamp}-{dedup_id('huge')}.json", b"x" * (4 * 2**20 + 1)): "more than a message can have",
         f"{no_body.key}.json": "body beside it is missing, or not whole",
         f"{cut_body.key}.json": "body beside it is missing, or not whole",
     }
-    site.put("archive/label/2026/11/23/12/", b"")
+    site.put("archive/label/2025/11/23/12/", b"")
     # Of another time: nobody asked for it.
     site.put("archive/label/readme.txt", b"")
     done = site.run("replay", *WINDOW, "--json")
@@ -264,7 +264,7 @@ def test_without_an_archive_or_events_one_line_says_so(site: Site) -> None:
     ("words", "says"),
     [
         ([], "--since"),
-        (["--since", "2026-11-23T12:00:00"], "Z"),
+        (["--since", "2025-11-23T12:00:00"], "Z"),
         (["--since", "1h", "--until", "2h"], "--since must be before --until"),
         (["--since", "2h", "--to", "queue"], "give a URL such as https://"),
         (["--since", "2h", "--rate", "0"], "--rate"),
@@ -297,7 +297,9 @@ def test_a_queue_that_refuses_ends_the_replay_which_can_be_resumed(site: Site) -
     assert done.warnings.count("\n") == 1
     resume = done.account["resume"].split()[1:]
     assert resume[:2] == ["replay", "--resume"]
-    again = {name: settings[name] for name in ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit") if name in settings}
+    again = {
+        name: settings[name] for name in ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit") if name in settings
+    }
     sqs.create_queue(QueueName=queue.rsplit("/", 1)[1], Attributes=again)
     assert site.run(*resume).status == 0
     assert sorted(names(site.messages())) == ["event0", "event1", "event2"]
@@ -316,6 +318,61 @@ def test_a_message_that_is_refused_holds_back_its_group_only(make: MakeSite) -> 
     reasons = {key.rsplit("-", 1)[1]: reason for key, reason in done.kept.items()}
     assert "held back by" in reasons[f"{dedup_id('b2')}.json"]
     assert names(site.messages()) == ["a1", "a2", "c1"]
+
+
+def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
+    site = make("standard")
+    archived = [
+        Archived("a", NOON, more={"event": "LABEL_CREATED", "project_id": "p1"}),
+        Archived("b", NOON + timedelta(hours=13), more={"event": "LABEL_CREATED", "project_id": "p2"}),
+        Archived("c", NOON + timedelta(hours=14), payload=b"\xff\x00", more={"project_id": "p1"}),
+        Archived("d", NOON + timedelta(hours=14), "review", more={"event": "REVIEW_CREATED"}),
+    ]
+    for each in archived:
+        each.put(site)
+
+    def peek(*words: str) -> list[dict[str, Any]]:
+        done = site.run("peek", "label", "--archive", "--json", *words)
+        assert done.status == 0, done
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    first, second, third = peek()
+    assert (first["body"], first["attributes"]["entity_id"]) == (body_of("a"), "a")
+    assert (second["attributes"]["entity_id"], third["body_base64"], third["size"]) == ("b", "/wA=", 2)
+    assert third["payload"]["key"] == f"{archived[2].key}.body"
+    assert [each["attributes"]["entity_id"] for each in peek("--since", "2025-11-24", "--count", "1")] == ["b"]
+    assert [each["attributes"]["entity_id"] for each in peek("--entity-id", "c", "--project", "p1")] == ["c"]
+    text = site.run("peek", "label", "--archive", "--id", dedup_id("a"))
+    [line, body] = text.out.splitlines()
+    assert line.startswith("2025-11-23T12:00:00.000Z label     LABEL_CREATED      a project p1 "), text
+    assert "receive" not in line and body.strip().startswith('{"id": "id of a"')
+
+    def row(day: str, entity: str, topic: str, events: int = 1) -> dict[str, Any]:
+        return {"day": day, "entity": entity, "topic": topic, "events": events}
+
+    counted = site.run("count", "--archive", "--json")
+    assert (counted.status, counted.account["total"]) == (0, 4), counted
+    assert counted.account["archived"] == [
+        row("2025-11-23", "label", "LABEL_CREATED"),
+        row("2025-11-24", "label", "LABEL_CREATED"),
+        row("2025-11-24", "label", "LABEL_UPDATED"),
+        row("2025-11-24", "review", "REVIEW_CREATED"),
+    ]
+    label_created = site.run(
+        "count", "--archive", "--topic", "label_created", "--until", "2025-11-25", "--json"
+    ).account
+    assert [each["events"] for each in label_created["archived"]] == [1, 1]
+    lines = [line.split() for line in site.run("count", "--archive").out.splitlines()]
+    assert lines[0] == ["day", "entity", "topic", "events"] and lines[-1] == ["total", "4"]
+    assert not any(site.stack.count().values())
+    broken = site.put("archive/label/2025/11/24/00/notes.txt", b"")
+    for words in (["peek", "label"], ["count"]):
+        done = site.run(*words, "--archive")
+        assert done.status == 1 and broken in done.err, done
+    assert site.run("count", "--topic", "MOVE").status == 2
+    for words in (["peek", "unrouted"], ["count", "--since", "2025-12-01", "--until", "2025-12-02"]):
+        none = site.run(*words, "--archive")
+        assert none.status == 3 and "keeps no archive" in none.err, none
 
 
 def test_two_operators_at_once_send_all(make: MakeSite) -> None:
@@ -341,57 +398,47 @@ def test_a_rate_is_kept_and_ctrl_c_needs_no_wait(make: MakeSite) -> None:
     assert done.account["interrupted"]
 
 
-def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite, tmp_path: Path) -> None:
+def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite) -> None:
     """A consumer with a defect has deleted all events. They are replayed, with Ctrl-C and losses of power on the way."""
     site, random_source = make("fifo"), random.Random(20)
-    count, entities = 5000, 250
+    count, entities, two = 5000, 250, ("label", "workflow")
     archived = []
     for number in range(count):
         at = NOON + timedelta(milliseconds=number * 1300)
-        entity = list(QUEUES)[number % 2]
+        entity = two[number % 2]
         body = json.dumps({"id": number, "text": "ü\u2028" * random_source.randrange(200)}, ensure_ascii=False)
         payload = random_source.randbytes(2000) if number % 500 == 7 else None
         group = f"{entity}{random_source.randrange(entities)}"
         archived.append(Archived(f"e{number}", at, entity, group=group, body=body, payload=payload))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: each.put(site), archived))
-    received: dict[str, list[dict[str, Any]]] = {entity: [] for entity in QUEUES}
-
-    def total() -> int:
-        for entity in list(QUEUES)[:2]:
-            received[entity] += site._take(site.stack.queue_url(entity))
-        return sum(map(len, received.values()))
-
-    words: tuple[str, ...] = ("replay", "--since", "2026-11-23", "--until", "2026-11-24", "--rate", "2000")
+    received: list[dict[str, Any]] = []
+    queues = [site.stack.queue_url(entity) for entity in two]
+    words: tuple[str, ...] = ("replay", "--since", "2025-11-23", "--until", "2025-11-24", "--rate", "500")
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGINT):
         run = Run(site, *words)
-        before = total()
-        wait_for(lambda before=before: total() >= before + 300)
+        wait_for(lambda: sum(site.stack.count()[entity] for entity in two) >= 300)
         done = run.end(number)
         assert done.status == (130 if number == signal.SIGINT else -signal.SIGKILL), done
+        received += [message for queue in queues for message in site._take(queue)]
         words = ("replay", "--resume")
     done = site.run(*words)
     assert done.status == 0, done
-    total()
-    for entity in list(QUEUES)[:2]:
-        expected = [each for each in archived if each.entity == entity]
-        # Repetitions come after what they repeat; what is left of them is each event, in order.
-        first = list({name: message for name, message in reversed(list(zip(names(received[entity]), received[entity])))})
-        assert sorted(first) == sorted(each.event for each in expected)
-        arrived: dict[str, dict[str, Any]] = {}
-        for message in received[entity]:
-            arrived.setdefault(names([message])[0], message)
-        of_group: dict[str, list[str]] = {}
-        for name, message in arrived.items():
-            of_group.setdefault(message["Attributes"]["MessageGroupId"], []).append(name)
-        assert of_group == {
-            group: [each.event for each in expected if each.group == group] for group in {each.group for each in expected}
-        }
-        for each in expected:
-            message, record = arrived[each.event], each.record(site)
-            assert texts(message) == record["MessageAttributes"]
-            if each.payload is None:
-                assert message["Body"] == each.body
-            else:
-                key = json.loads(message["Body"])[1]["s3Key"]
-                assert site.client("s3").get_object(Bucket=site.bucket, Key=key)["Body"].read() == each.payload
+    received += [message for queue in queues for message in site._take(queue)]
+    # What comes twice comes after what it repeats, or after what was sent before the loss of power.
+    arrived = {name: message for message in reversed(received) for name in names([message])}
+    assert arrived.keys() == {each.event for each in archived}
+    order = list(dict.fromkeys(names(received)))
+    for group in {each.group for each in archived}:
+        expected = [each.event for each in archived if each.group == group]
+        of_group = set(expected)
+        assert [name for name in order if name in of_group] == expected
+    for each in archived:
+        message, record = arrived[each.event], each.record(site)
+        assert texts(message) == record["MessageAttributes"]
+        assert message["Attributes"]["MessageGroupId"] == each.group
+        if each.payload is None:
+            assert message["Body"] == each.body
+        else:
+            key = json.loads(message["Body"])[1]["s3Key"]
+            assert site.client("s3").get_object(Bucket=site.bucket, Key=key)["Body"].read() == each.payload
