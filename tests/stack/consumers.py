@@ -76,6 +76,11 @@ class Python(Consumer):
         call = "import json, sys, consumer; print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"
         return _last_line([sys.executable, "-c", call], {**variables, "PYTHONPATH": str(_EXAMPLES / "python")}, event)
 
+    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
+        call = "import json, sys, labelbox_queue as it; print(it.Consumer(print, sys.argv[1]).forget(*json.load(sys.stdin)))"
+        variables = {**_environment(feed), "PYTHONPATH": str(_EXAMPLES / "python")}
+        return int(_last_line([sys.executable, "-c", call, feed.name], variables, window))
+
 
 @dataclass(frozen=True)
 class Node(Consumer):
@@ -98,6 +103,12 @@ class Node(Consumer):
             import { json } from 'node:stream/consumers'
             console.log(JSON.stringify(await handler(await json(process.stdin))))"""
         return _last_line([self.program[0], "--input-type=module", "--eval", call], variables, event)
+
+    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
+        call = f"""import {{ Consumer }} from './examples/node/labelbox-queue.js'
+            import {{ json }} from 'node:stream/consumers'
+            console.log(await new Consumer(() => {{}}, '{feed.name}').forget(...(await json(process.stdin))))"""
+        return int(_last_line([self.program[0], "--input-type=module", "--eval", call], _environment(feed), window))
 
 
 @dataclass(frozen=True)
@@ -195,11 +206,10 @@ def _environment(feed: Feed) -> dict[str, str]:
     return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
 
 
-def _last_line(program: list[str], variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-    """What a program that is given an event prints last."""
+def _last_line(program: list[str], variables: dict[str, str], event: object) -> Any:
+    """What a program that is given an event, or something else, prints last."""
     finished = subprocess.run(
         program, env=variables, cwd=PROJECT, input=json.dumps(event), capture_output=True, text=True, timeout=_SECONDS
     )
     assert finished.returncode == 0, finished.stderr
-    answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return answer
+    return json.loads(finished.stdout.splitlines()[-1])

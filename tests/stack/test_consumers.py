@@ -137,6 +137,23 @@ def test_the_table_says_what_the_newest_was(consumer: Consumer, fed: Feed) -> No
     }
 
 
+@pytest.mark.parametrize("kind", [Python, Node])
+def test_events_of_a_forgotten_window_are_processed_again(
+    kind: type[Python | Node], fed: Feed, running: Emulator
+) -> None:
+    consumer = kind.build(running.instance)
+    # More than one page of a scan, which has up to 1 MB.
+    events = [replace(label(UPDATED, 1, entity_id=f"{n} {'x' * 2000}"), received_at=at(n % 3)) for n in range(3 * 200)]
+    assert consumer.invoke(fed, [fed.record(event, str(n)) for n, event in enumerate(events)]) == []
+    assert consumer.forget(fed, (at(1), at(2))) == 200
+    replayed = events[:30]
+    for event in replayed:
+        fed.deliver(event)
+    done = consumer.drain(fed)
+    assert (done.all_done, len(done.lines)) == (True, 10), "those received at another time are known"
+    assert found(fed) == expected([each for n, each in enumerate(events) if n % 3 != 1 or n < 30])
+
+
 def test_what_fails_stays_in_the_queue_and_the_rest_is_done(consumer: Consumer, fed: Feed) -> None:
     lost, short, well = label(UPDATED, 1, b"", "lost"), label(UPDATED, 1, NOT_UTF8, "short"), label(UPDATED, 1)
     fed.deliver(lost, keep_payload=False)

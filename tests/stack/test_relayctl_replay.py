@@ -429,8 +429,8 @@ def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite) -> N
     arrived = {name: message for message in reversed(received) for name in names([message])}
     assert arrived.keys() == {each.event for each in archived}
     order = list(dict.fromkeys(names(received)))
-    for group in {each.group for each in archived}:
-        expected = [each.event for each in archived if each.group == group]
+    for of_one in {each.group for each in archived}:
+        expected = [each.event for each in archived if each.group == of_one]
         of_group = set(expected)
         assert [name for name in order if name in of_group] == expected
     for each in archived:
