@@ -57,9 +57,8 @@ impl<'k> Key<'k> {
         let dedup_id = dedup_id.strip_prefix('-').filter(|id| !id.is_empty())?;
         let time = OffsetDateTime::parse(received_at, &Rfc3339).ok()?;
         // The order of the keys is that of the times only if each is where its time belongs.
-        let is_in_place =
-            position(entity, time) == key.get(..key.len() - name.len() + TIME_LENGTH)?;
-        is_in_place.then_some(Self { entity, received_at, time, dedup_id })
+        let own_key = format!("{}-{dedup_id}{RECORD}", position(entity, time));
+        (key == own_key).then_some(Self { entity, received_at, time, dedup_id })
     }
 }
 

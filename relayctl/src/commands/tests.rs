@@ -72,7 +72,8 @@ fn each_command_shows_examples_that_work() {
         let mut count = 0;
         for example in examples.lines().map(|line| line.trim()) {
             let line = example.split(['|', '>', '<']).next().unwrap().trim();
-            read(line).unwrap_or_else(|error| panic!("{example}: {error}"));
+            let read = CommandLine::try_parse_from(shlex::split(line).unwrap());
+            read.unwrap_or_else(|error| panic!("{example}: {error}"));
             assert!(line.starts_with(&words), "{example} is no example of {words}");
             count += 1;
         }
