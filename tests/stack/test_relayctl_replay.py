@@ -334,7 +334,7 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
     def peek(*words: str) -> list[dict[str, Any]]:
         done = site.run("peek", "label", "--archive", "--json", *words)
         assert done.status == 0, done
-        return [json.loads(line) for line in done.out.splitlines()]
+        return [json.loads(line) for line in done.out.split("\n") if line]  # a body has U+2028, which Python splits at
 
     first, second, third = peek()
     assert (first["body"], first["attributes"]["entity_id"]) == (body_of("a"), "a")
@@ -343,7 +343,7 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
     assert [each["attributes"]["entity_id"] for each in peek("--since", "2025-11-24", "--count", "1")] == ["b"]
     assert [each["attributes"]["entity_id"] for each in peek("--entity-id", "c", "--project", "p1")] == ["c"]
     text = site.run("peek", "label", "--archive", "--id", dedup_id("a"))
-    [line, body] = text.out.splitlines()
+    line, body = text.out.split("\n")[:2]
     assert line.startswith("2025-11-23T12:00:00.000Z label     LABEL_CREATED      a project p1 "), text
     assert "receive" not in line and body.strip().startswith('{"id": "id of a"')
 

@@ -49,7 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   relayctl replay --since 2026-11-20 --until 2026-11-23 --dry-run
   relayctl replay --since '3 days ago' --entity label --project cm8d4
-  relayctl replay --since 2h --to https://sqs.eu-central-1.amazonaws.com/123456789012/second-consumer
+  relayctl replay --since 2h --to https://sqs.eu-west-1.amazonaws.com/123456789012/new
   relayctl replay --resume";
 
 /// Send archived events to their queues again
