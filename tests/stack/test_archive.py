@@ -2,8 +2,8 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -141,41 +141,46 @@ def database(
         yield connection
 
 
-def queries(entity_id: str, text: str) -> list[str]:
-    """The document's queries, for another entity and another text."""
+def query(number: int, **texts: str) -> str:
+    """A query of the document, with other texts in place of these."""
     found = [query for block in blocks()[1:] for query in block.split(";\n") if query.strip()]
-    return [re.sub("'cl0[^']+'", f"'{entity_id}'", re.sub("'ckm[^']+'", f"'{text}'", query)) for query in found]
+    assert len(found) == 4
+    for written, meant in texts.items():
+        assert written in found[number]
+        found[number] = found[number].replace(written, meant)
+    return found[number]
 
 
-def test_the_documents_queries_find_what_is_archived(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
-    labels = [
-        each.attributes for each in taken if each.attributes["entity"] == "label" and "entity_id" in each.attributes
-    ]
-    entity_id = max(labels, key=lambda each: sum(each["entity_id"] == other["entity_id"] for other in labels))[
-        "entity_id"
-    ]
-    inline = next(each for each in taken if b'"id"' in each.body)
-    text = json.loads(inline.body)["id"]
-    by_topic_and_day, history, with_text, bodies = queries(entity_id, text)
-    counts: dict[tuple[str | None, str], set[str]] = {}
+def test_duckdb_counts_events_by_topic_and_day(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    ids = {(each.attributes.get("event"), each.attributes["received_at"][:10]): set[str]() for each in taken}
     for each in taken:
-        topic, day = each.attributes.get("event"), each.attributes["received_at"][:10]
-        counts.setdefault((topic, day), set()).add(each.attributes["dedup_id"])
-    assert {(topic, day): count for topic, day, count in database.execute(by_topic_and_day).fetchall()} == {
-        key: len(ids) for key, ids in counts.items()
-    }
-    expected = sorted(
+        ids[each.attributes.get("event"), each.attributes["received_at"][:10]].add(each.attributes["dedup_id"])
+    found = {(topic, day): count for topic, day, count in database.execute(query(0)).fetchall()}
+    assert found == {key: len(each) for key, each in ids.items()}
+
+
+def test_duckdb_finds_the_history_of_an_entity(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    labels = [each.attributes for each in taken if each.attributes["entity"] == "label"]
+    [(entity_id, times), *_] = Counter(each["entity_id"] for each in labels if "entity_id" in each).most_common()
+    assert times > 1
+    expected = [
         (each["received_at"], each["event"], each.get("occurred_at"))
         for each in labels
-        if each["entity_id"] == entity_id
-    )
-    assert len(expected) > 1 and sorted(database.execute(history).fetchall()) == expected
-    times = {time for time, _, _ in database.execute(with_text).fetchall()}
-    assert times == {each.attributes["received_at"] for each in taken if text.encode() in each.body}
-    large = next(kind for kind in all_kinds() if b"id" in kind.body)
-    [*_, in_bodies] = queries(entity_id, json.loads(large.body)["id"])
-    found = database.execute(in_bodies).fetchall()
-    assert found and all(name.endswith(".body") for [name] in found)
+        if each.get("entity_id") == entity_id
+    ]
+    found = database.execute(query(1, cl0sjr9nb9tfi0zatagsq5zw1=entity_id)).fetchall()
+    assert found == sorted(expected)
+
+
+def test_duckdb_finds_a_text_in_bodies(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    project = next(each.attributes["project_id"] for each in taken if "project_id" in each.attributes)
+    found = database.execute(query(2, ckm1qkb1v0bqx0797dvjt4wjt=project)).fetchall()
+    expected = {each.attributes["received_at"] for each in taken if project.encode() in each.body}
+    assert expected and {time for time, _, _ in found} == expected
+    with_text = [kind for kind in all_kinds() if b"label1" in kind.body]
+    found = database.execute(query(3, ckm1qkb1v0bqx0797dvjt4wjt="label1")).fetchall()
+    assert with_text and len(found) == len(with_text)
+    assert all(name.endswith(".body") for [name] in found)
 
 
 def test_the_columns_of_the_athena_table_are_the_records_fields() -> None:
