@@ -146,7 +146,7 @@ def grounds(instance: Instance) -> Iterator[Grounds]:
 
 def deploy_on(grounds: Grounds, name: str, **parameters: str) -> Guarded:
     """Deploys the relay there. It asks for its secret every second, so that one sees whether it may."""
-    given = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", **parameters}
+    given = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30", **parameters}
     stack = grounds.package.deploy(name, given)
     stack.put_secret({"labelbox": SECRET, "training": SECRET})
     return Guarded(stack, grounds)

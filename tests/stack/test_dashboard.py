@@ -14,7 +14,7 @@ from dev.stack import Stack
 
 URGENT = {"RefusedWithValidSignature", "Spilled", "Failed", "TooLarge", "Throttled", "5xx", "Errors", "Throttles"}
 """Metrics of which each is a matter for a person."""
-RARE = {"Refused", "Unrouted", "SourceNotAllowed", "SecretStale", *URGENT}
+RARE = {"Refused", "Unrouted", "SourceNotAllowed", "SecretStale", "ArchiveFailed", *URGENT}
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ FAILS_WITHOUT = {
     "sqs:SendMessage on the unrouted queue": {"unrouted": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
+    "s3:PutObject on archive/*": {"archived": "not in the archive"},
     "secretsmanager:GetSecretValue on the secret": dict.fromkeys(ways.WAYS.keys() - {"health"}, "503 try_again"),
 }
 """Each right that the function itself uses, and how requests end without it."""

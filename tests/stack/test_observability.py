@@ -56,11 +56,12 @@ def test_each_thing_that_happens_is_counted(relay: Stack, stale: int) -> None:
     assert {metric.namespace for metric in found} == {f"LabelboxRelay/{relay.name}"}
     refused = sum(REASONS.values())
     counts = {
-        "Received": 10 + refused + stale + 3,
-        "Queued": 9 + stale,
+        "Received": 11 + refused + stale + 3,
+        "Queued": 10 + stale,
         "Unrouted": 2,
         "Spilled": 2,
         "Pointer": 2,
+        "ArchiveFailed": 1,
         "Refused": refused,
         "RefusedWithValidSignature": 2,
         "Failed": 1,
@@ -68,7 +69,7 @@ def test_each_thing_that_happens_is_counted(relay: Stack, stale: int) -> None:
     }
     assert {name: total(found, name) for name in counts} == counts
     assert total(found, "SecretStale") >= 1
-    entities = {"label": 4 + stale, "workflow": 1, "review": 1, "model_run": 1, "unrouted": 2}
+    entities = {"label": 5 + stale, "workflow": 1, "review": 1, "model_run": 1, "unrouted": 2}
     assert by(found, "Queued", "Entity") == entities
     assert by(found, "Refused", "Reason") == REASONS
 
@@ -216,7 +217,7 @@ def by_entity(rows: list[Row], stale: int) -> None:
         assert float(row["bin(1h)"] or 0) % 3_600_000 == 0
         sums[str(row["Entity"])] = sums.get(str(row["Entity"]), 0) + float(row["events"] or 0)
     # One label was let in by the relay that only observes.
-    assert sums == {"label": 5 + stale, "workflow": 1, "review": 1, "model_run": 1, "unrouted": 2}
+    assert sums == {"label": 6 + stale, "workflow": 1, "review": 1, "model_run": 1, "unrouted": 2}
 
 
 def largest(rows: list[Row], _: int) -> None:

@@ -222,6 +222,7 @@ TROUBLES = {
     "FunctionThrottleAlarm": Trouble(throttle, 1, to_the_whole=True),
     "FunctionErrorAlarm": Trouble(crash, 1, to_the_whole=True),
     "SecretStaleAlarm": Trouble(in_the_log, None),
+    "ArchiveFailedAlarm": Trouble(in_the_log, 1),
     "RefusedSignatureAlarm": Trouble(in_the_log, 10, calm=9),
     "SourceNotAllowedAlarm": Trouble(in_the_log, 10, calm=9),
     "UnknownWebhookAlarm": Trouble(in_the_log, 10, calm=9),

@@ -14,7 +14,7 @@ from dev.stack import Stack
 SECONDS = 20
 ELSEWHERE = "192.0.2.0/24"
 """Where no request of a test comes from."""
-SETTINGS = {"InlineLimitKiB": "2", "SecretTtlSeconds": "1"}
+SETTINGS = {"InlineLimitKiB": "2", "SecretTtlSeconds": "1", "ArchiveDays": "30"}
 
 
 @dataclass
@@ -62,6 +62,7 @@ def live_through_it_all(stack: Stack, secrets_manager: Gate) -> Watched:
     deliver_events(relay)
     make_mistakes(relay)
     lose_secrets_manager(relay, secrets_manager)
+    lose_bucket(relay)
     lose_queue_and_bucket(relay)
     return relay
 
@@ -119,16 +120,27 @@ def has_fetched(stack: Stack) -> bool:
     return "SecretTime" in line and "SecretStale" not in line
 
 
+def lose_bucket(relay: Watched) -> None:
+    """Without the bucket, an event is queued and not archived."""
+    delete_bucket(relay.stack)
+    assert relay.label(7, "not archived") == 200
+    relay.stack.emulator.client("s3").create_bucket(Bucket=relay.stack.outputs["PayloadBucketName"])
+
+
+def delete_bucket(stack: Stack) -> None:
+    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
+    for key in stack.objects():
+        s3.delete_object(Bucket=bucket, Key=key)
+    s3.delete_bucket(Bucket=bucket)
+
+
 def lose_queue_and_bucket(relay: Watched) -> None:
     """Without the queue two events spill, one of them large; without the bucket, too, one is refused."""
     stack = relay.stack
     stack.emulator.client("sqs").delete_queue(QueueUrl=stack.queue_url("label"))
     assert relay.label(4, "spilled") == 200
     assert relay.label(5, "spilled and large", 4000) == 200
-    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
-    for key in stack.objects():
-        s3.delete_object(Bucket=bucket, Key=key)
-    s3.delete_bucket(Bucket=bucket)
+    delete_bucket(stack)
     assert relay.label(6, "failed") == 503
 
 

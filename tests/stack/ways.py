@@ -57,6 +57,16 @@ def _spilled(stack: Stack) -> str:
     return "well" if len(stack.objects("spill/")) == len(before) + 1 else "not in the bucket"
 
 
+def _archived(stack: Stack) -> str:
+    """An event of which the archive has a copy, whatever became of its message."""
+    before = stack.objects("archive/")
+    end = _send(stack, "label", b'{"id":"%s"}' % uuid.uuid4().hex.encode())
+    stack.take("label", 0)
+    if end not in ("queued", "spilled"):
+        return end
+    return "well" if len(stack.objects("archive/")) == len(before) + 1 else "not in the archive"
+
+
 def _models(stack: Stack) -> str:
     answer = stack.send("GET", "/training/models", [("X-Hub-Signature", sign(b""))])
     said = json.loads(answer.data)
@@ -76,6 +86,7 @@ WAYS: dict[str, Callable[[Stack], str]] = {
     "unrouted": _event("unrouted"),
     "by pointer": _by_pointer,
     "spilled": _spilled,
+    "archived": _archived,
     "models": _models,
     "health": _health,
 }
