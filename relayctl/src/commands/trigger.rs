@@ -144,7 +144,8 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
             summary.events.push(result);
         } else if command.count <= MAX_PRINTED {
             context.output.line(result.line(&context.args))?;
-        } else {
+        }
+        if command.count > MAX_PRINTED {
             bar.inc(1);
         }
     }
