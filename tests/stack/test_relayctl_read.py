@@ -565,7 +565,7 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
     for arguments, taken in FILTERS:
         done = site.run("peek", "label", "--json", *arguments)
         assert sorted(about(done)) == taken, arguments
-        assert done.err == f"relayctl: looked at 3 messages; {len(taken)} match the filter\n"
+        assert done.err == f"relayctl: {len(taken)} of 3 messages that were looked at match the filter\n"
     check_untouched(site, ["old", "new", "other"], most_receives=100)
 
 

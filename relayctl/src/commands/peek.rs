@@ -98,7 +98,8 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         view.show(&clients, &message.message, Some(message), context).await?;
     }
     if !wanted.is_all() && found > 0 {
-        output.warn(format_args!("looked at {found} messages; {shown} match the filter"));
+        output
+            .warn(format_args!("{shown} of {found} messages that were looked at match the filter"));
     }
     Ok(ExitStatus::Success)
 }

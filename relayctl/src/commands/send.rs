@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::relay::client::{DeliveryResult, Sender};
 use crate::relay::event_file::Address;
-use crate::relay::summary::Summary;
+use crate::relay::summary::DeliverySummary;
 use crate::sanitize::one_line;
 use clap::ValueHint;
 use serde::Serialize;
@@ -47,12 +47,11 @@ struct FileResult {
 
 /// Sends the files, one after the other.
 pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error> {
-    command.address.check()?;
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let (output, args) = (&context.output, &context.args);
     let started = (context.clock)();
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     for file in &command.files {
         if context.interrupt.is_pressed() {
             break;

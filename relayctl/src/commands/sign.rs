@@ -31,7 +31,6 @@ pub struct Sign {
 
 /// Prints the headers as `curl -H @headers.txt` reads them.
 pub async fn run(command: &Sign, context: &Context) -> Result<ExitStatus, Error> {
-    command.address.check()?;
     let delivery = command.address.read(&command.file, &context.output)?;
     let (clients, stack) = context.find_stack().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;

@@ -3,8 +3,9 @@
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::relay::client::{Delivery, Route, Sender, new_id};
+use crate::relay::event_file::webhook_name;
 use crate::relay::sample_event::{self, Setting, Shape, any_topic_parser};
-use crate::relay::summary::Summary;
+use crate::relay::summary::DeliverySummary;
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::event::{MODEL_RUN_CREATED, timestamp};
@@ -65,7 +66,7 @@ pub struct Trigger {
     #[arg(long)]
     same: bool,
     /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox")]
+    #[arg(long, default_value = "labelbox", value_parser = webhook_name)]
     webhook: String,
 }
 
@@ -125,7 +126,7 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     sender.secret(&first.route)?;
     let bar = context.output.progress("trigger", command.count);
     let started = (context.clock)();
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
         .take_until(context.interrupt.pressed())
@@ -143,7 +144,8 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
             summary.events.push(result);
         } else if command.count <= MAX_PRINTED {
             context.output.line(result.line(&context.args))?;
-        } else {
+        }
+        if command.count > MAX_PRINTED {
             bar.inc(1);
         }
     }

@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::relay::client::{Delivery, Route, new_id};
 use crate::relay::sample_event::topic_parser;
 use crate::sanitize::one_line;
-use crate::secret::check_webhook_name;
+use crate::secret::{EditError, check_webhook_name};
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
 use serde::Deserialize;
@@ -40,11 +40,16 @@ pub struct Address {
     #[arg(long, conflicts_with = "training")]
     delivery_id: Option<String>,
     /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox", conflicts_with = "training")]
+    #[arg(long, default_value = "labelbox", conflicts_with = "training", value_parser = webhook_name)]
     webhook: String,
     /// Send it as a request for a training run
     #[arg(long)]
     training: bool,
+}
+
+/// Accepts what can be the name of a webhook.
+pub fn webhook_name(text: &str) -> Result<String, EditError> {
+    check_webhook_name(text).map(|()| text.to_owned())
 }
 
 impl Address {
@@ -72,12 +77,6 @@ impl Address {
             delivery_id: Some(self.delivery_id.clone().unwrap_or_else(new_id)),
             body,
         })
-    }
-
-    /// # Errors
-    /// If no webhook can have this name.
-    pub fn check(&self) -> Result<(), Error> {
-        Ok(check_webhook_name(&self.webhook)?)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 /// How many events were sent, with which responses, and how fast.
 #[derive(Debug, Default, Serialize)]
-pub struct Summary {
+pub struct DeliverySummary {
     interrupted: bool,
     sent: u64,
     accepted: u64,
@@ -38,7 +38,7 @@ struct Quantiles {
     max: f64,
 }
 
-impl Summary {
+impl DeliverySummary {
     pub fn add(&mut self, response: &RelayResponse, args: &GlobalArgs) {
         let name = response.summary();
         self.sent += 1;
@@ -115,7 +115,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for DeliverySummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "sent         {:>8}", self.sent)?;
         for (answer, count) in &self.answers {

@@ -15,7 +15,7 @@ fn response(http_status: Option<u16>, error: Option<&str>, duration_ms: f64) -> 
 #[test]
 fn responses_are_counted_and_failures_come_with_remediation() {
     let args = GlobalArgs::default();
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     for duration_ms in 1..=98 {
         summary.add(&response(Some(200), None, f64::from(duration_ms)), &args);
     }
@@ -42,7 +42,7 @@ fn responses_are_counted_and_failures_come_with_remediation() {
 fn spilled_events_have_a_remediation_for_the_same_stack() {
     let mut args = GlobalArgs::default();
     args.profile = Some("mine".to_owned());
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     let mut spilled = response(Some(200), None, 1.0);
     spilled.body.status = Some("spilled".to_owned());
     summary.add(&spilled, &args);
@@ -54,7 +54,7 @@ fn spilled_events_have_a_remediation_for_the_same_stack() {
 
 #[test]
 fn a_file_that_could_not_be_sent_is_counted_and_makes_it_incomplete() {
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     summary.add(&response(Some(200), None, 1.0), &GlobalArgs::default());
     summary.not_sent += 1;
     assert!(summary.to_string().contains("not sent            1\n"), "{summary}");
@@ -63,7 +63,7 @@ fn a_file_that_could_not_be_sent_is_counted_and_makes_it_incomplete() {
 
 #[test]
 fn the_exit_status_says_whether_all_were_accepted() {
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     summary.add(&response(Some(200), None, 1.0), &GlobalArgs::default());
     assert_eq!(summary.exit_status(), ExitStatus::Success);
     summary.finish(Duration::from_secs(1), true);
