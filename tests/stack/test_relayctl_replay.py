@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Deploy
 from repair import Done, Run, Site, attributes, body_of, dedup_id, make_site, spilled, wait_for
 
 from dev.emulator import Emulator
@@ -396,6 +397,41 @@ def test_a_rate_is_kept_and_ctrl_c_needs_no_wait(make: MakeSite) -> None:
     done = run.end()
     assert done.status == 130 and done.account["sent"] < 10, done
     assert done.account["interrupted"]
+
+
+def test_what_the_function_has_archived_is_replayed(deployed: Deploy, relayctl: Path, queue_type: str) -> None:
+    """A consumer that deletes payloads with their messages, as AWS's own clients do, gets them back."""
+    site = Site(deployed(f"replayed-{queue_type}", QueueType=queue_type, ArchiveDays="30"), relayctl)
+    stack = site.stack
+    for words in (
+        ["LABEL_UPDATED", "--count", "300"],
+        ["LABEL_UPDATED", "--count", "20", "--set", "id=one"],
+        ["MOVE", "--count", "20"],
+        ["LABEL_CREATED", "--count", "2", "--bytes", "1500000"],
+    ):
+        assert site.run("trigger", *words).status == 0
+
+    def take_all() -> dict[str, tuple[bytes, dict[str, str]]]:
+        taken = []
+        for entity in QUEUES:
+            while some := stack.take(entity):
+                received = [each.attributes["received_at"] for each in some]
+                assert received == sorted(received) or not stack.is_fifo
+                taken += some
+        events = {}
+        for message in taken:
+            body = stack.payload(message) or message.body
+            events[message.attributes["dedup_id"]] = (body, message.attributes)
+            if key := stack.payload_key(message):
+                stack.delete_object(key)
+        assert len(events) == len(taken)
+        return events
+
+    before = take_all()
+    assert len(before) == 342
+    done = site.run("replay", "--since", "1h", "--json")
+    assert (done.status, counts(done)) == (0, (342, 342, 0, 0)), done
+    assert take_all() == before
 
 
 def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite) -> None:

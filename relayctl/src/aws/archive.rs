@@ -12,6 +12,7 @@ use crate::error::{AwsError, Error};
 use aws_sdk_s3::types::Object;
 use futures_util::future::ready;
 use futures_util::{FutureExt, Stream, TryStreamExt, stream};
+use labelbox_relay::archive::PREFIX;
 use labelbox_relay::event::timestamp;
 use labelbox_relay::message::PAYLOAD_SIZE;
 use std::ops::Range;
@@ -19,7 +20,6 @@ use std::vec;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-const PREFIX: &str = "archive/";
 const RECORD: &str = ".json";
 const BODY: &str = ".body";
 /// Characters of a time such as `2026-11-23T13:00:00.000Z`.
