@@ -405,7 +405,7 @@ def test_what_the_function_has_archived_is_replayed(deployed: Deploy, relayctl: 
     stack = site.stack
     for words in (
         ["LABEL_UPDATED", "--count", "300"],
-        ["LABEL_UPDATED", "--count", "20", "--set", "id=one"],
+        ["LABEL_UPDATED", "--count", "20", "--set", "id=one", "--concurrency", "1"],
         ["MOVE", "--count", "20"],
         ["LABEL_CREATED", "--count", "2", "--bytes", "1500000"],
     ):
