@@ -27,7 +27,7 @@ const TIME_LENGTH: usize = 24;
 /// A message has up to 1 MiB, of which JSON escapes some.
 const MAX_RECORD_BYTES: u64 = 4 << 20;
 /// Records are read so far ahead, concurrently.
-const CONCURRENT_READS: usize = 50;
+pub const CONCURRENT_READS: usize = 50;
 
 /// An object that may be an archived event.
 struct Entry {

@@ -2,7 +2,7 @@
 
 mod checkpoint;
 
-use crate::aws::archive::{Archive, ArchivedEvent, UnusableObject};
+use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS, UnusableObject};
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::{BATCH, BATCH_BYTES, Queue};
 use crate::aws::spilled_message;
@@ -28,8 +28,9 @@ use time::OffsetDateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// So many events are sent before the progress is kept. With a low rate they are fewer, four times a second.
-const CHUNK: u32 = 100;
+/// So many events are sent before the progress is kept: as many as are read meanwhile. With a low rate they are fewer, four times a
+/// second.
+const CHUNK: u32 = CONCURRENT_READS as u32;
 const CHUNKS_PER_SECOND: u32 = 4;
 /// A replay stops when it has found so many events that cannot be sent: something else is wrong.
 const MAX_KEPT: usize = 1000;
