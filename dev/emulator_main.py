@@ -56,6 +56,18 @@ def _without_dashes(*arguments: Any) -> list[dict[str, Any]]:
     return messages
 
 
+def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+    """SQS keeps the trace of a message that comes in a batch; the emulator forgets it."""
+    answer: dict[str, Any] = _send_batch(data, queue_url)
+    queue = sqs._get_q(data.get("QueueUrl", queue_url))
+    entries = {entry["Id"]: entry for entry in data["Entries"]}
+    traces = {sent["MessageId"]: entries[sent["Id"]].get("MessageSystemAttributes") for sent in answer["Successful"]}
+    for message in queue["messages"][-len(entries) :]:
+        if trace := traces.get(message["id"]):
+            message["sys"]["AWSTraceHeader"] = trace["AWSTraceHeader"]["StringValue"]
+    return answer
+
+
 def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
     if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > _LAMBDA_LIMIT:
         raise _EventTooLarge
@@ -89,6 +101,7 @@ _execute_function, lambda_svc._execute_function_with_config_scope = (
     _execute,
 )
 _invoke_proxy, apigateway._invoke_lambda_proxy = apigateway._invoke_lambda_proxy, _invoke
+_send_batch, sqs._HANDLERS["SendMessageBatch"] = sqs._act_send_message_batch, _with_traces
 _api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
 _create, _api["create"] = _api["create"], _create_api
 

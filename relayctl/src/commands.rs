@@ -9,6 +9,7 @@ mod open;
 mod outputs;
 mod peek;
 mod redrive;
+mod replay;
 mod replay_spill;
 mod secret;
 mod send;
@@ -58,6 +59,7 @@ pub enum Command {
     Outputs(outputs::Outputs),
     Open(open::Open),
     Whoami(whoami::Whoami),
+    Replay(replay::Replay),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
     Secret(secret::Secret),
@@ -80,6 +82,7 @@ impl Command {
             Self::Outputs(command) => outputs::run(command, context).await,
             Self::Open(command) => open::run(command, context).await,
             Self::Whoami(command) => whoami::run(command, context).await,
+            Self::Replay(command) => replay::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,

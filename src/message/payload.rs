@@ -1,6 +1,7 @@
 //! Bodies that are not sent inline: why, where they are stored, and the pointer that is sent instead.
 
 use super::{Attribute, NUMBER};
+use bytes::Bytes;
 use serde_json::json;
 use std::fmt;
 use uuid::Uuid;
@@ -42,14 +43,14 @@ pub struct Payload {
     /// Its key, which no other delivery has: a consumer's library may delete the object together with the message.
     pub key: String,
     /// The signed bytes, unchanged.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Why it is not sent inline.
     pub reason: OffloadReason,
 }
 
 impl Payload {
     pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: OffloadReason) -> Self {
-        Self { key: format!("payloads/{dedup_id}/{id}"), bytes, reason }
+        Self { key: format!("payloads/{dedup_id}/{id}"), bytes: bytes.into(), reason }
     }
 
     pub(super) fn pointer(&self, bucket: &str) -> String {

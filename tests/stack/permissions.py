@@ -138,7 +138,7 @@ def run_emulator(instance: Instance) -> Iterator[Endpoints]:
 
 def deploy_on(endpoints: Endpoints, name: str, **parameters: str) -> RestrictedStack:
     """Deploys a relay that refreshes its secret every second, so that a missing permission has an effect."""
-    values = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", **parameters}
+    values = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30", **parameters}
     stack = endpoints.package.deploy(name, values)
     stack.put_secret({"labelbox": SECRET, "training": SECRET})
     return RestrictedStack(stack, endpoints)

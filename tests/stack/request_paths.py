@@ -70,6 +70,16 @@ def _health(stack: Stack) -> str:
     return OK if response.status == 200 else str(response.status)
 
 
+def _archived(stack: Stack) -> str:
+    """An event of which the archive has a copy, whatever became of its message."""
+    before = stack.objects("archive/")
+    status = _send(stack, "label", _body())
+    stack.take("label", 0)
+    if status not in ("queued", "spilled"):
+        return status
+    return OK if len(stack.objects("archive/")) == len(before) + 1 else "not in the archive"
+
+
 PATHS: dict[str, Callable[[Stack], str]] = {
     "label": _inline("label"),
     "workflow": _inline("workflow"),
@@ -78,6 +88,7 @@ PATHS: dict[str, Callable[[Stack], str]] = {
     "unrouted": _inline("unrouted"),
     "by pointer": _pointer,
     "spilled": _spilled,
+    "archived": _archived,
     "models": _models,
     "health": _health,
 }

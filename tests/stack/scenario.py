@@ -16,6 +16,7 @@ SECONDS = 20
 PARAMETERS = {
     "AllowedSourceCidrs": "127.0.0.0/8",
     "AlarmQuietHours": "24",
+    "ArchiveDays": "30",
     "InlineLimitKiB": "2",
     "LogLevel": "trace",
     "SecretTtlSeconds": "1",
@@ -134,8 +135,12 @@ class Scenario:
         return [line for line in self.stack.logs() if '"SecretTime"' in line or '"SecretStale"' in line][-1]
 
     def _delete_queue_and_bucket(self) -> None:
-        """Two events are spilled, one of them large. Without the bucket one is refused."""
+        """One event is not archived, two are spilled, one of them large. Without queue and bucket one is refused."""
         stack = self.stack
+        self.archive = [(key, json.dumps(stack.head_object(key), default=str)) for key in stack.objects()]
+        stack.delete_bucket()
+        assert self.label(7, "not archived") == 200
+        stack.emulator.client("s3").create_bucket(Bucket=stack.outputs["PayloadBucketName"])
         stack.emulator.client("sqs").delete_queue(QueueUrl=stack.queue_url("label"))
         assert [self.label(4, "spilled"), self.label(5, "spilled", TOO_LARGE)] == [200, 200]
         self.bucket = [(key, json.dumps(stack.head_object(key), default=str)) for key in stack.objects()]

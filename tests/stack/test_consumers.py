@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
 from dev import environment, processes
 from dev.build import SAM, SAM_CONFIG
 from dev.emulator import Emulator
-from dev.paths import PROJECT
+from dev.paths import PROJECT, Instance
 from dev.samples import SECRET, sign
 from dev.stack import Stack
 
@@ -115,6 +116,24 @@ def test_consumers_in_parallel_keep_the_same(consumer: Consumer, events: Feed, r
     for program in [consumer.start(events), Python().start(events)]:
         assert wait(program).is_success
     assert kept(events) == expected(deliveries)
+
+
+@pytest.mark.parametrize("kind", [Python, Node])
+def test_events_of_a_forgotten_window_are_processed_again(
+    kind: type[Python | Node], events: Feed, built: tuple[Instance, Path]
+) -> None:
+    consumer = kind.prepare(built[0])
+    # More than one page of a scan, which has up to 1 MB.
+    stream = [replace(label(1, entity_id=f"{n} {'x' * 2000}"), received_at=at(n % 3)) for n in range(600)]
+    for event in stream:
+        events.deliver(event)
+    assert consumer.drain(events).is_success
+    assert consumer.forget(events, (at(1), at(2))) == 200
+    for event in stream[:30]:
+        events.deliver(event)
+    done = consumer.drain(events)
+    assert (done.is_success, len(done.lines)) == (True, 10), "those received at another time are known"
+    assert kept(events) == expected([event for n, event in enumerate(stream) if n % 3 != 1 or n < 30])
 
 
 def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> None:

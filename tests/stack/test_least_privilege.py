@@ -26,6 +26,7 @@ FAILS_WITHOUT = {
     "sqs:SendMessage on the unrouted queue": {"unrouted": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
+    "s3:PutObject on archive/*": {"archived": "not in the archive"},
     "secretsmanager:GetSecretValue on the secret": dict.fromkeys(
         request_paths.PATHS.keys() - {"health"}, "503 try_again"
     ),

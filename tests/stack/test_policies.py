@@ -14,7 +14,11 @@ TEMPLATE = (PROJECT / "template.yaml").read_text()
 RESOURCES: dict[str, dict[str, Any]] = yaml_parse(TEMPLATE)["Resources"]
 KNOW_NO_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """What can be granted on `*` only: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
-OBJECTS = [{"Fn::Sub": f"${{PayloadBucket.Arn}}/{folder}/*"} for folder in ("payloads", "spill")]
+OBJECTS: list[dict[str, Any]] = [
+    {"Fn::Sub": "${PayloadBucket.Arn}/payloads/*"},
+    {"Fn::Sub": "${PayloadBucket.Arn}/spill/*"},
+    {"Fn::If": ["ArchiveEvents", {"Fn::Sub": "${PayloadBucket.Arn}/archive/*"}, {"Ref": "AWS::NoValue"}]},
+]
 OVER_PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 ATTACHED_BY = {
     "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues", "PolicyDocument", "sqs:*"),

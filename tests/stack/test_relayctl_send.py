@@ -29,6 +29,9 @@ def site(empty: Stack, relayctl: Path) -> Site:
     return Site(empty, relayctl)
 
 
+NO_TOPIC = "no topic, so the event will be unrouted; --topic names one"
+
+
 def lines(done: Done) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.out.splitlines()]
 
@@ -91,9 +94,12 @@ def test_what_the_relay_refuses_is_named_and_does_not_keep_the_others(
     file = tmp_path / "body.json"
     file.write_bytes(BODY)
     done = locked.run("send", str(file), str(file))
-    assert (done.status, done.warnings) == (1, "")
-    refused = f"{file}  403 source_not_allowed; this machine's address is not in AllowedSourceCidrs\n"
-    assert done.out == refused * 2
+    assert (done.status, done.warnings) == (1, f"relayctl: {file}: {NO_TOPIC}\n" * 2)
+    remedy = "this machine's address is not in AllowedSourceCidrs"
+    assert done.out.startswith(f"{file}  403 source_not_allowed; {remedy}\n" * 2)
+    summary = done.out.splitlines()[2:]
+    assert [line.split() for line in summary[:2]] == [["sent", "2"], ["403", "source_not_allowed", "2"]]
+    assert summary[2].strip() == remedy
     assert locked.run("trigger", "LABEL_CREATED", "--count", "3", "--json").account["answers"] == {
         "403 source_not_allowed": 3
     }
@@ -231,10 +237,10 @@ def test_each_event_is_printed_with_queue_and_ids(site: Site) -> None:
     assert text.out == f"200 queued  queue workflow  entity id other  message id {message.id}\n"
 
 
-def test_many_events_are_printed_only_on_request(site: Site) -> None:
-    many = ["trigger", "LABEL_CREATED", "--count", "11", "--json"]
-    assert "events" not in site.run(*many).account
-    assert len(site.run(*many, "--print-events").account["events"]) == 11
+def test_scripts_get_each_event_and_people_a_summary_of_many(site: Site) -> None:
+    many = ["trigger", "LABEL_CREATED", "--count", "11"]
+    assert len(site.run(*many, "--json").account["events"]) == 11
+    assert site.run(*many).out.startswith("sent               11\n")
     assert len(take_all(site.stack, "label")) == 22
 
 
@@ -269,7 +275,11 @@ def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path
     files = [str(bad), str(EVENTS / "models-list.json"), str(good)]
     done = site.run("send", "--topic", "LABEL_CREATED", *files)
     assert done.status == 1
-    assert len(done.out.splitlines()) == 1 and "200 queued" in done.out
+    assert [line.split() for line in done.out.splitlines()[1:4]] == [
+        ["sent", "1"],
+        ["200", "queued", "1"],
+        ["not", "sent", "2"],
+    ], done
     errors = done.warnings.splitlines()
     assert len(errors) == 2 and "cannot be sent: No such file" in errors[0] and "takes no payload" in errors[1]
     assert not set("\x1b\u202e") & set(done.out + done.err)

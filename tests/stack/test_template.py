@@ -126,6 +126,7 @@ def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emula
         RetentionDays="3",
         KmsKeyArn=key,
         InlineLimitKiB="2",
+        ArchiveDays="90",
         LogRetentionDays="7",
         LogLevel="warn",
         SecretTtlSeconds="60",
@@ -140,8 +141,10 @@ def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emula
             assert (found["KmsMasterKeyId"], found["MessageRetentionPeriod"]) == (key, str(3 * 24 * 60 * 60))
     secret = running.client("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
     assert secret["KmsKeyId"] == key
-    names = ("INLINE_LIMIT_KIB", "LOG_LEVEL", "SECRET_TTL_SECONDS")
-    assert [stack.settings[name] for name in names] == ["2", "warn", "60"]
+    names = ("INLINE_LIMIT_KIB", "ARCHIVE_DAYS", "LOG_LEVEL", "SECRET_TTL_SECONDS")
+    assert [stack.settings[name] for name in names] == ["2", "90", "warn", "60"]
+    bucket = f"arn:aws:s3:::{stack.outputs['PayloadBucketName']}"
+    assert permissions(stack)["s3:PutObject"] == {f"{bucket}/{prefix}/*" for prefix in ("payloads", "spill", "archive")}
     groups = running.client("logs").describe_log_groups(logGroupNamePrefix=stack.log_group)["logGroups"]
     assert groups[0]["retentionInDays"] == 7
     assert permissions(stack)["kms:Decrypt"] == permissions(stack)["kms:GenerateDataKey"] == {key}
@@ -181,7 +184,11 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
         "SSEAlgorithm": {"Fn::If": ["UseKmsKey", "aws:kms", "AES256"]},
         "KMSMasterKeyID": {"Fn::If": ["UseKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]},
     }
-    rules = bucket["LifecycleConfiguration"]["Rules"]
+    *rules, archive = bucket["LifecycleConfiguration"]["Rules"]
+    condition, rule, otherwise = archive["Fn::If"]
+    assert (condition, otherwise) == ("ArchiveEvents", {"Ref": "AWS::NoValue"})
+    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "archive/", {"Ref": "ArchiveDays"})
+    assert template["Parameters"]["ArchiveDays"]["AllowedValues"] == [0, 30, 90, 180, 365, 730, 1825, 3650]
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if rule["Status"] == "Enabled"}
     longest = max(template["Parameters"]["RetentionDays"]["AllowedValues"])
     assert days["spill/"] == 90

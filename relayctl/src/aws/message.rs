@@ -38,6 +38,14 @@ impl OutgoingMessage {
         attributes.collect()
     }
 
+    /// What SQS counts of it: the body, and names, types and values of the attributes.
+    pub fn byte_count(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes =
+            attributes.map(|(name, it)| name.len() + it.data_type().len() + value_bytes(it).len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
     /// The checksums with which SQS confirms the message.
     pub fn checksums(&self) -> Checksums {
         let attributes = self.attributes.iter();

@@ -286,19 +286,6 @@ impl DeliveryResult {
     }
 }
 
-/// What to do about events that were spilled; `None` if there are none.
-pub fn spill_warning(count: u64, args: &GlobalArgs) -> Option<String> {
-    let events = match count {
-        0 => return None,
-        1 => "1 event was".to_owned(),
-        count => format!("{count} events were"),
-    };
-    let (doctor, replay) = (args.relayctl("doctor"), args.relayctl("replay-spill"));
-    Some(format!(
-        "warning: {events} spilled to the bucket, because the queue did not accept the message; {doctor} says why, and then {replay} sends what was spilled"
-    ))
-}
-
 /// Milliseconds with one decimal.
 fn round_ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
