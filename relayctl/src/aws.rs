@@ -62,8 +62,6 @@ const NOT_FOUND_CODES: [&str; 9] = [
 /// A client for each service that the tool uses.
 pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
-    pub iam: aws_sdk_iam::Client,
-    pub lambda: aws_sdk_lambda::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
     pub secrets_manager: aws_sdk_secretsmanager::Client,
@@ -136,8 +134,6 @@ impl Clients {
             .force_path_style(has_s3_endpoint || config.endpoint_url().is_some());
         Ok(Self {
             cloudformation: aws_sdk_cloudformation::Client::new(config),
-            iam: aws_sdk_iam::Client::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             secrets_manager: aws_sdk_secretsmanager::Client::new(config),

@@ -5,7 +5,7 @@ use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{Value, list, remove, remove_old, still_accepting};
+use crate::secret::{Value, remove, remove_old, still_accepting};
 
 const ABOUT: &str = "\
 What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
@@ -62,7 +62,7 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
         format!(
             "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its \
              webhook disabled? The names that stay: {}.",
-            list(value.entries())
+            value.entries().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
         )
     };
     let question = if command.old { "Remove them?" } else { "Remove it?" };
