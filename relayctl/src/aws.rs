@@ -177,8 +177,11 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let code = error.code().unwrap_or_default();
+    let first: &(dyn StdError + 'static) = error;
+    let mut sources = std::iter::successors(Some(first), |error| (*error).source());
+    let credentials = sources.find_map(|source| source.downcast_ref::<CredentialsError>());
     let kind = match error {
-        _ if has_source::<CredentialsError>(error) || CREDENTIALS_CODES.contains(&code) => {
+        _ if credentials.is_some() || CREDENTIALS_CODES.contains(&code) => {
             AwsErrorKind::Credentials
         }
         SdkError::ServiceError(_) if code.contains("AccessDenied") => AwsErrorKind::AccessDenied,
@@ -186,17 +189,16 @@ where
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => AwsErrorKind::NoResponse,
         _ => AwsErrorKind::Other,
     };
-    let message = match error.code() {
-        Some(_) => error.message().unwrap_or_default().to_owned(),
-        None => error_chain(error),
+    let message = match (error.code(), credentials) {
+        (Some(_), _) => error.message().unwrap_or_default().to_owned(),
+        // It names every place where there are none.
+        (None, Some(CredentialsError::CredentialsNotLoaded(_))) => {
+            "none in the environment, in a profile or of this machine".to_owned()
+        }
+        (None, Some(error)) => error_chain(error),
+        (None, None) => error_chain(error),
     };
     AwsError { action, kind, code: error.code().map(str::to_owned), message }
-}
-
-fn has_source<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
-    let mut sources =
-        std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
-    sources.any(|source| source.is::<T>())
 }
 
 #[cfg(test)]
