@@ -10,7 +10,6 @@ use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
 use reqwest::Url;
 use serde::Serialize;
-use std::fmt;
 
 const ABOUT: &str = "\
 Creates a webhook that sends to this stack. The name is the last part of its URL, and the newest secret of that name \
@@ -76,10 +75,12 @@ pub async fn run(
     prompt::confirm(context, &plan.describe(&command.name), "Create it?", command.yes).await?;
     let project = command.project.as_deref();
     let webhook = labelbox.create(&plan.topics, &plan.url, &plan.secret, project).await?;
-    let created = Created { webhook, scope: plan.scope };
-    let printed = context.output.show(&created);
+    let Webhook { id, status, .. } = &webhook;
+    let line = format!("Created the webhook {id}, {}, {status}.", plan.scope);
+    let created = Created { webhook: &webhook, scope: &plan.scope };
+    let printed = context.output.show_line(&created, line);
     if printed.is_err() {
-        context.output.warn(format!("the webhook {} is created all the same", created.webhook.id));
+        context.output.warn(format!("the webhook {id} is created all the same"));
     }
     printed.map(|()| ExitStatus::Success)
 }
@@ -96,12 +97,10 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
     let secret = Store::of(clients.secrets_manager, &stack)?.read().await?;
     let value = Value::read(secret.text)?;
     let secret = value.newest(name).ok_or_else(|| EditError::NoUsableSecret(name.clone()))?;
-    let mut topics: Vec<_> = command.topic.iter().map(|it| it.to_ascii_uppercase()).collect();
-    topics.sort_unstable();
-    topics.dedup();
-    if command.all_topics {
-        topics = TOPICS.map(str::to_owned).to_vec();
-    }
+    let is_wanted = |topic: &&str| {
+        command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
+    };
+    let topics = TOPICS.into_iter().filter(is_wanted).map(str::to_owned).collect();
     let scope = Scope::of(command.project.as_deref());
     let plan = Plan { url, topics, secret: bare(secret), scope };
     match find_same(command, labelbox, &plan).await? {
@@ -150,16 +149,9 @@ impl Plan {
 }
 
 #[derive(Serialize)]
-struct Created {
+struct Created<'c> {
     #[serde(flatten)]
-    webhook: Webhook,
+    webhook: &'c Webhook,
     #[serde(flatten)]
-    scope: Scope,
-}
-
-impl fmt::Display for Created {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Webhook { id, status, .. } = &self.webhook;
-        writeln!(f, "Created the webhook {id}, {}, {status}.", self.scope)
-    }
+    scope: &'c Scope,
 }
