@@ -23,48 +23,26 @@ const EVENTS: [&str; 3] = ["event queued", "event queued as unrouted", "event sp
 
 /// Counts messages, dead letters and spilled events.
 pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
-    let (counts, spilled) = tokio::join!(
-        join_all(Entity::value_variants().iter().map(|entity| count(*entity, scope))),
-        spilled_message::count(scope.clients, scope.stack)
-    );
-    let mut checks = Vec::new();
-    let spilled = match spilled {
-        Ok(spilled) => Some(spilled),
-        Err(error) => {
-            // The check of the bucket names a deleted one.
-            if !error.is_not_found() {
-                checks.push(Check::failed("spilled events", &error, scope));
-            }
-            None
-        }
+    let (spilled, mut checks) = match spilled_message::count(scope.clients, scope.stack).await {
+        Ok(spilled) => (Some(spilled), Vec::new()),
+        // The check of the bucket names a deleted one.
+        Err(error) if error.is_not_found() => (None, Vec::new()),
+        Err(error) => (None, vec![Check::failed("spilled events", &error, scope)]),
     };
-    for (entity, count) in Entity::value_variants().iter().zip(counts) {
-        let spilled = spilled.as_ref();
-        let spilled = spilled.map(|it| it.get(&Some(*entity)).copied().unwrap_or_default());
-        checks.extend(check_entity(*entity, count, spilled, scope));
-    }
-    if let Some(count) = spilled.as_ref().and_then(|it| it.get(&None)) {
+    let count = |entity| spilled.as_ref().map(|it| it.get(&entity).copied().unwrap_or_default());
+    let entities = Entity::value_variants().iter();
+    let entities = entities.map(|entity| check_entity(*entity, count(Some(*entity)), scope));
+    checks.extend(join_all(entities).await.into_iter().flatten());
+    if let Some(count) = count(None).filter(|count| *count > 0) {
         let message = format!("{count} objects under {PREFIX} are not spilled events");
-        let list = scope.context.args.relayctl("replay-spill --dry-run");
-        let list = Remediation::command(list);
+        let list = Remediation::command(scope.context.args.relayctl("replay-spill --dry-run"));
         checks.push(Check::new(Status::Warning, "other objects", message, list));
     }
     checks
 }
 
-/// Of a queue and of its dead-letter queue; `None` if that is deleted, which the check of the queues names.
-type Counts = (Option<QueueStats>, Option<QueueStats>);
-
-async fn count(entity: Entity, scope: &CheckContext<'_>) -> Result<Counts, Error> {
-    let queue = Queue::new(scope.clients, scope.stack, entity, false)?;
-    let dead_letters = Queue::new(scope.clients, scope.stack, entity, true)?;
-    let stats = tokio::join!(queue.stats_if_exists(), dead_letters.stats_if_exists());
-    Ok((stats.0?, stats.1?))
-}
-
-fn check_entity(
+async fn check_entity(
     entity: Entity,
-    counts: Result<Counts, Error>,
     spilled: Option<u64>,
     scope: &CheckContext<'_>,
 ) -> Vec<Check> {
@@ -72,36 +50,39 @@ fn check_entity(
     let mut checks = Vec::new();
     if let Some(spilled) = spilled.filter(|count| *count > 0) {
         let message = format!("{spilled} in the bucket, because the queue did not accept them");
-        let replay = args.relayctl(&format!("replay-spill --entity {name}"));
-        let replay = Remediation::command(replay);
+        let replay = Remediation::command(args.relayctl(&format!("replay-spill --entity {name}")));
         checks.push(Check::new(Status::Problem, format!("{name} spilled"), message, replay));
     }
-    match counts {
-        Ok((queue, dead)) => {
-            // Those in flight are being redriven.
-            let count = dead.map_or(0, |dead| dead.waiting + dead.in_flight);
-            if count > 0 {
-                let unit = if count == 1 { "dead letter" } else { "dead letters" };
-                let message = format!(
-                    "{count} {unit}: consumers received each several times and did not delete it. Correct the consumer, \
-                     then redrive"
-                );
-                let words = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
-                let commands = words.map(|words| args.relayctl(&words)).to_vec();
-                let commands = Remediation::Commands(commands);
-                let name = format!("{name} dead letters");
-                checks.push(Check::new(Status::Problem, name, message, commands));
-            }
-            // What cannot be counted is not called none.
-            if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled)
-            {
-                let QueueStats { waiting, in_flight, .. } = queue;
-                let message =
-                    format!("{waiting} waiting, {in_flight} in flight, none dead or spilled");
-                checks.push(Check::ok(format!("{name} events"), message));
-            }
+    // `None` of a deleted queue, which the check of the queues names.
+    let stats = async |is_dead_letter_queue| {
+        let queue = Queue::new(scope.clients, scope.stack, entity, is_dead_letter_queue)?;
+        queue.stats_if_exists().await.map_err(Error::from)
+    };
+    let (queue, dead) = match tokio::try_join!(stats(false), stats(true)) {
+        Ok(stats) => stats,
+        Err(error) => {
+            checks.push(Check::failed(format!("{name} events"), &error, scope));
+            return checks;
         }
-        Err(error) => checks.push(Check::failed(format!("{name} events"), &error, scope)),
+    };
+    // Those in flight are being redriven.
+    let count = dead.map_or(0, |dead| dead.waiting + dead.in_flight);
+    if count > 0 {
+        let unit = if count == 1 { "dead letter" } else { "dead letters" };
+        let message = format!(
+            "{count} {unit}: consumers received each several times and did not delete it. Correct the consumer, then \
+             redrive"
+        );
+        let words = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
+        let commands = words.iter().map(|words| args.relayctl(words)).collect();
+        let commands = Remediation::Commands(commands);
+        checks.push(Check::new(Status::Problem, format!("{name} dead letters"), message, commands));
+    }
+    // What cannot be counted is not called none.
+    if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled) {
+        let QueueStats { waiting, in_flight, .. } = queue;
+        let message = format!("{waiting} waiting, {in_flight} in flight, none dead or spilled");
+        checks.push(Check::ok(format!("{name} events"), message));
     }
     checks
 }

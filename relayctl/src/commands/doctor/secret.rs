@@ -113,24 +113,21 @@ fn check_value(text: Text, has_models: bool, args: &GlobalArgs) -> (Vec<Check>, 
     let names = value.entries();
     let mut checks: Vec<_> =
         names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), &value, args)).collect();
-    let training = if has_models {
-        "is missing, but TrainingModels is set: model training is answered 404"
-    } else {
-        "is missing: model training would be answered 404, but TrainingModels is empty too"
-    };
-    let training_status = if has_models { Status::Problem } else { Status::Ok };
-    for (name, status, message) in [
-        (
-            DEFAULT_NAME,
-            Status::Problem,
-            "is missing: WebhookUrl ends with this name, and is answered 404",
-        ),
-        (TRAINING, training_status, training),
-    ] {
+    let mut require = |name, status, message| {
         if value.entry(name).is_none() {
             let add = Remediation::command(args.relayctl(&format!("secret add {name}")));
             checks.push(Check::new(status, format!("{NAME} {name}"), message, add));
         }
+    };
+    let message = "is missing: WebhookUrl ends with this name, and is answered 404";
+    require(DEFAULT_NAME, Status::Problem, message);
+    if has_models {
+        let message = "is missing, but TrainingModels is set: model training is answered 404";
+        require(TRAINING, Status::Problem, message);
+    } else {
+        let message =
+            "is missing: model training would be answered 404, but TrainingModels is empty too";
+        require(TRAINING, Status::Ok, message);
     }
     (checks, Some(value))
 }

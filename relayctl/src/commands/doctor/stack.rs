@@ -73,23 +73,23 @@ const NAMES: [(&str, &str); 3] = [
 /// If the stack has no output of a relay at all.
 pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
     let stack = scope.stack;
-    if OUTPUTS.iter().all(|output| stack.output(*output).is_err()) {
-        stack.output("FunctionName")?;
-    }
     let queues = Entity::value_variants()
         .iter()
         .flat_map(|entity| [stack.queue_url(*entity), stack.dead_letter_queue_url(*entity)]);
     let outputs = OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues);
-    let missing: Vec<_> = outputs
-        .filter_map(|output| match output {
-            Err(Error::NoOutput { output, .. }) => Some(output),
-            _ => None,
-        })
-        .collect();
+    let (found, missing): (Vec<_>, Vec<_>) = outputs.partition(Result::is_ok);
+    if found.is_empty() {
+        stack.output("FunctionName")?;
+    }
+    let missing = missing.into_iter().filter_map(|output| match output {
+        Err(Error::NoOutput { output, .. }) => Some(output),
+        _ => None,
+    });
+    let missing = missing.collect::<Vec<_>>().join(", ");
     let outputs = if missing.is_empty() {
         Check::ok("outputs", "complete")
     } else {
-        let message = format!("missing: {}", missing.join(", "));
+        let message = format!("missing: {missing}");
         Check::new(Status::Problem, "outputs", message, "deploy the current version of the relay")
     };
     Ok(vec![check_status(scope), outputs])

@@ -111,7 +111,6 @@ impl Template {
         };
         let result = match (name, items) {
             ("Ref", _) => argument.as_str().and_then(|name| self.reference(name)),
-            ("Condition", _) => argument.as_str().map(|name| self.condition(name).into()),
             ("Fn::If", [condition, yes, no]) => {
                 Some(self.resolve(if is_true(condition) { yes } else { no }))
             }
@@ -119,8 +118,6 @@ impl Template {
                 Some((text(&self.resolve(one)) == text(&self.resolve(other))).into())
             }
             ("Fn::Not", [condition]) => Some((!is_true(condition)).into()),
-            ("Fn::And", _) => Some(items.iter().all(is_true).into()),
-            ("Fn::Or", _) => Some(items.iter().any(is_true).into()),
             ("Fn::GetAtt", [resource, attribute]) => resource
                 .as_str()
                 .zip(attribute.as_str())
@@ -189,7 +186,7 @@ impl Template {
 }
 
 fn is_function(name: &str) -> bool {
-    name.starts_with("Fn::") || name == "Ref" || name == "Condition"
+    name.starts_with("Fn::") || name == "Ref"
 }
 
 /// A value as services take it: strings as they are, others as JSON.

@@ -14,10 +14,7 @@ use serde::Serialize;
 const ABOUT: &str = "\
 Creates a webhook that sends to this stack. The name is the last part of its URL, and the newest secret of that name \
 signs its events. Labelbox can change neither scope nor secret later: one creates another webhook and disables this \
-one. So it asks first.
-
-Two webhooks that send the same topics to the same URL deliver every event twice, so it does not create the second \
-without --again, which a rotation needs.";
+one. So it asks first.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +43,7 @@ pub struct Create {
     /// The webhook's name: the last part of its URL, and the name of its secret
     #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
-    /// Create it even if an active webhook sends the same
+    /// Create it even if an active webhook sends the same, as a rotation needs it; every event then comes twice
     #[arg(long)]
     again: bool,
     /// Create it even if Labelbox cannot reach its URL, which is not public HTTPS
