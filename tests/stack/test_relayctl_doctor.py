@@ -587,6 +587,10 @@ def test_what_makes_it_impossible_is_said_on_one_line(healthy: Site) -> None:
     done = healthy.run("doctor", "--stack", "nowhere")
     assert (done.status, done.out) == (3, "")
     assert done.err.startswith("relayctl: there is no stack nowhere") and done.err.count("\n") == 1
+    done = healthy.run("doctor", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    reason = "no usable AWS credentials: none in the environment, in a profile or of this machine"
+    what_to_do = "sign in (aws sso login, aws configure) or give --profile"
+    assert (done.status, done.err) == (3, f"relayctl: {reason}; {what_to_do}\n")
     with Path("/dev/full").open("w") as full:
         run = healthy.start("doctor", "--no-probe", output=full)
         assert run.wait(60) == 3

@@ -228,6 +228,9 @@ fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Opt
     let mut values: Map<String, Value> =
         serde_json::from_str(drift.expected_properties()?).unwrap_or_default();
     values.retain(|name, _| is_changed(name));
+    if values.is_empty() {
+        return None;
+    }
     match kind {
         FUNCTION => {
             let mut names = values.keys();
@@ -242,7 +245,7 @@ fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Opt
         }
         QUEUE => Some(set_queue_attributes(id, values.into_iter(), args)),
         // It takes another id for these.
-        _ if drift.physical_resource_id_context.is_some() => None,
+        _ if !drift.physical_resource_id_context().is_empty() => None,
         _ => {
             let set =
                 |(name, value)| json!({"op": "add", "path": format!("/{name}"), "value": value});
