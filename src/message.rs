@@ -6,7 +6,7 @@ mod payload;
 mod send_message;
 
 pub use checksum::{Checksums, md5_of};
-pub use identity::group_id;
+pub use identity::{dedup_id, group_id};
 pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
 pub use send_message::{AttributeValue, SendMessageRequest};
 
@@ -95,9 +95,14 @@ impl Message {
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
-        let dedup_id = identity::dedup_id(&verified, &event, &metadata);
+        let dedup_id = dedup_id(
+            metadata.webhook.as_deref(),
+            event.topic.as_deref(),
+            identity::discriminator(&event, &metadata),
+            verified.body(),
+        );
         let group_id = match config.queue_type {
-            QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
+            QueueType::Fifo => Some(group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,
         };
         let entity = event.entity;

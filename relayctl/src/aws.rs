@@ -66,8 +66,6 @@ const NOT_FOUND_CODES: [&str; 9] = [
 /// A client for each service that the tool uses.
 pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
-    pub iam: aws_sdk_iam::Client,
-    pub lambda: aws_sdk_lambda::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
     pub secrets_manager: aws_sdk_secretsmanager::Client,
@@ -137,8 +135,6 @@ impl Clients {
             .force_path_style(has_s3_endpoint || config.endpoint_url().is_some());
         Ok(Self {
             cloudformation: aws_sdk_cloudformation::Client::new(config),
-            iam: aws_sdk_iam::Client::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             secrets_manager: aws_sdk_secretsmanager::Client::new(config),
@@ -182,7 +178,9 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let code = error.code().unwrap_or_default();
-    let credentials = source_of::<CredentialsError>(error);
+    let first: &(dyn StdError + 'static) = error;
+    let mut sources = std::iter::successors(Some(first), |error| (*error).source());
+    let credentials = sources.find_map(|source| source.downcast_ref::<CredentialsError>());
     let kind = match error {
         _ if credentials.is_some() || CREDENTIALS_CODES.contains(&code) => {
             AwsErrorKind::Credentials
@@ -202,15 +200,6 @@ where
         (None, None) => error_chain(error),
     };
     AwsError { action, kind, code: error.code().map(str::to_owned), message }
-}
-
-fn source_of<'e, T: StdError + 'static>(mut error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
-    loop {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        error = error.source()?;
-    }
 }
 
 #[cfg(test)]

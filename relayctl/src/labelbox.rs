@@ -4,7 +4,6 @@ mod api_key;
 mod client;
 mod error;
 mod query;
-mod response;
 mod webhook;
 
 pub use api_key::{ApiKey, is_local};

@@ -2,7 +2,6 @@
 
 use super::DeliveryMetadata;
 use crate::event::{Entity, Event};
-use crate::signature::Verified;
 use sha2::{Digest, Sha256};
 
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
@@ -12,22 +11,25 @@ const MAX_GROUP_ID_BYTES: usize = 128;
 /// them can contain a NUL, so two different events never hash the same bytes.
 ///
 /// The webhook is part of it so that who holds the secret of one webhook cannot suppress the events of another.
-pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
+pub fn dedup_id(
+    webhook: Option<&str>,
+    topic: Option<&str>,
+    discriminator: Option<&str>,
+    body: &[u8],
+) -> String {
     let mut hash = Sha256::new();
-    for part in
-        [metadata.webhook.as_deref(), event.topic.as_deref(), discriminator(event, metadata)]
-    {
+    for part in [webhook, topic, discriminator] {
         hash.update(part.unwrap_or_default());
         hash.update([0]);
     }
-    hash.update(verified.body());
+    hash.update(body);
     hex::encode(hash.finalize())
 }
 
 /// Distinguishes events with the same body. A label event with a time is a state of the label, so it has no discriminator:
 /// every delivery of that state has the same id. A data row can move from A to B and back with the same body, so for other
 /// events the delivery id counts, or Lambda's request id if there is none, as for a model run.
-fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
+pub(super) fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
     }

@@ -1,4 +1,4 @@
-"""`relayctl replay`, `peek --archive` and `count --archive`: what arrives again, in which order, and what is reported."""
+"""`relayctl replay`, `peek --archive` and `count --archive`: what arrives again, its order, and what is reported."""
 
 import itertools
 import json

@@ -188,6 +188,13 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
     assert "model training" in text and "secret remove training --old" in text
 
 
+def test_a_rotation_asks_only_where_its_help_says_so(make: MakeSite) -> None:
+    shown = make(OBJECT).run("secret", "rotate", "--help").out
+    assert "Do not ask before a plain text becomes an object of names" in " ".join(shown.split())
+    assert make(OBJECT).run("secret", "rotate", "labelbox").status == 0
+    assert "no terminal to ask on" in make("hush-plain").run("secret", "rotate").err
+
+
 def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
     site = make({"a": ["new", "old"], "b": ["other", "old\n"], "c": "new", "d": ["old"]})
     told = json.loads(site.run("secret", "remove", "a", "--old", "--yes", "--json").out)

@@ -4,7 +4,7 @@ mod create;
 
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::labelbox::{ApiKey, Labelbox, LabelboxError, Scope};
+use crate::labelbox::{self, ApiKey, Labelbox, LabelboxError, Scope};
 use crate::prompt;
 use clap::Subcommand;
 use comfy_table::Table;
@@ -124,7 +124,7 @@ struct Webhooks {
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]
-    webhook: crate::labelbox::Webhook,
+    webhook: labelbox::Webhook,
     #[serde(flatten)]
     scope: Scope,
     this_stack: bool,
@@ -140,9 +140,9 @@ impl fmt::Display for Webhooks {
         table.load_style(NOTHING).set_header(header);
         for Row { webhook, scope, this_stack } in &self.webhooks {
             let mark = if *this_stack { "*" } else { "" };
-            let (scope, topics) = (scope.to_string(), webhook.topics.join("\n"));
-            let (id, status) = (&webhook.id, &webhook.status);
-            table.add_row([mark, id, status, &scope, &topics, &webhook.created_at, &webhook.url]);
+            let labelbox::Webhook { id, url, topics, status, created_at } = webhook;
+            let (scope, topics) = (scope.to_string(), topics.join("\n"));
+            table.add_row([mark, id, status, &scope, &topics, created_at, url]);
         }
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
@@ -171,10 +171,7 @@ async fn disable(
         prompt::confirm(context, &about, "Disable it?", command.yes).await?;
         webhook = labelbox.disable(&command.id).await?;
     }
-    if context.output.is_json {
-        context.output.json(&webhook)?;
-    } else {
-        context.output.line(format!("The webhook {} is {}.", webhook.id, webhook.status))?;
-    }
+    let line = format!("The webhook {} is {}.", webhook.id, webhook.status);
+    context.output.show_line(&webhook, line)?;
     Ok(if webhook.is_active() { ExitStatus::Incomplete } else { ExitStatus::Success })
 }

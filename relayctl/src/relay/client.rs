@@ -176,9 +176,19 @@ impl Sender {
     ) -> Result<Self, Error> {
         let store = Store::of(clients.secrets_manager.clone(), stack)?;
         let current = store.read().await?;
+        Self::with(Value::read(current.text)?, clients, stack, clock)
+    }
+
+    /// The same with a secret that was read already.
+    pub fn with(
+        secrets: Value,
+        clients: &Clients,
+        stack: &Stack,
+        clock: fn() -> SystemTime,
+    ) -> Result<Self, Error> {
         Ok(Self {
             http: clients.http.clone(),
-            secrets: Value::read(current.text)?,
+            secrets,
             webhooks_url: stack.webhooks_url()?.to_owned(),
             training_url: stack.training_url()?.to_owned(),
             clock,

@@ -11,7 +11,7 @@ fn error(code: &str, more: &str) -> String {
 #[track_caller]
 fn check(status: u16, body: &str, expected: LabelboxError) {
     assert_eq!(
-        read(status, body.as_bytes(), "webhook x", str::to_owned),
+        read_response(status, body.as_bytes(), "webhook x", str::to_owned),
         Err(expected),
         "{status} {body}"
     );
@@ -57,7 +57,7 @@ fn without_a_known_body_the_status_decides() {
 fn returns_the_data() {
     let body = br#"{"data":{"webhook":{"id":"x"}}}"#;
     let expected = serde_json::json!({"webhook": {"id": "x"}});
-    assert_eq!(read(200, body, "webhook x", str::to_owned), Ok(expected));
+    assert_eq!(read_response(200, body, "webhook x", str::to_owned), Ok(expected));
 }
 
 #[test]
@@ -82,6 +82,7 @@ fn only_retryable_errors_are_retried_and_they_leave_a_mutation_uncertain() {
 
 #[test]
 fn messages_are_cleaned() {
-    let cleaned = read(200, error("FORBIDDEN", "").as_bytes(), "webhook x", |it| format!("{it}!"));
+    let cleaned =
+        read_response(200, error("FORBIDDEN", "").as_bytes(), "webhook x", |it| format!("{it}!"));
     assert_eq!(cleaned, Err(LabelboxError::NotAllowed("no!".to_owned())));
 }

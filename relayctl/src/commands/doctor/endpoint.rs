@@ -1,5 +1,5 @@
-//! Two events of the doctor's own: one with a valid signature, which has to arrive in the Unrouted queue and is deleted
-//! there, and one with an invalid signature, which has to be refused.
+//! The relay's own answers: to an uptime check, to an event with a valid signature, which has to arrive in the Unrouted queue and
+//! is deleted there, and to one with an invalid signature, which has to be refused.
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
@@ -8,26 +8,25 @@ use crate::aws::message::ReceivedMessage;
 use crate::aws::queue::{BATCH, LOOK_SECONDS, Queue, QueueStats};
 use crate::aws::spilled_message::{self, Key};
 use crate::aws::stack::Entity;
+use crate::cli::quote;
 use crate::error::Error;
-use crate::relay::client::{Delivery, RelayResponse, ResponseBody, Route, Sender, new_id};
-use crate::secret::{DEFAULT_NAME, check_webhook_name};
-use labelbox_relay::secrets::{Secret, SecretScope, Secrets};
-use labelbox_relay::spill::PREFIX;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use crate::relay::client::{Delivery, RelayResponse, Route, Sender, new_id};
+use crate::secret::{DEFAULT_NAME, Value, check_webhook_name};
+use labelbox_relay::error::error_chain;
+use labelbox_relay::message::dedup_id;
+use labelbox_relay::secrets::Secret;
+use serde_json::json;
 use std::time::Duration;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 /// Labelbox has no such topic, so the relay sends the event to the Unrouted queue.
 pub const TOPIC: &str = "RELAYCTL_PROBE";
+const HEALTH: &str = "health";
 const PROBE: &str = "probe";
 const FORGERY: &str = "forgery";
 const FROM: &str = "relayctl doctor, which deletes it";
 /// Among more messages, the search for the probe would take too long.
 const MAX_OTHERS: u64 = 50;
-/// The relay responds within 10 s.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The relay fetches its secret at most once in 30 s for an unknown signature.
 const SECRET_INTERVAL: Duration = Duration::from_secs(31);
 const MAX_RECEIVES: u32 = 10;
@@ -37,16 +36,65 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(12);
 /// A younger probe may belong to another doctor that is running.
 const OLD_PROBE: Duration = Duration::from_secs(60);
 
-pub async fn check(scope: &CheckContext<'_>, secrets: &Secrets) -> Vec<Check> {
+/// Requests the health route, as an uptime check does.
+pub async fn check_health(scope: &CheckContext<'_>) -> Check {
+    let Ok(url) = scope.stack.output("HealthUrl") else {
+        let message = "its URL is not known";
+        return Check::new(Status::NotChecked, HEALTH, message, "see the outputs above");
+    };
+    let started = (scope.context.clock)();
+    let response = async {
+        let response = scope.clients.http.get(url).send().await?;
+        Ok::<_, reqwest::Error>((response.status().as_u16(), response.bytes().await?))
+    };
+    let (status, body) = match response.await {
+        Ok(response) => response,
+        Err(error) => {
+            let reason = error_chain(&error.without_url());
+            let error = Error::NoResponse { url: url.to_owned(), reason };
+            return Check::new(Status::Problem, HEALTH, error.to_string(), "check the network");
+        }
+    };
+    let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    if status == 200 && body == json!({"status": "ok"}) {
+        return Check::ok(HEALTH, format!("answers 200 in {} ms", duration.as_millis()));
+    }
+    let message = format!("{url} answers {status}");
+    if status == 200 {
+        let message = format!("{message}, but it is not the relay that answers");
+        return Check::new(
+            Status::Problem,
+            HEALTH,
+            message,
+            "check where the name of this URL leads",
+        );
+    }
+    Check::new(Status::Problem, HEALTH, message, function_commands(scope))
+}
+
+/// Prints the function's state, and its log.
+fn function_commands(scope: &CheckContext<'_>) -> Remediation {
+    let function = scope.stack.output("FunctionName").ok().map(|name| {
+        scope.context.args.aws(&format!(
+            "lambda get-function --function-name {} --query '[Configuration.[State, StateReason, LastUpdateStatusReason], Concurrency]'",
+            quote(name)
+        ))
+    });
+    Remediation::Commands(function.into_iter().chain([scope.log_command()]).collect())
+}
+
+pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check> {
     if scope.context.interrupt.is_pressed() {
         return Vec::new();
     }
-    let (clients, stack) = (scope.clients, scope.stack);
-    let Some(webhook) = webhook(secrets) else {
+    let Some(webhook) = webhook(&secret) else {
         let message = "no webhook has a usable secret to sign an event with";
         return vec![Check::new(Status::NotChecked, PROBE, message, "repair the secret first")];
     };
-    let sender = Sender::find(clients, stack, scope.context.clock).await;
+    let (clients, stack) = (scope.clients, scope.stack);
+    let signing = Secret::new(secret.newest(&webhook).map(|it| it.to_string()).unwrap_or_default());
+    let sender = Sender::with(secret, clients, stack, scope.context.clock);
     let queue = Queue::new(clients, stack, Entity::Unrouted, false);
     let (sender, queue) = match (sender, queue) {
         (Ok(sender), Ok(queue)) => (sender, queue),
@@ -69,20 +117,14 @@ pub async fn check(scope: &CheckContext<'_>, secrets: &Secrets) -> Vec<Check> {
         delivery_id: Some(new_id()),
         body: json!({"probe": new_id(), "from": FROM}).to_string().into_bytes(),
     };
-    Probe { scope, sender, queue, stats, delivery }.run().await
+    Probe { scope, sender, queue, stats, delivery }.run(&signing).await
 }
 
-/// The webhook that has a secret: the default one, or else the first by name.
-fn webhook(secrets: &Secrets) -> Option<String> {
-    let is_usable = |name: &str| {
-        let all = secrets.get(SecretScope::Webhook(name)).unwrap_or_default();
-        check_webhook_name(name).is_ok() && all.iter().any(|secret| !secret.is_empty())
-    };
-    if is_usable(DEFAULT_NAME) {
-        return Some(DEFAULT_NAME.to_owned());
-    }
-    let Secrets::ByWebhook(by_webhook) = secrets else { return None };
-    by_webhook.keys().filter(|name| is_usable(name)).min().cloned()
+/// The webhook that has a secret: the default one, or else the first.
+fn webhook(secret: &Value) -> Option<String> {
+    let is_usable = |name: &&str| check_webhook_name(name).is_ok() && secret.newest(name).is_some();
+    let mut names = std::iter::once(DEFAULT_NAME).chain(secret.entries().map(|(name, _)| name));
+    names.find(is_usable).map(str::to_owned)
 }
 
 struct Probe<'p> {
@@ -95,12 +137,8 @@ struct Probe<'p> {
 }
 
 impl Probe<'_> {
-    async fn run(&self) -> Vec<Check> {
-        let secret = match self.sender.secret(&self.delivery.route) {
-            Ok(secret) => secret,
-            Err(error) => return vec![Check::failed(PROBE, &error, self.scope)],
-        };
-        let response = self.post_patiently(&secret).await;
+    async fn run(&self, secret: &Secret) -> Vec<Check> {
+        let response = self.post_patiently(secret).await;
         let mut checks = vec![match response.body.status.as_deref() {
             Some("unrouted") => self.check_arrival(&response).await,
             Some("spilled") => self.check_spilled(&response).await,
@@ -113,19 +151,9 @@ impl Probe<'_> {
         checks
     }
 
-    async fn post(&self, secret: &Secret) -> RelayResponse {
-        let response = timeout(RESPONSE_TIMEOUT, self.sender.post_as(&self.delivery, secret)).await;
-        let error = || Some(format!("no response within {} s", RESPONSE_TIMEOUT.as_secs()));
-        response.unwrap_or_else(|_| RelayResponse {
-            http_status: None,
-            body: ResponseBody { error: error(), ..ResponseBody::default() },
-            duration_ms: 0.0,
-        })
-    }
-
     /// Posts the probe, and once more if the relay may not have fetched a secret that was just changed.
     async fn post_patiently(&self, secret: &Secret) -> RelayResponse {
-        let response = self.post(secret).await;
+        let response = self.sender.post_as(&self.delivery, secret).await;
         if response.http_status != Some(401) {
             return response;
         }
@@ -134,7 +162,7 @@ impl Probe<'_> {
             "the relay refuses the newest secret; if it was just changed, the relay fetches it within {seconds} s: waiting"
         ));
         tokio::select! {
-            () = tokio::time::sleep(SECRET_INTERVAL) => self.post(secret).await,
+            () = tokio::time::sleep(SECRET_INTERVAL) => self.sender.post_as(&self.delivery, secret).await,
             () = self.scope.context.interrupt.pressed() => response,
         }
     }
@@ -142,10 +170,9 @@ impl Probe<'_> {
     async fn check_arrival(&self, response: &RelayResponse) -> Check {
         let reason = match self.delete_from_queue().await {
             Ok(true) => {
-                let message = format!(
-                    "a signed event arrived in {} ms, and was deleted from the queue",
-                    response.duration_ms
-                );
+                let ms = response.duration_ms;
+                let message =
+                    format!("a signed event arrived in {ms} ms, and was deleted from the queue");
                 return Check::ok(PROBE, message);
             }
             Ok(false) => "it was not found".to_owned(),
@@ -159,17 +186,17 @@ impl Probe<'_> {
     }
 
     async fn check_spilled(&self, response: &RelayResponse) -> Check {
-        let result = match self.delete_spilled().await {
+        let key = response.body.message_id.as_deref().unwrap_or("no key");
+        let result = match self.delete_spilled(key).await {
             Ok(true) => "where it was deleted".to_owned(),
             Ok(false) => {
-                let key = response.body.message_id.as_deref().unwrap_or("no key");
                 format!("but the relay names {key}, which is not the probe's; nothing was deleted")
             }
             Err(error) => format!("where it remains: {error}"),
         };
         let message =
             format!("a signed event could not be queued, and was stored in the bucket, {result}");
-        Check::new(Status::Problem, PROBE, message, self.scope.log_command())
+        Check::new(Status::Problem, PROBE, message, Remediation::command(self.scope.log_command()))
     }
 
     /// After a failure or without a response, the event may be in the queue all the same.
@@ -183,7 +210,7 @@ impl Probe<'_> {
     }
 
     async fn check_forgery(&self) -> Check {
-        let response = self.post(&Secret::new(new_id())).await;
+        let response = self.sender.post_as(&self.delivery, &Secret::new(new_id())).await;
         if response.is_success() {
             // Nothing is worse, whether or not it is found.
             let _ = self.delete_from_queue().await;
@@ -193,11 +220,12 @@ impl Probe<'_> {
         }
         match (response.http_status, response.body.error.as_deref()) {
             (Some(401), _) => Check::ok(FORGERY, "an event with an invalid signature is refused"),
-            // The relay does not response 401 while the sender may have a secret that it has not.
+            // The relay does not respond 401 while the sender may have a secret that it has not.
             (Some(503), Some("try_again")) => {
                 let message = "an event with an invalid signature is refused, but with 503: the relay cannot fetch its \
                                secret; new instances of the function have none";
-                Check::new(Status::Problem, FORGERY, message, self.scope.log_command())
+                let log = Remediation::command(self.scope.log_command());
+                Check::new(Status::Problem, FORGERY, message, log)
             }
             _ => self.unexpected(FORGERY, &response),
         }
@@ -211,10 +239,7 @@ impl Probe<'_> {
             return Check::new(Status::NotChecked, check, message, remediation);
         }
         let remediation = match response.http_status {
-            Some(500..) => self.scope.log_command(),
-            Some(429) => {
-                "see the function's concurrency above; else more events come than ThrottleRate allows".into()
-            }
+            Some(429 | 500..) => function_commands(self.scope),
             _ => Remediation::Text(response.remediation(&self.scope.context.args)),
         };
         Check::new(Status::Problem, check, format!("answered {}", response.summary()), remediation)
@@ -267,59 +292,42 @@ impl Probe<'_> {
         Ok(is_found)
     }
 
-    /// Deletes the spilled probe under the key that it has to have, if the object is this run's probe. Returns whether it was.
-    async fn delete_spilled(&self) -> Result<bool, Error> {
-        let dedup_id = dedup_id(&self.delivery);
-        let (bucket, s3) = (self.scope.stack.payload_bucket()?, &self.scope.clients.s3);
-        let now = self.scope.context.now();
-        // It may have been stored before midnight.
-        let mut days = vec![now.date(), (now - OLD_PROBE).date()];
-        days.dedup();
-        for day in days {
-            let day = day.to_string().replace('-', "/");
-            let key = format!("{PREFIX}{}/{day}/{dedup_id}.json", Entity::Unrouted.name());
-            let object = s3.get_object().bucket(bucket).key(&key).send().await;
-            let object = match object.map_err(|it| aws::error("s3:GetObject", &it)) {
-                Ok(object) => object,
-                Err(error) if error.code.as_deref() == Some("NoSuchKey") => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let etag = object.e_tag.clone();
-            let content = object.body.collect().await.map(|it| it.to_vec()).unwrap_or_default();
-            let of_probe = Key { entity: Entity::Unrouted, dedup_id: &dedup_id };
-            let message = spilled_message::message(of_probe, &content, false);
-            let is_own = message.is_ok_and(|it| it.body.as_bytes() == self.delivery.body);
-            let Some(etag) = etag.filter(|_| is_own) else { return Ok(false) };
-            let deleted = s3.delete_object().bucket(bucket).key(&key).if_match(etag).send().await;
-            deleted.map_err(|it| aws::error("s3:DeleteObject", &it))?;
-            return Ok(true);
+    /// Deletes the spilled object that the relay names if its key and its body are the probe's. Returns whether they were.
+    async fn delete_spilled(&self, key: &str) -> Result<bool, Error> {
+        let Delivery { route, topic, delivery_id, body } = &self.delivery;
+        let webhook = match route {
+            Route::Webhook(name) => Some(name.as_str()),
+            Route::ModelRun => None,
+        };
+        let dedup_id = dedup_id(webhook, topic.as_deref(), delivery_id.as_deref(), body);
+        let of_probe = Key { entity: Entity::Unrouted, dedup_id: &dedup_id };
+        if Key::read(key) != Ok(of_probe) {
+            return Ok(false);
         }
-        Ok(false)
+        let (bucket, s3) = (self.scope.stack.payload_bucket()?, &self.scope.clients.s3);
+        let object = s3.get_object().bucket(bucket).key(key).send().await;
+        let object = object.map_err(|it| aws::error("s3:GetObject", &it))?;
+        let etag = object.e_tag.clone();
+        let content = object.body.collect().await.map(|it| it.to_vec()).unwrap_or_default();
+        let message = spilled_message::message(of_probe, &content, false);
+        let is_own = message.is_ok_and(|it| it.body.as_bytes() == body);
+        let Some(etag) = etag.filter(|_| is_own) else { return Ok(false) };
+        let deleted = s3.delete_object().bucket(bucket).key(key).if_match(etag).send().await;
+        deleted.map_err(|it| aws::error("s3:DeleteObject", &it))?;
+        Ok(true)
     }
 }
 
 /// Whether a body has the form of a probe's.
 fn is_probe(body: &str) -> bool {
-    let Ok(Value::Object(object)) = serde_json::from_str(body) else { return false };
-    let id = object.get("probe").and_then(Value::as_str);
-    object.len() == 2
-        && id.is_some_and(|id| Uuid::try_parse(id).is_ok())
-        && object.get("from").is_some_and(|from| from == FROM)
-}
-
-/// The deduplication id that the relay gives a probe: of webhook, topic, delivery id and body.
-fn dedup_id(delivery: &Delivery) -> String {
-    let webhook = match &delivery.route {
-        Route::Webhook(name) => name.as_str(),
-        Route::ModelRun => "",
-    };
-    let mut hash = Sha256::new();
-    for part in [Some(webhook), delivery.topic.as_deref(), delivery.delivery_id.as_deref()] {
-        hash.update(part.unwrap_or_default());
-        hash.update([0]);
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct ProbeBody {
+        probe: String,
+        from: String,
     }
-    hash.update(&delivery.body);
-    hex::encode(hash.finalize())
+    let is_probe = |it: ProbeBody| Uuid::try_parse(&it.probe).is_ok() && it.from == FROM;
+    serde_json::from_str(body).is_ok_and(is_probe)
 }
 
 #[cfg(test)]
@@ -336,8 +344,8 @@ mod tests {
             (r#"{"Project":"x","backfill":"x","labelbox":"","x":"y","training":"z"}"#, Some("x")),
             (r#"{"backfill":"x","training":"z"}"#, None),
         ] {
-            let secrets = Secrets::parse(secrets.to_owned()).unwrap();
-            assert_eq!(webhook(&secrets).as_deref(), expected, "{secrets:?}");
+            let value = Value::read(secrets.to_owned().into()).unwrap();
+            assert_eq!(webhook(&value).as_deref(), expected, "{secrets}");
         }
     }
 
