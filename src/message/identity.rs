@@ -8,20 +8,43 @@ use sha2::{Digest, Sha256};
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 const MAX_GROUP_ID_BYTES: usize = 128;
 
-/// Lower-case hex SHA-256 of webhook, topic, discriminator and body, with a NUL after each of the first three. None of
-/// them can contain a NUL, so two different events never hash the same bytes.
+/// Computes a `dedup_id` of a body that comes in pieces: lower-case hex SHA-256 of webhook, topic, discriminator and body,
+/// with a NUL after each of the first three. None of them can contain a NUL, so two different events never hash the same
+/// bytes.
 ///
 /// The webhook is part of it so that who holds the secret of one webhook cannot suppress the events of another.
-pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
-    let mut hash = Sha256::new();
-    for part in
-        [metadata.webhook.as_deref(), event.topic.as_deref(), discriminator(event, metadata)]
-    {
-        hash.update(part.unwrap_or_default());
-        hash.update([0]);
+pub struct DedupId(Sha256);
+
+impl DedupId {
+    /// Starts with what comes before the body. A part that is not there is empty.
+    pub fn new(webhook: &str, topic: &str, discriminator: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [webhook, topic, discriminator] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        Self(hash)
     }
-    hash.update(verified.body());
-    hex::encode(hash.finalize())
+
+    /// Adds the next bytes of the body.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the id when the body is complete.
+    pub fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
+
+pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
+    let mut id = DedupId::new(
+        metadata.webhook.as_deref().unwrap_or_default(),
+        event.topic.as_deref().unwrap_or_default(),
+        discriminator(event, metadata).unwrap_or_default(),
+    );
+    id.update(verified.body());
+    id.finish()
 }
 
 /// Distinguishes events with the same body. A label event with a time is a state of the label, so it has no discriminator:
