@@ -125,6 +125,9 @@ pub enum Error {
     /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
     #[error("{0}")]
     Usage(String),
+    /// Usually a full disk.
+    #[error("a large row cannot be kept in a temporary file: {0}")]
+    TemporaryFile(io::Error),
     #[error("the summary cannot be printed: {0}; repeat the command")]
     Summary(io::Error),
     #[error("the output cannot be written: {0}")]
@@ -184,6 +187,7 @@ impl Error {
             Self::NoStack { .. } => {
                 "name yours with --stack or RELAY_STACK, its region with --region"
             }
+            Self::TemporaryFile(_) => "free some space, or set TMPDIR to where there is more",
             Self::Sample(_) => "see relayctl trigger --help",
             Self::NoSecret(_) => {
                 return Some(format!("{} lists the names", args.relayctl("secret show-names")));

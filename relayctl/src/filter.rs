@@ -144,7 +144,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    fn from(self, now: OffsetDateTime) -> OffsetDateTime {
+    pub fn from(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::At(time) => time,
             // Before all times that can be represented, there is no message.
