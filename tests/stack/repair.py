@@ -127,8 +127,8 @@ class Site:
 class Run:
     """A run of the tool that goes on until it is ended."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
-        self._run = site.start(*arguments)
+    def __init__(self, site: Site, *arguments: str, **variables: str) -> None:
+        self._run = site.start(*arguments, **variables)
         self.lines: list[str] = []
         self.errors: list[str] = []
         streams = (self._run.stdout, self.lines), (self._run.stderr, self.errors)
