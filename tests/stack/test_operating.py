@@ -36,6 +36,7 @@ def sections() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def labelbox() -> Iterator[labelbox_api.Api]:
     with labelbox_api.serve() as api:
+        api.rows[labelbox_api.PROJECT] = []
         yield api
 
 

@@ -1,12 +1,14 @@
 """`relayctl backfill`: what changed at Labelbox comes to the queues, whatever its size and whatever goes wrong meanwhile."""
 
 import hashlib
+import importlib
 import itertools
 import json
 import re
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ import labelbox_api
 import pytest
 from feed import POINTER
 from labelbox_api import KEY, PROJECT, Api
+from metric_names import of_type
 from repair import Done, Run, Site, end, make_site, wait_for
 from test_relayctl_webhook import comparable, entity, sdk
 
@@ -245,6 +248,27 @@ def test_the_requests_are_those_of_labelboxs_own_sdk(site: Site, api: Api) -> No
     assert sorted(bodies, key=repr) == sorted(rows, key=repr) == sorted(map(json.loads, api.rows[PROJECT]), key=repr)
 
 
+# ---- what names it
+
+
+def test_alarms_about_lost_events_name_the_command() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    for name in ("TooLarge", "Failed", "ApiThrottle", "FunctionThrottle", "ValidSignatureRefused"):
+        described = alarms[f"{name}Alarm"]["AlarmDescription"]
+        assert "relayctl backfill --project PROJECT_ID --since 2h" in described, name
+
+
+def test_the_scheduled_backfill_of_the_document_is_a_valid_template(tmp_path: Path) -> None:
+    [text] = re.findall(
+        r"^```yaml\n(.*?)^```$", (SOURCES / "docs" / "operating.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    template = tmp_path / "template.yaml"
+    template.write_text(text)
+    lint = [sys.executable, str(Path(sys.executable).parent / "cfn-lint"), str(template)]
+    checked = subprocess.run(lint, check=False, capture_output=True, text=True, timeout=120)
+    assert checked.returncode == 0, checked.stdout
+
+
 # ---- a consumer
 
 
@@ -254,7 +278,7 @@ def test_a_consumer_has_the_state_of_labelbox_and_repeated_it_changes_nothing(
 ) -> None:
     site = make(queue_type)
     monkeypatch.syspath_prepend(str(SOURCES / "examples" / "python"))
-    import labelbox_queue
+    labelbox_queue = importlib.import_module("labelbox_queue")
 
     table = f"table-{site.stack.name}"
     site.client("dynamodb").create_table(
