@@ -469,11 +469,18 @@ def test_what_labelbox_could_not_export_is_named(site: Site, api: Api) -> None:
 
 
 def test_a_broken_row_is_named_by_its_line_and_the_others_are_sent(site: Site, api: Api) -> None:
-    api.rows[PROJECT] = [row("first", edited=WITHIN), b'{"data_row": {"id": "x"', b"", b"[]", row("last", moved=WITHIN)]
+    api.rows[PROJECT] = [
+        row("first", edited=WITHIN),
+        b'{"data_row": {"id": "x"',
+        b"",
+        *[b"[]"] * 30,
+        row("last", moved=WITHIN),
+    ]
     done = backfill(site, api)
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "first"), ("WORKFLOW_ACTION", "last")])
     named = re.findall(rf"project {PROJECT}, line (\d+): it is no row of an export: .+", done.out)
-    assert named == ["2", "4"]
+    # The third is empty, and only the first twenty are named.
+    assert named == ["2", *map(str, range(4, 23))] and "and 11 more, which --json names" in done.out
     assert f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z --stack" in done.out
 
 

@@ -30,8 +30,10 @@ use uuid::Uuid;
 /// The name of the webhook in the messages. No webhook can have it.
 const WEBHOOK: &str = "backfill";
 const CONCURRENT_ROWS: usize = 8;
-/// After so many it stops: what makes them fail will not go away.
-const MAX_FAILURES: usize = 10;
+/// After so many events that could not be sent it stops: what keeps them from their queue will keep the others, too.
+const MAX_REFUSED: u64 = 10;
+/// Of more failures, the text output names these only.
+const MAX_NAMES: usize = 20;
 /// What the function has if the stack says nothing else.
 const DEFAULT_INLINE_KIB: usize = 1024;
 
@@ -208,7 +210,7 @@ impl Run<'_> {
 
     fn is_over(&self) -> bool {
         let summary = self.summary.borrow();
-        summary.interrupted || summary.failed.len() >= MAX_FAILURES
+        summary.interrupted || summary.refused >= MAX_REFUSED
     }
 
     fn fail(&self, what: String, reason: String) {
@@ -236,6 +238,7 @@ impl Run<'_> {
             match sent {
                 Ok(()) => self.summary.borrow_mut().add(change),
                 Err(reason) => {
+                    self.summary.borrow_mut().refused += 1;
                     let row = one_line(row.data_row_id());
                     self.fail(format!("{name}, data row {row}, {}", change.topic()), reason);
                 }
@@ -284,7 +287,7 @@ impl Run<'_> {
     /// Prints what was done, and how to go on if that is not all.
     fn close(&self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
         let status = self.summary.borrow().exit_status();
-        if result.is_err() && self.summary.borrow().rows == 0 {
+        if result.is_err() && self.summary.borrow().is_empty() {
             return result.map(|()| status);
         }
         if result.is_err() || status != ExitStatus::Success {
@@ -312,6 +315,9 @@ impl Run<'_> {
         if !only.is_empty() {
             let only: Vec<_> = only.iter().map(clap::builder::PossibleValue::get_name).collect();
             words += &format!(" --only {}", only.join(","));
+        }
+        if let Some(file) = self.command.api.key_file() {
+            words += &format!(" --api-key-file {}", quote(file));
         }
         self.context.args.relayctl(&words)
     }
@@ -344,6 +350,9 @@ struct Summary {
     /// Rows without a change in this time, or without one that is wanted.
     not_sent: u64,
     failed: Vec<Failed>,
+    /// How many of them are events that were to be sent.
+    #[serde(skip)]
+    refused: u64,
     /// The command that does the rest.
     rest: Option<String>,
 }
@@ -355,6 +364,10 @@ impl Summary {
             Change::Updated => self.updated += 1,
             Change::Moved => self.moved += 1,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows == 0 && self.failed.is_empty()
     }
 
     fn exit_status(&self) -> ExitStatus {
@@ -379,11 +392,14 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "{:32}{:>9}", "rows without such a change", self.not_sent)?;
         writeln!(f, "{:32}{:>9}", "failed", self.failed.len())?;
-        for Failed { what, reason } in &self.failed {
+        for Failed { what, reason } in self.failed.iter().take(MAX_NAMES) {
             writeln!(f, "  {what}: {}", one_line(reason))?;
         }
-        if self.failed.len() >= MAX_FAILURES {
-            writeln!(f, "stopped after {MAX_FAILURES} failures")?;
+        if let Some(more) = self.failed.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
+            writeln!(f, "  and {more} more, which --json names")?;
+        }
+        if self.refused >= MAX_REFUSED {
+            writeln!(f, "stopped after {} events that could not be sent", self.refused)?;
         }
         match &self.rest {
             Some(rest) if self.interrupted => writeln!(f, "interrupted; {rest} does the rest"),

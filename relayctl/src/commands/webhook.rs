@@ -44,6 +44,11 @@ pub struct Api {
 }
 
 impl Api {
+    /// The file that has the key, if it is not in the environment.
+    pub fn key_file(&self) -> Option<&str> {
+        self.api_key_file.as_deref()?.to_str()
+    }
+
     pub async fn connect(&self, context: &Context) -> Result<Labelbox, Error> {
         let key = match self.api_key_file.as_deref() {
             None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
