@@ -132,9 +132,9 @@ class Api:
         return {"taskId": task, "isStreamable": True}
 
     def _task(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        assert variables["userId"] == "user0"
+        assert variables["param_1"] == "user0"
         task = self.tasks.pop(0) if len(self.tasks) > 1 else (self.tasks or [{}])[0]
-        usual = {"id": variables["taskId"], "status": "COMPLETE", "type": "export-data-rows", "metadata": "{}"}
+        usual = {"id": variables["param_0"], "status": "COMPLETE", "type": "export-data-rows", "metadata": "{}"}
         return {**dict.fromkeys(_fields(query)), **usual, **task}
 
     def _stream(self, variables: dict[str, Any]) -> tuple[str, bytes]:

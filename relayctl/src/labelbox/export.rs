@@ -20,9 +20,9 @@ use tokio::time::{sleep, timeout};
 const START: &str = "mutation exportDataRowsInProjectPyApi($input: ExportDataRowsInProjectInput!)\
                      {exportDataRowsInProject(input: $input){taskId isStreamable}}";
 const USER: &str = "query GetUserPyApi{user{createdAt email isExternalUser isViewer lastLoginAt nickname name picture id updatedAt}}";
-const TASK: &str = "query GetUserCreatedTasksPyApi($userId: ID!, $taskId: ID!)\
-                    {user(where: {id: $userId}){createdTasks(where: {id: $taskId} skip: 0 first: 1)\
-                    {completionPercentage createdAt errors metadata name result status type id updatedAt}}}";
+const TASK: &str = "query GetUserCreatedTasksPyApi($param_0: ID!, $param_1: ID!)\
+                    {user(where: {id: $param_1}){createdTasks(where: {id: $param_0} skip: 0 first: 100)\
+                    {completionPercentage createdAt errors metadata name result status status type id updatedAt}}}";
 const HEADER: &str = "query GetExportMetadataHeaderPyApi($where: WhereUniqueIdInput, $streamType: TaskStreamType!)\
                       {task(where: $where){exportMetadataHeader(streamType: $streamType){totalSize totalLines}}}";
 const FILE: &str = "query GetExportFileFromOffsetPyApi\
@@ -80,7 +80,7 @@ impl Labelbox {
     }
 
     async fn wait(&self, user: &str, task: &str) -> Result<(), LabelboxError> {
-        let query = Query::with_variables(TASK, json!({ "userId": user, "taskId": task }));
+        let query = Query::with_variables(TASK, json!({ "param_0": task, "param_1": user }));
         loop {
             let data = patiently(async || self.query(&query, "export").await).await?;
             let tasks: Vec<Task> = read(&data, &["user", "createdTasks"], "export")?;
