@@ -545,15 +545,33 @@ def test_a_queue_that_is_not_there_is_named_before_labelbox_is_asked(make: Calla
     assert "the queue of workflow does not exist" in done.warnings and done.warnings.count("\n") == 1
 
 
-def test_it_stops_when_a_queue_or_the_bucket_refuses(make: Callable[[str], Site], api: Api) -> None:
-    site = make("standard")
+def without_bucket(site: Site) -> None:
     site.client("s3").delete_bucket(Bucket=site.bucket)
-    api.rows[PROJECT] = [row(f"row{number}", edited=WITHIN, pad="x" * 1_100_000) for number in range(40)]
+
+
+def with_small_messages(site: Site) -> None:
+    small = {"MaximumMessageSize": "1024"}
+    site.client("sqs").set_queue_attributes(QueueUrl=site.stack.queue_url("label"), Attributes=small)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "size", "reason"),
+    [
+        (without_bucket, 1_100_000, "its payload cannot be stored: NoSuchBucket"),
+        (with_small_messages, 2000, "InvalidParameterValue"),
+    ],
+)
+def test_it_stops_when_the_bucket_or_a_queue_refuses(
+    make: Callable[[str], Site], api: Api, refuse: Callable[[Site], None], size: int, reason: str
+) -> None:
+    site = make("standard")
+    refuse(site)
+    api.rows[PROJECT] = [row(f"row{number}", edited=WITHIN, pad="x" * size) for number in range(40)]
     done = backfill(site, api, "--json")
     assert done.status == 1 and sent(site) == []
     failed = done.account["failed"]
     assert 10 <= len(failed) < 20 and done.account["rest"]
-    assert all("its payload cannot be stored: NoSuchBucket" in each["reason"] for each in failed), failed
+    assert all(reason in each["reason"] for each in failed), failed
 
 
 def test_after_an_interruption_the_same_command_does_the_rest(make: Callable[[str], Site], api: Api) -> None:
