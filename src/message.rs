@@ -6,7 +6,7 @@ mod payload;
 mod send_message;
 
 pub use checksum::{Checksums, md5_of};
-pub use identity::{DedupId, group_id};
+pub use identity::{DedupId, dedup_id, group_id};
 pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload, payload_key};
 pub use send_message::{AttributeValue, SendMessageRequest};
 
@@ -95,7 +95,12 @@ impl Message {
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
-        let dedup_id = identity::dedup_id(&verified, &event, &metadata);
+        let dedup_id = dedup_id(
+            metadata.webhook.as_deref(),
+            event.topic.as_deref(),
+            identity::discriminator(&event, &metadata),
+            verified.body(),
+        );
         let mut message =
             Self::without_body(event, metadata, dedup_id, config.queue_type, received_at);
         let payload = message.set_body(verified.into_body(), config, payload_id);
@@ -111,7 +116,7 @@ impl Message {
         received_at: OffsetDateTime,
     ) -> Self {
         let group_id = match queue_type {
-            QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
+            QueueType::Fifo => Some(group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,
         };
         Self {

@@ -2,7 +2,6 @@
 
 use super::DeliveryMetadata;
 use crate::event::{Entity, Event};
-use crate::signature::Verified;
 use sha2::{Digest, Sha256};
 
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
@@ -17,10 +16,10 @@ pub struct DedupId(Sha256);
 
 impl DedupId {
     /// Starts with what comes before the body. A part that is not there is empty.
-    pub fn new(webhook: &str, topic: &str, discriminator: &str) -> Self {
+    pub fn new(webhook: Option<&str>, topic: Option<&str>, discriminator: Option<&str>) -> Self {
         let mut hash = Sha256::new();
         for part in [webhook, topic, discriminator] {
-            hash.update(part);
+            hash.update(part.unwrap_or_default());
             hash.update([0]);
         }
         Self(hash)
@@ -37,20 +36,22 @@ impl DedupId {
     }
 }
 
-pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
-    let mut id = DedupId::new(
-        metadata.webhook.as_deref().unwrap_or_default(),
-        event.topic.as_deref().unwrap_or_default(),
-        discriminator(event, metadata).unwrap_or_default(),
-    );
-    id.update(verified.body());
+/// The `dedup_id` of a body; see [`DedupId`].
+pub fn dedup_id(
+    webhook: Option<&str>,
+    topic: Option<&str>,
+    discriminator: Option<&str>,
+    body: &[u8],
+) -> String {
+    let mut id = DedupId::new(webhook, topic, discriminator);
+    id.update(body);
     id.finish()
 }
 
 /// Distinguishes events with the same body. A label event with a time is a state of the label, so it has no discriminator:
 /// every delivery of that state has the same id. A data row can move from A to B and back with the same body, so for other
 /// events the delivery id counts, or Lambda's request id if there is none, as for a model run.
-fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
+pub(super) fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
     }

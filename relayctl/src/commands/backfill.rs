@@ -253,7 +253,8 @@ impl Run<'_> {
         let fields = serde_json::to_vec(row).map_err(|error| error.to_string())?;
         let event = Event::from_export_row(&fields, topic);
         // Without a discriminator: the same state of the row is the same event.
-        let dedup_id = line.hash(DedupId::new(WEBHOOK, topic, "")).map_err(unreadable)?;
+        let dedup_id =
+            line.hash(DedupId::new(Some(WEBHOOK), Some(topic), None)).map_err(unreadable)?;
         let metadata =
             DeliveryMetadata { webhook: Some(WEBHOOK.to_owned()), ..DeliveryMetadata::default() };
         let config = &self.message_config;
@@ -262,7 +263,7 @@ impl Run<'_> {
         match line.in_memory().map_err(unreadable)? {
             Some(body) => {
                 if let Some(payload) = message.set_body(body, config, Uuid::new_v4) {
-                    self.upload(&payload.key, &mut payload.bytes.as_slice()).await?;
+                    self.upload(&payload.key, &mut &payload.bytes[..]).await?;
                 }
             }
             None => {
