@@ -9,6 +9,7 @@ pub mod queue;
 pub mod secret_store;
 pub mod spilled_message;
 pub mod stack;
+pub mod upload;
 
 use crate::cli::GlobalArgs;
 use crate::error::{AwsError, AwsErrorKind, Error};

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backfill;
 mod completions;
 mod count;
 mod doctor;
@@ -62,6 +63,7 @@ pub enum Command {
     Replay(replay::Replay),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
+    Backfill(backfill::Backfill),
     Secret(secret::Secret),
     Webhook(webhook::Webhook),
     Completions(completions::Completions),
@@ -85,6 +87,7 @@ impl Command {
             Self::Replay(command) => replay::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
+            Self::Backfill(command) => backfill::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,
             Self::Webhook(command) => webhook::run(command, context).await,
             Self::Completions(command) => {

@@ -130,6 +130,9 @@ pub enum Error {
     NoArchive { stack: String },
     #[error("the progress of the replay cannot be kept in {path}: {error}")]
     Checkpoint { path: String, error: io::Error },
+    /// Usually a full disk.
+    #[error("a large row cannot be kept in a temporary file: {0}")]
+    TemporaryFile(io::Error),
     #[error("the summary cannot be printed: {0}; repeat the command")]
     Summary(io::Error),
     #[error("the output cannot be written: {0}")]
@@ -197,6 +200,9 @@ impl Error {
             Self::NoArchive { .. } => {
                 "deploy it with ArchiveDays=90, or another number of days, to have one from now on"
                     .into()
+            }
+            Self::TemporaryFile(_) => {
+                "free some space, or set TMPDIR to where there is more".into()
             }
             Self::Checkpoint { .. } => {
                 "make room there, or set XDG_STATE_HOME to another folder".into()

@@ -1,4 +1,4 @@
-"""Labelbox's GraphQL API as far as webhooks need it: a server on this machine that keeps what it was asked."""
+"""Labelbox's GraphQL API for webhooks and exports: a server on this machine that records what it was asked."""
 
 import json
 import re
@@ -39,6 +39,20 @@ class Api:
     """Answered in place of what would be right, one after the other."""
     trouble_of_changes: Answer | None = None
     """Answered to every change in place of doing it."""
+    rows: dict[str, list[bytes]] = field(default_factory=dict)
+    """The lines that an export of each project has."""
+    errors: bytes = b""
+    """What exports have in their stream of errors."""
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    """What polls find of an export's task, one after the other; the last one stays. A task is usually complete."""
+    file_bytes: int = 1_000_000
+    """The size of the files of an export."""
+    file_faults: list[int | None] = field(default_factory=list)
+    """The status of each fetched file in turn, or None: half of the file, and then the connection breaks."""
+    fetched: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """The files that were fetched: path and headers."""
+    _streams: dict[str, bytes] = field(default_factory=dict)
+    """The content of each stream of each export."""
 
     def add(self, url: str, topics: list[str], project: str | None = None, status: str = "ACTIVE") -> str:
         """Registers a webhook. Returns its id."""
@@ -67,6 +81,12 @@ class Api:
             "GetWebhookProjectPyApi": lambda: {"webhook": {"project": _project(query, known[of])}},
             "CreateWebhookPyApi": lambda: {"createWebhook": self._create(query)},
             "UpdateWebhookPyApi": lambda: {"updateWebhook": self._update(query, known)},
+            "CurrentUserPyApi": lambda: {"user": {"timezone": "UTC"}},
+            "GetUserPyApi": lambda: {"user": {**dict.fromkeys(_fields(query)), "id": "user0"}},
+            "GetUserCreatedTasksPyApi": lambda: {"user": {"createdTasks": [self._task(query, variables)]}},
+            "exportDataRowsInProjectPyApi": lambda: {"exportDataRowsInProject": self._export(variables["input"])},
+            "GetExportMetadataHeaderPyApi": lambda: {"task": {"exportMetadataHeader": self._header(variables)}},
+            "GetExportFileFromOffsetPyApi": lambda: {"task": {"exportFileFromOffset": self._file(variables)}},
         }
         data = answers[name]()
         if None in data.values():
@@ -94,6 +114,69 @@ class Api:
         assert which and status
         known[which[1]]["status"] = status[1]
         return _shown(known[which[1]])
+
+    # ---- exports
+
+    def _export(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
+        """Exports the rows of a project that had any activity since a time."""
+        rows = self.rows.get(wanted["filters"]["projectId"])
+        if rows is None:
+            return None
+        [condition] = wanted["filters"]["searchQuery"]["query"]
+        assert condition["type"] == "data_row_last_activity_at" and condition["value"]["timezone"] == "UTC"
+        assert condition["value"]["operator"] == "GREATER_THAN_OR_EQUAL"
+        since = condition["value"]["value"].replace(" ", "T")
+        task = f"task{len(self._streams)}"
+        self._streams[f"{task}/RESULT"] = b"".join(row + b"\n" for row in rows if _last_activity(row) >= since)
+        self._streams[f"{task}/ERRORS"] = self.errors
+        return {"taskId": task, "isStreamable": True}
+
+    def _task(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        assert variables["param_1"] == "user0"
+        task = self.tasks.pop(0) if len(self.tasks) > 1 else (self.tasks or [{}])[0]
+        usual = {"id": variables["param_0"], "status": "COMPLETE", "type": "export-data-rows", "metadata": "{}"}
+        return {**dict.fromkeys(_fields(query)), **usual, **task}
+
+    def _stream(self, variables: dict[str, Any]) -> tuple[str, bytes]:
+        name = f"{variables['where']['id']}/{variables['streamType']}"
+        return name, self._streams[name]
+
+    def _header(self, variables: dict[str, Any]) -> dict[str, Any] | None:
+        _, content = self._stream(variables)
+        return {"totalSize": len(content), "totalLines": content.count(b"\n")} if content else None
+
+    def _file(self, variables: dict[str, Any]) -> dict[str, Any]:
+        name, content = self._stream(variables)
+        assert isinstance(variables["offset"], str)
+        start = int(variables["offset"])
+        end = min(start + self.file_bytes, len(content)) - 1
+        first = content.count(b"\n", 0, start)
+        return {
+            "offsets": {"start": start, "end": end},
+            "lines": {"start": first, "end": first + content.count(b"\n", start, end)},
+            "file": f"{self.url.removesuffix('/graphql')}/files/{name}/{start}-{end}?signature=hush",
+        }
+
+    def file(self, path: str) -> tuple[int, bytes, bool]:
+        """A file by its path: the status, the content, and whether all of it is sent."""
+        trouble = self.file_faults.pop(0) if self.file_faults else 200
+        if trouble not in (None, 200):
+            return trouble or 0, b"", True
+        parts = re.fullmatch(r"/files/(.+)/(\d+)-(\d+)\?signature=hush", path)
+        assert parts
+        return 200, self._streams[parts[1]][int(parts[2]) : int(parts[3]) + 1], trouble is not None
+
+
+def _fields(query: str) -> list[str]:
+    return re.findall(r"\w+", query.rpartition("{")[2])
+
+
+def _last_activity(row: bytes) -> str:
+    """When a row was last active; for what is no row, in a distant future."""
+    try:
+        return str(json.loads(row)["data_row"]["details"]["last_activity_at"])
+    except (ValueError, KeyError, TypeError):
+        return "9999"
 
 
 def _shown(webhook: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +206,14 @@ def serve() -> Iterator[Api]:
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        def do_GET(self) -> None:
+            api.fetched.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            status, content, is_whole = api.file(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content if is_whole else content[: len(content) // 2])
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -19,6 +19,8 @@ DAY = "2026/11/23"
 SECONDS = 30
 """For what comes soon."""
 
+POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
+
 
 @dataclass(frozen=True)
 class Done:
@@ -128,8 +130,8 @@ class Site:
 class Run:
     """A run of the tool that goes on until it is ended."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
-        self._run = site.start(*arguments)
+    def __init__(self, site: Site, *arguments: str, **variables: str) -> None:
+        self._run = site.start(*arguments, output=subprocess.PIPE, **variables)
         self.lines: list[str] = []
         self.errors: list[str] = []
         streams = (self._run.stdout, self.lines), (self._run.stderr, self.errors)

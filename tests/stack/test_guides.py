@@ -50,6 +50,7 @@ def operating_sections() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def labelbox() -> Iterator[labelbox_api.Api]:
     with labelbox_api.serve() as api:
+        api.rows[labelbox_api.PROJECT] = []
         yield api
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
+from repair import POINTER, SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
 
 from dev.emulator import Emulator
 
 pytestmark = pytest.mark.extended
-
-POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 
 class Target:

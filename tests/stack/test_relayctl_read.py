@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
+from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
 
 from dev import environment
 from dev.emulator import Emulator
@@ -25,7 +25,6 @@ from dev.stack import QUEUES, Stack
 pytestmark = pytest.mark.extended
 
 MakeSite = Callable[..., Site]
-POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 
 @pytest.fixture(scope="session")

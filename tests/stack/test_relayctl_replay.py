@@ -13,14 +13,13 @@ from typing import Any
 
 import pytest
 from conftest import Deploy
-from repair import Done, Run, Site, attributes, body_of, dedup_id, make_site, spilled, wait_for
+from repair import POINTER, Done, Run, Site, attributes, body_of, dedup_id, make_site, spilled, wait_for
 
 from dev.emulator import Emulator
 from dev.stack import QUEUES, Message
 
 pytestmark = pytest.mark.extended
 
-POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 NOON = datetime(2025, 11, 23, 12, tzinfo=UTC)
 WINDOW = ("--since", "2025-11-23T12:00:00Z", "--until", "2025-11-23T14:00:00Z")
 MakeSite = Callable[[str], Site]

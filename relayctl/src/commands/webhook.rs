@@ -28,12 +28,39 @@ settings, API). The key is never printed, and no option takes it, because others
 pub struct Webhook {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// How to reach Labelbox's API.
+#[derive(Debug, clap::Args)]
+pub struct Api {
     /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
     #[arg(long, value_name = "FILE", global = true)]
     api_key_file: Option<PathBuf>,
     /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
     #[arg(long, value_name = "URL", global = true)]
     api_url: Option<String>,
+}
+
+impl Api {
+    /// The file that has the key, if it is not in the environment.
+    pub fn key_file(&self) -> Option<&str> {
+        self.api_key_file.as_deref()?.to_str()
+    }
+
+    pub async fn connect(&self, context: &Context) -> Result<Labelbox, Error> {
+        let key = match self.api_key_file.as_deref() {
+            None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
+            Some(path) if path == Path::new("-") => ApiKey(prompt::standard_input(context).await?),
+            Some(path) => {
+                let text = File::open(path).and_then(prompt::read_text);
+                let error = |error| LabelboxError::BadKey(format!("{}: {error}", path.display()));
+                ApiKey(text.map_err(error)?)
+            }
+        };
+        context.labelbox(&key, self.api_url.as_deref()).await
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,16 +106,7 @@ Examples:
   relayctl webhook disable cm8d4iojw07ap0y6ob7zgj685 --yes --json";
 
 pub async fn run(command: &Webhook, context: &Context) -> Result<ExitStatus, Error> {
-    let key = match command.api_key_file.as_deref() {
-        None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
-        Some(path) if path == Path::new("-") => ApiKey(prompt::standard_input(context).await?),
-        Some(path) => {
-            let text = File::open(path).and_then(prompt::read_text);
-            let error = |error| LabelboxError::BadKey(format!("{}: {error}", path.display()));
-            ApiKey(text.map_err(error)?)
-        }
-    };
-    let labelbox = context.labelbox(&key, command.api_url.as_deref()).await?;
+    let labelbox = command.api.connect(context).await?;
     match &command.verb {
         Verb::List(command) => context.interrupt.cancels(list(command, &labelbox, context)).await,
         Verb::Create(command) => create::run(command, &labelbox, context).await,

@@ -18,7 +18,7 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(
 const MAX_PAGES: usize = 50;
 
 pub struct Labelbox {
-    http: Client,
+    pub(super) http: Client,
     url: Url,
     authorization: HeaderValue,
 }
@@ -97,7 +97,7 @@ impl Labelbox {
         outcome.map_err(LabelboxError::of_mutation)
     }
 
-    async fn query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
+    pub(super) async fn query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
         for pause in BACKOFF {
             match self.send(query, subject).await {
                 Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
@@ -127,12 +127,12 @@ fn subject(id: &str) -> String {
     format!("webhook {}", excerpt(id))
 }
 
-fn owner(project: Option<&str>) -> String {
+pub(super) fn owner(project: Option<&str>) -> String {
     project.map_or("workspace".to_owned(), |id| format!("project {}", excerpt(id)))
 }
 
 /// Reads what is at this place of the data. Labelbox does not have what is missing or null there.
-fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(
     data: &Value,
     place: &[&str],
     subject: &str,
