@@ -1,4 +1,4 @@
-"""`relayctl backfill`: what changed at Labelbox comes to the queues, whatever its size and whatever goes wrong meanwhile."""
+"""`relayctl backfill`: what changed at Labelbox is queued, whatever its size and whatever fails meanwhile."""
 
 import hashlib
 import importlib
