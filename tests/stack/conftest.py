@@ -26,7 +26,15 @@ SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], 
 QUEUE_TYPES = ("fifo", pytest.param("standard", marks=pytest.mark.extended))
 SHARED = dict.fromkeys(("test_alarms", "test_dashboard", "test_leaks", "test_telemetry"), "scenario")
 """Files whose tests one worker runs, because they use the same stack."""
-LONGEST = ("test_guides", "test_relayctl_read", "test_relayctl", "test_soak", "test_consumers", "test_least_privilege")
+LONGEST = (
+    "test_build",
+    "test_guides",
+    "test_relayctl_read",
+    "test_relayctl",
+    "test_soak",
+    "test_consumers",
+    "test_least_privilege",
+)
 """Files that start first, so that no worker runs alone at the end."""
 
 Deploy = Callable[..., Stack]

@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.session
 import psutil
-import tls_end
+import tls_proxy
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -130,7 +130,7 @@ class RestrictedStack:
 @contextmanager
 def run_emulator(instance: Instance) -> Iterator[Endpoints]:
     """Runs an emulator that enforces IAM for as long as the block runs."""
-    with tls_end.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
+    with tls_proxy.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
         end.forward_to(plain.endpoint)
         tls = emulator.Emulator(instance, end.url)
         yield Endpoints(tls, plain, deploy.Package.upload(tls))

@@ -97,10 +97,11 @@ def test_operating_ends_with_nothing_left(shell: Shell, operated: Stack, labelbo
     assert [status[shell.variables[name]] for name in ("OLD_WEBHOOK", "WEBHOOK")] == ["INACTIVE", "INACTIVE"]
 
 
-@pytest.fixture(scope="module")
-def local_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+@pytest.fixture
+def local_shell(tmp_path: Path) -> Iterator[Shell]:
     """A shell in the project's folder, with `make up` in an instance of its own."""
-    instance, folder = own_instance("guides"), tmp_path_factory.mktemp("guides")
+    instance, folder = own_instance("guides"), tmp_path / "programs"
+    folder.mkdir()
     instance.prepare()
     for program in ("node", "npm"):
         (folder / program).symlink_to(TOOLS / program)

@@ -13,7 +13,7 @@ import labelbox_api
 import pytest
 from conftest import Deploy
 from repair import end
-from secretive import ADDRESS, SecretSite, make_secret_site
+from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
 from dev import environment

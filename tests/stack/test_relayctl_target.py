@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from repair import Done, Site, make_site
-from tls_end import TlsEnd
+from tls_proxy import TlsProxy
 
 from dev.emulator import Emulator
 
@@ -231,7 +231,7 @@ def https(site: Site, authority: Path) -> Iterator[str]:
     """The emulator over TLS, with a certificate that no system trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "ca.pem", authority / "key.pem")
-    end = TlsEnd(context)
+    end = TlsProxy(context)
     end.forward_to(site.stack.emulator.endpoint)
     thread = threading.Thread(target=end.serve, daemon=True)
     thread.start()

@@ -10,7 +10,7 @@ import labelbox_api
 import pytest
 from labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 from repair import Done
-from secretive import ADDRESS, SecretSite, make_secret_site
+from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C, Seen
 
 from dev.emulator import Emulator

@@ -1,4 +1,4 @@
-"""A stack with nothing but a secret and the address that Labelbox would send to, and `relayctl` at work on it."""
+"""A stack with nothing but a secret and a webhook URL, and `relayctl` to use on it."""
 
 import json
 import time
@@ -19,7 +19,7 @@ ADDRESS = "https://relay.example/webhooks/"
 
 @dataclass(frozen=True)
 class SecretSite(Site):
-    """The stack, and the built tool."""
+    """The stack, and the path of relayctl."""
 
     @property
     def arn(self) -> str:
@@ -27,27 +27,27 @@ class SecretSite(Site):
 
     @property
     def value(self) -> str:
-        """What the secret is now."""
+        """The current value of the secret."""
         return str(self.client("secretsmanager").get_secret_value(SecretId=self.arn)["SecretString"])
 
     @property
     def secrets(self) -> Any:
-        """The same, of an object."""
+        """The current value, parsed."""
         return json.loads(self.value)
 
     @property
     def labels(self) -> list[str]:
-        """The labels of all versions that there are."""
+        """The labels of all versions."""
         listed = self.client("secretsmanager").list_secret_version_ids(SecretId=self.arn)
         return sorted(label for version in listed["Versions"] for label in version["VersionStages"])
 
     @property
     def target(self) -> str:
-        """What a command that changes something prints first."""
+        """The line that a changing command prints first."""
         return f"relayctl: account 000000000000, region us-east-1, stack {self.stack.name}\n"
 
     def log(self, webhook: str, status: int, days_ago: float = 0) -> None:
-        """Puts a request into the function's log, as the function writes it."""
+        """Writes a request to the function's log."""
         logs, group, stream = self.client("logs"), f"/{self.stack.name}", uuid.uuid4().hex
         line = {"level": "INFO", "route": "webhook", "webhook": webhook, "status": status}
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
@@ -57,7 +57,7 @@ class SecretSite(Site):
     def type(
         self, dialogue: Sequence[tuple[str, str]], *arguments: str, hidden: bool = False, **variables: str
     ) -> terminal.Seen:
-        """Runs the tool at a terminal, and answers what it asks."""
+        """Runs relayctl at a terminal, and answers its prompts."""
         emulator = self.stack.emulator
         settings = environment.for_emulator(emulator.instance, emulator.endpoint)
         settings = {**settings, "RELAY_STACK": self.stack.name, **variables}
@@ -67,7 +67,7 @@ class SecretSite(Site):
 def make_secret_site(
     emulator: Emulator, program: Any, name: str, address: str = ADDRESS, log_level: str = "info"
 ) -> SecretSite:
-    """Makes a stack of its own, with the outputs that the contract names."""
+    """Creates a stack with the outputs of the contract."""
     cloudformation = emulator.client("cloudformation")
     template = {
         "Parameters": {

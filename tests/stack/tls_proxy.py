@@ -14,7 +14,7 @@ import urllib3
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
-class TlsEnd:
+class TlsProxy:
     """Listens on a port of 127.0.0.1, with TLS if there is a context."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -44,9 +44,9 @@ class TlsEnd:
 
 
 @contextmanager
-def listening() -> Iterator[TlsEnd]:
+def listening() -> Iterator[TlsProxy]:
     """Runs one for as long as the block runs."""
-    end = TlsEnd()
+    end = TlsProxy()
     thread = threading.Thread(target=end.serve, daemon=True)
     thread.start()
     try:
@@ -56,7 +56,7 @@ def listening() -> Iterator[TlsEnd]:
         thread.join()
 
 
-def _handler(end: TlsEnd) -> type[BaseHTTPRequestHandler]:
+def _handler(end: TlsProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
