@@ -39,7 +39,7 @@ def main() -> int:
         _show_tail(failed.log)
         console.print(f"[red]Failed:[/red] {failed}")
         return 1
-    except (Busy, build.Missing, sbom.Wrong, standing.NotUp, Stuck) as problem:
+    except (Busy, aws.Refused, build.Missing, sbom.Wrong, standing.NotUp, Stuck) as problem:
         console.print(f"[red]{problem}[/red]")
         return 1
 
@@ -120,7 +120,7 @@ def _obey(arguments: argparse.Namespace) -> int:
         case "reproduce":
             return 0 if reproduce.run(arguments.architecture) else 1
         case "deploy":
-            aws.deploy(arguments.architecture, _pairs(arguments.set))
+            return aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0
 
 

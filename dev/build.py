@@ -37,6 +37,18 @@ def build_tool(instance: Instance, say: Callable[[str], None] = lambda _: None) 
     return target / "tool" / "relayctl"
 
 
+def build_settings_check() -> Path:
+    """Builds, for this machine, the program that loads settings as the function does. Returns its path."""
+    instance = Instance("build")
+    instance.prepare()
+    settings = environment.for_building(instance, quick=False)
+    program = ["cargo", "build", "--locked", "--package", "labelbox-relay", "--example", "check-settings"]
+    target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
+    log = instance.log("build-check-settings")
+    processes.run("cargo build", program, settings, log)
+    return target / "debug" / "examples" / "check-settings"
+
+
 def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> None:
     """Builds the function as it is deployed to AWS."""
     _build(instance, architecture, FOR_AWS, False, say)

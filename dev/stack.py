@@ -150,9 +150,9 @@ class Stack:
 
     @property
     def function(self) -> dict[str, Any]:
-        """How the function is configured."""
+        """How the version of the function that answers requests is configured."""
         name = self.outputs["FunctionName"]
-        return self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        return self.emulator.client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
 
     @property
     def settings(self) -> dict[str, str]:

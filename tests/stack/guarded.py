@@ -19,7 +19,6 @@ from dev.places import Instance
 from dev.samples import SECRET
 from dev.stack import QUEUES, Stack
 
-_POLICY = "relay"
 _REFUSALS = {"AccessDenied", "AccessDeniedException"}
 
 
@@ -34,10 +33,11 @@ class Grounds:
 
 @dataclass(frozen=True)
 class Right:
-    """One action on one resource, and the statement that grants it."""
+    """One action on one resource, and the policy and the statement that grant it."""
 
     action: str
     resource: str
+    policy: str
     statement: Mapping[str, Any]
 
     @property
@@ -71,12 +71,11 @@ class Guarded:
     def rights(self) -> dict[str, Right]:
         """All that the role grants, action by action and resource by resource, in words."""
         iam = self.stack.emulator.client("iam")
-        assert iam.list_role_policies(RoleName=self._role)["PolicyNames"] == [_POLICY]
         assert not iam.list_attached_role_policies(RoleName=self._role)["AttachedPolicies"]
-        document = iam.get_role_policy(RoleName=self._role, PolicyName=_POLICY)["PolicyDocument"]
         rights = [
-            Right(action, resource, statement)
-            for statement in document["Statement"]
+            Right(action, resource, policy, statement)
+            for policy in iam.list_role_policies(RoleName=self._role)["PolicyNames"]
+            for statement in iam.get_role_policy(RoleName=self._role, PolicyName=policy)["PolicyDocument"]["Statement"]
             for action in _many(statement["Action"])
             for resource in _many(statement["Resource"])
         ]
@@ -117,9 +116,11 @@ class Guarded:
         }
 
     def _grant(self, rights: list[Right]) -> None:
-        document = json.dumps({"Version": "2012-10-17", "Statement": [right.alone for right in rights]})
         iam = self.stack.emulator.client("iam")
-        iam.put_role_policy(RoleName=self._role, PolicyName=_POLICY, PolicyDocument=document)
+        for policy in {right.policy for right in rights}:
+            statements = [right.alone for right in rights if right.policy == policy]
+            document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+            iam.put_role_policy(RoleName=self._role, PolicyName=policy, PolicyDocument=document)
 
     def _name(self, resource: str) -> str:
         entities = {arn: entity for entity, arn in self.queues.items()}

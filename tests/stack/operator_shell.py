@@ -73,10 +73,11 @@ def main() -> None:
     variables: Mapping[str, str] = dict(word.split("=", 1) for word in given)
     assert target == "deploy" and variables["ARCH"] == "arm64", "this is all that the document says"
     makefile = (PROJECT / "Makefile").read_text()
-    assert "local deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))" in makefile
+    assert "dev deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))" in makefile
     parameters = dict(word.split("=", 1) for word in shlex.split(variables.get("PARAMETERS", "")))
     program = [*build.SAM, "deploy", "--template-file", template, *aws.arguments(architecture, parameters)]
-    os.execv(program[0], program)
+    subprocess.run(program, check=True)
+    aws.protect(os.environ["RELAY_STACK"], os.environ)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def test_the_gateway_s_own_log_is_told_nothing_that_a_sender_can_choose_but_the_
     assert variables == {
         *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "status"),
         *("responseLength", "responseLatency", "integrationLatency", "integrationStatus", "integrationErrorMessage"),
-        "error.message",
+        "error.responseType",
     }
 
 

@@ -56,8 +56,6 @@ def shell(stack: Stack, labelbox: labelbox_api.Api, relayctl: Path, tmp_path_fac
         WEBHOOK=labelbox.add("https://last.example.com/", ["LABEL_CREATED"]),
         PROJECT=labelbox_api.PROJECT,
         CONSUMER_ACCOUNT="123456789012",
-        SECRET_ARN=stack.outputs["SecretArn"],
-        BUCKET=stack.outputs["PayloadBucketName"],
     )
 
 
@@ -85,6 +83,8 @@ def test_what_was_typed_has_been_done(shell: Shell, stack: Stack, labelbox: labe
     assert stack.name not in [each["StackName"] for each in stacks if "DELETE" not in each["StackStatus"]]
     roles = [role["RoleName"] for role in emulator.client("iam").list_roles()["Roles"]]
     assert f"{stack.name}-label-consumer" in roles
+    queues = emulator.client("sqs").list_queues(QueueNamePrefix=f"{stack.name}-").get("QueueUrls", [])
+    assert queues == [], "neither the old queues nor the new ones"
     assert "DeletedDate" in emulator.client("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
     status = {webhook["id"]: webhook["status"] for webhook in labelbox.webhooks}
     assert [status[shell.variables[name]] for name in ("OLD_WEBHOOK", "WEBHOOK")] == ["INACTIVE", "INACTIVE"]
