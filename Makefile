@@ -39,7 +39,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up shell outputs environment logs down test thorough faults judge fuzz mutants coverage soak timing bench screens advisories sbom build reproduce deploy clean
+.PHONY: help run up shell outputs environment logs down test thorough faults judge fuzz mutants coverage soak timing bench screens advisories sbom build reproduce deploy accept clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -130,6 +130,9 @@ reproduce: $(INSTALLED) ## Build the last commit twice, in different environment
 
 deploy: build ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
 	@$(TOOL) dev deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
+
+accept: $(if $(ON),$(INSTALLED),build) ## Deploy a disposable stack with your credentials, and write docs/aws-acceptance.md; ON=emulator tries it without AWS
+	@$(TOOL) dev accept $(if $(ON),--on $(ON))
 
 clean: ## Stop the local deployment, and delete everything that these commands have created
 	@if [ -e $(INSTALLED) ]; then $(TOOL) dev down; fi

@@ -14,6 +14,8 @@
 - `gate`: a way to a server that can be closed
 - `soak`: what `make soak` does, in rooms of its own
 - `standing`: what `make up`, `make outputs`, `make logs` and `make down` do
-- `aws`: what `make deploy` does, the one command here that leaves this machine
+- `aws`: what `make deploy` does, which leaves this machine, as only `make accept` does, too
+- `load`: a sender that does not pause while something happens to a stack
+- `accept`: what `make accept` does: a disposable stack at AWS, and what only AWS can show
 - `progress`, `report`: what one sees meanwhile and in the end
 """

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from dev import aws, bench, build, demonstration, environment, fuzz, package, reproduce, sbom, screens, standing
+from dev.accept import report as accept_report
+from dev.accept import run as accept_run
 from dev.places import PROJECT, Busy, Instance
 from dev.processes import Failed
 from dev.progress import console, step
@@ -73,6 +75,9 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("sbom", help="write down what the function is made of")
     build_ = commands.add_parser("build", help="build the function for AWS")
     reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
+    accept = commands.add_parser("accept", help="show on AWS what no emulator can show")
+    accept.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
+    accept.add_argument("--page", type=Path, default=accept_report.PAGE, metavar="FILE", help="where to write")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, reproduce_, deploy):
         command.add_argument(
@@ -119,6 +124,8 @@ def _obey(arguments: argparse.Namespace) -> int:
                 print(path.relative_to(PROJECT), *(f"{count} {scope}" for scope, count in scopes.items()), sep=", ")
         case "reproduce":
             return 0 if reproduce.run(arguments.architecture) else 1
+        case "accept":
+            return 0 if accept_run.run(arguments.on, arguments.page) else 1
         case "deploy":
             return aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0

@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dev import beyond, environment, processes
@@ -54,12 +54,18 @@ def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], No
     _build(instance, architecture, FOR_AWS, False, say)
 
 
-def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
-    """Builds what `bench` compares for this machine, each by itself and as it would be deployed. Returns the programs."""
+CONTESTANTS = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+"""What `bench` compares, with the package of each."""
+
+
+def build_contestants(
+    instance: Instance, say: Callable[[str], None], names: Iterable[str] = CONTESTANTS
+) -> dict[str, Path]:
+    """Builds contestants for this machine, each by itself and as it would be deployed. Returns the programs."""
     settings = environment.for_building(instance, quick=False)
     settings = environment.nameless(settings, environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-    contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+    contestants = {name: CONTESTANTS[name] for name in names}
     for package in contestants.values():
         say(package)
         program = ["cargo", "lambda", "build", "--release", "--locked", "--package", package]

@@ -16,6 +16,7 @@ def deploy(
     name: str,
     parameters: Mapping[str, str] | None = None,
     meanwhile: Callable[[], None] = lambda: None,
+    tags: Mapping[str, str] | None = None,
 ) -> Stack:
     """Deploys the instance's build as the stack `name`, or updates it.
 
@@ -32,6 +33,7 @@ def deploy(
         "--no-confirm-changeset",
         "--no-fail-on-empty-changeset",
         "--no-progressbar",
+        *(["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []),
         *overrides(_with_architecture(parameters)),
     ]
     processes.run(

@@ -40,6 +40,11 @@ class Emulator:
         """A client of one of its services, which cannot speak to anything else."""
         return _client(service, self.endpoint)
 
+    def api(self, webhook_url: str) -> str:
+        """A deployed API's address on 127.0.0.1: unlike the host name in the outputs, it works with every client."""
+        api_id = webhook_url.removeprefix("http://").partition(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api_id}"
+
 
 @contextmanager
 def run(instance: Instance, extra_environment: Mapping[str, str] | None = None) -> Iterator[Emulator]:

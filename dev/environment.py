@@ -55,6 +55,12 @@ def shield() -> None:
     os.environ.update(_aws(_NOWHERE))
 
 
+def unshield() -> None:
+    """Puts back what `shield` took out, for what is meant to reach AWS."""
+    os.environ.clear()
+    os.environ.update(for_aws())
+
+
 def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
     """For all that speaks AWS: it knows one address, the emulator's, and no AWS settings or proxies of this machine."""
     return {

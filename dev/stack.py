@@ -3,17 +3,26 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
-from dev.emulator import Emulator
 from dev.metrics import Metric, emitted, total
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
 """Each entity, and what its queue's outputs are called."""
 
 Headers = Iterable[tuple[str, str]]
+
+
+class Cloud(Protocol):
+    """AWS, or what emulates it."""
+
+    def client(self, service: str) -> Any:
+        """A client of one of its services."""
+
+    def api(self, webhook_url: str) -> str:
+        """Where requests to a deployed API go, from the URL in its outputs."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +41,21 @@ class Message:
 class Stack:
     """The relay as it is deployed."""
 
-    emulator: Emulator
+    emulator: Any
+    """A `Cloud`; the tests that need more of it know that it is an `Emulator`."""
     name: str
     outputs: dict[str, str]
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     @classmethod
-    def find(cls, emulator: Emulator, name: str) -> "Stack":
+    def find(cls, emulator: Cloud, name: str) -> "Stack":
         described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
 
     @property
     def api(self) -> str:
-        """The API's address on 127.0.0.1: unlike the host name in the outputs, it works with every client."""
-        api_id = self.outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
-        return f"{self.emulator.endpoint}/_aws/execute-api/{api_id}"
+        """The API's address."""
+        return str(self.emulator.api(self.outputs["WebhookUrl"]))
 
     @property
     def is_fifo(self) -> bool:

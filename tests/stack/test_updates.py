@@ -1,9 +1,8 @@
 """Updates of a live stack: in an order that refuses no event, and under a sender's constant load."""
 
+import itertools
 import json
-import threading
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 import guarded
@@ -13,8 +12,9 @@ from dependencies import Dependencies
 from guarded import Grounds
 
 from dev import aws, build, deploy, environment
+from dev.load import Load, received
 from dev.places import PROGRAM
-from dev.samples import SECRET, sign
+from dev.samples import SECRET
 from dev.stack import QUEUES, Stack
 
 TEMPLATE = Dependencies()
@@ -105,48 +105,6 @@ def test_the_longest_stack_name_leaves_room_for_the_names_of_the_queues() -> Non
 # ---- Under load
 
 
-class Load:
-    """Sends events without a pause for as long as the block runs, and counts what became of them."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack, self._stop, self._answered = stack, threading.Event(), threading.Condition()
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(2)]
-        self.answers: dict[str, int] = {}
-        """The status of each event, by the event's id."""
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, count: int) -> None:
-        """Waits for so many more answers."""
-        with self._answered:
-            wanted = len(self.answers) + count
-            assert self._answered.wait_for(lambda: len(self.answers) >= wanted, timeout=60)
-
-    def _send(self, sender: int) -> None:
-        number = 0
-        while not self._stop.is_set():
-            event = f"{self._stack.name}-{id(self)}-{sender}-{number}"
-            sent = json.dumps({"id": event, "updatedAt": "2021-03-17T13:51:59Z"}).encode()
-            headers = [
-                ("Content-Type", "application/json"),
-                ("X-Hub-Signature", sign(sent, SECRET)),
-                ("X-Labelbox-Event", "LABEL_CREATED"),
-            ]
-            status = self._stack.send("POST", "/webhooks/labelbox", headers, sent).status
-            with self._answered:
-                self.answers[event] = status
-                self._answered.notify_all()
-            number += 1
-
-
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Grounds]:
     """An emulator that enforces IAM, so that the order of rights and needs counts."""
@@ -157,19 +115,15 @@ def grounds() -> Iterator[Grounds]:
             yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def live(grounds: Grounds) -> Stack:
-    stack = deploy.deploy(grounds.tls, "updated", {"SecretTtlSeconds": "1"})
+    """A stack for each test: the emulator replaces a queue in every update after its first replacement."""
+    stack = deploy.deploy(grounds.tls, f"updated-{next(_numbers)}", {"SecretTtlSeconds": "1"})
     stack.put_secret({"labelbox": SECRET})
     return stack
 
 
-def received(stack: Stack) -> list[str]:
-    """Takes the ids of all events that wait in the Label queue."""
-    found: list[str] = []
-    while messages := stack.take("label", seconds=0):
-        found += [json.loads(message.body)["id"] for message in messages]
-    return found
+_numbers = itertools.count()
 
 
 def change(grounds: Grounds, stack: Stack, **parameters: str) -> Stack:
@@ -180,7 +134,7 @@ def change(grounds: Grounds, stack: Stack, **parameters: str) -> Stack:
     assert {event: status for event, status in load.answers.items() if status != 200} == {}
     assert stack.objects("spill/") == []
     urls = {stack.queue_url("label"): stack, updated.queue_url("label"): updated}
-    found = [event for each in urls.values() for event in received(each)]
+    found = [event for each in urls.values() for event in received(each, 0)]
     assert sorted(found) == sorted(load.answers)
     return updated
 
@@ -240,6 +194,6 @@ def test_a_deleted_stack_keeps_its_events(grounds: Grounds) -> None:
     cloudformation = stack.emulator.client("cloudformation")
     cloudformation.delete_stack(StackName=stack.name)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.name, WaiterConfig={"Delay": 0.1})
-    assert sorted(received(stack)) == sorted(load.answers)
+    assert sorted(received(stack, 0)) == sorted(load.answers)
     for entity in QUEUES:
         assert stack.count_in(stack.dead_letter_queue_url(entity)) == 0

@@ -1,0 +1,67 @@
+"""One run: every claim in the order of the table, the page, and nothing left however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dev import build, emulator, processes
+from dev.accept import report
+from dev.accept.claims import CLAIMS
+from dev.accept.relay import Account, Emulated, NotShown, Relay, Wrong
+from dev.accept.report import PAGE, Outcome, Status
+from dev.emulator import Emulator
+from dev.places import Instance
+from dev.progress import console, step
+from dev.report import Row, show, tell
+
+
+def run(on: str, page: Path = PAGE) -> bool:
+    """Runs all claims at AWS, on an emulator of its own, or on the one with this address. Returns whether none failed."""
+    outcomes: list[Outcome] = []
+    with Instance("accept").claim() as instance, _cloud(on, instance) as cloud:
+        relay = Relay(cloud)
+        console.print(f"The stack is {relay.name}, on {cloud.where}", markup=False)
+        try:
+            for claim, show_it in CLAIMS:
+                with step(claim):
+                    outcomes.append(_outcome(claim, show_it, relay))
+                if outcomes[-1].status is Status.FAILED and not hasattr(relay, "stack"):
+                    break
+        finally:
+            with processes.uninterrupted(), step("Deleting everything that this has created"):
+                relay.delete_stack()
+                relay.delete_the_rest()
+        report.write(outcomes, relay, page)
+        rows = [
+            Row((each.claim, each.status, "" if each.status is Status.FAILED else each.found), each.wrong)
+            for each in outcomes
+        ]
+        show("Acceptance", ("claim", "status", "what happened"), rows)
+        tell(report.summary(outcomes, relay))
+    return all(each.status is not Status.FAILED for each in outcomes)
+
+
+def _outcome(claim: str, show_it: object, relay: Relay) -> Outcome:
+    assert callable(show_it)
+    try:
+        return Outcome(claim, Status.SHOWN, show_it(relay))
+    except NotShown as reason:
+        return Outcome(claim, Status.NOT_SHOWN, str(reason))
+    except Wrong as found:
+        return Outcome(claim, Status.FAILED, str(found))
+    except Exception as error:  # the other claims are worth knowing, and the page says what failed
+        return Outcome(claim, Status.FAILED, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _cloud(on: str, instance: Instance) -> Iterator[Account | Emulated]:
+    if on == "aws":
+        yield Account(instance)
+        return
+    with step("Building the function") as this:
+        build.build_quickly(instance, this.say)
+    if on != "emulator":
+        yield Emulated(Emulator(instance, on), instance)
+        return
+    with emulator.run(instance) as running:
+        yield Emulated(running, instance)
