@@ -131,8 +131,8 @@ reproduce: $(INSTALLED) ## Build the last commit twice, in different environment
 deploy: build ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
 	@$(TOOL) dev deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
 
-accept: $(if $(ON),$(INSTALLED),build) ## Deploy a disposable stack with your credentials, and write docs/aws-acceptance.md; ON=emulator tries it without AWS
-	@$(TOOL) dev accept $(if $(ON),--on $(ON))
+accept: $(if $(ON),$(INSTALLED),build) ## Deploy a disposable stack with your credentials, and write docs/aws-acceptance.md; EMAIL=… adds a notification, ON=emulator tries it without AWS
+	@$(TOOL) dev accept $(if $(ON),--on $(ON)) $(if $(EMAIL),--email $(EMAIL))
 
 clean: ## Stop the local deployment, and delete everything that these commands have created
 	@if [ -e $(INSTALLED) ]; then $(TOOL) dev down; fi

@@ -77,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
     accept = commands.add_parser("accept", help="show on AWS what no emulator can show")
     accept.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
+    accept.add_argument("--email", default="", metavar="ADDRESS", help="where an alarm has to notify")
     accept.add_argument("--page", type=Path, default=accept_report.PAGE, metavar="FILE", help="where to write")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, reproduce_, deploy):
@@ -125,7 +126,7 @@ def _obey(arguments: argparse.Namespace) -> int:
         case "reproduce":
             return 0 if reproduce.run(arguments.architecture) else 1
         case "accept":
-            return 0 if accept_run.run(arguments.on, arguments.page) else 1
+            return 0 if accept_run.run(arguments.on, arguments.page, arguments.email) else 1
         case "deploy":
             return aws.deploy(arguments.architecture, _pairs(arguments.set))
     return 0

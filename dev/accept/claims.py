@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from dev import demonstration
@@ -23,7 +24,7 @@ _T = TypeVar("_T")
 
 def deployed(relay: Relay) -> str:
     started = time.monotonic()
-    relay.deploy(TrainingModels=",".join(demonstration.MODELS), LogLevel="info")
+    relay.deploy(TrainingModels=",".join(demonstration.MODELS), LogLevel="info", AlarmEmail=relay.email)
     return f"{time.monotonic() - started:.0f} s to create the stack"
 
 
@@ -109,15 +110,14 @@ def log_filters(relay: Relay) -> str:
     relay.stack.send("POST", "/webhooks/nobody", _headers(body), body)
     found = {}
     for pattern in ('{ $.Reason = "signature_rejected" }', '{ $.Reason = "not_found" }'):
-        lines, _ = _until(relay, lambda pattern=pattern: len(_filtered(relay, pattern, since)), 1)
-        found[pattern] = lines
+        found[pattern], _ = _until(relay, partial(_filtered, relay, pattern, since), 1)
     if any(lines != 1 for lines in found.values()):
         return relay.only_aws(f"lines by pattern: {found}")
     return "; ".join(f"`{pattern}`: {lines} line" for pattern, lines in found.items())
 
 
 def alarm(relay: Relay) -> str:
-    """An unrouted event makes its alarm fire."""
+    """An unrouted event makes its alarm fire, and notify if there is an address."""
     body = _label()
     relay.stack.send("POST", "/webhooks/labelbox", _headers(body, topic="NEW_TOPIC"), body)
     cloudwatch = relay.client("cloudwatch")
@@ -132,7 +132,16 @@ def alarm(relay: Relay) -> str:
     found, waited = _until(relay, state, "ALARM", minutes=10 if relay.cloud.is_aws else 0)
     if found != "ALARM":
         return relay.only_aws(f"the alarm stays {found}")
-    return f"ALARM {waited:.0f} s after the event"
+    if not relay.email:
+        return f"ALARM {waited:.0f} s after the event; no mail, since no EMAIL was given"
+
+    def notified() -> bool:
+        history = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action")["AlarmHistoryItems"]
+        return any("Successfully executed action" in each["HistorySummary"] for each in history)
+
+    if not _until(relay, notified, True)[0]:
+        raise Wrong("the alarm fired, and did not notify")
+    return f"ALARM {waited:.0f} s after the event, and a notification to the topic of {relay.email}"
 
 
 def deletion(relay: Relay) -> str:
@@ -231,11 +240,12 @@ def _until(relay: Relay, find: Callable[[], _T], wanted: _T, minutes: float = 2)
     return found, time.monotonic() - started
 
 
-def _filtered(relay: Relay, pattern: str, since: int) -> list[str]:
+def _filtered(relay: Relay, pattern: str, since: int) -> int:
+    """How many lines of the function's log a pattern finds."""
     answer = relay.client("logs").filter_log_events(
         logGroupName=relay.stack.log_group, filterPattern=pattern, startTime=since
     )
-    return [event["message"] for event in answer["events"]]
+    return len(answer["events"])
 
 
 def _access_log(relay: Relay, since: float, lines: int) -> str:

@@ -73,17 +73,16 @@ def cold_starts(relay: Relay) -> str:
 
 def _create_noop(relay: Relay, role: str) -> str:
     program = build.build_contestants(relay.cloud.instance, lambda _: None, ("noop",))["noop"]
-    name = f"{relay.name}-noop"
     relay.client("lambda").create_function(
-        FunctionName=name,
+        FunctionName=relay.noop,
         Runtime="provided.al2023",
         Role=role,
         Handler="bootstrap",
         Architectures=[environment.host_architecture()],
         Code={"ZipFile": zipped(program)},
     )
-    relay.client("lambda").get_waiter("function_active_v2").wait(FunctionName=name)
-    return name
+    relay.client("lambda").get_waiter("function_active_v2").wait(FunctionName=relay.noop)
+    return relay.noop
 
 
 def _cold_starts(relay: Relay, function: str, memory: int) -> list[tuple[float, float, float]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from dev import build, deploy, environment, processes
 from dev.emulator import Emulator
@@ -19,6 +19,7 @@ from dev.places import PROGRAM, Instance
 from dev.samples import SECRET
 from dev.stack import Stack
 
+_LONGEST_CHANGE = 1800
 TAG = "labelbox-relay-acceptance"
 """The tag of everything that a run creates, with the name of its stack."""
 
@@ -79,13 +80,15 @@ class Emulated:
 class Relay:
     """The disposable stack."""
 
-    def __init__(self, cloud: Account | Emulated) -> None:
-        self.cloud = cloud
+    def __init__(self, cloud: Account | Emulated, email: str) -> None:
+        self.cloud, self.email = cloud, email
         self.name = f"labelbox-relay-accept-{secrets.token_hex(3)}"
+        self.noop = f"{self.name}-noop"
+        """The name of a function that does nothing."""
         self.started = time.time()
         self.stack: Stack
         self.keys: list[str] = []
-        """KMS keys that were created."""
+        """KMS keys that were created, and not scheduled for deletion yet."""
         self._retained: set[tuple[str, str]] = set()
 
     @property
@@ -124,29 +127,24 @@ class Relay:
             program.write_bytes(original)
 
     def delete_stack(self) -> None:
-        """Deletes the stack, also one that is being changed or was never created."""
-        cloudformation = self.client("cloudformation")
-        self._note_retained()
-        deadline = time.monotonic() + 1800
-        while (status := self._status()) and "DELETE" not in status:
-            if time.monotonic() > deadline:
-                raise Wrong(f"the stack stays {status}")
-            if not status.endswith("_IN_PROGRESS") or status in ("CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"):
-                cloudformation.delete_stack(StackName=self.name)
-            else:
-                time.sleep(self.pause)
-        with contextlib.suppress(WaiterError):
-            waiter = cloudformation.get_waiter("stack_delete_complete")
-            waiter.wait(StackName=self.name, WaiterConfig={"Delay": self.pause, "MaxAttempts": 600})
+        """Deletes the stack, also one that is still being changed or was never created."""
+        deadline = time.monotonic() + _LONGEST_CHANGE
+        while (status := self._status()) not in (None, "DELETE_COMPLETE"):
+            if status == "DELETE_FAILED" or time.monotonic() > deadline:
+                raise Wrong(f"the stack {self.name} is {status}")
+            if status == "REVIEW_IN_PROGRESS" or not str(status).endswith("_IN_PROGRESS"):
+                self._note_retained()
+                self.client("cloudformation").delete_stack(StackName=self.name)
+            time.sleep(self.pause)
 
     def delete_the_rest(self) -> None:
         """Deletes what outlives the stack on purpose, and what was created beside it."""
         for service, name in self.leftovers():
             self._delete(service, name)
-        for key in self.keys:
-            self.client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        while self.keys:
+            self.client("kms").schedule_key_deletion(KeyId=self.keys.pop(), PendingWindowInDays=7)
         with contextlib.suppress(ClientError):
-            self.client("lambda").delete_function(FunctionName=f"{self.name}-noop")
+            self.client("lambda").delete_function(FunctionName=self.noop)
 
     def leftovers(self) -> set[tuple[str, str]]:
         """What there is of this run, each with its service. Keys are not among it: nobody can delete them at once."""

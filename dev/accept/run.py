@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from botocore.exceptions import ClientError
+
 from dev import build, emulator, processes
 from dev.accept import report
-from dev.accept.claims import CLAIMS
-from dev.accept.relay import Account, Emulated, NotShown, Relay, Wrong
+from dev.accept.claims import CLAIMS, Claim
+from dev.accept.relay import TAG, Account, Emulated, NotShown, Relay, Wrong
 from dev.accept.report import PAGE, Outcome, Status
 from dev.emulator import Emulator
 from dev.places import Instance
@@ -15,22 +17,20 @@ from dev.progress import console, step
 from dev.report import Row, show, tell
 
 
-def run(on: str, page: Path = PAGE) -> bool:
+def run(on: str, page: Path = PAGE, email: str = "") -> bool:
     """Runs all claims at AWS, on an emulator of its own, or on the one with this address. Returns whether none failed."""
     outcomes: list[Outcome] = []
     with Instance("accept").claim() as instance, _cloud(on, instance) as cloud:
-        relay = Relay(cloud)
+        relay = Relay(cloud, email)
         console.print(f"The stack is {relay.name}, on {cloud.where}", markup=False)
         try:
-            for claim, show_it in CLAIMS:
+            for claim, shows in CLAIMS:
                 with step(claim):
-                    outcomes.append(_outcome(claim, show_it, relay))
-                if outcomes[-1].status is Status.FAILED and not hasattr(relay, "stack"):
+                    outcomes.append(_outcome(claim, shows, relay))
+                if not hasattr(relay, "stack"):
                     break
         finally:
-            with processes.uninterrupted(), step("Deleting everything that this has created"):
-                relay.delete_stack()
-                relay.delete_the_rest()
+            is_clean = _delete_everything(relay)
         report.write(outcomes, relay, page)
         rows = [
             Row((each.claim, each.status, "" if each.status is Status.FAILED else each.found), each.wrong)
@@ -38,19 +38,35 @@ def run(on: str, page: Path = PAGE) -> bool:
         ]
         show("Acceptance", ("claim", "status", "what happened"), rows)
         tell(report.summary(outcomes, relay))
-    return all(each.status is not Status.FAILED for each in outcomes)
+    return is_clean and all(each.status is not Status.FAILED for each in outcomes)
 
 
-def _outcome(claim: str, show_it: object, relay: Relay) -> Outcome:
-    assert callable(show_it)
+def _outcome(claim: str, shows: Claim, relay: Relay) -> Outcome:
     try:
-        return Outcome(claim, Status.SHOWN, show_it(relay))
+        return Outcome(claim, Status.SHOWN, shows(relay))
     except NotShown as reason:
         return Outcome(claim, Status.NOT_SHOWN, str(reason))
     except Wrong as found:
         return Outcome(claim, Status.FAILED, str(found))
     except Exception as error:  # the other claims are worth knowing, and the page says what failed
         return Outcome(claim, Status.FAILED, f"{type(error).__name__}: {error}")
+
+
+def _delete_everything(relay: Relay) -> bool:
+    """Deletes the stack and what outlives it, whatever happens meanwhile. Returns whether nothing is left."""
+    with processes.uninterrupted(), step("Deleting everything that this has created"):
+        try:
+            try:
+                relay.delete_stack()
+            finally:
+                relay.delete_the_rest()
+            left = relay.leftovers()
+        except (Wrong, ClientError) as error:
+            console.print(f"[red]Not deleted:[/red] {error}. Delete what has the tag {TAG}={relay.name}.")
+            return False
+    for service, name in left:
+        console.print(f"[red]Not deleted:[/red] {service} {name}")
+    return not left
 
 
 @contextmanager
