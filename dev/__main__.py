@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from dev import aws, bench, build, demonstration, environment, fuzz, package, reproduce, sbom, screens, standing
-from dev.accept import report as accept_report
 from dev.accept import run as accept_run
 from dev.places import PROJECT, Busy, Instance
 from dev.processes import Failed
@@ -78,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     accept = commands.add_parser("accept", help="show on AWS what no emulator can show")
     accept.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
     accept.add_argument("--email", default="", metavar="ADDRESS", help="where an alarm has to notify")
-    accept.add_argument("--page", type=Path, default=accept_report.PAGE, metavar="FILE", help="where to write")
+    accept.add_argument("--page", type=Path, metavar="FILE", help="where to write, if not docs/aws-acceptance.md")
     deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
     for command in (build_, reproduce_, deploy):
         command.add_argument(

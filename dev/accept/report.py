@@ -54,7 +54,7 @@ def summary(outcomes: Sequence[Outcome], relay: Relay) -> str:
     return f"{counts}; {minutes:.0f} min on {relay.cloud.where}; cost {costs}"
 
 
-def write(outcomes: Sequence[Outcome], relay: Relay, page: Path = PAGE) -> None:
+def write(outcomes: Sequence[Outcome], relay: Relay, page: Path) -> None:
     """Writes the page."""
     lines = [
         "# Acceptance on AWS",

@@ -17,8 +17,11 @@ from dev.progress import console, step
 from dev.report import Row, show, tell
 
 
-def run(on: str, page: Path = PAGE, email: str = "") -> bool:
-    """Runs all claims at AWS, on an emulator of its own, or on the one with this address. Returns whether none failed."""
+def run(on: str, page: Path | None = None, email: str = "") -> bool:
+    """Runs all claims at AWS, on an emulator of its own, or on the one with this address. Returns whether none failed.
+
+    Without a `page` to write, a run at AWS writes the document's.
+    """
     outcomes: list[Outcome] = []
     with Instance("accept").claim() as instance, _cloud(on, instance) as cloud:
         relay = Relay(cloud, email)
@@ -31,7 +34,10 @@ def run(on: str, page: Path = PAGE, email: str = "") -> bool:
                     break
         finally:
             is_clean = _delete_everything(relay)
-        report.write(outcomes, relay, page)
+        if page is None and cloud.is_aws:
+            page = PAGE
+        if page is not None:
+            report.write(outcomes, relay, page)
         rows = [
             Row((each.claim, each.status, "" if each.status is Status.FAILED else each.found), each.wrong)
             for each in outcomes

@@ -256,7 +256,7 @@ def test_make_deploy_refuses_what_is_too_long_for_aws() -> None:
     with pytest.raises(aws.Refused, match="name has 48 characters"):
         aws.check_lengths("s" * 48, {})
     with pytest.raises(aws.Refused, match="too long together"):
-        aws.check_lengths("stack", {"AllowedSourceCidrs": "1" * 160, "TrainingModels": "x" * 100})
+        aws.check_lengths("stack", {"AllowedSourceCidrs": "1" * 150, "TrainingModels": "x" * 100})
 
 
 def test_make_deploy_refuses_an_incomplete_secret_arn(running: Emulator) -> None:
