@@ -16,7 +16,7 @@ export __SAM_CLI_APP_DIR := $(CURDIR)/.local/cache/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down shell environment outputs logs test test-all faults fuzz soak bench build deploy lock clean
+.PHONY: help run up down shell environment outputs logs test test-all faults fuzz soak bench build deploy accept lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,8 +63,11 @@ bench: $(INSTALLED) ## Measure cold start, CPU and memory beside other functions
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(DEV) build $(ARCH)
 
-deploy: build ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
+deploy: $(INSTALLED) ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
 	@$(DEV) deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
+
+accept: $(if $(ON),$(INSTALLED),build) ## Deploy a disposable stack with your credentials, write docs/aws-acceptance.md, and delete it; EMAIL=…, ON=emulator
+	@$(DEV) accept $(if $(ON),--on $(ON)) $(if $(EMAIL),--email $(EMAIL))
 
 lock: $(INSTALLED) ## Update uv.lock after a change of pyproject.toml
 	$(TOOLS)/uv/bin/uv lock --python $(TOOLS)/bin/python

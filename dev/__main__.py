@@ -29,6 +29,7 @@ from dev import (
     screens,
     soak,
 )
+from dev.accept import run as accept
 from dev.output import console, step
 from dev.paths import Busy, Instance
 from dev.processes import Failed
@@ -50,7 +51,7 @@ class _Stopped(BaseException):
 
 
 _ERRORS = (
-    *(Busy, build.Missing, deploy.UnknownParameter, lifecycle.Damaged, lifecycle.NotRunning),
+    *(Busy, aws.Refused, build.Missing, deploy.UnknownParameter, lifecycle.Damaged, lifecycle.NotRunning),
     *(sbom.Invalid, soak.Timeout, UsageError),
 )
 """Errors that one line explains."""
@@ -121,8 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     covered = add("coverage", lambda given: coverage.run(given.missing), "line coverage of the libraries")
     covered.add_argument("--missing", action="store_true", help="list the lines that are not covered")
 
-    deployment = add("deploy", lambda given: aws.deploy(given.architecture, _pairs(given.set)), "deploy to AWS")
+    deployment = add("deploy", _deploy, "build and deploy to AWS")
     deployment.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change these without questions")
+    acceptance = add("accept", _accept, "show on AWS what no emulator can show")
+    acceptance.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
+    acceptance.add_argument("--email", default="", metavar="ADDRESS", help="where an alarm has to notify")
+    acceptance.add_argument("--page", type=Path, metavar="FILE", help="where to write, if not docs/aws-acceptance.md")
     for command in (
         deployment,
         add("build", _build, "build the function for AWS"),
@@ -131,6 +136,14 @@ def _parser() -> argparse.ArgumentParser:
         default = environment.host_architecture()
         command.add_argument("architecture", nargs="?", choices=["arm64", "x86_64"], default=default)
     return parser
+
+
+def _accept(arguments: Arguments) -> bool:
+    return accept.run(arguments.on, arguments.page, arguments.email)
+
+
+def _deploy(arguments: Arguments) -> bool:
+    return aws.deploy(arguments.architecture, _pairs(arguments.set), lambda: _build(arguments))
 
 
 def _build(arguments: Arguments) -> None:

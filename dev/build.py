@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
@@ -65,11 +65,25 @@ def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], No
     return code_sha256(pack(FOR_AWS, instance.folder / "function"))
 
 
-def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[str, Path]:
+def build_settings_check() -> Path:
+    """Builds the program that loads settings as the function does, for this machine. Returns its path."""
+    instance = Instance("build")
+    instance.prepare()
+    build = ["build", "--locked", "--package", "labelbox-relay", "--example", "check-settings"]
+    return _cargo(instance, build, lambda _: None) / "debug" / "examples" / "check-settings"
+
+
+CONTESTANTS = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+"""What `bench` compares, with the package of each."""
+
+
+def build_contestants(
+    instance: Instance, say: Callable[[str], None], names: Iterable[str] = CONTESTANTS
+) -> dict[str, Path]:
     """Builds the functions that `bench` compares as they would be deployed. Returns the programs."""
     settings = environment.reproducible(environment.for_building(instance), environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-    contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+    contestants = {name: CONTESTANTS[name] for name in names}
     for package in contestants.values():
         say(package)
         program = ["cargo", "lambda", "build", "--release", "--locked", "--package", package]

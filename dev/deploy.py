@@ -20,7 +20,12 @@ class UnknownParameter(Exception):
 _BUCKET = "deployments"
 
 
-def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
+def deploy(
+    emulator: Emulator,
+    name: str,
+    parameters: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Stack:
     """Deploys the instance's build with `sam deploy`, or updates a stack, whose other parameters stay as they are."""
     emulator.client("s3").create_bucket(Bucket=_BUCKET)
     instance = emulator.instance
@@ -28,6 +33,7 @@ def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str] | None =
         *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(instance.build / "template.yaml"), "--stack-name", name),
         *("--s3-bucket", _BUCKET, "--capabilities", "CAPABILITY_IAM"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *(["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []),
         *overrides(_with_architecture(parameters)),
     ]
     settings = environment.for_emulator(instance, emulator.endpoint)

@@ -68,6 +68,17 @@ def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
     return answer
 
 
+def _put_role_policy(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+    """AWS::IAM::RolePolicy, which the emulator does not know. A new id tells it to delete the policy of the old one."""
+    role, name = properties["RoleName"], properties["PolicyName"]
+    provisioners._iam_policy_put({**properties, "Roles": [role]}, name)
+    return f"{name}|{role}", {}
+
+
+def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
+    provisioners._iam_policy_drop({"Roles": [properties["RoleName"]]}, properties["PolicyName"])
+
+
 def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
     if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > _LAMBDA_LIMIT:
         raise _EventTooLarge
@@ -102,6 +113,7 @@ _execute_function, lambda_svc._execute_function_with_config_scope = (
 )
 _invoke_proxy, apigateway._invoke_lambda_proxy = apigateway._invoke_lambda_proxy, _invoke
 _send_batch, sqs._HANDLERS["SendMessageBatch"] = sqs._act_send_message_batch, _with_traces
+provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
 _api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
 _create, _api["create"] = _api["create"], _create_api
 

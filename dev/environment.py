@@ -45,6 +45,12 @@ def isolate() -> None:
     os.environ.update(_aws(_NOWHERE))
 
 
+def restore() -> None:
+    """Restores what `isolate` removed, for what is meant to reach AWS."""
+    os.environ.clear()
+    os.environ.update(for_aws())
+
+
 def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
     """For programs that use AWS: only the emulator's address, and no AWS settings or proxies of this machine."""
     return {

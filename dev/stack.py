@@ -3,17 +3,23 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
-from dev.emulator import Emulator
 from dev.metrics import Metric, emitted, total
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
 """Each entity, and the prefix of its queue's outputs."""
 
 Headers = Iterable[tuple[str, str]]
+
+
+class Cloud(Protocol):
+    """AWS, or an emulator of it."""
+
+    def client(self, service: str) -> Any:
+        """Returns a client of one of its services."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,14 @@ class Message:
 class Stack:
     """A deployed relay."""
 
-    emulator: Emulator
+    emulator: Any
+    """A `Cloud`; tests that need more of it know that it is an `Emulator`."""
     name: str
     outputs: dict[str, str]
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     @classmethod
-    def find(cls, emulator: Emulator, name: str) -> "Stack":
+    def find(cls, emulator: Cloud, name: str) -> "Stack":
         described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
 
@@ -174,7 +181,9 @@ class Stack:
     def function(self) -> dict[str, Any]:
         """The configuration of the function."""
         name = self.outputs["FunctionName"]
-        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(
+            FunctionName=name, Qualifier="live"
+        )
         return found
 
     @property

@@ -65,7 +65,8 @@ def main() -> None:
     assert target == "deploy" and variables["ARCH"] == "arm64"
     parameters = dict(word.split("=", 1) for word in shlex.split(variables.get("PARAMETERS", "")))
     program = [*build.SAM, "deploy", "--template-file", template, *aws.arguments(architecture, parameters)]
-    os.execv(program[0], program)
+    subprocess.run(program, check=True)
+    aws.protect(os.environ["RELAY_STACK"], os.environ)
 
 
 if __name__ == "__main__":

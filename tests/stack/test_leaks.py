@@ -102,5 +102,5 @@ def test_access_log_contains_nothing_that_a_client_chooses_except_the_method(dep
     assert variables == {
         *("requestId", "requestTime", "identity.sourceIp", "httpMethod", "routeKey", "status"),
         *("responseLength", "responseLatency", "integrationLatency", "integrationStatus", "integrationErrorMessage"),
-        "error.message",
+        "error.responseType",
     }
