@@ -3,11 +3,13 @@
 import json
 import os
 import shlex
+import sys
+import time
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import deploy, emulator, environment
+from dev import deploy, emulator, environment, labelbox_api, processes
 from dev.build import build_locally
 from dev.output import console, step
 from dev.paths import EVENTS, TOOLS, Instance
@@ -38,6 +40,7 @@ def up(parameters: dict[str, str]) -> None:
             if running is None:
                 with step("Starting the emulator of AWS"):
                     running = emulator.start(instance)
+                    _start_labelbox(instance)
             with step("Deploying template.yaml to it"):
                 stack = deploy.deploy(running, _STACK, parameters)
                 if is_new:
@@ -54,9 +57,20 @@ def up(parameters: dict[str, str]) -> None:
         f"\nThe secret is {SECRET}. Send a signed event with\n\n{curl(stack, load()[0])}\n",
         "A FIFO queue drops an event that it has seen in the last five minutes.\n",
         'Use relayctl and the AWS CLI in this shell after\n\neval "$(make --silent shell)"\n',
+        f"relayctl webhook and backfill use a local stand-in for Labelbox; its project is {labelbox_api.PROJECT}.\n",
         "`make down` stops everything.",
         sep="\n",
     )
+
+
+def _start_labelbox(instance: Instance) -> None:
+    """Starts Labelbox's API as far as relayctl needs it. It writes its URL to its log."""
+    variables = {**environment.for_emulator(instance, "http://127.0.0.1:9"), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = processes.start([sys.executable, "-m", "dev.labelbox_api"], variables, instance.log("labelbox"))
+    while not instance.log("labelbox").read_text().endswith("/graphql\n"):
+        if process.poll() is not None:
+            raise processes.Failed("the API of Labelbox ended", instance.log("labelbox"))
+        time.sleep(0.1)
 
 
 def outputs() -> None:
@@ -73,6 +87,8 @@ def shell() -> None:
     install_tools(programs, relayctl)
     for name, value in tool_variables(stack).items():
         print(f"export {name}={shlex.quote(value)}")
+    print(f"export LABELBOX_API_URL={_INSTANCE.log('labelbox').read_text().strip()}")
+    print(f"export LABELBOX_API_KEY={labelbox_api.KEY}")
     print(f"export PATH={shlex.quote(str(programs))}:$PATH")
 
 

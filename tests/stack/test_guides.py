@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import labelbox_api
 import pytest
 from conftest import Deploy, own_instance
 from operator_shell import Shell
 
-from dev import emulator, environment, processes
+from dev import emulator, environment, labelbox_api, processes
 from dev.demonstration import check_response
 from dev.paths import EVENTS, PROJECT, TOOLS
 from dev.samples import load

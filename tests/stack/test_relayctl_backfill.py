@@ -15,15 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import labelbox_api
 import pytest
-from labelbox_api import KEY, PROJECT, Api
 from references import of_type
 from repair import POINTER, Done, Run, Site, end, make_site, wait_for
 from test_relayctl_webhook import comparable, entity, sdk
 
-from dev import environment
+from dev import environment, labelbox_api
 from dev.emulator import Emulator
+from dev.labelbox_api import KEY, PROJECT, Api
 from dev.paths import PROJECT as SOURCES
 
 pytestmark = pytest.mark.extended

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import labelbox_api
 import pytest
 from conftest import Deploy
 from repair import end
 from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
-from dev import environment
+from dev import environment, labelbox_api
 from dev.emulator import Emulator
 from dev.paths import PROJECT
 from dev.samples import sign

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import labelbox_api
 import pytest
-from labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 from repair import Done
 from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C, Seen
 
+from dev import labelbox_api
 from dev.emulator import Emulator
+from dev.labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 
 pytestmark = pytest.mark.extended
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dev.paths import EVENTS
+
 KEY = "hush-api-key"
 PROJECT = "cl0sjr9nb9tfi0zatagsq5zw1"
 WHEN = "2026-11-23T10:00:00.000Z"
@@ -228,3 +230,10 @@ def serve() -> Iterator[Api]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+if __name__ == "__main__":
+    with serve() as running:
+        running.rows[PROJECT] = [path.read_bytes() for path in sorted(EVENTS.glob("*-v2*.payload.json"))]
+        print(running.url, flush=True)
+        threading.Event().wait()
