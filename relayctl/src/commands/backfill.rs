@@ -52,7 +52,7 @@ An export does not show labels that were deleted, rows that were taken out of th
 const EXAMPLES: &str = "\
 Examples:
   relayctl backfill --project cl0sjr9nb9tfi0zatagsq5zw1 --since 2h --dry-run
-  relayctl backfill --project cl0sjr9nb9tfi0zatagsq5zw1 --since 2026-11-27T10:00:00Z --until 2026-11-27T14:30:00Z
+  relayctl backfill --project cl0sjr9nb9tfi0zatagsq5zw1 --since 2026-11-27 --until 2026-11-28
   relayctl backfill --project cl0sjr9nb9tfi0zatagsq5zw1 --since 3d --only created,updated --json";
 
 const NOT_SHOWN: &str = "an export does not show deleted labels, rows that were taken out of the project, or states between two changes";

@@ -327,7 +327,8 @@ fn is_probe(body: &str) -> bool {
         from: String,
     }
     let is_probe = |it: ProbeBody| Uuid::try_parse(&it.probe).is_ok() && it.from == FROM;
-    serde_json::from_str(body).is_ok_and(is_probe)
+    // serde reads a list as a struct, too.
+    body.starts_with('{') && serde_json::from_str(body).is_ok_and(is_probe)
 }
 
 #[cfg(test)]
