@@ -58,6 +58,7 @@ def test_while_key_queue_type_or_secret_changes_the_function_may_use_both() -> N
         of_its_key = TEMPLATE.parameters_of(policy["PolicyDocument"]) - {"SecretArn"}
         assert TEMPLATE.parameters_of(policy["PolicyName"]) == of_what_it_names | of_its_key, name
     assert set().union(*(TEMPLATE.parameters_of(each["PolicyName"]) for each in policies().values())) == {
+        "ArchiveDays",
         "KmsKeyArn",
         "QueueType",
         "SecretArn",
