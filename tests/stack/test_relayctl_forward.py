@@ -62,7 +62,7 @@ def target() -> Iterator[Target]:
     started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def make(running: Emulator, relayctl: Path) -> Callable[..., Site]:
     numbers = itertools.count()
     return lambda queue_type="fifo", receives=5: make_site(

@@ -223,11 +223,11 @@ def test_a_tail_shows_what_ended_the_function(make: MakeSite) -> None:
     done = site.run("tail", "--since", "1h", "--for", "1s", "--status", "failed")
     lines = [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", "", line) for line in done.out.splitlines()]
     assert lines == [
-        f"  - failed   function crashed: 2026-11-23T13:00:00.000Z {id} Task timed out after 10.00 seconds",
-        f"  - failed   function crashed: RequestId: {id} Error: Runtime exited with error: signal: killed"
+        f"-   failed   function crashed: 2026-11-23T13:00:00.000Z {id} Task timed out after 10.00 seconds",
+        f"-   failed   function crashed: RequestId: {id} Error: Runtime exited with error: signal: killed"
         " Runtime.ExitError",
-        "  - failed   function crashed: thread 'main' (1) panicked at src/main.rs:7:5:",
-        "  - failed   start failed: no region",
+        "-   failed   function crashed: thread 'main' (1) panicked at src/main.rs:7:5:",
+        "-   failed   start failed: no region",
     ]
     done = site.run("tail", "--since", "1h", "--for", "1s", "--json")
     messages = [json.loads(line)["message"] for line in done.out.splitlines()]

@@ -105,7 +105,7 @@ def test_a_printed_command_keeps_the_options_and_quotes_them(
 ) -> None:
     site = make_site(running, relayctl, "printed", "fifo")
     options = ["--stack", "printed", "--profile", "50%", "--region", "us-east-1"]
-    line = error(site.run("sign", "-", *options, given="{}", RELAY_STACK="", **config))
+    line = error(site.run("sign", "-", "--topic", "MOVE", *options, given="{}", RELAY_STACK="", **config))
     assert "the stack printed has no output SecretArn" in line
     wrong = site.run("count", "--stack", "tar get", "--profile", "50%", **config)
     assert "there is no stack tar get" in error(wrong)
