@@ -15,7 +15,7 @@ use crate::secret::{DEFAULT_NAME, Value, check_webhook_name};
 use labelbox_relay::error::error_chain;
 use labelbox_relay::message::dedup_id;
 use labelbox_relay::secrets::Secret;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
         }
     };
     let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
-    let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let body: Json = serde_json::from_slice(&body).unwrap_or_default();
     if status == 200 && body == json!({"status": "ok"}) {
         return Check::ok(HEALTH, format!("answers 200 in {} ms", duration.as_millis()));
     }
@@ -320,15 +320,11 @@ impl Probe<'_> {
 
 /// Whether a body has the form of a probe's.
 fn is_probe(body: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct ProbeBody {
-        probe: String,
-        from: String,
-    }
-    let is_probe = |it: ProbeBody| Uuid::try_parse(&it.probe).is_ok() && it.from == FROM;
-    // serde reads a list as a struct, too.
-    body.starts_with('{') && serde_json::from_str(body).is_ok_and(is_probe)
+    let Ok(Json::Object(object)) = serde_json::from_str(body) else { return false };
+    let id = object.get("probe").and_then(Json::as_str);
+    object.len() == 2
+        && id.is_some_and(|id| Uuid::try_parse(id).is_ok())
+        && object.get("from").is_some_and(|from| from == FROM)
 }
 
 #[cfg(test)]

@@ -237,11 +237,11 @@ fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Opt
             if !names.all(|name| FUNCTION_CONFIGURATION.contains(&name.as_str())) {
                 return None;
             }
-            let mut request = Map::from_iter([("FunctionName".to_owned(), id.into())]);
-            request.extend(values);
+            let name = ("FunctionName".to_owned(), id.into());
+            let input: Map<_, _> = std::iter::once(name).chain(values).collect();
             Some(args.aws(&format!(
                 "lambda update-function-configuration --cli-input-json {}",
-                quote_json(&request)
+                quote_json(&input)
             )))
         }
         QUEUE => Some(set_queue_attributes(id, values.into_iter(), args)),
