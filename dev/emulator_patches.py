@@ -2,6 +2,7 @@
 
 import json
 import string
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,8 @@ def patch_stack(stack: Stack) -> None:
     created = {logical: physical for physical, logical in stack.resources().items()}
     template = yaml_parse((PROJECT / "template.yaml").read_text())
     for name, bucket in _of_type("AWS::S3::Bucket", template).items():
-        # A rule with a condition is that of the archive, which grows no older here.
         rules = bucket["LifecycleConfiguration"]["Rules"]
-        rules = [_lifecycle_rule(rule) for rule in rules if "Fn::If" not in rule]
+        rules = [_lifecycle_rule(rule) for rule in map(partial(_resolve, days=stack.archive_days), rules) if rule]
         configuration = {"Rules": rules}
         s3 = stack.emulator.client("s3")
         s3.put_bucket_lifecycle_configuration(Bucket=created[name], LifecycleConfiguration=configuration)
@@ -42,6 +42,13 @@ def patch_stack(stack: Stack) -> None:
         if secret is not None:
             text = json.dumps(policy["ResourcePolicy"])
             stack.emulator.client("secretsmanager").put_resource_policy(SecretId=secret, ResourcePolicy=text)
+
+
+def _resolve(rule: dict[str, Any], days: int) -> dict[str, Any] | None:
+    """The rule with a condition is that of the archive."""
+    if "Fn::If" not in rule:
+        return rule
+    return {**rule["Fn::If"][1], "ExpirationInDays": days} if days else None
 
 
 def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,12 @@ class Stack:
         return self.outputs["WebhookUrl"].removesuffix("/webhooks/labelbox")
 
     @property
+    def archive_days(self) -> int:
+        [stack] = self.emulator.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        values = {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
+        return int(values.get("ArchiveDays", 0))
+
+    @property
     def is_fifo(self) -> bool:
         return self.queue_url("label").endswith(".fifo")
 

@@ -65,6 +65,11 @@ impl Filter {
         since.unwrap_or(OffsetDateTime::UNIX_EPOCH)..until.unwrap_or(now)
     }
 
+    /// Whether it names events by their ids.
+    pub fn has_ids(&self) -> bool {
+        !self.dedup_id.is_empty()
+    }
+
     /// Whether an event with this id may match.
     pub fn matches_id(&self, dedup_id: &str) -> bool {
         self.dedup_id.is_empty() || self.dedup_id.iter().any(|it| it == dedup_id)

@@ -67,7 +67,7 @@ class Archived:
         return site.put(f"{self.key}.json", json.dumps(self.record(site)).encode())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def make(running: Emulator, relayctl: Path) -> MakeSite:
     numbers = itertools.count()
     return lambda queue_type: make_site(running, relayctl, f"replay-{next(numbers)}", queue_type, receives=5)

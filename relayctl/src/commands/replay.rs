@@ -11,6 +11,7 @@ use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{AwsError, AwsErrorKind, Error, ExitStatus};
 use crate::filter::{Filter, Moment};
+use crate::relay::PROBE_TOPIC;
 use crate::summary::{Kept, write_kept};
 use checkpoint::{Checkpoint, Plan};
 use clap::ValueEnum;
@@ -40,7 +41,8 @@ Sends the events that the relay received between --since and --until to the queu
 the order received, with their bodies and attributes unchanged. The stack has an archive if its ArchiveDays is not 0. Consumers \
 ignore events that they have recorded: docs/consuming.md says how they forget them first.
 
-An event that cannot be sent is named and left out, and holds back the later ones of its FIFO group. If a queue or the bucket fails, \
+An event that its queue rejects is named and left out, and holds back the later ones of its FIFO group. An object that cannot be read \
+is named and left out. If a queue or the bucket fails, \
 the replay stops.
 
 The command may be interrupted at any time, also by a loss of power, and run by two people at once: no event is left out. \
@@ -95,16 +97,24 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         true => context.find_stack().await?,
         false => context.find_stack_to_change().await?,
     };
+    if let Some(url) = command.to.as_deref() {
+        // A replay to a queue that does not exist is not begun.
+        match Queue::at(clients, url, "--to").stats().await {
+            Err(error) if error.kind == AwsErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
     let (plan, mut checkpoint) = prepare(command, context, stack)?;
     let window = window(&plan)?;
-    let mut summary = Summary { dry_run: command.dry_run, ..Summary::default() };
+    let held_back_before = plan.held_back.len();
+    let mut summary = Summary { dry_run: command.dry_run, held_back_before, ..Summary::default() };
     let mut run = Run {
         context,
         clients,
         stack,
         plan: &plan,
         id: checkpoint.as_ref().map(|checkpoint| checkpoint.run.clone()),
-        held_back: HashMap::new(),
+        held_back: plan.held_back.iter().cloned().collect(),
         existing: HashSet::new(),
     };
     let result = run.replay(&window, &mut checkpoint, &mut summary).await;
@@ -120,9 +130,10 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
     }
     if is_complete && summary.found == 0 {
         let days = stack.archive_days()?;
+        let none = if plan.filter.has_ids() { "none of these ids" } else { "none" };
         let (since, until) = (Moment::At(window.start), Moment::At(window.end));
         context.output.warn(format_args!(
-            "the archive, which keeps events for {days} days, has none received from {since} to {until}"
+            "the archive, which keeps events for {days} days, has {none} received from {since} to {until}"
         ));
     }
     let printed = if is_empty { Ok(()) } else { context.output.show(&summary) };
@@ -165,6 +176,7 @@ fn prepare(
         filter,
         to: command.to.clone(),
         rate: command.rate,
+        held_back: Vec::new(),
     };
     // Wrong times are found before there is a file.
     window(&plan)?;
@@ -239,7 +251,7 @@ impl Run<'_> {
             }
             if let Some(time) = last {
                 if let Some(checkpoint) = checkpoint {
-                    checkpoint.advance(time)?;
+                    checkpoint.advance(time, &self.held_back)?;
                 }
                 bar.set_position(milliseconds(window.start, time));
                 bar.set_message(format!("{} events, to {}", summary.found, Moment::At(time)));
@@ -268,7 +280,7 @@ impl Run<'_> {
                 Err(UnusableObject { key, reason }) => {
                     summary.kept.push(Kept { message: key, reason });
                 }
-                Ok(event) if wanted.matches(&event.message) => {
+                Ok(event) if wanted.matches(&event.message) && !is_probe(&event.message) => {
                     let target = self.plan.to.is_none().then_some(event.entity);
                     selected.entry(target).or_default().push(event);
                 }
@@ -457,6 +469,11 @@ fn next_batch(events: &mut Peekable<vec::IntoIter<ArchivedEvent>>) -> Vec<Archiv
     batch
 }
 
+/// Whether it is a probe of the doctor, which deletes it from its queue.
+fn is_probe(message: &OutgoingMessage) -> bool {
+    message.attribute("event") == Some(PROBE_TOPIC)
+}
+
 fn milliseconds(start: OffsetDateTime, end: OffsetDateTime) -> u64 {
     (end - start).whole_milliseconds().try_into().unwrap_or_default()
 }
@@ -473,6 +490,8 @@ struct Summary {
     sent: u64,
     skipped: u64,
     kept: Vec<Kept>,
+    /// How many FIFO groups an event holds back that the replay could not send before it was resumed.
+    held_back_before: usize,
     /// The command that goes on.
     resume: Option<String>,
 }
@@ -481,7 +500,9 @@ impl Summary {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self { interrupted: true, .. } => ExitStatus::Interrupted,
-            Self { kept, .. } if !kept.is_empty() => ExitStatus::Incomplete,
+            Self { kept, held_back_before, .. } if !kept.is_empty() || *held_back_before > 0 => {
+                ExitStatus::Incomplete
+            }
             _ => ExitStatus::Success,
         }
     }
@@ -500,6 +521,13 @@ impl fmt::Display for Summary {
         }
         line("not sent", self.kept.len() as u64)?;
         write_kept(f, &self.kept)?;
+        if self.stopped {
+            writeln!(f, "stopped after {} events that cannot be sent", self.kept.len())?;
+        }
+        if self.held_back_before > 0 {
+            let groups = self.held_back_before;
+            writeln!(f, "FIFO groups that an earlier part of this replay held back: {groups}")?;
+        }
         match &self.resume {
             Some(resume) => writeln!(f, "not complete: {resume} goes on"),
             None if self.interrupted => writeln!(f, "interrupted: the counts are incomplete"),

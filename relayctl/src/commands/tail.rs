@@ -199,7 +199,7 @@ impl fmt::Display for Request<'_> {
         if let Some(duration) = self.fields.get("duration_ms").and_then(Value::as_f64) {
             write!(f, " {dim}{duration:.0} ms{dim:#}")?;
         }
-        for name in ["error", "secret_error"] {
+        for name in ["error", "secret_error", "archive_error"] {
             if let Some(error) = get(name) {
                 write!(f, ": {color}{error}{color:#}")?;
             }

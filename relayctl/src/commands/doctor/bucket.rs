@@ -7,6 +7,7 @@ use super::template::quote_json;
 use crate::aws;
 use crate::cli::quote;
 use crate::error::AwsError;
+use aws_sdk_s3::types::{ExpirationStatus, LifecycleRule};
 use serde_json::{Value, json};
 
 const NAME: &str = "bucket";
@@ -19,6 +20,7 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
         s3.get_bucket_policy().bucket(bucket).send(),
         s3.get_public_access_block().bucket(bucket).send()
     );
+    let rules = lifecycle.as_ref().map(|it| it.rules().to_vec()).unwrap_or_default();
     let errors = [
         (
             "lifecycle",
@@ -61,6 +63,17 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
         );
         checks.push(Check::new(Status::Problem, name, message, remediation));
     }
+    let has_rules = !checks.iter().any(|check| check.name == "bucket lifecycle");
+    let missing =
+        if has_rules { missing_rules(&properties(scope, bucket), &rules) } else { Vec::new() };
+    if !missing.is_empty() {
+        let message = format!("does not keep {}, as the template does", missing.join(", "));
+        let command = commands.iter().find(|(of, _)| *of == "lifecycle");
+        let command = command.map(|(_, command)| command.clone()).unwrap_or_default();
+        let check =
+            Check::new(Status::Problem, "bucket lifecycle", message, Remediation::command(command));
+        checks.push(check);
+    }
     if checks.is_empty() {
         checks.push(Check::ok(NAME, "is private, with lifecycle rules and policy"));
     }
@@ -76,10 +89,33 @@ fn lifecycle_rules(properties: &Value) -> Option<Value> {
             "ID": get("Id"),
             "Status": get("Status"),
             "Filter": {"Prefix": get("Prefix")},
-            "Expiration": {"Days": get("ExpirationInDays")},
+            "Expiration": {"Days": days(rule)},
         })
     });
     Some(json!({"Rules": rules.collect::<Value>()}))
+}
+
+/// After how many days a rule of the template deletes objects. The value of a parameter is a text.
+fn days(rule: &Value) -> Option<i64> {
+    let days = rule.get("ExpirationInDays")?;
+    days.as_i64().or_else(|| days.as_str()?.parse().ok())
+}
+
+/// The rules of the template that the bucket does not have, as text.
+fn missing_rules(properties: &Value, actual: &[LifecycleRule]) -> Vec<String> {
+    let expected = properties.pointer("/LifecycleConfiguration/Rules").and_then(Value::as_array);
+    let expected = expected.into_iter().flatten().filter_map(|rule| {
+        Some((rule.get("Prefix")?.as_str()?.to_owned(), i32::try_from(days(rule)?).ok()?))
+    });
+    let is_missing = |(prefix, days): &(String, i32)| {
+        !actual.iter().any(|rule| {
+            *rule.status() == ExpirationStatus::Enabled
+                && rule.filter().and_then(|it| it.prefix()) == Some(prefix)
+                && rule.expiration().and_then(|it| it.days()) == Some(*days)
+        })
+    };
+    let missing = expected.filter(is_missing);
+    missing.map(|(prefix, days)| format!("{prefix} for {days} days")).collect()
 }
 
 /// The template's encryption in the form of S3's API.
@@ -90,6 +126,14 @@ fn encryption(properties: &Value) -> Option<Value> {
     Some(
         json!({"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key}]}),
     )
+}
+
+/// The template's properties of the bucket.
+fn properties(scope: &CheckContext<'_>, bucket: &str) -> Value {
+    let template = scope.template();
+    let properties = template
+        .and_then(|template| template.properties(template.logical_id("AWS::S3::Bucket", bucket)?));
+    properties.unwrap_or_default()
 }
 
 /// The commands that create the bucket as in the template, each with the name of its setting.
@@ -103,10 +147,7 @@ fn commands(scope: &CheckContext<'_>, bucket: &str) -> Vec<(&'static str, String
         region => format!(" --create-bucket-configuration LocationConstraint={}", quote(region)),
     };
     let create = (NAME, command("create-bucket", &location));
-    let properties = scope
-        .template()
-        .and_then(|template| template.properties(template.logical_id("AWS::S3::Bucket", bucket)?));
-    let properties = properties.unwrap_or_default();
+    let properties = properties(scope, bucket);
     let policies = scope.template().map(|it| it.all_properties("AWS::S3::BucketPolicy"));
     let policy = policies.and_then(|mut all| all.next()?.get("PolicyDocument").cloned());
     let settings = [

@@ -10,6 +10,7 @@ use crate::aws::spilled_message::{self, Key};
 use crate::aws::stack::Entity;
 use crate::cli::quote;
 use crate::error::Error;
+use crate::relay::PROBE_TOPIC;
 use crate::relay::client::{Delivery, RelayResponse, Route, Sender, new_id};
 use crate::secret::{DEFAULT_NAME, Value, check_webhook_name};
 use labelbox_relay::error::error_chain;
@@ -19,8 +20,6 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Labelbox has no such topic, so the relay sends the event to the Unrouted queue.
-pub const TOPIC: &str = "RELAYCTL_PROBE";
 const HEALTH: &str = "health";
 const PROBE: &str = "probe";
 const FORGERY: &str = "forgery";
@@ -113,7 +112,7 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check>
     }
     let delivery = Delivery {
         route: Route::Webhook(webhook),
-        topic: Some(TOPIC.to_owned()),
+        topic: Some(PROBE_TOPIC.to_owned()),
         delivery_id: Some(new_id()),
         body: json!({"probe": new_id(), "from": FROM}).to_string().into_bytes(),
     };

@@ -2,12 +2,12 @@
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
-use super::endpoint::TOPIC;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
 use crate::aws::spilled_message;
 use crate::aws::stack::Entity;
 use crate::error::Error;
+use crate::relay::PROBE_TOPIC;
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use labelbox_relay::spill::PREFIX;
@@ -168,7 +168,7 @@ async fn read(
     // The pattern only saves time: not every endpoint applies it.
     events.retain(|event| {
         field(event, "message").is_some_and(|message| messages.contains(&message))
-            && field(event, "event") != Some(TOPIC)
+            && field(event, "event") != Some(PROBE_TOPIC)
     });
     Ok(events)
 }

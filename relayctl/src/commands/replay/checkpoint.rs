@@ -1,9 +1,11 @@
 //! What a replay has to know to go on after it was interrupted: a file that says what it sends, and from when on.
 
+use super::Group;
 use crate::aws::stack::Entity;
 use crate::error::Error;
 use crate::filter::{Filter, Moment};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ pub struct Plan {
     pub to: Option<String>,
     /// Events per second.
     pub rate: u32,
+    /// The FIFO groups of which an event could not be sent, and that event: later ones must not overtake it.
+    #[serde(default)]
+    pub held_back: Vec<(Group, String)>,
 }
 
 /// The file of one replay.
@@ -50,8 +55,9 @@ impl Checkpoint {
         let mut found = list(&folder, stack).map_err(|error| unusable(&folder, error))?;
         found.retain(|(name, _)| run.is_empty() || name == run);
         let Some((run, plan)) = found.pop() else {
-            let message = "there is no interrupted replay of this stack here";
-            return Err(Error::Usage(message.to_owned()));
+            let name = if run.is_empty() { String::new() } else { format!(" {run}") };
+            let message = format!("there is no interrupted replay{name} of this stack here");
+            return Err(Error::Usage(message));
         };
         if found.is_empty() {
             return Ok(Self { folder, run, plan });
@@ -62,8 +68,14 @@ impl Checkpoint {
     }
 
     /// All that was received before this time is done. The file is whole at any moment, also if the machine loses power.
-    pub fn advance(&mut self, time: OffsetDateTime) -> Result<(), Error> {
+    pub fn advance(
+        &mut self,
+        time: OffsetDateTime,
+        held_back: &HashMap<Group, String>,
+    ) -> Result<(), Error> {
         self.plan.filter.since = Some(Moment::At(time));
+        self.plan.held_back =
+            held_back.iter().map(|(group, first)| (group.clone(), first.clone())).collect();
         self.save()
     }
 

@@ -21,6 +21,7 @@ impl Folder {
             filter: Filter::since(Some("2026-11-23T12:00:00Z")),
             to: Some("https://sqs/queue".to_owned()),
             rate: 7,
+            held_back: Vec::new(),
         };
         Checkpoint::create(self.0.clone(), plan).unwrap()
     }
@@ -40,13 +41,16 @@ impl Drop for Folder {
 fn an_interrupted_replay_is_found_with_all_that_it_needs() {
     let folder = Folder::new();
     let mut checkpoint = folder.create("arn:one");
-    checkpoint.advance(datetime!(2026-11-23 13:00:00.001 UTC)).unwrap();
+    let held_back =
+        HashMap::from([((Some(Entity::Label), "group".to_owned()), "first".to_owned())]);
+    checkpoint.advance(datetime!(2026-11-23 13:00:00.001 UTC), &held_back).unwrap();
     for run in ["", &checkpoint.run] {
         let found = folder.find("arn:one", run).unwrap();
         assert_eq!(found.run, checkpoint.run);
         assert_eq!(found.plan.filter.since, "2026-11-23T13:00:00.001Z".parse().ok());
         assert_eq!(found.plan.entities, [Entity::Label, Entity::ModelRun]);
         assert_eq!((found.plan.to.as_deref(), found.plan.rate), (Some("https://sqs/queue"), 7));
+        assert_eq!(found.plan.held_back.len(), 1);
     }
     checkpoint.remove();
     assert!(folder.find("arn:one", "").is_err());
