@@ -1,7 +1,9 @@
 """Starts the emulator, with what it does otherwise than AWS corrected."""
 
+import contextvars
 import json
 import os
+import threading
 import uuid
 from typing import Any
 
@@ -16,6 +18,7 @@ _GATEWAY_LIMIT = 10 * 1024 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
 _LAMBDA_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_PROPAGATION_SECONDS = 1
 _TOO_LARGE = 413, {"Content-Type": "application/json"}, b'{"message":"Request Entity Too Large"}'
 
 # It answers /health on every host itself, in place of the deployed API.
@@ -76,7 +79,9 @@ def _put_role_policy(_logical_id: str, properties: dict[str, Any], _stack: str) 
 
 
 def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
-    provisioners._iam_policy_drop({"Roles": [properties["RoleName"]]}, properties["PolicyName"])
+    """IAM takes seconds to propagate a deletion, so requests that are in progress end as they began."""
+    drop = (provisioners._iam_policy_drop, {"Roles": [properties["RoleName"]]}, properties["PolicyName"])
+    threading.Timer(_PROPAGATION_SECONDS, contextvars.copy_context().run, drop).start()
 
 
 def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
