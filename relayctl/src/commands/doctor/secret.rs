@@ -32,39 +32,8 @@ pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
         }
         Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
     };
-    if let (None, Ok(description)) = (&value, &description)
-        && let Some(command) = restore_previous(arn, description, scope).await
-        && let [check] = &mut checks[..]
-    {
-        check.message +=
-            ". The version before it is usable: the command makes it the current one again";
-        check.remediation = Some(Remediation::command(command));
-    }
     checks.extend(description.ok().and_then(|it| check_arn(arn, &it)));
     (checks, value)
-}
-
-/// The command that makes the version before the current one the current one again, if the function can use it.
-async fn restore_previous(
-    arn: &str,
-    description: &DescribeSecretOutput,
-    scope: &CheckContext<'_>,
-) -> Option<String> {
-    let version = |stage: &str| {
-        let mut versions = description.version_ids_to_stages()?.iter();
-        versions.find(|(_, stages)| stages.iter().any(|it| it == stage)).map(|(id, _)| id)
-    };
-    let (current, previous) = (version("AWSCURRENT")?, version("AWSPREVIOUS")?);
-    let client = &scope.clients.secrets_manager;
-    let value = client.get_secret_value().secret_id(arn).version_id(previous).send().await;
-    let text = Text::new(value.ok()?.secret_string?);
-    Value::read(text).ok()?;
-    let words = format!(
-        "secretsmanager update-secret-version-stage --secret-id {} --version-stage AWSCURRENT --move-to-version-id {previous} \
-         --remove-from-version-id {current}",
-        quote(arn)
-    );
-    Some(scope.context.args.aws(&words))
 }
 
 fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
@@ -170,7 +139,8 @@ fn unusable(error: &EditError, before_object: Option<&str>, args: &GlobalArgs) -
     let hidden = hidden.and_then(Invisible::find);
     let hidden = hidden.map(|it| format!("; it has {it} before the brace")).unwrap_or_default();
     let message = format!(
-        "{error}{hidden}. Running instances of the function keep the last usable value, new ones have none"
+        "{error}{hidden}. Running instances of the function keep the last usable value, new ones have none. The command \
+         replaces it; Labelbox then needs the new value"
     );
     let command = format!("secret add {DEFAULT_NAME} --replace-broken");
     Check::new(Status::Problem, NAME, message, Remediation::command(args.relayctl(&command)))
