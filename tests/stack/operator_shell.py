@@ -7,9 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import aws, build, environment
+from dev import aws, build, emulator_patches, environment
+from dev.emulator import Emulator
 from dev.lifecycle import install_tools, tool_variables
-from dev.paths import PROJECT
+from dev.paths import PROJECT, Instance
 from dev.stack import Stack
 
 _DEFAULTS = "\n" * 60
@@ -66,6 +67,8 @@ def main() -> None:
     parameters = dict(word.split("=", 1) for word in shlex.split(variables.get("PARAMETERS", "")))
     program = [*build.SAM, "deploy", "--template-file", template, *aws.arguments(architecture, parameters)]
     subprocess.run(program, check=True)
+    emulator = Emulator(Instance("guide"), os.environ["AWS_ENDPOINT_URL"])
+    emulator_patches.patch_stack(Stack.find(emulator, os.environ["RELAY_STACK"]))
     aws.protect(os.environ["RELAY_STACK"], os.environ)
 
 

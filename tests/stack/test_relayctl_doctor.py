@@ -421,7 +421,7 @@ def test_in_another_region_the_bucket_is_created_there(running: Emulator, relayc
 
 def test_a_failure_after_which_events_were_accepted_is_no_warning(make: Callable[..., Site]) -> None:
     site = make()
-    put_failure(site, 40 * 60)
+    put_failure(site, 40 * 60 + 30)
     expect(site, "newest failure", "warning", "request failed 40m", "relayctl logs --since 1h", "--no-probe")
     assert site.run("trigger", "LABEL_CREATED", "--count", "2").status == 0
     wait_for(lambda: sum('"event queued"' in line for line in site.stack.logs()) == 2)

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import permissions
@@ -166,12 +167,12 @@ def test_another_queue_type_and_back_loses_nothing(grounds: Endpoints, live: Sta
     for queue_type in ("standard", "fifo"):
         live = change(grounds, live, QueueType=queue_type)
         assert live.is_fifo == (queue_type == "fifo")
-        wait_until(lambda stack=live: len(policy_names(stack)) == 2)  # the rights to the old queues are gone
+        wait_until(partial(has_two_policies, live))  # the rights to the old queues are gone
 
 
-def policy_names(stack: Stack) -> list[str]:
+def has_two_policies(stack: Stack) -> bool:
     role = stack.function["Role"].rpartition("/")[2]
-    return list(stack.emulator.client("iam").list_role_policies(RoleName=role)["PolicyNames"])
+    return len(stack.emulator.client("iam").list_role_policies(RoleName=role)["PolicyNames"]) == 2
 
 
 @pytest.mark.extended
