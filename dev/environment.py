@@ -26,7 +26,8 @@ _NOT_FOR_BUILDING = (
     "MAKE",
     "MFLAGS",
 )
-_NOWHERE = "http://127.0.0.1:9"
+NOWHERE = "http://127.0.0.1:9"
+"""An endpoint at which nothing listens."""
 
 # The oldest processors that Lambda has, as cargo-lambda knows them.
 _PROCESSORS = {"arm64": "neoverse-n1", "x86_64": "haswell"}
@@ -42,7 +43,7 @@ def isolate() -> None:
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
-    os.environ.update(_aws(_NOWHERE))
+    os.environ.update(_aws(NOWHERE))
 
 
 def restore() -> None:
@@ -72,7 +73,7 @@ def for_building(instance: Instance) -> dict[str, str]:
     return {
         **{name: value for name, value in _MACHINE.items() if not name.startswith(_NOT_FOR_BUILDING)},
         **({"CARGO_TARGET_DIR": _MACHINE["CARGO_TARGET_DIR"]} if "CARGO_TARGET_DIR" in _MACHINE else {}),
-        **_aws(_NOWHERE),
+        **_aws(NOWHERE),
         **_sam(),
         "PATH": f"{TOOLS}{os.pathsep}{_MACHINE['PATH']}",
         "TMPDIR": str(instance.temporary),

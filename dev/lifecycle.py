@@ -65,7 +65,7 @@ def up(parameters: dict[str, str]) -> None:
 
 def _start_labelbox(instance: Instance) -> None:
     """Starts Labelbox's API as far as relayctl needs it. It writes its URL to its log."""
-    variables = {**environment.for_emulator(instance, "http://127.0.0.1:9"), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = environment.for_emulator(instance, environment.NOWHERE)
     process = processes.start([sys.executable, "-m", "dev.labelbox_api"], variables, instance.log("labelbox"))
     while not instance.log("labelbox").read_text().endswith("/graphql\n"):
         if process.poll() is not None:

@@ -41,19 +41,20 @@ def matches(pattern: str, message: str) -> bool:
 
 
 def _any(tokens: list[str], event: Any) -> bool:
-    result = _all(tokens, event)
-    while tokens and tokens[0] == "||":
-        tokens.pop(0)
-        result = _all(tokens, event) or result
-    return result
+    return any(_operands("||", _all, tokens, event))
 
 
 def _all(tokens: list[str], event: Any) -> bool:
-    result = _term(tokens, event)
-    while tokens and tokens[0] == "&&":
+    return all(_operands("&&", _term, tokens, event))
+
+
+def _operands(operator: str, evaluate: Callable[[list[str], Any], bool], tokens: list[str], event: Any) -> list[bool]:
+    """Evaluates all operands, so that their tokens are consumed."""
+    results = [evaluate(tokens, event)]
+    while tokens and tokens[0] == operator:
         tokens.pop(0)
-        result = _term(tokens, event) and result
-    return result
+        results.append(evaluate(tokens, event))
+    return results
 
 
 def _term(tokens: list[str], event: Any) -> bool:

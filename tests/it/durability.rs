@@ -120,38 +120,42 @@ fn only_spilled(fixture: &Fixture) -> (String, Value) {
     ((*key).clone(), serde_json::from_slice(record).unwrap())
 }
 
+/// printf 'labelbox\0LABEL_UPDATED\0\0%s' "$BODY" | sha256sum
+const DEDUP_ID: &str = "76482392b7e9db9ff95590b70be9fc824518d901121aa8fe0c1a62075f651b47";
+
+/// The record of `delivery()` in the bucket, which arrives at the start of the fixture's clock: a complete `SendMessage` request. With an
+/// id of its own, a replayed message is not a duplicate of one that SQS stored in spite of a checksum mismatch.
+pub(crate) fn complete_record() -> Value {
+    let text = |value: &str| json!({"DataType": "String", "StringValue": value});
+    json!({
+        "MessageBody": BODY,
+        "MessageAttributes": {
+            "event": text("LABEL_UPDATED"),
+            "entity": text("label"),
+            "entity_id": text("label1"),
+            "delivery_id": text("ckmdi74ew57lq063553kuzekq"),
+            "webhook": text("labelbox"),
+            "occurred_at": text("2021-03-17T13:51:59.000Z"),
+            "received_at": text("2023-11-14T22:13:20.000Z"),
+            "dedup_id": text(DEDUP_ID),
+        },
+        "MessageSystemAttributes": {
+            "AWSTraceHeader": text("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"),
+        },
+        "MessageGroupId": "label1",
+        "MessageDeduplicationId": format!("{DEDUP_ID}-replay"),
+    })
+}
+
 #[tokio::test]
 async fn spills_complete_send_message_request_if_queue_rejects_it() {
-    // printf 'labelbox\0LABEL_UPDATED\0\0%s' "$BODY" | sha256sum
-    let dedup_id = "76482392b7e9db9ff95590b70be9fc824518d901121aa8fe0c1a62075f651b47";
-    // With its own id, a replayed message is not a duplicate of one that SQS stored in spite of a checksum mismatch.
-    let replay_id = format!("{dedup_id}-replay");
     for behavior in [QueueBehavior::Rejects, QueueBehavior::ChecksumMismatch] {
         let fixture = Fixture::new();
         fixture.set_queue(behavior);
-        let key = format!("spill/label/2023/11/14/{dedup_id}.json");
+        let key = format!("spill/label/2023/11/14/{DEDUP_ID}.json");
         let response = json!({"status": "spilled", "entity": "label", "message_id": key});
         fixture.assert_response(delivery(), 200, response).await;
-        let text = |value: &str| json!({"DataType": "String", "StringValue": value});
-        let record = json!({
-            "MessageBody": BODY,
-            "MessageAttributes": {
-                "event": text("LABEL_UPDATED"),
-                "entity": text("label"),
-                "entity_id": text("label1"),
-                "delivery_id": text("ckmdi74ew57lq063553kuzekq"),
-                "webhook": text("labelbox"),
-                "occurred_at": text("2021-03-17T13:51:59.000Z"),
-                "received_at": text("2023-11-14T22:13:20.000Z"),
-                "dedup_id": text(dedup_id),
-            },
-            "MessageSystemAttributes": {
-                "AWSTraceHeader": text("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"),
-            },
-            "MessageGroupId": "label1",
-            "MessageDeduplicationId": replay_id,
-        });
-        assert_eq!(only_spilled(&fixture), (key, record));
+        assert_eq!(only_spilled(&fixture), (key, complete_record()));
     }
 }
 

@@ -13,7 +13,7 @@ import tls_proxy
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from dev import deploy, emulator
+from dev import build, deploy, emulator, environment
 from dev.demonstration import MODELS
 from dev.paths import Instance
 from dev.samples import SECRET
@@ -128,8 +128,17 @@ class RestrictedStack:
 
 
 @contextmanager
-def run_emulator(instance: Instance) -> Iterator[Endpoints]:
-    """Runs an emulator that enforces IAM for as long as the block runs."""
+def run_emulator(claimed: Instance) -> Iterator[Endpoints]:
+    """Runs an emulator that enforces IAM, with a build of the function, for as long as the block runs."""
+    environment.isolate()
+    with claimed.claim() as instance:
+        build.build_locally(instance)
+        with _run_emulator(instance) as endpoints:
+            yield endpoints
+
+
+@contextmanager
+def _run_emulator(instance: Instance) -> Iterator[Endpoints]:
     with tls_proxy.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
         end.forward_to(plain.endpoint)
         tls = emulator.Emulator(instance, end.url)

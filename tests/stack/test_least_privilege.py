@@ -11,7 +11,7 @@ from conftest import QUEUE_TYPES, own_instance
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 from permissions import Endpoints, Permission, RestrictedStack, is_denied
 
-from dev import build, environment
+from dev import environment
 from dev.stack import QUEUES
 
 SECONDS_TO_NOTICE = 20
@@ -58,11 +58,8 @@ so they are proved by what the emulator's judge says of the role's policy, again
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Endpoints]:
     """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
-    environment.isolate()
-    with own_instance("guarded").claim() as instance:
-        build.build_locally(instance)
-        with permissions.run_emulator(instance) as started:
-            yield started
+    with permissions.run_emulator(own_instance("guarded")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module", params=QUEUE_TYPES)

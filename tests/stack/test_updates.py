@@ -13,7 +13,7 @@ from dependencies import Dependencies
 from permissions import Endpoints
 from scenario import wait_until
 
-from dev import aws, build, deploy, environment
+from dev import aws, deploy
 from dev.load import Load, received
 from dev.paths import PROGRAM
 from dev.samples import SECRET
@@ -111,11 +111,8 @@ def test_the_longest_stack_name_leaves_room_for_the_names_of_the_queues() -> Non
 @pytest.fixture(scope="module")
 def grounds() -> Iterator[Endpoints]:
     """An emulator that enforces IAM, so that the order of rights and needs counts."""
-    environment.isolate()
-    with own_instance("updated").claim() as instance:
-        build.build_locally(instance)
-        with permissions.run_emulator(instance) as started:
-            yield started
+    with permissions.run_emulator(own_instance("updated")) as started:
+        yield started
 
 
 @pytest.fixture
