@@ -60,6 +60,7 @@ def test_plain_text_is_the_secret_of_every_webhook(relay: Stack) -> None:
 
 
 def test_last_valid_secret_stays_in_use_while_the_value_is_unusable(relay: Stack) -> None:
+    assert send(relay, SECRET) == 200
     before = len(relay.logs())
     relay.put_secret('{"labelbox": "rotated",}')
 
