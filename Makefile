@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 QUEUE_TYPE ?= fifo
-ROUNDS ?= 9
+ROUNDS ?= 20
 SEQUENCES ?= 100000
 AT_ONCE ?= 3
 CASES ?= 100000
@@ -109,7 +109,7 @@ soak: $(INSTALLED) ## Send events during one fault after another, and check what
 timing: ## Measure whether the time of a verification depends on how much of a signature is correct; MEASUREMENTS=… for each case
 	@cargo run --locked --release --package timing -- $(MEASUREMENTS)
 
-bench: $(INSTALLED) ## Measure cold start, CPU and memory beside a function that does nothing, and write docs/performance.md
+bench: $(INSTALLED) ## Measure cold start, CPU and memory beside the least program that does the job, and write docs/performance.md
 	@$(TOOL) dev bench --rounds $(ROUNDS) --write
 
 screens: $(INSTALLED) ## Render docs/screens from what make run and relayctl print

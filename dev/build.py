@@ -47,7 +47,7 @@ def build_contestants(instance: Instance, say: Callable[[str], None]) -> dict[st
     settings = environment.for_building(instance, quick=False)
     settings = environment.nameless(settings, environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-    contestants = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
+    contestants = {"floor": "floor", "relay": "labelbox-relay", "usual": "usual"}
     for package in contestants.values():
         say(package)
         program = ["cargo", "lambda", "build", "--release", "--locked", "--package", package]
