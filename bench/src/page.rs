@@ -29,29 +29,27 @@ pub(crate) fn write(page: &Path, section: &str) -> Result<()> {
 
 /// All figures of a run.
 pub(crate) fn section(outcome: &Outcome) -> String {
-    let ratios =
-        compare(outcome, "times the floor, median (quartiles) of the rounds", |figure, place| {
-            let ratios = Spread::of(&outcome.ratios(figure, place));
-            format!("{:.2} ({:.2}–{:.2})", ratios.median, ratios.lower, ratios.upper)
-        });
-    let medians = compare(outcome, "median, ms or MB", |figure, place| {
-        short(outcome.quantile(figure, place, 0.5))
+    let ratios = compare(outcome, RELAY, "times the floor, with quartiles", |figure, place| {
+        spread(&outcome.ratios(figure, place))
     });
-    let p99s = compare(outcome, "99th percentile, ms or MB", |figure, place| {
-        short(outcome.quantile(figure, place, 0.99))
+    let medians = compare(outcome, FLOOR, "median, in ms or MB", |figure, place| {
+        let at = |share| short(outcome.quantile(figure, place, share));
+        match figure {
+            Figure::Answer(_) => format!("{}, p99 {}", at(0.5), at(0.99)),
+            _ => at(0.5),
+        }
     });
-    let tables = [targets(outcome), ratios, medians, p99s, bill(outcome)];
+    let tables = [targets(outcome), ratios, medians, bill(outcome)];
     format!("\n{}\n", tables.map(|table| table.0).join("\n"))
 }
 
 fn targets(outcome: &Outcome) -> Table {
-    let mut table = Table::new(["of the relay", "limit", "reached", ""]);
-    let mut row = |what: &str, limit: f64, unit: &str, reached: f64, spread: &str| {
+    let mut table = Table::new(["the relay's", "limit", "reached", ""]);
+    let mut row = |what: &str, limit: f64, unit: &str, reached: f64, shown: String| {
         let is_met = if reached <= limit { "met" } else { "**missed**" };
-        let (limit, reached) = (format!("{limit} {unit}"), format!("{reached:.2}{spread}"));
-        table.row([what, &limit, &reached, is_met]);
+        table.row([what, &format!("{limit} {unit}"), &shown, is_met]);
     };
-    let unit = "times the floor";
+    let unit = "times the floor's";
     for (figure, limit) in [
         (Figure::Cpu(0, Mode::Rested), 1.35),
         (Figure::Cpu(0, Mode::Hot), 1.35),
@@ -64,25 +62,31 @@ fn targets(outcome: &Outcome) -> Table {
         (Figure::Peak(0), 1.4),
         (Figure::Peak(3), 1.1),
     ] {
-        let Spread { lower, median, upper } = Spread::of(&outcome.ratios(figure, RELAY));
-        row(&label(outcome, figure), limit, unit, median, &format!(" ({lower:.2}–{upper:.2})"));
+        let ratios = outcome.ratios(figure, RELAY);
+        row(&label(outcome, figure), limit, unit, Spread::of(&ratios).median, spread(&ratios));
     }
     let p99 = |place| outcome.quantile(Figure::Answer(0), place, 0.99);
-    let what = format!("{}, 99th percentile", label(outcome, Figure::Answer(0)));
-    row(&what, 1.5, unit, p99(RELAY) / p99(FLOOR), "");
+    let p99 = p99(RELAY) / p99(FLOOR);
+    row("time to the answer, 2 KB, p99", 1.5, unit, p99, format!("{p99:.2}"));
     if let Some((_, Some(sizes))) = outcome.programs.get(RELAY) {
-        row("program", 3.9, "MB", sizes.program as f64 / 1e6, "");
-        row("deployment package", 1.94, "MB", sizes.package as f64 / 1e6, "");
+        let megabytes = |bytes| bytes as f64 / 1e6;
+        let (program, package) = (megabytes(sizes.program), megabytes(sizes.package));
+        row("program", 3.9, "MB", program, format!("{program:.2}"));
+        row("deployment package", 1.94, "MB", package, format!("{package:.2}"));
     }
     table
 }
 
-/// One row for each figure, one column for each program.
-fn compare(outcome: &Outcome, corner: &str, cell: impl Fn(Figure, usize) -> String) -> Table {
-    let names = outcome.programs.iter().map(|(name, _)| name.as_str());
-    let mut table = Table::new([corner].into_iter().chain(names));
+/// One row for each figure, one column for each program from `first` on.
+fn compare(
+    outcome: &Outcome,
+    first: usize,
+    corner: &str,
+    cell: impl Fn(Figure, usize) -> String,
+) -> Table {
+    let mut table = Table::new(header(outcome, first, corner));
     for figure in outcome.figures() {
-        let cells = (0..outcome.programs.len()).map(|place| match figure {
+        let cells = (first..outcome.programs.len()).map(|place| match figure {
             Figure::Cpu(size, _) | Figure::Answer(size) | Figure::Peak(size)
                 if outcome.fails(size, place) =>
             {
@@ -97,8 +101,7 @@ fn compare(outcome: &Outcome, corner: &str, cell: impl Fn(Figure, usize) -> Stri
 
 /// What Lambda bills for an event and for a million of them.
 fn bill(outcome: &Outcome) -> Table {
-    let names = outcome.programs.iter().map(|(name, _)| name.as_str());
-    let mut table = Table::new(["billed by Lambda at 128 MB"].into_iter().chain(names));
+    let mut table = Table::new(header(outcome, FLOOR, "billed at 128 MB"));
     for (size, (name, _)) in outcome.bodies.iter().enumerate() {
         let cells = (0..outcome.programs.len()).map(|place| {
             if outcome.fails(size, place) {
@@ -107,11 +110,32 @@ fn bill(outcome: &Outcome) -> Table {
             let cpu = outcome.quantile(Figure::Cpu(size, Mode::Rested), place, 0.5);
             let billed = (cpu / CPU_SHARE).max(cpu + ASSUMED_WAIT_MS).ceil();
             let dollars = 1e6 * (billed * DOLLARS_PER_MILLISECOND + DOLLARS_PER_REQUEST);
-            format!("{billed} ms, ${dollars:.2} a million")
+            format!("{billed} ms, ${dollars:.2}")
         });
-        table.row([format!("an event of {name}")].into_iter().chain(cells));
+        table.row([format!("an event of {name}; a million")].into_iter().chain(cells));
     }
     table
+}
+
+fn header<'a>(
+    outcome: &'a Outcome,
+    first: usize,
+    corner: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let names = outcome.programs.iter().map(|(name, _)| name.as_str());
+    [corner].into_iter().chain(names.skip(first))
+}
+
+/// The median and both quartiles.
+fn spread(ratios: &[f64]) -> String {
+    let Spread { lower, median, upper } = Spread::of(ratios);
+    format!("{median:.2} ({lower:.2}–{upper:.2})")
+}
+
+/// With three digits that count.
+fn short(value: f64) -> String {
+    let digits = (2.0 - value.log10().floor()).clamp(0.0, 3.0) as usize;
+    format!("{value:.digits$}")
 }
 
 /// What a figure is called.
@@ -129,12 +153,6 @@ pub(crate) fn label(outcome: &Outcome, figure: Figure) -> String {
         Figure::Answer(size) => format!("time to the answer, {}", name(size)),
         Figure::Peak(size) => format!("peak memory, {}", name(size)),
     }
-}
-
-/// With three digits that count.
-fn short(value: f64) -> String {
-    let digits = (2.0 - value.log10().floor()).clamp(0.0, 3.0) as usize;
-    format!("{value:.digits$}")
 }
 
 struct Table(String);

@@ -3,6 +3,7 @@
 use crate::figures::{Figure, Mode, Outcome, Spread};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
 const COLOURS: [RGBColor; 5] = [
@@ -24,8 +25,8 @@ pub(crate) fn draw(file: &Path, outcome: &Outcome) -> Result<()> {
         .x_label_area_size(44)
         .y_label_area_size(64)
         .build_cartesian_2d(
-            (1_400f64..40_000_000f64).log_scale().with_key_points(sizes.clone()),
-            (0.05f64..200f64).log_scale().with_key_points(vec![0.1, 1.0, 10.0, 100.0]),
+            (200f64..6_000_000f64).log_scale().with_key_points(sizes.clone()),
+            (0.07f64..70f64).log_scale().with_key_points(vec![0.1, 1.0, 10.0]),
         )?;
     let name = |bytes: &f64| {
         let mut bodies = outcome.bodies.iter();
@@ -53,11 +54,12 @@ pub(crate) fn draw(file: &Path, outcome: &Outcome) -> Result<()> {
         chart.draw_series(points.iter().map(|(bytes, cpu)| {
             ErrorBar::new_vertical(*bytes, cpu.lower, cpu.median, cpu.upper, colour.filled(), 8)
         }))?;
-        if let Some((bytes, cpu)) = points.last() {
+        // At the left, where the lines are farthest from each other.
+        if let Some((bytes, cpu)) = points.first() {
             let style = ("sans-serif", 14).into_font().color(&colour);
-            let place = EmptyElement::at((*bytes, cpu.median))
-                + Text::new(program.clone(), (10, -7), style);
-            chart.draw_series([place])?;
+            let style = style.pos(Pos::new(HPos::Right, VPos::Center));
+            let name = Text::new(program.clone(), (-10, 0), style);
+            chart.draw_series([EmptyElement::at((*bytes, cpu.median)) + name])?;
         }
     }
     area.present().map_err(|error| anyhow!("{}: {error}", file.display()))

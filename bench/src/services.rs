@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -119,6 +119,8 @@ fn bundle(folder: &Path) -> PathBuf {
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Not the default of the certificates that it signs, or OpenSSL takes those for self-signed.
+    parameters.distinguished_name.push(DnType::CommonName, "CA of the bench");
     Ok(CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?)
 }
 

@@ -15,7 +15,6 @@ use sha1::Sha1;
 use sha2::Sha256;
 use std::env::var;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -24,9 +23,6 @@ use time::macros::format_description;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 type Tls = StreamOwned<ClientConnection, TcpStream>;
-
-/// The relay's limit for a message, body and attributes together.
-const INLINE_LIMIT: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
 struct Event {
@@ -57,157 +53,122 @@ struct Project<'a> {
     id: &'a str,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Secret {
-    secret_string: String,
-}
-
-#[derive(Deserialize)]
-struct Sent<'a> {
-    #[serde(rename = "MessageId")]
-    id: &'a str,
-    #[serde(rename = "MD5OfMessageBody")]
-    body: &'a str,
-    #[serde(rename = "MD5OfMessageAttributes")]
-    attributes: &'a str,
-}
-
 fn main() -> Result<()> {
     let tls = Arc::new(tls_config(&std::fs::read(var("AWS_CA_BUNDLE")?)?)?);
-    let aws = Aws { region: var("AWS_REGION")?, tls, token: var("AWS_SESSION_TOKEN")? };
     let (queue_url, bucket) = (var("LABEL_QUEUE_URL")?, var("PAYLOAD_BUCKET")?);
-    let ahead = aws.clone();
-    let sqs = std::thread::spawn(move || ahead.connect("AWS_ENDPOINT_URL_SQS"));
-    let mut secrets = aws.connect("AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
+    let connect = |tls: &Arc<_>, endpoint: &str| Http::connect(Arc::clone(tls), &var(endpoint)?);
+    let ahead = Arc::clone(&tls);
+    let sqs = std::thread::spawn(move || connect(&ahead, "AWS_ENDPOINT_URL_SQS"));
+    let mut secrets = connect(&tls, "AWS_ENDPOINT_URL_SECRETS_MANAGER")?;
+    let mut sqs_headers = vec![
+        ("content-type", "application/x-amz-json-1.1"),
+        ("x-amz-target", "secretsmanager.GetSecretValue"),
+    ];
     let input = format!(r#"{{"SecretId":"{}"}}"#, var("SECRET_ARN")?);
-    let target = [("x-amz-target", "secretsmanager.GetSecretValue")];
-    let input_hash = hex::encode(Sha256::digest(&input));
-    let head =
-        aws.head(&secrets.host, "secretsmanager", "POST /", &target, &input_hash, input.len())?;
-    let secret: Secret = serde_json::from_slice(&secrets.exchange(&head, input.as_bytes())?.1)?;
+    let (_, secret) = secrets.call("secretsmanager", "POST /", &sqs_headers, input.as_bytes())?;
+    let secret = field(&secret, "SecretString")?;
+    sqs_headers = vec![
+        ("content-type", "application/x-amz-json-1.0"),
+        ("x-amz-target", "AmazonSQS.SendMessage"),
+    ];
     let mut sqs = sqs.join().map_err(|_| "no connection")??;
     let mut s3 = None;
     let runtime = var("AWS_LAMBDA_RUNTIME_API")?;
+    let host = format!("host: {runtime}\r\n");
     let mut lambda = Http { stream: TcpStream::connect(&runtime)?, host: runtime };
     lambda.stream.set_nodelay(true)?;
     loop {
-        let next = format!(
-            "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {}\r\n\r\n",
-            lambda.host
-        );
-        let (invocation, event) = lambda.exchange(&next, b"")?;
+        let (invocation, event) =
+            lambda.exchange("GET /2018-06-01/runtime/invocation/next", &host, b"")?;
         let started = OffsetDateTime::now_utc();
-        let Event { headers, body } = serde_json::from_slice(&event)?;
+        let Event { headers, body } = serde_json::from_str(&event)?;
         drop(event);
-        let mut mac = Hmac::<Sha1>::new_from_slice(secret.secret_string.as_bytes())?;
+        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes())?;
         mac.update(body.as_bytes());
         let claimed = headers.x_hub_signature.strip_prefix("sha1=").ok_or("no signature")?;
         mac.verify_slice(&hex::decode(claimed)?)?;
         let label: Label<'_> = serde_json::from_str(&body)?;
-        let topic = &headers.x_labelbox_event;
+        let (topic, delivery) = (&headers.x_labelbox_event, &headers.x_labelbox_id);
+        let (label_id, project_id, size) = (label.id, label.project.id, body.len().to_string());
         let dedup_id =
             Sha256::new_with_prefix(format!("labelbox\0{topic}\0\0")).chain_update(&body);
         let dedup_id = hex::encode(dedup_id.finalize());
-        let size = body.len().to_string();
         let received_at = started.format(format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
         ))?;
         let attributes = [
             ("ExtendedPayloadSize", "Number", size.as_str()),
             ("dedup_id", "String", &dedup_id),
-            ("delivery_id", "String", &headers.x_labelbox_id),
+            ("delivery_id", "String", delivery),
             ("entity", "String", "label"),
-            ("entity_id", "String", label.id),
+            ("entity_id", "String", label_id),
             ("event", "String", topic),
             ("occurred_at", "String", label.updated_at),
-            ("project_id", "String", label.project.id),
+            ("project_id", "String", project_id),
             ("received_at", "String", &received_at),
             ("webhook", "String", "labelbox"),
         ];
-        let (pointer, attributes) = if body.len() + 512 > INLINE_LIMIT {
+        let mut pointer = None;
+        // The relay's limit, for body and attributes together.
+        if body.len() + 512 > 1024 * 1024 {
             let key = format!("payloads/{dedup_id}/0b5ad3a4-2f0b-4b43-9a3c-1f0a4d3c2b1e");
             let checksum = STANDARD.encode(crc32fast::hash(body.as_bytes()).to_be_bytes());
+            let signed = [("x-amz-checksum-crc32", &*checksum), ("x-amz-content-sha256", UNSIGNED)];
             if s3.is_none() {
-                s3 = Some(aws.connect("AWS_ENDPOINT_URL_S3")?);
+                s3 = Some(connect(&tls, "AWS_ENDPOINT_URL_S3")?);
             }
             let s3 = s3.as_mut().ok_or("no connection")?;
-            let signed = [
-                ("x-amz-checksum-crc32", &*checksum),
-                ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
-            ];
-            let line = format!("PUT /{bucket}/{key}");
-            let head = aws.head(&s3.host, "s3", &line, &signed, "UNSIGNED-PAYLOAD", body.len())?;
-            let (stored, _) = s3.exchange(&head, body.as_bytes())?;
-            if header(&stored, "x-amz-checksum-crc32") != Some(&checksum) {
+            let (stored, _) =
+                s3.call("s3", &format!("PUT /{bucket}/{key}"), &signed, body.as_bytes())?;
+            if header(&stored, "x-amz-checksum-crc32")? != checksum {
                 return Err("stored something else".into());
             }
             let class = "software.amazon.payloadoffloading.PayloadS3Pointer";
-            let pointer = format!(r#"["{class}",{{"s3BucketName":"{bucket}","s3Key":"{key}"}}]"#);
-            (Some(pointer), &attributes[..])
-        } else {
-            (None, &attributes[1..])
-        };
+            pointer = Some(format!(r#"["{class}",{{"s3BucketName":"{bucket}","s3Key":"{key}"}}]"#));
+        }
         let message = pointer.as_ref().unwrap_or(&body);
-        let mut input =
-            format!(r#"{{"QueueUrl":"{queue_url}","MessageAttributes":{{"#).into_bytes();
-        input.reserve(message.len() * 5 / 4 + 2048);
+        let mut input = Vec::with_capacity(message.len() * 5 / 4 + 2048);
+        write!(input, r#"{{"QueueUrl":"{queue_url}","MessageAttributes":{{"#)?;
         let mut hash = Md5::new();
-        for (index, (name, data_type, value)) in attributes.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(
-                input,
-                r#"{comma}"{name}":{{"DataType":"{data_type}","StringValue":"{value}"}}"#
-            )?;
+        for (name, data_type, value) in &attributes[usize::from(pointer.is_none())..] {
+            write!(input, r#""{name}":{{"DataType":"{data_type}","StringValue":"{value}"}},"#)?;
             for (mark, part) in [(&[][..], *name), (&[], *data_type), (&[1], *value)] {
                 hash.update(mark);
                 hash.update(u32::try_from(part.len())?.to_be_bytes());
                 hash.update(part);
             }
         }
-        let trace = header(&invocation, "lambda-runtime-trace-id").ok_or("no trace")?;
+        input.pop();
+        let trace = header(&invocation, "lambda-runtime-trace-id")?;
         write!(
             input,
-            r#"}},"MessageSystemAttributes":{{"AWSTraceHeader":{{"DataType":"String","StringValue":"{trace}"}}}},"MessageGroupId":"{}","MessageDeduplicationId":"{dedup_id}","MessageBody":"#,
-            label.id
+            r#"}},"MessageSystemAttributes":{{"AWSTraceHeader":{{"DataType":"String","StringValue":"{trace}"}}}},"MessageGroupId":"{label_id}","MessageDeduplicationId":"{dedup_id}","MessageBody":"#
         )?;
         serde_json::to_writer(&mut input, message)?;
         input.push(b'}');
-        let input_hash = hex::encode(Sha256::digest(&input));
-        let target = [("x-amz-target", "AmazonSQS.SendMessage")];
-        let head = aws.head(&sqs.host, "sqs", "POST /", &target, &input_hash, input.len())?;
-        let (_, response) = sqs.exchange(&head, &input)?;
-        let sent: Sent<'_> = serde_json::from_slice(&response)?;
-        if sent.body != hex::encode(Md5::digest(message))
-            || sent.attributes != hex::encode(hash.finalize())
+        let (_, sent) = sqs.call("sqs", "POST /", &sqs_headers, &input)?;
+        if field(&sent, "MD5OfMessageBody")? != hex::encode(Md5::digest(message))
+            || field(&sent, "MD5OfMessageAttributes")? != hex::encode(hash.finalize())
         {
             return Err("queued something else".into());
         }
-        let id = header(&invocation, "lambda-runtime-aws-request-id").ok_or("no id")?;
+        let message_id = field(&sent, "MessageId")?;
+        let request_id = header(&invocation, "lambda-runtime-aws-request-id")?;
         let took = (OffsetDateTime::now_utc() - started).as_seconds_f64() * 1000.0;
+        let (now, ip) = (started.unix_timestamp_nanos() / 1_000_000, &headers.x_forwarded_for);
         let log = format!(
-            r#"{{"_aws":{{"CloudWatchMetrics":[{{"Namespace":"LabelboxRelay","Dimensions":[[]],"Metrics":[{{"Name":"Received"}},{{"Name":"BodyBytes","Unit":"Bytes"}},{{"Name":"TotalTime","Unit":"Milliseconds"}}]}},{{"Namespace":"LabelboxRelay","Dimensions":[["Entity"]],"Metrics":[{{"Name":"Queued"}}]}}],"Timestamp":{}}},"Received":1,"Queued":1,"BodyBytes":{size},"TotalTime":{took:.3},"Entity":"label","timestamp":"{received_at}","level":"INFO","message":"event queued","request_id":"{id}","route":"webhook","webhook":"labelbox","status":200,"source_ip":"{}","event":"{topic}","entity_id":"{}","project_id":"{}","delivery_id":"{}","dedup_id":"{dedup_id}","message_id":"{}"}}{}"#,
-            started.unix_timestamp_nanos() / 1_000_000,
-            headers.x_forwarded_for,
-            label.id,
-            label.project.id,
-            headers.x_labelbox_id,
-            sent.id,
-            "\n"
+            r#"{{"_aws":{{"CloudWatchMetrics":[{{"Namespace":"LabelboxRelay","Dimensions":[[]],"Metrics":[{{"Name":"Received"}},{{"Name":"BodyBytes","Unit":"Bytes"}},{{"Name":"TotalTime","Unit":"Milliseconds"}}]}},{{"Namespace":"LabelboxRelay","Dimensions":[["Entity"]],"Metrics":[{{"Name":"Queued"}}]}}],"Timestamp":{now}}},"Received":1,"Queued":1,"BodyBytes":{size},"TotalTime":{took:.3},"Entity":"label","timestamp":"{received_at}","level":"INFO","message":"event queued","request_id":"{request_id}","route":"webhook","webhook":"labelbox","status":200,"source_ip":"{ip}","event":"{topic}","entity_id":"{label_id}","project_id":"{project_id}","delivery_id":"{delivery}","dedup_id":"{dedup_id}","message_id":"{message_id}"}}"#
         );
-        std::io::stdout().write_all(log.as_bytes())?;
+        std::io::stdout().write_all((log + "\n").as_bytes())?;
         let answer = format!(
-            r#"{{"statusCode":200,"headers":{{"cache-control":"no-store","content-type":"application/json"}},"body":"{{\"status\":\"queued\",\"entity\":\"label\",\"message_id\":\"{}\"}}","isBase64Encoded":false}}"#,
-            sent.id
+            r#"{{"statusCode":200,"headers":{{"cache-control":"no-store","content-type":"application/json"}},"body":"{{\"status\":\"queued\",\"entity\":\"label\",\"message_id\":\"{message_id}\"}}","isBase64Encoded":false}}"#
         );
-        let head = format!(
-            "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
-            lambda.host,
-            answer.len()
-        );
-        lambda.exchange(&head, answer.as_bytes())?;
+        let line = format!("POST /2018-06-01/runtime/invocation/{request_id}/response");
+        lambda.exchange(&line, &host, answer.as_bytes())?;
     }
 }
+
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// AES-128 first, as the relay.
 fn tls_config(bundle: &[u8]) -> Result<ClientConfig> {
@@ -217,80 +178,9 @@ fn tls_config(bundle: &[u8]) -> Result<ClientConfig> {
     }
     let mut provider = rustls::crypto::ring::default_provider();
     provider.cipher_suites.sort_by_key(|it| it.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[derive(Clone)]
-struct Aws {
-    region: String,
-    tls: Arc<ClientConfig>,
-    token: String,
-}
-
-impl Aws {
-    fn connect(&self, endpoint: &str) -> Result<Http<Tls>> {
-        let url = var(endpoint)?;
-        let host = url.strip_prefix("https://").ok_or("no TLS")?;
-        let name = host.split(':').next().unwrap_or_default().to_owned();
-        let mut connection =
-            ClientConnection::new(Arc::clone(&self.tls), ServerName::try_from(name)?)?;
-        let mut socket = TcpStream::connect(host)?;
-        socket.set_nodelay(true)?;
-        connection.complete_io(&mut socket)?;
-        Ok(Http { stream: StreamOwned::new(connection, socket), host: host.to_owned() })
-    }
-
-    /// The head of a request with Signature Version 4. `line` is method and path, `own` are the operation's headers.
-    fn head(
-        &self,
-        host: &str,
-        service: &str,
-        line: &str,
-        own: &[(&str, &str)],
-        body_hash: &str,
-        length: usize,
-    ) -> Result<String> {
-        let now = OffsetDateTime::now_utc();
-        let date = now.format(format_description!("[year][month][day]T[hour][minute][second]Z"))?;
-        let json = if service == "sqs" {
-            "application/x-amz-json-1.0"
-        } else {
-            "application/x-amz-json-1.1"
-        };
-        let mut headers = vec![
-            ("content-type", json),
-            ("host", host),
-            ("x-amz-date", &date),
-            ("x-amz-security-token", &self.token),
-        ];
-        headers.extend(own);
-        headers.sort_unstable();
-        let (mut lines, mut names) = (String::with_capacity(2048), String::with_capacity(128));
-        for (index, (name, value)) in headers.iter().enumerate() {
-            writeln!(lines, "{name}:{value}")?;
-            write!(names, "{}{name}", if index == 0 { "" } else { ";" })?;
-        }
-        let canonical = format!("{}\n\n{lines}\n{names}\n{body_hash}", line.replace(' ', "\n"));
-        let (day, region) = (&date[..8], &self.region);
-        let scope = format!("{day}/{region}/{service}/aws4_request");
-        let canonical = hex::encode(Sha256::digest(canonical));
-        let mut key = format!("AWS4{}", var("AWS_SECRET_ACCESS_KEY")?).into_bytes();
-        let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
-        for part in [day, region, service, "aws4_request", &to_sign] {
-            key = Hmac::<Sha256>::new_from_slice(&key)?
-                .chain_update(part)
-                .finalize()
-                .into_bytes()
-                .to_vec();
-        }
-        let (id, signature) = (var("AWS_ACCESS_KEY_ID")?, hex::encode(key));
-        Ok(format!(
-            "{line} HTTP/1.1\r\n{}content-length: {length}\r\nauthorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n",
-            lines.replace('\n', "\r\n")
-        ))
-    }
+    let config = ClientConfig::builder_with_provider(Arc::new(provider));
+    let config = config.with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A connection that is kept.
@@ -299,35 +189,94 @@ struct Http<S> {
     host: String,
 }
 
+impl Http<Tls> {
+    fn connect(tls: Arc<ClientConfig>, url: &str) -> Result<Self> {
+        let host = url.strip_prefix("https://").ok_or("no TLS")?.to_owned();
+        let name = host.split(':').next().unwrap_or_default().to_owned();
+        let mut connection = ClientConnection::new(tls, ServerName::try_from(name)?)?;
+        let mut socket = TcpStream::connect(&host)?;
+        socket.set_nodelay(true)?;
+        connection.complete_io(&mut socket)?;
+        Ok(Self { stream: StreamOwned::new(connection, socket), host })
+    }
+
+    /// Sends a request with Signature Version 4. `line` is its method and path.
+    fn call(
+        &mut self,
+        service: &str,
+        line: &str,
+        own: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(String, String)> {
+        let date = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let date = OffsetDateTime::now_utc().format(date)?;
+        let (token, region) = (var("AWS_SESSION_TOKEN")?, var("AWS_REGION")?);
+        let mut headers =
+            vec![("host", &*self.host), ("x-amz-date", &*date), ("x-amz-security-token", &*token)];
+        headers.extend(own);
+        headers.sort_unstable();
+        let lines: String =
+            headers.iter().flat_map(|(name, value)| [name, ":", value, "\n"]).collect();
+        let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let body_hash =
+            if service == "s3" { UNSIGNED.to_owned() } else { hex::encode(Sha256::digest(body)) };
+        let canonical = format!("{}\n\n{lines}\n{names}\n{body_hash}", line.replace(' ', "\n"));
+        let (day, canonical) = (&date[..8], hex::encode(Sha256::digest(canonical)));
+        let scope = format!("{day}/{region}/{service}/aws4_request");
+        let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}");
+        let mut key = format!("AWS4{}", var("AWS_SECRET_ACCESS_KEY")?).into_bytes();
+        for part in [day, &region, service, "aws4_request", &to_sign] {
+            let mac = Hmac::<Sha256>::new_from_slice(&key)?.chain_update(part);
+            key = mac.finalize().into_bytes().to_vec();
+        }
+        let (id, signature) = (var("AWS_ACCESS_KEY_ID")?, hex::encode(key));
+        let lines = lines.replace('\n', "\r\n");
+        let authorization = format!(
+            "{lines}authorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}\r\n"
+        );
+        self.exchange(line, &authorization, body)
+    }
+}
+
 impl<S: Read + Write> Http<S> {
     /// Sends a request. Returns head and body of the response.
-    fn exchange(&mut self, head: &str, body: &[u8]) -> Result<(String, Vec<u8>)> {
+    fn exchange(&mut self, line: &str, headers: &str, body: &[u8]) -> Result<(String, String)> {
+        let length = body.len();
+        let head = format!("{line} HTTP/1.1\r\ncontent-length: {length}\r\n{headers}\r\n");
         let sent =
             self.stream.write_vectored(&[IoSlice::new(head.as_bytes()), IoSlice::new(body)])?;
         self.stream.write_all(&body[sent - head.len()..])?;
         self.stream.flush()?;
-        let mut received = vec![0; 8192];
-        let mut length = 0;
+        let (mut received, mut length) = (vec![0; 8192], 0);
         let end = loop {
-            let count = self.stream.read(&mut received[length..])?;
-            length += count;
-            let found = received[..length].windows(4).position(|it| it == b"\r\n\r\n");
-            match found {
-                Some(end) => break end + 4,
-                None if count == 0 => return Err("the connection was closed".into()),
-                None => {}
+            length += match self.stream.read(&mut received[length..])? {
+                0 => return Err("the connection was closed".into()),
+                count => count,
+            };
+            let end = received[..length].windows(4).position(|it| it == b"\r\n\r\n");
+            if let Some(end) = end {
+                break end + 4;
             }
         };
-        let head = String::from_utf8(received[..end].to_vec())?;
         let mut body = received[end..length].to_vec();
-        let rest = header(&head, "content-length").map_or(Ok(0), str::parse::<usize>)? - body.len();
+        received.truncate(end);
+        let head = String::from_utf8(received)?;
+        let rest = header(&head, "content-length")?.parse::<usize>()? - body.len();
         body.reserve_exact(rest);
         (&mut self.stream).take(rest as u64).read_to_end(&mut body)?;
-        Ok((head, body))
+        Ok((head, String::from_utf8(body)?))
     }
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+fn header<'a>(head: &'a str, name: &str) -> Result<&'a str> {
     let mut lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
-    lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    let found = lines.find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Ok(found.ok_or_else(|| format!("no {name}"))?.1)
+}
+
+/// The value of a string in a JSON object that has no escapes.
+fn field<'a>(json: &'a str, name: &str) -> Result<&'a str> {
+    let value =
+        json.split_once(&format!(r#""{name}":""#)).and_then(|(_, rest)| rest.split_once('"'));
+    Ok(value.ok_or_else(|| format!("no {name}"))?.0)
 }
