@@ -6,6 +6,7 @@ use crate::function::{Function, Pinning, Program};
 use crate::lambda::{Answer, Lambda};
 use crate::services::{Host, Services};
 use anyhow::{Context, Result, bail, ensure};
+use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::time::Duration;
@@ -46,33 +47,24 @@ impl Contest {
         let pinning = Pinning::of_this_thread()?;
         let bench = Bench { contest: self, services: &services, pinning: pinning.as_ref() };
         let mut outcome = Outcome::new(&self.programs, &self.deliveries)?;
-        // Random orders, so that a program does not always find in the caches what the same other one has left there.
-        let mut turns = Turns((0..self.programs.len()).collect(), fastrand::Rng::with_seed(21));
+        // For random orders, so that a program does not always find in the caches what the same other one has left there.
+        let mut rng = Rng::with_seed(21);
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")?;
         let steps = self.rounds * (1 + self.deliveries.len());
         let bar = ProgressBar::new(steps as u64).with_style(style);
         for _ in 0..self.rounds {
             outcome.begin_round();
             bar.set_message("cold starts");
-            bench.cold_starts(&mut turns, &mut outcome).await?;
+            bench.cold_starts(&mut rng, &mut outcome).await?;
             bar.inc(1);
             for (size, delivery) in self.deliveries.iter().enumerate() {
                 bar.set_message(format!("bodies of {}", delivery.name));
-                bench.warm_events(size, &mut turns, &mut outcome).await?;
+                bench.warm_events(size, &mut rng, &mut outcome).await?;
                 bar.inc(1);
             }
         }
         bar.finish_and_clear();
         Ok(outcome)
-    }
-}
-
-struct Turns(Vec<usize>, fastrand::Rng);
-
-impl Turns {
-    fn next(&mut self) -> Vec<usize> {
-        self.1.shuffle(&mut self.0);
-        self.0.clone()
     }
 }
 
@@ -83,79 +75,70 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    async fn cold_starts(&self, turns: &mut Turns, outcome: &mut Outcome) -> Result<()> {
-        for _ in 0..COLD_STARTS_A_ROUND {
-            for host in [Host::Address, Host::Name] {
-                for place in turns.next() {
-                    let mut process = self.start(place, 0, host).await?;
-                    let answer = process.answer().await?;
-                    let after = answer.at - process.function.started;
-                    outcome.add(Figure::ColdStart(host), place, milliseconds(after));
-                    let cpu = process.function.cpu()?;
-                    outcome.add(Figure::ColdCpu(host), place, milliseconds(cpu));
-                    process.end()?;
-                }
+    async fn cold_starts(&self, rng: &mut Rng, outcome: &mut Outcome) -> Result<()> {
+        let mut places: Vec<usize> = (0..self.contest.programs.len()).collect();
+        for host in [Host::Address, Host::Name].repeat(COLD_STARTS_A_ROUND) {
+            rng.shuffle(&mut places);
+            for place in &places {
+                let mut process = self.start(*place, 0, host).await?;
+                let answer = process.answer().await?;
+                let after = answer.at - process.function.started;
+                outcome.add(Figure::ColdStart(host), *place, milliseconds(after));
+                let cpu = process.function.cpu()?;
+                outcome.add(Figure::ColdCpu(host), *place, milliseconds(cpu));
+                process.end()?;
             }
         }
         Ok(())
     }
 
     /// All programs run at once; each waits while it is not its turn.
-    async fn warm_events(
-        &self,
-        size: usize,
-        turns: &mut Turns,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
+    async fn warm_events(&self, size: usize, rng: &mut Rng, outcome: &mut Outcome) -> Result<()> {
         let mut processes = Vec::new();
         for place in 0..self.contest.programs.len() {
-            processes.push(None);
             if outcome.fails(size, place) {
                 continue;
             }
             let mut process = self.start(place, size, Host::Address).await?;
             match process.answer().await {
-                Err(_) if place > RELAY => outcome.add_failure(size, place),
-                answered => {
-                    answered?;
-                    processes.pop();
-                    processes.push(Some(process));
-                }
+                Ok(_) => processes.push(process),
+                Err(_) if !process.is_ours() => outcome.failures.push((size, place)),
+                Err(error) => return Err(error),
             }
         }
         let bytes = self.contest.deliveries.get(size).map_or(1, |it| it.body.len());
         let events = (BYTES_A_ROUND / bytes).clamp(FEWEST_EVENTS, MOST_EVENTS);
-        for (turns_a_round, events_a_turn, mode) in [
+        for (turns, events_a_turn, mode) in [
             (1, WARMING, None),
             (events, 1, Some(Mode::Rested)),
             (HOT_TURNS, events / HOT_TURNS, Some(Mode::Hot)),
         ] {
-            for _ in 0..turns_a_round {
-                for place in turns.next() {
-                    let Some(Some(process)) = processes.get_mut(place) else { continue };
+            for _ in 0..turns {
+                rng.shuffle(&mut processes);
+                for process in &mut processes {
                     if mode == Some(Mode::Rested) {
                         tokio::time::sleep(REST).await;
                     }
                     let before = process.function.cpu()?;
                     for _ in 0..events_a_turn {
-                        process.hand()?;
+                        process.function.lambda.hand(process.delivery.event.clone())?;
                         let answer = process.answer().await?;
                         if mode == Some(Mode::Rested) {
-                            outcome.add(Figure::Answer(size), place, milliseconds(answer.after));
+                            let after = milliseconds(answer.after);
+                            outcome.add(Figure::Answer(size), process.place, after);
                         }
                     }
-                    let cpu = process.function.cpu()?.saturating_sub(before);
                     if let Some(mode) = mode {
+                        let cpu = process.function.cpu()?.saturating_sub(before);
                         let each = milliseconds(cpu) / events_a_turn as f64;
-                        outcome.add(Figure::Cpu(size, mode), place, each);
+                        outcome.add(Figure::Cpu(size, mode), process.place, each);
                     }
                 }
             }
         }
-        for (place, process) in processes.into_iter().enumerate() {
-            let Some(process) = process else { continue };
-            let peak = process.function.peak_memory()?;
-            outcome.add(Figure::Peak(size), place, peak as f64 / 1e6);
+        for process in processes {
+            let peak = process.function.peak_memory()? as f64 / 1e6;
+            outcome.add(Figure::Peak(size), process.place, peak);
             process.end()?;
         }
         Ok(())
@@ -170,16 +153,14 @@ impl<'a> Bench<'a> {
         let lambda = Lambda::open().await?;
         lambda.hand(delivery.event.clone())?;
         let function = program.start(lambda, self.services, host, self.pinning)?;
-        let (services, is_ours) = (self.services, place <= RELAY);
-        Ok(Process { program, is_ours, services, delivery, function, events: 0 })
+        Ok(Process { place, program, services: self.services, delivery, function, events: 0 })
     }
 }
 
 /// A program that runs, and gets events of one size.
 struct Process<'a> {
+    place: usize,
     program: &'a Program,
-    /// Whether it is the relay or the floor, so that its messages have all attributes and each event has its line in the log.
-    is_ours: bool,
     services: &'a Services,
     delivery: &'a Delivery,
     function: Function,
@@ -187,8 +168,9 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    fn hand(&self) -> Result<()> {
-        self.function.lambda.hand(self.delivery.event.clone())
+    /// Whether it has to set all attributes, to log each event, and to take any size.
+    fn is_ours(&self) -> bool {
+        self.place <= RELAY
     }
 
     /// Waits until it has answered and is idle again, and checks that nothing was skipped.
@@ -221,14 +203,14 @@ impl Process<'_> {
             .attributes
             .iter()
             .all(|(name, value)| message.attributes[name]["StringValue"] == *value);
-        ensure!(is_complete || !self.is_ours, "the attributes are {}", message.attributes);
+        ensure!(is_complete || !self.is_ours(), "the attributes are {}", message.attributes);
         Ok(())
     }
 
     fn end(self) -> Result<()> {
+        let (is_ours, name, events) = (self.is_ours(), &self.program.name, self.events);
         let lines = self.function.end()?;
-        let (name, events) = (&self.program.name, self.events);
-        ensure!(!self.is_ours || lines == events, "{name}: {lines} of {events} events are logged");
+        ensure!(lines == events || !is_ours, "{name}: {lines} of {events} events are logged");
         Ok(())
     }
 }

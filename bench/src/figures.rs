@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
     /// The values of each round.
     samples: BTreeMap<(Figure, usize), Vec<Vec<f64>>>,
     /// What could not be done: a size and a program.
-    failures: BTreeSet<(usize, usize)>,
+    pub(crate) failures: Vec<(usize, usize)>,
 }
 
 /// Quartiles, or without values, not numbers.
@@ -74,7 +74,7 @@ impl Outcome {
             bodies: deliveries.iter().map(|it| (it.name, it.body.len())).collect(),
             rounds: 0,
             samples: BTreeMap::new(),
-            failures: BTreeSet::new(),
+            failures: Vec::new(),
         })
     }
 
@@ -86,10 +86,6 @@ impl Outcome {
         let rounds = self.samples.entry((figure, place)).or_default();
         rounds.resize_with(self.rounds, Vec::new);
         rounds.last_mut().into_iter().for_each(|round| round.push(value));
-    }
-
-    pub(crate) fn add_failure(&mut self, size: usize, place: usize) {
-        self.failures.insert((size, place));
     }
 
     pub(crate) fn fails(&self, size: usize, place: usize) -> bool {

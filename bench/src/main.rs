@@ -54,7 +54,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    ensure!(arguments.rounds > 0, "there is nothing to measure in 0 rounds");
+    ensure!(arguments.rounds > 1, "the halves of fewer than 2 rounds cannot be compared");
     let mut programs =
         vec![Program::new("floor", &arguments.floor)?, Program::new("relay", &arguments.relay)?];
     for peer in &arguments.peers {

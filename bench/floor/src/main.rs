@@ -15,7 +15,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use std::env::var;
 use std::error::Error;
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -243,9 +243,10 @@ impl<S: Read + Write> Http<S> {
     fn exchange(&mut self, line: &str, headers: &str, body: &[u8]) -> Result<(String, String)> {
         let length = body.len();
         let head = format!("{line} HTTP/1.1\r\ncontent-length: {length}\r\n{headers}\r\n");
-        let sent =
-            self.stream.write_vectored(&[IoSlice::new(head.as_bytes()), IoSlice::new(body)])?;
-        self.stream.write_all(&body[sent - head.len()..])?;
+        // A small body goes with its head, in one call of the kernel.
+        let (first, rest) = body.split_at(length.min(16_000));
+        self.stream.write_all(&[head.as_bytes(), first].concat())?;
+        self.stream.write_all(rest)?;
         self.stream.flush()?;
         let (mut received, mut length) = (vec![0; 8192], 0);
         let end = loop {
