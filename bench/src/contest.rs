@@ -1,7 +1,7 @@
 //! The course of a run: in every round, every program gets every size of body, the programs in turn and in random order.
 
 use crate::delivery::Delivery;
-use crate::figures::{Figure, Mode, Outcome};
+use crate::figures::{Figure, Mode, Outcome, RELAY};
 use crate::function::{Function, Pinning, Program};
 use crate::lambda::{Answer, Lambda};
 use crate::services::{Host, Services};
@@ -11,10 +11,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::task::LocalSet;
-
-/// The places of these two among the programs.
-pub(crate) const FLOOR: usize = 0;
-pub(crate) const RELAY: usize = 1;
 
 /// Cold starts are over in a moment, and differ most.
 const COLD_STARTS_A_ROUND: usize = 4;

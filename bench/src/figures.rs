@@ -1,11 +1,14 @@
 //! What was measured, and how programs compare with the floor.
 
-use crate::contest::{FLOOR, RELAY};
 use crate::delivery::Delivery;
 use crate::function::{Program, Sizes};
 use crate::services::Host;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The places of these two among the programs.
+pub(crate) const FLOOR: usize = 0;
+pub(crate) const RELAY: usize = 1;
 
 /// Something that is measured; in milliseconds, memory in megabytes. A size is the place of a body among those that are sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

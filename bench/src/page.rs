@@ -1,7 +1,6 @@
 //! The figures as Markdown, between the marks of a page.
 
-use crate::contest::{FLOOR, RELAY};
-use crate::figures::{Figure, Mode, Outcome, Spread};
+use crate::figures::{FLOOR, Figure, Mode, Outcome, RELAY, Spread};
 use crate::services::Host;
 use anyhow::{Context, Result};
 use std::fmt::Write;
