@@ -1,141 +1,167 @@
-"""The commands, and what they end with: 0 when all is well, 1 when not, 130 after Ctrl-C."""
+"""The commands behind the Makefile. The exit status is 0 on success, 1 on failure, 130 after Ctrl-C."""
 
 import signal
 
-# Until there is something to stop, Ctrl-C just ends us, without a traceback.
+# Until there is something to stop, Ctrl-C ends this process without a traceback.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from dev import aws, bench, build, demonstration, environment, fuzz, package, reproduce, sbom, screens, standing
-from dev.places import PROJECT, Busy, Instance
-from dev.processes import Failed
-from dev.progress import console, step
-from dev.soak import command as soak
-from dev.soak.crew import Stuck
+from botocore.exceptions import BotoCoreError, ClientError
 
-_LINES_OF_A_LOG = 30
+from dev import (
+    aws,
+    bench,
+    build,
+    checks,
+    coverage,
+    demonstration,
+    deploy,
+    environment,
+    fuzz,
+    lifecycle,
+    mutants,
+    reproduce,
+    sbom,
+    screens,
+    soak,
+)
+from dev.accept import run as accept
+from dev.output import console, step
+from dev.paths import Busy, Instance
+from dev.processes import Failed
+
+_LOG_LINES = 30
+
+Arguments = argparse.Namespace
+
+
+class UsageError(Exception):
+    """An argument that is not understood."""
 
 
 class _Stopped(BaseException):
-    """Somebody wants us to stop."""
+    """A signal asks this process to end."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
 
+_ERRORS = (
+    *(Busy, aws.Refused, build.Missing, deploy.UnknownParameter, lifecycle.Damaged, lifecycle.NotRunning),
+    *(sbom.Invalid, soak.Timeout, UsageError),
+)
+"""Errors that one line explains."""
+
+
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
-    environment.shield()
+    environment.isolate()
     try:
-        return _obey(_arguments())
+        arguments = _parser().parse_args()
+        return 1 if arguments.run(arguments) is False else 0
     except _Stopped as stopped:
-        console.print("\nStopped, with all that this command has started.")
+        console.print("\nStopped, with everything that this command started.")
         return 128 + stopped.number
     except Failed as failed:
-        _show_tail(failed.log)
+        log = failed.log.read_text(errors="replace").splitlines() if failed.log.exists() else []
+        for line in log[-_LOG_LINES:]:
+            console.print(f"  {line}", markup=False, style="dim")
         console.print(f"[red]Failed:[/red] {failed}")
-        return 1
-    except (Busy, build.Missing, sbom.Wrong, standing.NotUp, Stuck) as problem:
-        console.print(f"[red]{problem}[/red]")
-        return 1
+    except (BotoCoreError, ClientError) as error:
+        console.print(f"[red]The local stack failed:[/red] {error}\n`make down` and `make up` start anew.")
+    except _ERRORS as error:
+        console.print(f"[red]{error}[/red]")
+    return 1
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="send every sample event through a fresh deployment, and compare")
-    up = commands.add_parser("up", help="deploy, and leave it running")
-    up.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="the template's parameters")
-    commands.add_parser("shell", help="print what makes relayctl and aws work on the running stack, for a shell")
-    commands.add_parser("outputs", help="print the running stack's outputs as JSON")
-    commands.add_parser("environment", help="print the running function's settings for a shell")
-    commands.add_parser("logs", help="print the running function's log")
-    commands.add_parser("down", help="stop what `up` left running")
-    soak_ = commands.add_parser("soak", help="events without end and one trouble after another, then an account")
-    soak_.add_argument("--minutes", type=float, default=10, help="at least one round of all troubles is done")
-    soak_.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
-    soak_.add_argument("--seed", help="what is sent and what goes wrong, as in the soak that printed it")
-    soak_.add_argument("--json", type=Path, metavar="FILE", help="write the account there, too")
-    bench_ = commands.add_parser("bench", help="measure the function beside the least program that does its job")
-    bench_.add_argument("--rounds", type=int, default=20, help="how often each program is started for each measurement")
-    bench_.add_argument("--write", action="store_true", help="write the figures into docs/performance.md, too")
-    fuzz_ = commands.add_parser("fuzz", help="play inputs of the fuzzer's making to the oracles of tests/fuzzed")
-    fuzz_.add_argument(
-        "targets", nargs="*", choices=[[], *fuzz.targets()], metavar="TARGET", help="all of them, if none"
-    )
-    fuzz_.add_argument("--minutes", type=float, default=60, help="how long, by the clock")
-    fuzz_.add_argument("--keep", action="store_true", help="store the inputs that reach more than the stored ones")
-    commands.add_parser("screens", help="draw what the commands print, for the README")
-    commands.add_parser("sbom", help="write down what the function is made of")
-    build_ = commands.add_parser("build", help="build the function for AWS")
-    reproduce_ = commands.add_parser("reproduce", help="build the commit twice, and compare the bytes")
-    deploy = commands.add_parser("deploy", help="deploy to AWS what `build` has built")
-    for command in (build_, reproduce_, deploy):
-        command.add_argument(
-            "architecture", nargs="?", choices=["arm64", "x86_64"], default=environment.host_architecture()
-        )
-    deploy.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="ask nothing, change these")
-    return parser.parse_args()
+    commands = parser.add_subparsers(required=True)
+
+    def add(name: str, run: Callable[[Arguments], object], help: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, help=help)
+        command.set_defaults(run=run)
+        return command
+
+    add("run", lambda _: demonstration.run(), "send every sample event through a fresh deployment, and compare")
+    up = add("up", lambda given: lifecycle.up(_pairs(given.parameters)), "deploy, and leave it running")
+    up.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of the template")
+    add("shell", lambda _: lifecycle.shell(), "print what makes relayctl and aws work on the running stack")
+    add("outputs", lambda _: lifecycle.outputs(), "print the running stack's outputs as JSON")
+    add("environment", lambda _: lifecycle.settings(), "print the running function's settings for a shell")
+    add("logs", lambda _: lifecycle.logs(), "print the running function's log")
+    add("down", lambda _: lifecycle.down(), "stop what `up` left running")
+    test = add("test", lambda given: checks.run(given.all), "check format, lints and types, and run the tests")
+    test.add_argument("--all", action="store_true", help="also those that take minutes")
+    add("screens", lambda _: screens.draw(), "draw what the commands print, for the README")
+    add("sbom", lambda _: sbom.write(), "write the CycloneDX documents of the function")
+
+    load = add("soak", soak.run_command, "send events during one fault after another, and check the outcome of each")
+    load.add_argument("--minutes", type=float, default=10, help="at least one round of all faults")
+    load.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
+    load.add_argument("--seed", help="repeats the events and faults of the soak that printed it")
+    load.add_argument("--json", type=Path, metavar="FILE", help="also writes the figures there")
+
+    measure = add("bench", lambda given: bench.run(given.rounds, given.write), "measure the function beside others")
+    measure.add_argument("--rounds", type=int, default=20, help="starts of each program for each measurement")
+    measure.add_argument("--write", action="store_true", help="also writes the figures into docs/performance.md")
+
+    fuzzing = add("fuzz", lambda given: fuzz.run(given.minutes, given.targets or fuzz.targets(), given.keep), "fuzz")
+    fuzzing.add_argument("targets", nargs="*", choices=[[], *fuzz.targets()], metavar="TARGET", help="default: all")
+    fuzzing.add_argument("--minutes", type=float, default=60, help="wall clock time")
+    fuzzing.add_argument("--keep", action="store_true", help="store the inputs that reach new code")
+
+    mutation = add("mutants", lambda given: mutants.run(given.file, given.shard), "mutation tests of the libraries")
+    mutation.add_argument("--file", action="append", default=[], help="only mutants of this file: src/secret.rs")
+    mutation.add_argument("--shard", help="only a part of them: 0/8")
+    covered = add("coverage", lambda given: coverage.run(given.missing), "line coverage of the libraries")
+    covered.add_argument("--missing", action="store_true", help="list the lines that are not covered")
+
+    deployment = add("deploy", _deploy, "build and deploy to AWS")
+    deployment.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change these without questions")
+    acceptance = add("accept", _accept, "show on AWS what no emulator can show")
+    acceptance.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
+    acceptance.add_argument("--email", default="", metavar="ADDRESS", help="where an alarm has to notify")
+    acceptance.add_argument("--page", type=Path, metavar="FILE", help="where to write, if not docs/aws-acceptance.md")
+    for command in (
+        deployment,
+        add("build", _build, "build the function for AWS"),
+        add("reproduce", lambda given: reproduce.run(given.architecture), "build the commit twice, and compare"),
+    ):
+        default = environment.host_architecture()
+        command.add_argument("architecture", nargs="?", choices=["arm64", "x86_64"], default=default)
+    return parser
 
 
-def _obey(arguments: argparse.Namespace) -> int:
-    match arguments.command:
-        case "run":
-            return 0 if demonstration.run() else 1
-        case "up":
-            standing.up(_pairs(arguments.parameters))
-        case "shell":
-            standing.shell()
-        case "outputs":
-            standing.outputs()
-        case "environment":
-            standing.settings()
-        case "logs":
-            standing.logs()
-        case "down":
-            standing.down()
-        case "soak":
-            return 0 if soak.run(arguments.minutes, arguments.queue_type, arguments.seed, arguments.json) else 1
-        case "bench":
-            return 0 if bench.run(arguments.rounds, arguments.write) else 1
-        case "fuzz":
-            return 0 if fuzz.run(arguments.minutes, arguments.targets or fuzz.targets(), arguments.keep) else 1
-        case "screens":
-            screens.draw()
-        case "build":
-            with (
-                Instance("build").claim() as instance,
-                step(f"Building the function for {arguments.architecture}") as this,
-            ):
-                build.build_for_aws(instance, arguments.architecture, this.say)
-            zipped = package.packed(build.FOR_AWS, instance.folder / "function")
-            console.print(f"Deployed, its CodeSha256 is {package.code_sha256(zipped)}")
-        case "sbom":
-            for path, scopes in sbom.write():
-                print(path.relative_to(PROJECT), *(f"{count} {scope}" for scope, count in scopes.items()), sep=", ")
-        case "reproduce":
-            return 0 if reproduce.run(arguments.architecture) else 1
-        case "deploy":
-            aws.deploy(arguments.architecture, _pairs(arguments.set))
-    return 0
+def _accept(arguments: Arguments) -> bool:
+    return accept.run(arguments.on, arguments.page, arguments.email)
+
+
+def _deploy(arguments: Arguments) -> bool:
+    return aws.deploy(arguments.architecture, _pairs(arguments.set), lambda: _build(arguments))
+
+
+def _build(arguments: Arguments) -> None:
+    title = f"Building the function for {arguments.architecture}"
+    with Instance("build").claim() as instance, step(title) as this:
+        sha256 = build.build_for_aws(instance, arguments.architecture, this.update)
+    console.print(f"Once deployed, its CodeSha256 is {sha256}")
 
 
 def _pairs(parameters: list[str]) -> dict[str, str]:
+    for parameter in parameters:
+        if "=" not in parameter:
+            raise UsageError(f"{parameter} is not of the form Name=value")
     return dict(parameter.split("=", 1) for parameter in parameters)
 
 
 def _stop(number: int, _: object) -> None:
     raise _Stopped(number)
-
-
-def _show_tail(log: Path) -> None:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    for line in lines[-_LINES_OF_A_LOG:]:
-        console.print(f"  {line}", markup=False, style="dim")
 
 
 if __name__ == "__main__":

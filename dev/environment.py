@@ -1,4 +1,4 @@
-"""What the programs that we start see of the machine, so that none of them can reach AWS itself or write elsewhere."""
+"""Environment variables of the programs that we start, so that none of them can reach AWS or writes elsewhere."""
 
 import json
 import os
@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.places import CACHE, LOCAL, PROJECT, TOOLS, Instance
+from dev.paths import CACHE, PROJECT, TOOLS, Instance
 
 REGION = "us-east-1"
 KEY = "test"
 
 _MACHINE = dict(os.environ)
 _HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "USER", "LOGNAME")
-# A user's own settings for AWS, SAM or cargo would make this another build, and make's are for its own children.
+# Settings that would change the build, and those of make for its own children.
 _NOT_FOR_BUILDING = (
     "AWS_",
     "SAM_CLI_",
@@ -31,37 +31,33 @@ _NOWHERE = "http://127.0.0.1:9"
 # The oldest processors that Lambda has, as cargo-lambda knows them.
 _PROCESSORS = {"arm64": "neoverse-n1", "x86_64": "haswell"}
 
-# Compiles in a third of the time; the release for AWS is built with Cargo.toml's own profile.
-_QUICK_PROFILE = {
-    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "1",
-    "CARGO_PROFILE_RELEASE_LTO": "off",
-    "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-    "CARGO_PROFILE_RELEASE_DEBUG": "false",
-    "CARGO_PROFILE_RELEASE_INCREMENTAL": "true",
-    "CARGO_TARGET_DIR": str(LOCAL / "target"),
-}
-
 
 def host_architecture() -> str:
     """This machine's processor, as Lambda calls it."""
     return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 
 
-def shield() -> None:
-    """Takes out of our own process what would lead its clients to AWS or through a proxy."""
+def isolate() -> None:
+    """Removes from our own process what would lead its clients to AWS or through a proxy."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ.update(_aws(_NOWHERE))
 
 
+def restore() -> None:
+    """Restores what `isolate` removed, for what is meant to reach AWS."""
+    os.environ.clear()
+    os.environ.update(for_aws())
+
+
 def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
-    """For all that speaks AWS: it knows one address, the emulator's, and no AWS settings or proxies of this machine."""
+    """For programs that use AWS: only the emulator's address, and no AWS settings or proxies of this machine."""
     return {
         **{name: _MACHINE[name] for name in _HARMLESS if name in _MACHINE},
         **_aws(endpoint),
         **_sam(),
-        # How long it waits between two looks at a stack: not as long as for AWS.
+        # Seconds between two polls of a stack's state.
         "SAM_CLI_POLL_DELAY": "0.2",
         "HOME": str(instance.folder),
         "TMPDIR": str(instance.temporary),
@@ -70,14 +66,14 @@ def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
     }
 
 
-def for_building(instance: Instance, *, quick: bool) -> dict[str, str]:
+def for_building(instance: Instance) -> dict[str, str]:
     """For sam and cargo: toolchain, registry and proxy as this machine has them, but no AWS."""
     CACHE.mkdir(parents=True, exist_ok=True)
     return {
         **{name: value for name, value in _MACHINE.items() if not name.startswith(_NOT_FOR_BUILDING)},
+        **({"CARGO_TARGET_DIR": _MACHINE["CARGO_TARGET_DIR"]} if "CARGO_TARGET_DIR" in _MACHINE else {}),
         **_aws(_NOWHERE),
         **_sam(),
-        **(_QUICK_PROFILE if quick else {}),
         "PATH": f"{TOOLS}{os.pathsep}{_MACHINE['PATH']}",
         "TMPDIR": str(instance.temporary),
         "ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"),
@@ -87,27 +83,27 @@ def for_building(instance: Instance, *, quick: bool) -> dict[str, str]:
     }
 
 
-def nameless(settings: Mapping[str, str], architecture: str) -> dict[str, str]:
-    """Has rustc write into the program what sources are called, and not where this machine keeps them.
+def reproducible(settings: Mapping[str, str], architecture: str) -> dict[str, str]:
+    """Makes rustc write the names of sources into the program without this machine's paths.
 
-    So nobody reads there who built it, and the same commit gives the same bytes in any folder.
+    The same commit then gives the same bytes in any folder.
     """
     home = Path.home()
-    # The last that fits counts, and cargo's home may be in the project.
-    places = {
+    # The last match counts, and cargo's home may be in the project.
+    paths = {
         PROJECT: "/relay",
         Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target")): "/relay/target",
         Path(settings.get("RUSTUP_HOME", home / ".rustup")): "/rustup",
         Path(settings.get("CARGO_HOME", home / ".cargo")): "/cargo",
     }
-    flags = [f"--remap-path-prefix={place}={name}" for place, name in places.items()]
-    # cargo-lambda's choice, which it does not make beside flags of ours. Cargo takes these before a user's RUSTFLAGS.
+    flags = [f"--remap-path-prefix={path}={name}" for path, name in paths.items()]
+    # cargo-lambda sets this only without flags of ours. These take precedence over RUSTFLAGS.
     flags += ["-C", f"target-cpu={_PROCESSORS[architecture]}"]
     return {**settings, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
 
 
 def for_aws() -> dict[str, str]:
-    """For the one program that is meant to reach AWS: all that this machine has."""
+    """For `sam deploy` to AWS: everything that this machine has."""
     return {**_MACHINE, **_sam()}
 
 
@@ -125,7 +121,7 @@ def _aws(endpoint: str) -> dict[str, str]:
 
 
 def _sam() -> dict[str, str]:
-    """SAM's own folder inside ours, told that it has just looked for a newer version of itself."""
+    """SAM's own folder inside ours, with a note that it has just checked for a newer version of itself."""
     folder = CACHE / "sam"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))

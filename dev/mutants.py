@@ -1,59 +1,53 @@
-"""What `make mutants` does: cargo-mutants over `src/` and `aws-lite/`, first with the modules' own tests, then the survivors with
-`tests/it`.
+"""Mutation tests of the library and aws-lite with cargo-mutants: unit tests first, then `tests/it` for what they miss.
 
-Most mutants die in their own room, whose tests are built in seconds; only what survives there is worth the whole relay.
-Ends with 1 when less than 95 % of what compiles is noticed.
+Unit tests build in seconds and catch most mutants. At least 95 % of the viable mutants have to be caught.
 """
 
-import argparse
 import json
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
+from collections import Counter
 
-_PROJECT = Path(__file__).parent.parent
-_OUT = _PROJECT / "target" / "mutants"
-_CARGO_MUTANTS = _PROJECT / ".tools" / "cargo" / "bin" / "cargo-mutants"
+from dev import cargo_tools
+from dev.build import WORKSPACE
+from dev.paths import PROJECT
+
+_OUT = PROJECT / "target" / "mutants"
 _LEAST_PERCENT = 95
-# All caught, some missed, some timed out; anything else is a fault of the run itself.
+# All caught, some missed, some timed out.
 _GOOD = (0, 2, 3)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="dev.mutants", description=__doc__)
-    parser.add_argument("--file", action="append", default=[], help="only mutants of this file, such as src/secret.rs")
-    parser.add_argument("--shard", help="only a part of them, such as 0/8")
-    arguments = parser.parse_args()
-    which = [f"--file={file}" for file in arguments.file]
-    if arguments.shard:
-        which.append(f"--shard={arguments.shard}")
-    rooms = _run("rooms", ["--lib"], which)
-    survivors = [name for name, summary in rooms.items() if summary in ("MissedMutant", "Timeout")]
-    relay = _run("relay", ["--test=it"], _exactly(survivors)) if survivors else {}
-    # cargo-mutants 27 tries a field that is left out whatever one asks for.
-    return _report(rooms | {name: summary for name, summary in relay.items() if name in rooms})
+def run(files: list[str], shard: str | None) -> bool:
+    """Returns whether the tests catch enough mutants."""
+    which = [f"--file={file}" for file in files]
+    if shard:
+        which.append(f"--shard={shard}")
+    unit = _run("unit", ["--lib"], which)
+    survivors = [name for name, summary in unit.items() if summary in ("MissedMutant", "Timeout")]
+    relay = _run("relay", ["--test=it"], [f"--re=^{re.escape(name)}$" for name in survivors]) if survivors else {}
+    # cargo-mutants 27 tests omitted fields whatever the filter says.
+    return _report(unit | {name: summary for name, summary in relay.items() if name in unit})
 
 
 def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
-    """Runs cargo-mutants with some of the tests, and gives what came of each mutant."""
+    """Runs cargo-mutants with some of the tests. Returns the outcome of each mutant."""
     output = _OUT / name
     packages = ["--package=labelbox-relay", "--package=aws-lite"]
-    command = [_CARGO_MUTANTS, "mutants", f"--output={output}", *packages, *which]
-    # The crates that `make test` has compiled together, so that their dependencies are used here, too. Which tests is said to cargo
-    # and not to them, so that nothing else is built either.
-    cargo = ["--locked", "--workspace", "--exclude=usual", *tests]
+    command = [str(cargo_tools.install("cargo-mutants")), "mutants", f"--output={output}", *packages, *which]
+    # The flags of `make test`, so that cargo uses the dependencies that it has compiled.
+    cargo = [*WORKSPACE, *tests]
     command += [f"--cargo-arg={argument}" for argument in cargo]
     environment = os.environ | {
-        "CARGO_TARGET_DIR": str(_PROJECT / "target"),
+        "CARGO_TARGET_DIR": str(PROJECT / "target"),
         "CARGO_PROFILE_DEV_DEBUG": "0",
-        # A defect that 32 random cases miss is one for a test that says it; a smaller counterexample is of no use here.
+        # Counterexamples need not be minimal here.
         "PROPTEST_CASES": "32",
         "PROPTEST_MAX_SHRINK_ITERS": "0",
     }
     output.mkdir(parents=True, exist_ok=True)
-    status = subprocess.run(command, cwd=_PROJECT, env=environment, check=False).returncode
+    status = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
     if status not in _GOOD:
         raise SystemExit(f"cargo-mutants ended with status {status}; its logs are in {output}/mutants.out/log")
     outcomes = json.loads((output / "mutants.out" / "outcomes.json").read_text())["outcomes"]
@@ -64,29 +58,17 @@ def _run(name: str, tests: list[str], which: list[str]) -> dict[str, str]:
     }
 
 
-def _exactly(names: list[str]) -> list[str]:
-    return [f"--re=^{re.escape(name)}$" for name in names]
-
-
-def _report(outcomes: dict[str, str]) -> int:
-    by_summary: dict[str, list[str]] = {}
-    for name, summary in outcomes.items():
-        by_summary.setdefault(summary, []).append(name)
-    missed = by_summary.get("MissedMutant", [])
-    timeouts = by_summary.get("Timeout", [])
-    viable = len(outcomes) - len(by_summary.get("Unviable", []))
-    noticed = viable - len(missed)
+def _report(outcomes: dict[str, str]) -> bool:
+    missed = [name for name, summary in outcomes.items() if summary == "MissedMutant"]
+    count = Counter(outcomes.values())
+    viable = len(outcomes) - count["Unviable"]
     if not viable:
-        raise SystemExit("nothing was broken: does the file exist?")
-    percent = 100 * noticed / viable
+        raise SystemExit("there are no mutants: does the file exist?")
+    percent = 100 * (viable - len(missed)) / viable
     for name in missed:
         print(f"missed   {name}")
     print(
-        f"{len(outcomes)} mutants, {viable} viable: {noticed} noticed ({len(timeouts)} by a timeout), "
+        f"{len(outcomes)} mutants, {viable} viable: {viable - len(missed)} caught ({count['Timeout']} by a timeout), "
         f"{len(missed)} missed: {percent:.1f} %"
     )
-    return int(percent < _LEAST_PERCENT)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return percent >= _LEAST_PERCENT

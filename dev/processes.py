@@ -1,36 +1,40 @@
-"""Starting programs so that none outlives us, and ending those of an instance."""
+"""Starts programs in sessions of their own, and ends them with everything that they started."""
 
+import os
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-from dev.places import PROJECT, Instance
+from dev.paths import PROJECT, Instance
 
-_KEEPER = Path(__file__).with_name("keeper.py")
-_LOOK_EVERY_SECONDS = 0.5
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 8
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Process = subprocess.Popen[bytes]
 
 
 class Failed(Exception):
-    """A program did not do its work; its log says why."""
+    """A program failed; its log says why."""
 
     def __init__(self, what: str, log: Path) -> None:
         super().__init__(f"{what}; the whole log is in {log}")
         self.log = log
 
 
-def start(program: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts a program that ends when we do, and writes what it says to `log`."""
+def start(program: list[str], environment: dict[str, str], log: Path) -> Process:
+    """Starts a program that writes to `log`. Ctrl-C reaches only us, and we stop it."""
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, str(_KEEPER), *program],
+            program,
             env=environment,
             cwd=PROJECT,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -43,70 +47,64 @@ def run(
     environment: dict[str, str],
     log: Path,
     meanwhile: Callable[[], None] = lambda: None,
-    good: Container[int] = (0,),
+    expected: Container[int] = (0,),
 ) -> None:
-    """Runs a program, called `what`, to its end, and calls `meanwhile` every now and then.
-
-    Raises `Failed` when it ends with a status that is not among the `good` ones.
-    """
-    keeper = start(program, environment, log)
+    """Runs a program to its end and calls `meanwhile` again and again. Raises `Failed` on an unexpected status."""
+    process = start(program, environment, log)
     try:
-        while True:
-            try:
-                status = keeper.wait(_LOOK_EVERY_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                meanwhile()
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL_SECONDS)
+            meanwhile()
     finally:
-        stop(keeper)
-    if status not in good:
-        raise Failed(f"{what} ended with status {status}", log)
+        stop(process)
+    if process.returncode not in expected:
+        raise Failed(f"{what} ended with status {process.returncode}", log)
 
 
 def last_line(log: Path) -> str:
-    """How far a program says it is."""
+    """Returns the last line of a log that is not empty, shortened."""
     lines = log.read_text(errors="replace").split("\n") if log.exists() else []
     return next((line for line in reversed(lines) if line.strip()), "")[:100]
 
 
-def release(keeper: subprocess.Popen[bytes]) -> None:
-    """Lets the program outlive us."""
-    assert keeper.stdin is not None
-    keeper.stdin.write(b"keep")
-    keeper.stdin.close()
-
-
-def stop(keeper: subprocess.Popen[bytes]) -> None:
-    """Ends a program and all that it started; does nothing when it has ended."""
+def stop(process: Process) -> None:
+    """Ends a program and its session."""
     with uninterrupted():
-        if keeper.stdin is not None and not keeper.stdin.closed:
-            keeper.stdin.close()
-        keeper.wait()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + _GRACE_SECONDS
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+                while time.monotonic() < deadline:
+                    process.poll()
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.05)
+        process.wait()
 
 
 def end_all(instance: Instance) -> bool:
-    """Ends whatever runs for `instance`, whoever started it. Returns whether anything did."""
+    """Ends every process of an instance, whoever started it. Returns whether there was one."""
     with uninterrupted():
         found = [process for process in psutil.process_iter() if _belongs_to(process, instance)]
-        for process in found:
-            process.terminate()
-        _, left = psutil.wait_procs(found, timeout=10)
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=5)
+        alive = found
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in alive:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline and (alive := [process for process in alive if _is_alive(process)]):
+                time.sleep(0.05)
         return bool(found)
 
 
 def kill(instance: Instance, program: str) -> int:
-    """Kills every process of `instance` that runs the file called `program`, without warning. Returns how many."""
+    """Sends SIGKILL to every process of an instance that runs a file of this name. Returns how many."""
     killed = 0
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error, OSError):
             if _belongs_to(process, instance) and Path(process.exe()).name == program:
                 process.kill()
                 killed += 1
-        except (psutil.Error, OSError):
-            continue  # it has just ended by itself
     return killed
 
 
@@ -117,12 +115,17 @@ def _belongs_to(process: psutil.Process, instance: Instance) -> bool:
         return False
 
 
+def _is_alive(process: psutil.Process) -> bool:
+    """A zombie has ended, even if its parent does not notice."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds a second Ctrl-C off while the first one is being obeyed."""
-    before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    """Ignores a second Ctrl-C while the first is being handled."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         yield
     finally:

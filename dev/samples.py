@@ -1,26 +1,26 @@
-"""The sample events of `events/` as the requests that Labelbox would send, and what has to come of each."""
+"""The requests that the tests send, and what each must lead to: the samples in `events/`, large bodies, rejections."""
 
 import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dev.places import EVENTS
+from dev.paths import EVENTS
 
 SECRET = "example_secret"
-"""What the samples are signed with, for every route."""
+"""The secret of every sample, on all routes."""
+LAMBDA_LIMIT = 6 * 1024 * 1024
+"""Bytes of an invocation's event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
-# What the HTTP client or the gateway adds itself.
-_NOT_THE_SENDERS = (
-    "host",
-    "content-length",
-    "x-amzn-trace-id",
-    "x-forwarded-for",
-    "x-forwarded-port",
-    "x-forwarded-proto",
+# Added by the HTTP client or the gateway.
+_NOT_OF_THE_SENDER = (
+    *("host", "content-length", "x-amzn-trace-id"),
+    *("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"),
 )
+_POLYGONS = EVENTS / "label-updated-v1-polygons"
 
 
 @dataclass(frozen=True)
@@ -34,43 +34,115 @@ class Request:
 
     @property
     def webhook(self) -> str | None:
-        """The webhook that its address names; `None` for a training call."""
+        """The webhook in the path; `None` for a training route."""
         name = self.path.removeprefix("/webhooks/")
         return None if name == self.path else name
-
-    def header(self, name: str) -> str | None:
-        return next((value for given, value in self.headers if given.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One of the sample events."""
+    """A sample event, and the expected result from the manifest."""
 
     name: str
-    about: str
     request: Request
     expect: dict[str, Any]
     attributes: dict[str, str | None]
-    """Attributes of its message; `None` for one that must not be there. The `dedup_id` of a training run is not known."""
+    """Attributes of its message; `None` for one that must be absent. The `dedup_id` of a training run is not known."""
 
 
-def load() -> list[Sample]:
-    """All samples, in the manifest's order."""
-    return [_sample(entry) for entry in json.loads((EVENTS / "manifest.json").read_text())]
+@dataclass(frozen=True)
+class Offloaded:
+    """An event whose body SQS does not accept, so that it goes to the bucket."""
+
+    name: str
+    body: bytes
+    queue: str
+
+    @property
+    def request(self) -> Request:
+        headers = (
+            ("Content-Type", "application/json"),
+            ("X-Hub-Signature", sign(self.body)),
+            ("X-Labelbox-Event", "LABEL_UPDATED"),
+            ("X-Labelbox-Id", "cm8imx7nr2h8g07dccolauoik"),
+        )
+        return Request("POST", "/webhooks/labelbox", headers, self.body)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A request, and the status and the error code of the response; no code if the gateway responds."""
+
+    name: str
+    status: int
+    error: str | None
+    sign: Callable[[bytes], str | None]
+    path: str = "/webhooks/labelbox"
+    content_type: str = "application/json"
+
+    @property
+    def request(self) -> Request:
+        # A FIFO queue would drop a body that it has seen.
+        body = json.dumps({"id": "cl0sjr9nb9tfi0zatagsq5zw1", "name": self.name}).encode()
+        signature = self.sign(body)
+        headers = (("Content-Type", self.content_type), ("X-Labelbox-Event", "LABEL_CREATED"))
+        return Request("POST", self.path, (*headers, *([("X-Hub-Signature", signature)] if signature else [])), body)
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:
-    """The value of `X-Hub-Signature` for a body."""
+    """Returns the value of `X-Hub-Signature`."""
     return "sha1=" + hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
 
 
-def dedup_id(body: bytes, topic: str | None, webhook: str | None, delivery_id: str | None, is_timed: bool) -> str:
-    """The `dedup_id` of a message; `is_timed` says whether the body tells when its event happened.
+REJECTIONS = (
+    Rejection("no signature", 401, "signature_rejected", lambda body: None),
+    Rejection("invalid signature", 401, "signature_rejected", lambda body: "sha1=" + "0" * 40),
+    Rejection("signed with another secret", 401, "signature_rejected", lambda body: sign(body, "another secret")),
+    Rejection("one byte appended to the body", 401, "signature_rejected", lambda body: sign(body[:-1])),
+    Rejection("unknown webhook", 404, "not_found", sign, path="/webhooks/nobody"),
+    Rejection("another content type", 415, "unsupported_media_type", sign, content_type="text/plain"),
+    Rejection("a path without a route", 404, None, sign, path="/nowhere"),
+)
 
-    Where a delivery has no id, as a training run has none, the id of the invocation takes its place.
-    """
+
+def load() -> list[Sample]:
+    """Returns all samples in the order of the manifest."""
+    return [_sample(entry) for entry in json.loads((EVENTS / "manifest.json").read_text())]
+
+
+def offloaded() -> list[Offloaded]:
+    """Returns one event of each kind. The emulator's API passes on only UTF-8."""
+    return [
+        Offloaded("label of 4.3 MB", label(4_300_000), "label"),
+        Offloaded("largest label", largest_label(), "label"),
+        Offloaded("label with a character that SQS rejects", '{"id":"label1","x":"\uffff"}'.encode(), "label"),
+        Offloaded("empty body", b"", "unrouted"),
+    ]
+
+
+def label(size: int) -> bytes:
+    """Returns a v1 label with exactly this many bytes: the sample with polygons, repeated."""
+    body = json.loads(_POLYGONS.with_suffix(".payload.json").read_text())
+    drawn = json.loads(body["label"])
+    sample = drawn["objects"]
+    one = len(_compact(body).encode()) // len(sample)
+    drawn["objects"] = [sample[number % len(sample)] for number in range(size // one - 1)]
+    body["label"] = _compact(drawn)
+    text = _compact(body).encode()
+    return text + b" " * (size - len(text))
+
+
+def largest_label() -> bytes:
+    """Returns the largest label whose event, as an HTTP API writes it, Lambda accepts."""
+    event = json.loads(_POLYGONS.with_suffix(".json").read_text())
+    body = label(LAMBDA_LIMIT * 3 // 4).decode()
+    event |= {"isBase64Encoded": False, "body": body}
+    return (body + " " * (LAMBDA_LIMIT - len(_compact(event).encode()))).encode()
+
+
+def dedup_id(body: bytes, topic: str | None, webhook: str | None, delivery_id: str | None, is_timed: bool) -> str:
+    """Returns the `dedup_id` of a message. `is_timed`: the body contains the time of its event."""
     topic = (topic or "").upper()
-    # The same state of a label is the same event, however it is delivered.
     discriminator = None if topic.startswith("LABEL_") and is_timed else delivery_id
     parts = (webhook, topic, discriminator)
     return hashlib.sha256(b"".join((part or "").encode() + b"\0" for part in parts) + body).hexdigest()
@@ -80,22 +152,25 @@ def _sample(entry: dict[str, Any]) -> Sample:
     request = _request(json.loads((EVENTS / f"{entry['name']}.json").read_text()))
     expect = entry["expect"]
     topic = "MODEL_RUN_CREATED" if expect["entity"] == "model_run" else entry["topic"] and entry["topic"].upper()
-    names = ("entity", "entity_id", "project_id", "occurred_at", "reason")
-    attributes = {name: expect[name] for name in names}
+    attributes = {name: expect[name] for name in ("entity", "entity_id", "project_id", "occurred_at", "reason")}
     attributes |= {"event": topic, "webhook": request.webhook, "delivery_id": entry["delivery_id"]}
     if entry["delivery_id"] is not None:
         is_timed = expect["occurred_at"] is not None
         body = request.body or b""
         attributes["dedup_id"] = dedup_id(body, topic, request.webhook, entry["delivery_id"], is_timed)
-    return Sample(entry["name"], entry["about"], request, expect, attributes)
+    return Sample(entry["name"], request, expect, attributes)
 
 
 def _request(event: dict[str, Any]) -> Request:
-    """Takes the gateway's event apart again, of an HTTP API or of a REST API."""
+    """Returns the request of an HTTP API's or a REST API's event."""
     http = event["requestContext"].get("http")
     method, path = (http["method"], event["rawPath"]) if http else (event["httpMethod"], event["path"])
-    headers = tuple((name, value) for name, value in event["headers"].items() if name.lower() not in _NOT_THE_SENDERS)
+    headers = tuple((name, value) for name, value in event["headers"].items() if name.lower() not in _NOT_OF_THE_SENDER)
     body = event.get("body")
     if body is not None:
         body = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
     return Request(method, path, headers, body)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

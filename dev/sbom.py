@@ -1,7 +1,7 @@
-"""What the function is made of, as CycloneDX: cargo-cyclonedx writes it, and we compare it with what cargo links.
+"""Writes what the function consists of as CycloneDX: cargo-cyclonedx's document, compared with what cargo compiles.
 
-One document for each processor, with the graph that the release is built from: what is in the program is `required`,
-what only runs while compiling is `excluded`. The same commit gives the same bytes: no serial number, the commit's time.
+There is one document for each processor: crates in the program have the scope `required`, those that only run during
+compilation `excluded`. The same commit gives the same bytes.
 """
 
 import json
@@ -9,103 +9,97 @@ import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dev.places import CARGO_TOOLS, LOCAL, PROJECT
+from dev import cargo_tools
+from dev.paths import LOCAL, PROJECT
 
-FOLDER = LOCAL / "sbom"
-TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
-_TOOL = CARGO_TOOLS / "cargo-cyclonedx"
+_TARGETS = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 
-
-class Wrong(Exception):
-    """The document is not what it has to be."""
+Document = dict[str, Any]
 
 
-def write() -> Iterator[tuple[Path, dict[str, int]]]:
-    """Writes the documents. Yields each with how many components it has of each scope."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for architecture, target in TARGETS.items():
-        document = _tidy(_made_by_the_tool(target), target)
+class Invalid(Exception):
+    """The document is incomplete or contains paths of this machine."""
+
+
+def write() -> None:
+    """Writes the documents, and prints how many components each has."""
+    folder = LOCAL / "sbom"
+    folder.mkdir(parents=True, exist_ok=True)
+    for architecture, target in _TARGETS.items():
+        document = _normalized(_generate(target), target)
         text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        _judge(document, text, target)
-        path = FOLDER / f"labelbox-relay-{architecture}.cdx.json"
+        _check(document, text, target)
+        path = folder / f"labelbox-relay-{architecture}.cdx.json"
         path.write_text(text)
         scopes = [component["scope"] for component in document["components"]]
-        yield path, {scope: scopes.count(scope) for scope in sorted(set(scopes))}
+        print(path.relative_to(PROJECT), *(f"{scopes.count(scope)} {scope}" for scope in sorted(set(scopes))), sep=", ")
 
 
-def linked(target: str, edges: str) -> set[tuple[str, str]]:
-    """Name and version of the crates that cargo compiles for the function, after these kinds of edges."""
+def _compiled(target: str, edges: str) -> set[tuple[str, str]]:
+    """Returns name and version of the crates that cargo compiles for the function along these kinds of edges."""
     program = ["cargo", "tree", "--locked", "--package", "labelbox-relay", "--edges", edges, "--target", target]
-    lines = _output(*program, "--prefix", "none").splitlines()
-    found = {re.match(r"(\S+) v(\S+)", line) for line in lines}
-    return {(one[1], one[2]) for one in found if one} - {("labelbox-relay", _version())}
+    lines = _output(*program, "--prefix", "none").splitlines()[1:]  # the function itself is first
+    found = [re.match(r"(\S+) v(\S+)", line) for line in lines]
+    return {(each[1], each[2]) for each in found if each and each[1] != "labelbox-relay"}
 
 
-def _made_by_the_tool(target: str) -> dict[str, Any]:
-    """The tool writes beside each Cargo.toml of the workspace; only the function's is ours."""
+def _generate(target: str) -> Document:
+    """Runs the tool, which writes a document beside each Cargo.toml of the workspace."""
     name = f"sbom-of-{target}"
-    committed = _output("git", "log", "-1", "--format=%ct")
-    program = [str(_TOOL), "cyclonedx", "--format", "json", "--spec-version", "1.5", "--target", target]
+    program = [str(cargo_tools.install("cargo-cyclonedx")), "cyclonedx", "--format", "json", "--spec-version", "1.5"]
+    time = _output("git", "log", "-1", "--format=%ct")
     try:
-        _output(*program, "--override-filename", name, SOURCE_DATE_EPOCH=committed)
-        document: dict[str, Any] = json.loads((PROJECT / f"{name}.json").read_text())
+        _output(*program, "--target", target, "--override-filename", name, SOURCE_DATE_EPOCH=time)
+        document: Document = json.loads((PROJECT / f"{name}.json").read_text())
         return document
     finally:
-        members = json.loads(_output("cargo", "metadata", "--no-deps", "--format-version", "1"))["packages"]
-        for member in members:
+        for member in json.loads(_output("cargo", "metadata", "--no-deps", "--format-version", "1"))["packages"]:
             Path(member["manifest_path"]).with_name(f"{name}.json").unlink(missing_ok=True)
 
 
-def _tidy(document: dict[str, Any], target: str) -> dict[str, Any]:
-    """Takes out this machine's paths, what is different each time, and what other programs of the workspace need."""
+def _normalized(document: Document, target: str) -> Document:
+    """Removes this machine's paths, what differs each time, and what other programs of the workspace need."""
     document.pop("serialNumber", None)
     text = re.sub(r"path\+file://[^#\"]*#", "", json.dumps(document)).replace("?download_url=file://.", "")
     document = json.loads(text)
-    own = document["metadata"]["component"]
-    compiled = linked(target, "normal,build")
-    document["components"] = [one for one in document["components"] if _identity(one) in compiled]
-    in_program = linked(target, "normal,no-proc-macro")
-    for component in document["components"]:
-        component["scope"] = "required" if _identity(component) in in_program else "excluded"
-    known = {one["bom-ref"] for one in [own, *document["components"]]}
+    compiled, linked = _compiled(target, "normal,build"), _compiled(target, "normal,no-proc-macro")
+    components = [component for component in document["components"] if _identity(component) in compiled]
+    for component in components:
+        component["scope"] = "required" if _identity(component) in linked else "excluded"
+    document["components"] = sorted(components, key=lambda component: str(component["bom-ref"]))
+    known = {component["bom-ref"] for component in [document["metadata"]["component"], *components]}
     document["dependencies"] = [
-        {**one, "dependsOn": sorted(known.intersection(one.get("dependsOn", [])))}
-        for one in sorted(document["dependencies"], key=lambda one: str(one["ref"]))
-        if one["ref"] in known
+        {**each, "dependsOn": sorted(known.intersection(each.get("dependsOn", [])))}
+        for each in sorted(document["dependencies"], key=lambda each: str(each["ref"]))
+        if each["ref"] in known
     ]
-    document["components"].sort(key=lambda one: str(one["bom-ref"]))
     return document
 
 
-def _judge(document: dict[str, Any], text: str, target: str) -> None:
+def _check(document: Document, text: str, target: str) -> None:
     components = document["components"]
-    missing = linked(target, "normal,build") - {_identity(one) for one in components}
-    if missing:
-        raise Wrong(f"cargo compiles for {target} what the document does not have: {sorted(missing)}")
+    if missing := _compiled(target, "normal,build") - {_identity(component) for component in components}:
+        raise Invalid(f"cargo compiles for {target} what the document lacks: {sorted(missing)}")
     packages = tomllib.loads((PROJECT / "Cargo.lock").read_text())["package"]
-    checksums = {(one["name"], one["version"]): one.get("checksum") for one in packages}
-    for one in components:
-        hashes = [each["content"] for each in one.get("hashes", []) if each["alg"] == "SHA-256"]
-        purl = f"pkg:cargo/{one['name']}@{one['version']}"
-        if (hashes, one.get("purl")) != ([checksums[_identity(one)]], purl) or not one.get("licenses"):
-            raise Wrong(f"{one['name']} {one['version']} has not the lock's checksum, or no licence, or another purl")
-    for place in (str(PROJECT), str(Path.home()), "file://", "serialNumber"):
-        if place in text:
-            raise Wrong(f"the document says {place}")
+    checksums = {(package["name"], package["version"]): package.get("checksum") for package in packages}
+    for each in components:
+        hashes = [hash["content"] for hash in each.get("hashes", []) if hash["alg"] == "SHA-256"]
+        purl = f"pkg:cargo/{each['name']}@{each['version']}"
+        if (hashes, each.get("purl")) != ([checksums[_identity(each)]], purl) or not each.get("licenses"):
+            raise Invalid(f"{each['name']} {each['version']} lacks the lock's checksum, a licence or its purl")
+    for path in (str(PROJECT), str(Path.home()), "file://", "serialNumber"):
+        if path in text:
+            raise Invalid(f"the document contains {path}")
 
 
-def _identity(component: dict[str, Any]) -> tuple[str, str]:
+def _identity(component: Document) -> tuple[str, str]:
     return component["name"], component["version"]
 
 
-def _version() -> str:
-    return str(tomllib.loads((PROJECT / "Cargo.toml").read_text())["package"]["version"])
-
-
 def _output(*program: str, **variables: str) -> str:
-    ours = {**os.environ, **variables}
-    return subprocess.run(program, cwd=PROJECT, env=ours, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    environment = {**os.environ, **variables}
+    done = subprocess.run(program, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()

@@ -1,52 +1,58 @@
-"""A deployed stack in use: requests in, messages out, and the secret between them."""
+"""A deployed stack: sends requests to it, receives its messages, and reads its logs and objects."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 
-from dev.emulator import Emulator
 from dev.metrics import Metric, emitted, total
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
-"""Each entity, and what its queue's outputs are called."""
+"""Each entity, and the prefix of its queue's outputs."""
 
 Headers = Iterable[tuple[str, str]]
 
 
+class Cloud(Protocol):
+    """AWS, or an emulator of it."""
+
+    def client(self, service: str) -> Any:
+        """Returns a client of one of its services."""
+
+
 @dataclass(frozen=True)
 class Message:
-    """What a consumer gets."""
+    """A message as a consumer receives it."""
 
     id: str
     body: bytes
     attributes: dict[str, str]
     system: dict[str, str]
     receipt: str = ""
-    """What SQS wants to be told when it is to be deleted."""
+    """The receipt handle."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The relay as it is deployed."""
+    """A deployed relay."""
 
-    emulator: Emulator
+    emulator: Any
+    """A `Cloud`; tests that need more of it know that it is an `Emulator`."""
     name: str
     outputs: dict[str, str]
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     @classmethod
-    def find(cls, emulator: Emulator, name: str) -> "Stack":
+    def find(cls, emulator: Cloud, name: str) -> "Stack":
         described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
 
     @property
     def api(self) -> str:
-        """The API's address on 127.0.0.1: unlike the host name in the outputs, it works with every client."""
-        api_id = self.outputs["WebhookUrl"].removeprefix("http://").partition(".")[0]
-        return f"{self.emulator.endpoint}/_aws/execute-api/{api_id}"
+        """The API's address."""
+        return self.outputs["WebhookUrl"].removesuffix("/webhooks/labelbox")
 
     @property
     def is_fifo(self) -> bool:
@@ -55,7 +61,7 @@ class Stack:
     def send(
         self, method: str, path: str, headers: Headers = (), body: bytes | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """One HTTP request to the deployed API. A header may be there twice."""
+        """Sends an HTTP request to the deployed API. A header may be repeated."""
         given = urllib3.HTTPHeaderDict()
         for name, value in headers:
             given.add(name, value)
@@ -73,7 +79,7 @@ class Stack:
         return self.outputs[f"{QUEUES[entity]}DeadLetterQueueUrl"]
 
     def take(self, entity: str, seconds: int = 2) -> list[Message]:
-        """Takes up to ten messages from a queue for good, and waits for the first one for `seconds`."""
+        """Receives and deletes up to ten messages, and waits for the first one for `seconds`."""
         queue = self.queue_url(entity)
         messages = self.receive(queue, seconds)
         for message in messages:
@@ -81,7 +87,7 @@ class Stack:
         return messages
 
     def receive(self, queue: str, seconds: int) -> list[Message]:
-        """Up to ten messages, which come again if they are not deleted."""
+        """Receives up to ten messages."""
         answer = self.emulator.client("sqs").receive_message(
             QueueUrl=queue,
             MaxNumberOfMessages=10,
@@ -92,17 +98,17 @@ class Stack:
         return [_read(message) for message in answer.get("Messages", [])]
 
     def delete(self, queue: str, message: Message) -> None:
-        """Tells the queue that a message has been processed."""
+        """Deletes a message."""
         self.emulator.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
 
     def put_back(self, queue: str, message: Message) -> None:
-        """Tells the queue that a message has failed and is to come again at once."""
+        """Resets the visibility timeout of a message."""
         self.emulator.client("sqs").change_message_visibility(
             QueueUrl=queue, ReceiptHandle=message.receipt, VisibilityTimeout=0
         )
 
     def payload(self, message: Message) -> bytes | None:
-        """The object that a message points to; `None` when the message has the body itself."""
+        """Returns the object that a message points to; `None` if the message has the body itself."""
         key = self.payload_key(message)
         if key is None:
             return None
@@ -110,7 +116,7 @@ class Stack:
         return bytes(answer["Body"].read())
 
     def payload_key(self, message: Message) -> str | None:
-        """The key of the object that a message points to, if it does."""
+        """Returns the key of the object that a message points to, if it does."""
         if "ExtendedPayloadSize" not in message.attributes:
             return None
         _, place = json.loads(message.body)
@@ -118,21 +124,31 @@ class Stack:
         return str(place["s3Key"])
 
     def objects(self, prefix: str = "") -> list[str]:
-        """The keys in the payload bucket that begin with `prefix`."""
+        """Returns the keys in the payload bucket that begin with `prefix`."""
         pages = self.emulator.client("s3").get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", [])]
 
+    def head_object(self, key: str) -> dict[str, Any]:
+        head: dict[str, Any] = self.emulator.client("s3").head_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+        return head
+
     def delete_object(self, key: str) -> None:
-        """Deletes from the payload bucket."""
+        """Deletes an object of the payload bucket."""
         self.emulator.client("s3").delete_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
 
+    def delete_bucket(self) -> None:
+        """Deletes the payload bucket with its content."""
+        for key in self.objects():
+            self.delete_object(key)
+        self.emulator.client("s3").delete_bucket(Bucket=self.outputs["PayloadBucketName"])
+
     def count(self) -> dict[str, int]:
-        """How many messages each queue holds, those included that a consumer has not deleted yet."""
+        """Counts the messages in each queue, including those in flight."""
         return {entity: self.count_in(self.queue_url(entity)) for entity in QUEUES}
 
     def count_in(self, queue: str) -> int:
-        """The same of one queue, by its URL."""
+        """Counts the messages in one queue."""
         sqs = self.emulator.client("sqs")
         names = [
             "ApproximateNumberOfMessages",
@@ -143,37 +159,54 @@ class Stack:
         return sum(int(held[name]) for name in names)
 
     def purge(self) -> None:
-        """Empties all queues. A FIFO queue still knows for five minutes what it has seen."""
+        """Empties all queues. FIFO queues still drop repetitions for five minutes."""
         for entity in QUEUES:
             for queue in (self.queue_url(entity), self.dead_letter_queue_url(entity)):
                 self.emulator.client("sqs").purge_queue(QueueUrl=queue)
 
+    def resources(self, kind: str | None = None) -> dict[str, str]:
+        """Returns the logical id of each resource of a type, or of any, by its physical id."""
+        described = self.emulator.client("cloudformation").describe_stack_resources(StackName=self.name)
+        resources = [each for each in described["StackResources"] if kind in (None, each["ResourceType"])]
+        return {each["PhysicalResourceId"]: each["LogicalResourceId"] for each in resources}
+
+    def access_log_format(self) -> dict[str, str]:
+        """Returns the variable of each field in the gateway's access log."""
+        api = self.api.rpartition("/")[2]
+        [stage] = self.emulator.client("apigatewayv2").get_stages(ApiId=api)["Items"]
+        fields: dict[str, str] = json.loads(stage["AccessLogSettings"]["Format"])
+        return fields
+
     @property
     def function(self) -> dict[str, Any]:
-        """How the function is configured."""
+        """The configuration of the function."""
         name = self.outputs["FunctionName"]
-        return self.emulator.client("lambda").get_function_configuration(FunctionName=name)
+        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(
+            FunctionName=name, Qualifier="live"
+        )
+        return found
 
     @property
     def settings(self) -> dict[str, str]:
         """The function's variables."""
-        return self.function["Environment"]["Variables"]
+        variables: dict[str, str] = self.function["Environment"]["Variables"]
+        return variables
 
     @property
     def log_group(self) -> str:
-        """Where the function's log lines go."""
-        return self.function["LoggingConfig"]["LogGroup"]
+        """The function's log group."""
+        return str(self.function["LoggingConfig"]["LogGroup"])
 
     def metrics(self, since: float = 0) -> list[Metric]:
-        """What CloudWatch makes of the function's log, from `since` on (Unix time); an emulator makes nothing of it."""
+        """Returns the metrics in the function's log from `since` on (Unix time). The emulator ignores them."""
         return emitted(self.logs(since))
 
     def counted(self, metric: str, since: float = 0, **dimensions: str) -> float:
-        """The sum of a metric with exactly these dimensions, from `since` on (Unix time)."""
+        """Returns the sum of a metric with exactly these dimensions, from `since` on (Unix time)."""
         return total(self.metrics(since), metric, **dimensions)
 
     def logs(self, since: float = 0) -> list[str]:
-        """What the function has written from `since` on (Unix time), oldest first."""
+        """Returns the function's log lines from `since` on (Unix time), oldest first."""
         paginator = self.emulator.client("logs").get_paginator("filter_log_events")
         pages = paginator.paginate(logGroupName=self.log_group, startTime=int(since * 1000))
         return [event["message"].rstrip("\n") for page in pages for event in page["events"]]

@@ -11,8 +11,9 @@ import hmac
 import json
 import sys
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 SECRET = b"example_secret"
@@ -21,21 +22,16 @@ ACCOUNT_ID, API_ID, STAGE = "123456789012", "a1b2c3d4e5", "prod"
 DOMAIN = f"{API_ID}.execute-api.eu-central-1.amazonaws.com"
 DEFAULT_TIME = "2025-03-18T15:00:00.000Z"  # for bodies without a time
 UNUSED_IDENTITY_FIELDS = (
-    "accessKey",
-    "accountId",
-    "caller",
-    "cognitoAuthenticationProvider",
-    "cognitoAuthenticationType",
-    "cognitoIdentityId",
-    "cognitoIdentityPoolId",
-    "principalOrgId",
-    "user",
-    "userArn",
+    *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType"),
+    *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
 TABLE_BEGIN, TABLE_END = "<!-- samples: written by regenerate.py -->\n", "<!-- end of samples -->"
 
+Sample = dict[str, Any]
+Headers = dict[str, str]
 
-def main():
+
+def main() -> None:
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
     samples = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
@@ -52,18 +48,18 @@ def main():
         print(f"wrote {name}")
 
 
-def find_stale(expected):
+def find_stale(expected: dict[str, bytes]) -> list[str]:
     """Returns the names of files that are missing or differ from their expected content."""
     return [name for name, content in expected.items() if read_optional(name) != content]
 
 
-def find_orphans(expected, samples):
+def find_orphans(expected: dict[str, bytes], samples: list[Sample]) -> list[str]:
     """Returns the names of JSON files that belong to no sample."""
     known = expected.keys() | {sample["payload"] for sample in samples} | {"manifest.json"}
     return sorted(path.name for path in FOLDER.glob("*.json") if path.name not in known)
 
 
-def report(names):
+def report(names: list[str]) -> int:
     """Prints the stale files and returns the exit status."""
     for name in names:
         print(f"stale: events/{name}", file=sys.stderr)
@@ -72,29 +68,29 @@ def report(names):
     return 1 if names else 0
 
 
-def read_optional(name):
+def read_optional(name: str) -> bytes | None:
     path = FOLDER / name
     return path.read_bytes() if path.exists() else None
 
 
-def encode(event):
+def encode(event: dict[str, Any]) -> bytes:
     """Serializes an event as indented JSON. Escapes byte order marks, which editors do not show."""
     return (json.dumps(event, indent=2, ensure_ascii=False).replace("\ufeff", "\\ufeff") + "\n").encode()
 
 
-def sign(algorithm, body):
+def sign(algorithm: str, body: bytes) -> str:
     """Returns a signature in Labelbox's format: `<algorithm>=<hex HMAC of the body>`."""
     return f"{algorithm}={hmac.new(SECRET, body, algorithm).hexdigest()}"
 
 
-def build_event(sample):
+def build_event(sample: Sample) -> dict[str, Any]:
     """Wraps a sample's payload in the event that its gateway passes to the function."""
     body = (FOLDER / sample["payload"]).read_bytes() if sample["payload"] else b""
     build = {"http-api-v2": build_http_event, "rest-v1": build_rest_event}[sample["gateway"]]
     return build(sample, build_headers(sample, body), body)
 
 
-def build_http_event(sample, headers, body):
+def build_http_event(sample: Sample, headers: Headers, body: bytes) -> dict[str, Any]:
     """Builds the event of an HTTP API, payload format 2.0: lower-case headers, fields without a value omitted."""
     route, parameters = find_route(sample["path"])
     route_key = f"{sample['method']} {route}"
@@ -132,7 +128,7 @@ def build_http_event(sample, headers, body):
     return {**event, "isBase64Encoded": sample["base64"]}
 
 
-def build_rest_event(sample, headers, body):
+def build_rest_event(sample: Sample, headers: Headers, body: bytes) -> dict[str, Any]:
     """Builds the event of a REST API, payload format 1.0: headers as sent, null for missing values."""
     route, parameters = find_route(sample["path"])
     received = compute_received_at(sample)
@@ -173,7 +169,7 @@ def build_rest_event(sample, headers, body):
     }
 
 
-def build_headers(sample, body):
+def build_headers(sample: Sample, body: bytes) -> Headers:
     """Returns the headers of the sender and the gateway. Training requests lack content type, topic and delivery id."""
     headers = {
         "Accept": "*/*",
@@ -192,45 +188,45 @@ def build_headers(sample, body):
     return {name: value for name, value in headers.items() if value is not None}
 
 
-def encode_body(sample, body):
+def encode_body(sample: Sample, body: bytes) -> str:
     return base64.b64encode(body).decode() if sample["base64"] else body.decode()
 
 
-def find_route(path):
+def find_route(path: str) -> tuple[str, dict[str, str]]:
     """Returns the route of a path and its path parameters."""
     webhook = path.removeprefix("/webhooks/")
     return ("/webhooks/{webhook}", {"webhook": webhook}) if webhook != path else (path, {})
 
 
-def is_webhook(sample):
-    return sample["path"].startswith("/webhooks/")
+def is_webhook(sample: Sample) -> bool:
+    return str(sample["path"]).startswith("/webhooks/")
 
 
-def compute_received_at(sample):
+def compute_received_at(sample: Sample) -> datetime:
     """Returns the time 1.25 s after the event, so that the output does not depend on the clock."""
     occurred_at = datetime.fromisoformat((sample["expect"]["occurred_at"] or DEFAULT_TIME).replace("Z", "+00:00"))
     return occurred_at + timedelta(seconds=1.25)
 
 
-def to_milliseconds(time):
-    return (time - datetime.fromtimestamp(0, timezone.utc)) // timedelta(milliseconds=1)
+def to_milliseconds(time: datetime) -> int:
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
 
 
-def make_short_id(sample):
+def make_short_id(sample: Sample) -> str:
     """Returns a request id in API Gateway's format: 15 characters and an equals sign."""
     return base64.urlsafe_b64encode(hash_name(sample)).decode()[:15] + "="
 
 
-def make_trace_id(sample):
+def make_trace_id(sample: Sample) -> str:
     seconds = to_milliseconds(compute_received_at(sample)) // 1000
     return f"Root=1-{seconds:08x}-{hash_name(sample).hex()[:24]}"
 
 
-def hash_name(sample):
+def hash_name(sample: Sample) -> bytes:
     return hashlib.sha256(sample["name"].encode()).digest()
 
 
-def fill_table(readme, samples):
+def fill_table(readme: bytes, samples: list[Sample]) -> bytes:
     """Replaces the table of samples between the two markers in the README."""
     head, begin, rest = readme.decode().partition(TABLE_BEGIN)
     _, end, tail = rest.partition(TABLE_END)

@@ -14,7 +14,7 @@ pub trait Bucket {
     fn put(
         &self,
         key: &str,
-        content: Vec<u8>,
+        content: Bytes,
     ) -> impl Future<Output = Result<(), BucketError>> + Send;
 }
 
@@ -40,11 +40,15 @@ impl S3 {
         let endpoint = config.aws.s3_endpoint.as_deref();
         Self { bucket: S3Bucket::new(&config.message.bucket, aws, endpoint) }
     }
+
+    /// The URL of the bucket.
+    pub fn endpoint(&self) -> &str {
+        self.bucket.url()
+    }
 }
 
 impl Bucket for S3 {
-    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
-        let content = Bytes::from(content);
+    async fn put(&self, key: &str, content: Bytes) -> Result<(), BucketError> {
         let checksum = STANDARD.encode(crc32fast::hash(&content).to_be_bytes());
         let output = self.bucket.put_object(key, &checksum, content.clone()).await;
         let output = output.map_err(BoxError::from)?;

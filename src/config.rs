@@ -15,6 +15,7 @@ use tracing::Level;
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 const MAX_INLINE_KIB: usize = 1024;
 const MAX_SECRET_TTL_SECONDS: u64 = 86_400;
+const MAX_ARCHIVE_DAYS: u32 = 3650;
 
 /// The settings of the relay.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub training_models: Vec<String>,
     /// How messages are built.
     pub message: MessageConfig,
+    /// Whether accepted events are archived. The bucket deletes archived events after their days.
+    pub archives_events: bool,
     /// The lowest level that is logged.
     pub log_level: Level,
     /// The namespace of the metrics.
@@ -46,7 +49,7 @@ pub struct MessageConfig {
     pub queue_type: QueueType,
     /// The largest message in bytes, with its attributes, whose body is sent inline.
     pub inline_limit: usize,
-    /// The bucket for payloads and spilled messages.
+    /// The bucket for payloads, spilled messages and archived events.
     pub bucket: String,
 }
 
@@ -201,6 +204,7 @@ impl Config {
                     * env.number("INLINE_LIMIT_KIB", MAX_INLINE_KIB, 1, MAX_INLINE_KIB),
                 bucket: env.required("PAYLOAD_BUCKET"),
             },
+            archives_events: env.number("ARCHIVE_DAYS", 0, 0, MAX_ARCHIVE_DAYS) > 0,
             log_level: env.one_of("LOG_LEVEL", Level::INFO, &LEVELS),
             metrics_namespace: env.namespace("METRICS_NAMESPACE", "LabelboxRelay"),
             aws: AwsSettings::read(&mut env),

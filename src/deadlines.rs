@@ -61,6 +61,11 @@ impl Deadline {
         Self(now() + limit)
     }
 
+    /// This deadline, or `limit` from now if that is earlier.
+    pub fn within(self, limit: Duration) -> Self {
+        Self(self.0.min(now() + limit))
+    }
+
     /// Runs a stage until the deadline, and measures how long it takes.
     ///
     /// # Errors

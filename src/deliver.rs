@@ -1,5 +1,6 @@
 //! Makes a message durable: its queue confirms it, or else the bucket does.
 
+use crate::archive;
 use crate::bucket::{Bucket, BucketError};
 use crate::deadlines::Deadlines;
 use crate::error::error_chain;
@@ -19,6 +20,8 @@ pub struct DeliveryResult {
     pub destination: Destination,
     /// Why its body was offloaded, if it was.
     pub offload_reason: Option<OffloadReason>,
+    /// Why it is not in the archive, if it should be.
+    pub archive_error: Option<BucketError>,
 }
 
 /// Where the durable copy of a message is.
@@ -74,7 +77,7 @@ impl DeliveryResult {
     }
 }
 
-/// Stores the payload, if there is one, and then sends the message; spills the message if its queue does not confirm it.
+/// Makes a message durable, and archives it at the same time if `archives_events`.
 ///
 /// # Errors
 /// If no durable copy is confirmed.
@@ -83,34 +86,56 @@ pub async fn deliver(
     queue: &impl Queue,
     message: Message,
     payload: Option<Payload>,
+    archives_events: bool,
     deadlines: Deadlines,
 ) -> (Result<DeliveryResult, DeliveryError>, StageDurations) {
     let mut durations = StageDurations::default();
-    let offload_reason = payload.as_ref().map(|payload| payload.reason);
-    if let Some(Payload { key, bytes, .. }) = payload {
-        let stored = bucket.put(&key, bytes);
-        let stored = deadlines.payload.run(&mut durations.payload, stored).await;
-        if let Err(error) = stored {
-            return (Err(DeliveryError::PayloadNotStored(error)), durations);
-        }
-    }
-    let sent = queue.send(&message);
-    let destination = match deadlines.queue.run(&mut durations.queue, sent).await {
-        Ok(message_id) => Destination::Queue { message_id },
-        Err(reason) => {
-            let key = spill::key(&message);
-            let spilled = async {
-                let json = spill::to_json(&message).map_err(BoxError::from)?;
-                bucket.put(&key, json).await
-            };
-            let spilled = deadlines.spill.run(&mut durations.spill, spilled).await;
-            if let Err(bucket) = spilled {
-                let queue = reason;
-                return (Err(DeliveryError::NotDurable { queue, bucket }), durations);
-            }
-            Destination::Spill { key, reason }
+    let payload = payload.as_ref();
+    let (destination, archive_error) = {
+        let delivery = store(bucket, queue, &message, payload, deadlines, &mut durations);
+        if archives_events {
+            let archiving = archive::write(bucket, &message, payload);
+            archive::write_during(delivery, archiving, deadlines.spill).await
+        } else {
+            (delivery.await, None)
         }
     };
-    let result = DeliveryResult { message, destination, offload_reason };
-    (Ok(result), durations)
+    let offload_reason = payload.map(|payload| payload.reason);
+    let result = destination.map(|destination| DeliveryResult {
+        message,
+        destination,
+        offload_reason,
+        archive_error,
+    });
+    (result, durations)
+}
+
+/// Stores the payload, if there is one, and then sends the message; spills the message if its queue does not confirm it.
+async fn store(
+    bucket: &impl Bucket,
+    queue: &impl Queue,
+    message: &Message,
+    payload: Option<&Payload>,
+    deadlines: Deadlines,
+    durations: &mut StageDurations,
+) -> Result<Destination, DeliveryError> {
+    if let Some(Payload { key, bytes, .. }) = payload {
+        let stored = bucket.put(key, bytes.clone());
+        let stored = deadlines.payload.run(&mut durations.payload, stored).await;
+        stored.map_err(DeliveryError::PayloadNotStored)?;
+    }
+    let sent = queue.send(message);
+    let reason = match deadlines.queue.run(&mut durations.queue, sent).await {
+        Ok(message_id) => return Ok(Destination::Queue { message_id }),
+        Err(reason) => reason,
+    };
+    let key = spill::key(message);
+    let spilled = async {
+        let json = spill::to_json(message).map_err(BoxError::from)?;
+        bucket.put(&key, json.into()).await
+    };
+    match deadlines.spill.run(&mut durations.spill, spilled).await {
+        Ok(()) => Ok(Destination::Spill { key, reason }),
+        Err(bucket) => Err(DeliveryError::NotDurable { queue: reason, bucket }),
+    }
 }

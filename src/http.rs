@@ -45,6 +45,7 @@ pub struct WebhookHandler<S, Q, B> {
     queue: Q,
     bucket: B,
     message_config: MessageConfig,
+    archives_events: bool,
     sources: SourceAllowlist,
     models: String,
     log: Log,
@@ -66,6 +67,7 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             queue,
             bucket,
             message_config: config.message.clone(),
+            archives_events: config.archives_events,
             sources: config.sources.clone(),
             models: model_list(&config.training_models),
             log,
@@ -207,7 +209,8 @@ impl<S: SecretStore, Q: Queue, B: Bucket> WebhookHandler<S, Q, B> {
             Uuid::new_v4,
         );
         let (delivered, durations) =
-            deliver(&self.bucket, &self.queue, message, payload, deadlines).await;
+            deliver(&self.bucket, &self.queue, message, payload, self.archives_events, deadlines)
+                .await;
         report.durations = StageDurations { secret: report.durations.secret, ..durations };
         let stored = delivered.map(|result| Success::Stored(Box::new(result)));
         (stored.map_err(ApiError::from), report)

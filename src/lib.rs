@@ -4,6 +4,7 @@
 //! A request passes through [`http`], [`authenticate`], [`event`], [`message`] and [`deliver`], in this order; [`http`] calls
 //! the others. `ARCHITECTURE.md` has the map.
 
+pub mod archive;
 pub mod authenticate;
 pub mod bucket;
 pub mod config;

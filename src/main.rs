@@ -50,10 +50,17 @@ async fn run(config: Config, clock: fn() -> SystemTime) -> Result<(), Error> {
     let queue = Sqs::new(&config, &aws);
     let bucket = S3::new(&config, &aws);
     let queue_endpoint = queue.endpoint().to_owned();
+    let archive_endpoint = config.archives_events.then(|| bucket.endpoint().to_owned());
     let log = Log::to_standard_output(&config);
     let handler = Arc::new(WebhookHandler::new(&config, store, queue, bucket, log, clock));
-    // If this fails, the first message connects again.
-    let _ = tokio::join!(handler.warm_up(), pool.preconnect(&queue_endpoint));
+    // If connecting fails, the first event connects again.
+    let preconnect_archive = async {
+        match &archive_endpoint {
+            Some(endpoint) => pool.preconnect(endpoint).await,
+            None => Ok(()),
+        }
+    };
+    let _ = tokio::join!(handler.warm_up(), pool.preconnect(&queue_endpoint), preconnect_archive);
     let handle = move |event: LambdaEvent<GatewayEvent>| {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(event.payload, &event.context).await) }

@@ -6,14 +6,14 @@ mod payload;
 mod send_message;
 
 pub use checksum::{Checksums, md5_of};
-pub use identity::group_id;
-pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload};
+pub use identity::{DedupId, dedup_id, group_id};
+pub use payload::{OffloadReason, PAYLOAD_SIZE, POINTER_CLASS, Payload, payload_key};
 pub use send_message::{AttributeValue, SendMessageRequest};
 
 use crate::config::{MessageConfig, QueueType};
 use crate::event::{Entity, Event, timestamp};
 use crate::signature::Verified;
-use payload::{Placement, is_sqs_text, place};
+use payload::{Placement, is_sqs_text, place, pointer, size_attribute};
 use std::fmt;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -95,33 +95,72 @@ impl Message {
         received_at: OffsetDateTime,
         payload_id: impl FnOnce() -> Uuid,
     ) -> (Self, Option<Payload>) {
-        let dedup_id = identity::dedup_id(&verified, &event, &metadata);
-        let group_id = match config.queue_type {
-            QueueType::Fifo => Some(identity::group_id(event.entity_id.as_deref(), &dedup_id)),
+        let dedup_id = dedup_id(
+            metadata.webhook.as_deref(),
+            event.topic.as_deref(),
+            identity::discriminator(&event, &metadata),
+            verified.body(),
+        );
+        let mut message =
+            Self::without_body(event, metadata, dedup_id, config.queue_type, received_at);
+        let payload = message.set_body(verified.into_body(), config, payload_id);
+        (message, payload)
+    }
+
+    /// A message that gets its body later: by [`Self::set_body`], or by [`Self::set_pointer`] if memory cannot hold it.
+    pub fn without_body(
+        event: Event,
+        metadata: DeliveryMetadata,
+        dedup_id: String,
+        queue_type: QueueType,
+        received_at: OffsetDateTime,
+    ) -> Self {
+        let group_id = match queue_type {
+            QueueType::Fifo => Some(group_id(event.entity_id.as_deref(), &dedup_id)),
             QueueType::Standard => None,
         };
-        let entity = event.entity;
-        let mut attributes =
-            attributes(event, metadata.delivery_id, metadata.webhook, received_at, &dedup_id);
-        let size = attributes.iter().map(Attribute::byte_count).sum();
-        let (body, payload) = match place(verified.into_body(), size, config.inline_limit) {
-            Placement::Inline(body) => (body, None),
-            Placement::Offloaded(bytes, reason) => {
-                let payload = Payload::new(&dedup_id, payload_id(), bytes, reason);
-                attributes.push(payload.size_attribute());
-                (payload.pointer(&config.bucket), Some(payload))
-            }
-        };
-        let message = Self {
-            entity,
-            body,
-            attributes,
+        Self {
+            entity: event.entity,
+            body: String::new(),
+            attributes: attributes(
+                event,
+                metadata.delivery_id,
+                metadata.webhook,
+                received_at,
+                &dedup_id,
+            ),
             dedup_id,
             group_id,
             trace: metadata.trace,
             received_at,
-        };
-        (message, payload)
+        }
+    }
+
+    /// Sets the body. If it cannot be sent inline, the message is a pointer to the payload that is returned.
+    pub fn set_body(
+        &mut self,
+        body: Vec<u8>,
+        config: &MessageConfig,
+        payload_id: impl FnOnce() -> Uuid,
+    ) -> Option<Payload> {
+        let size = self.attributes.iter().map(Attribute::byte_count).sum();
+        match place(body, size, config.inline_limit) {
+            Placement::Inline(body) => {
+                self.body = body;
+                None
+            }
+            Placement::Offloaded(bytes, reason) => {
+                let payload = Payload::new(&self.dedup_id, payload_id(), bytes, reason);
+                self.set_pointer(&config.bucket, &payload.key, payload.bytes.len() as u64);
+                Some(payload)
+            }
+        }
+    }
+
+    /// Makes the message a pointer to a payload of this size.
+    pub fn set_pointer(&mut self, bucket: &str, key: &str, byte_count: u64) {
+        self.body = pointer(bucket, key);
+        self.attributes.push(size_attribute(byte_count));
     }
 
     /// Returns the value of an attribute.

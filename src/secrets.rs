@@ -16,7 +16,7 @@ const TRAINING: &str = "training";
 
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// A shared secret. It is never printed, and its memory is zeroed on drop. `docs/security.md` lists the copies that cannot
+/// A shared secret. It is never printed, and its memory is zeroed on drop. `docs/testing.md` lists the copies that cannot
 /// be zeroed, such as the response in which it arrived.
 pub struct Secret(Zeroizing<String>);
 
@@ -97,7 +97,7 @@ pub enum InvalidSecret {
 }
 
 impl Secrets {
-    /// Parses the string of the Secrets Manager secret. README.md, "Secrets and rotation", describes its two forms.
+    /// Parses the string of the Secrets Manager secret. docs/configuration.md, "Secrets", describes its two forms.
     ///
     /// # Errors
     /// If the text is not a valid value. Malformed JSON is an error and not a plain-text secret, so that a typo cannot become

@@ -8,8 +8,12 @@ pub const PREFIX: &str = "spill/";
 /// The key of a message: by entity and by the day (UTC) on which it arrived. Another delivery of the same event on the
 /// same day replaces it.
 pub fn key(message: &Message) -> String {
-    let day = message.received_at.date().to_string().replace('-', "/");
-    format!("{PREFIX}{}/{day}/{}.json", message.entity.name(), message.dedup_id)
+    format!("{PREFIX}{}/{}/{}.json", message.entity.name(), day(message), message.dedup_id)
+}
+
+/// The day (UTC) on which a message arrived, as in keys: `2026/02/03`.
+pub(crate) fn day(message: &Message) -> String {
+    message.received_at.date().to_string().replace('-', "/")
 }
 
 /// The JSON of a spilled message, which `aws sqs send-message --cli-input-json` accepts.

@@ -1,6 +1,6 @@
 //! Secrets are zeroed before their memory is freed: a scanning allocator checks every freed block.
 //!
-//! The stack, which holds for example the state of an HMAC, is not scanned. `docs/security.md` lists what remains.
+//! The stack, which holds for example the state of an HMAC, is not scanned. `docs/testing.md` lists what remains.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -99,7 +99,7 @@ fn parsing_a_malformed_value_leaks_nothing() {
 fn escaped_secret_leaks_only_in_serde_json() {
     let mut text = Some(secret_string(r#"{"labelbox": ["SECRET\n", "\u0041SECRET"]}"#));
     let leaks = leaks_of(|| Secrets::parse(text.take().unwrap()).unwrap());
-    assert!(!leaks.is_empty(), "serde_json zeroes its buffer now: update docs/security.md");
+    assert!(!leaks.is_empty(), "serde_json zeroes its buffer now: update docs/testing.md");
     assert!(leaks.iter().all(|backtrace| backtrace.contains("serde_json")), "{leaks:#?}");
 }
 

@@ -35,8 +35,13 @@ impl S3Bucket {
         }
     }
 
-    /// Stores an object, or replaces the one with this key. The key consists of ASCII letters, digits, `-`, `_`, `.` and
-    /// `/`. `checksum_crc32` is in base64; S3 rejects content that does not match it.
+    /// The URL of the bucket, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stores an object, or replaces the one with this key. The key consists of ASCII letters, digits, `-`, `_`, `.`, `:`
+    /// and `/`. `checksum_crc32` is in base64; S3 rejects content that does not match it.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>.
     ///
@@ -48,7 +53,9 @@ impl S3Bucket {
         checksum_crc32: &str,
         content: Bytes,
     ) -> Result<PutObjectOutput, AwsError> {
-        let request = Request::put(format!("{}/{key}", self.url))
+        // Of these characters, Signature Version 4 escapes only the colon.
+        let path = key.replace(':', "%3A");
+        let request = Request::put(format!("{}/{path}", self.url))
             .header(CONTENT_LENGTH, content.len())
             .header(CONTENT_TYPE, "application/octet-stream")
             .header("x-amz-checksum-crc32", checksum_crc32)

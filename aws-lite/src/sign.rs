@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 for paths that need no escaping and requests without a query.
+//! AWS Signature Version 4 for requests without a query, and with a path that is escaped once, as S3's are.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 

@@ -8,7 +8,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
+import { DeleteItemCommand, DynamoDBClient, GetItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import {
   ChangeMessageVisibilityBatchCommand,
@@ -194,6 +194,31 @@ export class Consumer {
   }
 
   /**
+   * Forgets the events that were received in this time, so that a replay of them is processed again.
+   *
+   * Both are times as in `received_at`. Returns how many items were deleted. An item that changes meanwhile is kept.
+   * @param {string} since
+   * @param {string} until
+   */
+  async forget(since, until) {
+    const scan = {
+      TableName: this.#table,
+      FilterExpression: 'received_at >= :since AND received_at < :until',
+      ExpressionAttributeValues: { ':since': { S: since }, ':until': { S: until } },
+      ConsistentRead: true,
+    }
+    for (let count = 0, next; ; ) {
+      const { Items = [], LastEvaluatedKey } = await this.#dynamodb.send(new ScanCommand({ ...scan, ExclusiveStartKey: next }))
+      for (const { id, version } of Items) {
+        const condition = { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } }
+        if (await this.#write(new DeleteItemCommand({ TableName: this.#table, Key: { id }, ...condition }))) count += 1
+      }
+      if (LastEvaluatedKey === undefined) return count
+      next = LastEvaluatedKey
+    }
+  }
+
+  /**
    * Stores the event. Returns whether the condition held. The body is omitted, because an item cannot exceed 400 KB.
    * @param {Event} event
    * @param {{[name: string]: import('@aws-sdk/client-dynamodb').AttributeValue}} digest
@@ -202,14 +227,21 @@ export class Consumer {
    */
   async #store(event, digest, condition, version) {
     const strings = Object.entries({ ...event.attributes, id: event.id, version: event.version })
-    const put = new PutItemCommand({
+    return this.#write(new PutItemCommand({
       TableName: this.#table,
       Item: { ...Object.fromEntries(strings.map(([name, value]) => [name, { S: value }])), ...digest },
       ConditionExpression: condition,
       ExpressionAttributeValues: { ':version': { S: version } },
-    })
+    }))
+  }
+
+  /**
+   * Writes an item. Returns whether the condition held.
+   * @param {PutItemCommand | DeleteItemCommand} command
+   */
+  async #write(command) {
     try {
-      await this.#dynamodb.send(put)
+      await this.#dynamodb.send(command)
     } catch (error) {
       if (error instanceof Error && error.name === 'ConditionalCheckFailedException') return false
       throw error

@@ -15,13 +15,15 @@ class ServiceError extends Error {
   }
 }
 
-/** A fake table that knows the two conditions of the module. */
+/** A fake table that knows the conditions of the module, and scans one item a page. */
 class DynamoDb {
   items = new Map()
   beforePut = async () => {}
 
   async send({ constructor: { name }, input }) {
     if (name === 'GetItemCommand') return { Item: this.items.get(input.Key.id.S) }
+    if (name === 'ScanCommand') return this.#scan(input)
+    if (name === 'DeleteItemCommand') return this.#delete(input)
     assert.equal(name, 'PutItemCommand')
     await this.beforePut()
     const stored = this.items.get(input.Item.id.S)?.version?.S
@@ -32,6 +34,23 @@ class DynamoDb {
     }[input.ConditionExpression]
     if (!holds) throw new ServiceError('ConditionalCheckFailedException')
     this.items.set(input.Item.id.S, input.Item)
+    return {}
+  }
+
+  async #scan({ FilterExpression, ExpressionAttributeValues, ExclusiveStartKey = 0 }) {
+    assert.equal(FilterExpression, 'received_at >= :since AND received_at < :until')
+    const { ':since': since, ':until': until } = ExpressionAttributeValues
+    this.pages ??= [...this.items.values()].filter(({ received_at: { S } }) => since.S <= S && S < until.S)
+    await this.beforePut()
+    const next = ExclusiveStartKey + 1
+    return { Items: this.pages.slice(ExclusiveStartKey, next), LastEvaluatedKey: next < this.pages.length ? next : undefined }
+  }
+
+  async #delete({ Key, ConditionExpression, ExpressionAttributeValues }) {
+    assert.equal(ConditionExpression, 'version = :version')
+    const stored = this.items.get(Key.id.S).version.S
+    if (stored !== ExpressionAttributeValues[':version'].S) throw new ServiceError('ConditionalCheckFailedException')
+    this.items.delete(Key.id.S)
     return {}
   }
 }
@@ -99,12 +118,15 @@ function captureErrors(t) {
   return () => log.mock.calls.map((call) => call.arguments.join(' ')).join('\n')
 }
 
-for (const { name, stored = {}, deliveries, processed, newest } of CASES) {
+for (const { name, stored = {}, deliveries, forget, processed, newest } of CASES) {
   test(`newest wins: ${name}`, async () => {
     const [dynamodb, calls] = [new DynamoDb(), []]
     dynamodb.items = new Map(Object.entries(stored))
-    const { process } = consumer((event) => void calls.push(event.attributes), { dynamodb })
-    for (const delivery of deliveries) await process(record(delivery))
+    const subject = consumer((event) => void calls.push(event.attributes), { dynamodb })
+    for (const [n, delivery] of deliveries.entries()) {
+      if (n === forget?.before) assert.equal(await subject.forget(forget.since, forget.until), forget.forgotten)
+      await subject.process(record(delivery))
+    }
     assert.deepEqual(calls, processed.map((n) => deliveries[n]))
     assert.deepEqual([...dynamodb.items.keys()].sort(), Object.keys(newest).sort())
     for (const [id, n] of Object.entries(newest)) {
@@ -129,6 +151,19 @@ test('processes a duplicate if another event was stored in the meantime', async 
   await process(record(duplicate))
   assert.deepEqual(calls, [first, between, duplicate])
   assert.equal(dynamodb.items.get('label#1').received_at.S, '12')
+})
+
+test('does not forget what changes meanwhile', async () => {
+  const [older, newer] = ['5', '6'].map((at) => ({ entity: 'label', entity_id: '1', occurred_at: at, received_at: at, dedup_id: at }))
+  const dynamodb = new DynamoDb()
+  const subject = consumer(() => {}, { dynamodb })
+  await subject.process(record(older))
+  dynamodb.beforePut = async () => {
+    dynamodb.beforePut = async () => {}
+    await subject.process(record(newer))
+  }
+  assert.equal(await subject.forget('5', '6'), 0)
+  assert.equal(dynamodb.items.get('label#1').dedup_id.S, '6')
 })
 
 test('does not store an event that failed', async (t) => {

@@ -137,6 +137,32 @@ class Consumer:
         digest = {"bytes": {"N": str(len(body))}, "sha256": {"S": hashlib.sha256(body).hexdigest()}}
         self._store(event, digest, "attribute_not_exists(version) OR version < :version", event.version)
 
+    def forget(self, since: str, until: str) -> int:
+        """Forgets the events that were received in this time, so that a replay of them is processed again.
+
+        Both are times as in `received_at`. Returns how many items were deleted. An item that changes meanwhile is kept.
+        """
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._table,
+            FilterExpression="received_at >= :since AND received_at < :until",
+            ExpressionAttributeValues={":since": {"S": since}, ":until": {"S": until}},
+            ConsistentRead=True,
+        )
+        count = 0
+        for item in (item for page in pages for item in page["Items"]):
+            try:
+                self._dynamodb.delete_item(
+                    TableName=self._table,
+                    Key={"id": item["id"]},
+                    ConditionExpression="version = :version",
+                    ExpressionAttributeValues={":version": item["version"]},
+                )
+                count += 1
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
+        return count
+
     def _store(self, event: Event, digest: dict[str, Any], condition: str, version: str) -> bool:
         """Stores the event. Returns whether the condition held. The body is omitted: an item cannot exceed 400 KB."""
         strings = {**event.attributes, "id": event.id, "version": event.version}

@@ -16,7 +16,7 @@ POINTER = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3
 
 
 class DynamoDb:
-    """A fake table that knows the two conditions of the module."""
+    """A fake table that knows the conditions of the module."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
@@ -39,6 +39,27 @@ class DynamoDb:
         if not holds:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "PutItem")
         self.items[Item["id"]["S"]] = Item
+
+    def get_paginator(self, operation: str) -> "DynamoDb":
+        assert operation == "scan"
+        return self
+
+    def paginate(
+        self, FilterExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
+    ) -> list[dict[str, Any]]:
+        assert FilterExpression == "received_at >= :since AND received_at < :until"
+        since, until = (ExpressionAttributeValues[name]["S"] for name in (":since", ":until"))
+        items = [item for item in self.items.values() if since <= item["received_at"]["S"] < until]
+        self.before_put()
+        return [{"Items": [item]} for item in items]
+
+    def delete_item(
+        self, Key: dict[str, Any], ConditionExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
+    ) -> None:
+        assert ConditionExpression == "version = :version"
+        if self.items[Key["id"]["S"]]["version"] != ExpressionAttributeValues[":version"]:
+            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "DeleteItem")
+        del self.items[Key["id"]["S"]]
 
 
 class S3:
@@ -103,7 +124,10 @@ def test_newest_wins(case: dict[str, Any]) -> None:
     dynamodb, calls = DynamoDb(), []
     dynamodb.items.update(case.get("stored", {}))
     subject = consumer(lambda event, _: calls.append(event.attributes), dynamodb=dynamodb)
-    for delivery in case["deliveries"]:
+    forget = case.get("forget", {})
+    for n, delivery in enumerate(case["deliveries"]):
+        if n == forget.get("before"):
+            assert subject.forget(forget["since"], forget["until"]) == forget["forgotten"]
         subject.process(record(delivery))
     assert calls == [case["deliveries"][n] for n in case["processed"]]
     assert dynamodb.items.keys() == case["newest"].keys()
@@ -129,6 +153,23 @@ def test_processes_a_duplicate_if_another_event_was_stored_in_the_meantime() -> 
     subject.process(record(duplicate))
     assert calls == [first, between, duplicate]
     assert dynamodb.items["label#1"]["received_at"]["S"] == "12"
+
+
+def test_does_not_forget_what_changes_meanwhile() -> None:
+    older, newer = (
+        {"entity": "label", "entity_id": "1", "occurred_at": at, "received_at": at, "dedup_id": at} for at in ("5", "6")
+    )
+    dynamodb = DynamoDb()
+    subject = consumer(lambda *_: None, dynamodb=dynamodb)
+    subject.process(record(older))
+
+    def store_newer() -> None:
+        dynamodb.before_put = lambda: None
+        subject.process(record(newer))
+
+    dynamodb.before_put = store_newer
+    assert subject.forget("5", "6") == 0
+    assert dynamodb.items["label#1"]["dedup_id"]["S"] == "6"
 
 
 def test_does_not_store_an_event_that_failed() -> None:

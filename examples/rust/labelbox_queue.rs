@@ -145,6 +145,39 @@ impl<F: AsyncFn(&Event, &[u8]) -> Result<(), Error>> Consumer<F> {
         }
     }
 
+    /// Forgets the events that were received in this time, so that a replay of them is processed again.
+    ///
+    /// Both are times as in `received_at`. Returns how many items were deleted. An item that changes meanwhile is kept.
+    #[allow(dead_code, reason = "a program calls it once, by hand")]
+    pub(crate) async fn forget(&self, since: &str, until: &str) -> Result<usize, Error> {
+        let scan = self
+            .dynamodb
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("received_at >= :since AND received_at < :until")
+            .expression_attribute_values(":since", S(since.into()))
+            .expression_attribute_values(":until", S(until.into()))
+            .consistent_read(true);
+        let mut items = scan.into_paginator().items().send();
+        let mut count = 0;
+        while let Some(mut item) = items.try_next().await? {
+            let delete = self
+                .dynamodb
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(item.remove_entry("id").map(|key| HashMap::from([key])))
+                .condition_expression("version = :version");
+            let version = item.remove("version").map(|it| HashMap::from([(":version".into(), it)]));
+            let delete = delete.set_expression_attribute_values(version);
+            match delete.send().await.map_err(|error| error.into_service_error()) {
+                Ok(_) => count += 1,
+                Err(error) if error.is_conditional_check_failed_exception() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
     /// Processes one message. If this fails, the table is unchanged and the message must be received again.
     async fn process(&self, record: &Record) -> Result<(), Error> {
         let event = Event::from_record(record)?;

@@ -1,5 +1,6 @@
 //! AWS clients with the credentials and settings that the AWS CLI would use, and the errors of their calls.
 
+pub mod archive;
 pub mod log;
 pub mod message;
 pub mod payload;
@@ -8,15 +9,18 @@ pub mod queue;
 pub mod secret_store;
 pub mod spilled_message;
 pub mod stack;
+pub mod upload;
 
 use crate::cli::GlobalArgs;
 use crate::error::{AwsError, AwsErrorKind, Error};
 use crate::http::{self, Trust};
+use crate::sanitize::excerpt;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::config::SharedHttpClient;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -28,6 +32,7 @@ use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use labelbox_relay::error::error_chain;
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -62,8 +67,6 @@ const NOT_FOUND_CODES: [&str; 9] = [
 /// A client for each service that the tool uses.
 pub struct Clients {
     pub cloudformation: aws_sdk_cloudformation::Client,
-    pub iam: aws_sdk_iam::Client,
-    pub lambda: aws_sdk_lambda::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
     pub s3: aws_sdk_s3::Client,
     pub secrets_manager: aws_sdk_secretsmanager::Client,
@@ -85,6 +88,8 @@ pub struct Environment {
     pub has_access_key: bool,
     /// Whether there is an `AWS_ENDPOINT_URL_S3`.
     pub has_s3_endpoint: bool,
+    /// Where the tool keeps what it has to know after it was interrupted.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Clients {
@@ -96,29 +101,24 @@ impl Clients {
         trust: &Trust,
     ) -> Result<Self, Error> {
         let http_client = http_client(trust)?;
-        let load = |credentials: Option<ProfileFileCredentialsProvider>| {
-            let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                .http_client(http_client.clone())
-                .timeout_config(timeouts())
-                .retry_config(RetryConfig::standard());
-            if let Some(region) = &args.region {
-                loader = loader.region(Region::new(region.clone()));
-            }
-            if let Some(name) = &args.profile {
-                loader = loader.profile_name(name);
-            }
-            if let Some(credentials) = credentials {
-                loader = loader.credentials_provider(credentials);
-            }
-            loader.load()
-        };
-        let mut config = load(None).await;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client.clone())
+            .timeout_config(timeouts())
+            .retry_config(RetryConfig::standard());
+        if let Some(region) = &args.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(name) = &args.profile {
+            loader = loader.profile_name(name);
+        }
+        let mut config = loader.load().await;
         if let Some(name) = &args.profile {
             let provider = ProviderConfig::without_region()
-                .with_http_client(http_client.clone())
+                .with_http_client(http_client)
                 .with_region(config.region().cloned());
             let provider = ProfileFileCredentialsProvider::builder().configure(&provider);
-            config = load(Some(provider.profile_name(name).build())).await;
+            let provider = SharedCredentialsProvider::new(provider.profile_name(name).build());
+            config = config.into_builder().credentials_provider(provider).build();
         }
         Self::new(&config, http::client(trust)?, environment.has_s3_endpoint)
     }
@@ -136,8 +136,6 @@ impl Clients {
             .force_path_style(has_s3_endpoint || config.endpoint_url().is_some());
         Ok(Self {
             cloudformation: aws_sdk_cloudformation::Client::new(config),
-            iam: aws_sdk_iam::Client::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             secrets_manager: aws_sdk_secretsmanager::Client::new(config),
@@ -181,8 +179,11 @@ where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let code = error.code().unwrap_or_default();
+    let first: &(dyn StdError + 'static) = error;
+    let mut sources = std::iter::successors(Some(first), |error| (*error).source());
+    let credentials = sources.find_map(|source| source.downcast_ref::<CredentialsError>());
     let kind = match error {
-        _ if has_source::<CredentialsError>(error) || CREDENTIALS_CODES.contains(&code) => {
+        _ if credentials.is_some() || CREDENTIALS_CODES.contains(&code) => {
             AwsErrorKind::Credentials
         }
         SdkError::ServiceError(_) if code.contains("AccessDenied") => AwsErrorKind::AccessDenied,
@@ -190,23 +191,19 @@ where
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => AwsErrorKind::NoResponse,
         _ => AwsErrorKind::Other,
     };
-    let message = match error.code() {
-        Some(_) => error.message().unwrap_or_default().to_owned(),
-        None => error_chain(error),
+    let message = match (error.code(), credentials) {
+        (Some(_), _) => error.message().unwrap_or_default().to_owned(),
+        (None, Some(CredentialsError::CredentialsNotLoaded(_))) => {
+            "neither environment variables nor the profile have any".to_owned()
+        }
+        // Its causes only: what is above it are the layers of the SDK.
+        (None, Some(error)) => excerpt(&error.source().map_or(error.to_string(), error_chain)),
+        (None, None) => error_chain(error),
     };
     AwsError { action, kind, code: error.code().map(str::to_owned), message }
 }
 
-fn has_source<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
-    let mut sources =
-        std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
-    sources.any(|source| source.is::<T>())
-}
-
-#[cfg(test)]
-pub use offline::{ETAG, offline, offline_at};
-
-#[cfg(test)]
-mod offline;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::{ETAG, offline};

@@ -2,11 +2,14 @@
 
 use clap::Args;
 use std::borrow::Cow;
+use std::time::Duration;
+use tokio::time::sleep;
 
 pub const DEFAULT_STACK: &str = "labelbox-relay";
 
 /// Which relay, and how to print.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Target")]
 pub struct GlobalArgs {
     /// Name of the relay's CloudFormation stack [env: RELAY_STACK] [default: labelbox-relay]
     #[arg(long, global = true)]
@@ -18,8 +21,35 @@ pub struct GlobalArgs {
     #[arg(long, global = true)]
     pub region: Option<String>,
     /// Print JSON for scripts, one value on a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
+}
+
+/// When a command ends that would go on until Ctrl-C.
+#[derive(Debug, Default, Args)]
+pub struct End {
+    /// End after so many requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after this time, such as 30s or 5m
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub time: Option<Duration>,
+}
+
+impl End {
+    /// Completes when the time is over.
+    pub async fn time_over(&self) {
+        sleep(self.time.unwrap_or(Duration::MAX)).await;
+    }
+
+    /// Whether the command ends by itself, so that Ctrl-C interrupts it.
+    pub fn is_given(&self) -> bool {
+        self.count.is_some() || self.time.is_some()
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "give a number with a unit, such as 5s, 5m or 1h")
 }
 
 impl GlobalArgs {

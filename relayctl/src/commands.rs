@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod backfill;
 mod completions;
 mod count;
 mod doctor;
@@ -9,6 +10,7 @@ mod open;
 mod outputs;
 mod peek;
 mod redrive;
+mod replay;
 mod replay_spill;
 mod secret;
 mod send;
@@ -58,8 +60,10 @@ pub enum Command {
     Outputs(outputs::Outputs),
     Open(open::Open),
     Whoami(whoami::Whoami),
+    Replay(replay::Replay),
     ReplaySpill(replay_spill::ReplaySpill),
     Redrive(redrive::Redrive),
+    Backfill(backfill::Backfill),
     Secret(secret::Secret),
     Webhook(webhook::Webhook),
     Completions(completions::Completions),
@@ -80,8 +84,10 @@ impl Command {
             Self::Outputs(command) => outputs::run(command, context).await,
             Self::Open(command) => open::run(command, context).await,
             Self::Whoami(command) => whoami::run(command, context).await,
+            Self::Replay(command) => replay::run(command, context).await,
             Self::ReplaySpill(command) => replay_spill::run(command, context).await,
             Self::Redrive(command) => redrive::run(command, context).await,
+            Self::Backfill(command) => backfill::run(command, context).await,
             Self::Secret(command) => secret::run(command, context).await,
             Self::Webhook(command) => webhook::run(command, context).await,
             Self::Completions(command) => {

@@ -52,17 +52,18 @@ impl Context {
     pub async fn find_stack(&self) -> Result<(Clients, Stack), Error> {
         let clients = self.connect().await?;
         let stack = Stack::find(&clients, self.args.stack()).await?;
-        Ok((clients, stack))
-    }
-
-    /// The same for a command that changes something: first it prints which account, region and stack it is about.
-    pub async fn find_stack_to_change(&self) -> Result<(Clients, Stack), Error> {
-        let (clients, stack) = self.find_stack().await?;
-        self.output.announce(Target {
+        self.output.set_target(Target {
             account: stack.account().to_owned(),
             region: clients.region.clone(),
             stack: stack.name.clone(),
         });
         Ok((clients, stack))
+    }
+
+    /// The same for a command that changes something: first it prints which account, region and stack it is about.
+    pub async fn find_stack_to_change(&self) -> Result<(Clients, Stack), Error> {
+        let found = self.find_stack().await?;
+        self.output.announce_target();
+        Ok(found)
     }
 }

@@ -125,6 +125,14 @@ pub enum Error {
     /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
     #[error("{0}")]
     Usage(String),
+    /// There is nothing that a replay could send.
+    #[error("the stack {stack} keeps no archive, and has none of this time: its ArchiveDays is 0")]
+    NoArchive { stack: String },
+    #[error("the progress of the replay cannot be kept in {path}: {error}")]
+    Checkpoint { path: String, error: io::Error },
+    /// Usually a full disk.
+    #[error("a large row cannot be kept in a temporary file: {0}")]
+    TemporaryFile(io::Error),
     #[error("the summary cannot be printed: {0}; repeat the command")]
     Summary(io::Error),
     #[error("the output cannot be written: {0}")]
@@ -168,37 +176,45 @@ impl Error {
 
     /// What the user can do, as a command for the same profile, region and stack where there is one.
     pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
+        let doctor = || format!("{} checks the stack", args.relayctl("doctor"));
         let text = match self {
-            Self::NoRegion => "give --region, or set AWS_REGION, or a region in your profile",
-            Self::Profile { remediation, .. } => remediation,
+            Self::NoRegion => {
+                "give --region, or set AWS_REGION, or a region in your profile".into()
+            }
+            Self::Profile { remediation, .. } => remediation.clone(),
             Self::Aws(error) => match error.kind {
                 AwsErrorKind::Credentials => {
-                    "sign in (aws sso login, aws configure) or give --profile"
+                    "sign in (aws sso login, aws configure) or give --profile".into()
                 }
-                AwsErrorKind::AccessDenied => "ask for this permission, or give another --profile",
-                AwsErrorKind::NoResponse => "check the network, the region and AWS_ENDPOINT_URL",
-                AwsErrorKind::NotFound | AwsErrorKind::Other => {
-                    return Some(format!("{} checks the stack", args.relayctl("doctor")));
+                AwsErrorKind::AccessDenied => {
+                    "ask for this permission, or give another --profile".into()
                 }
+                AwsErrorKind::NoResponse => {
+                    "check the network, the region and AWS_ENDPOINT_URL".into()
+                }
+                AwsErrorKind::NotFound | AwsErrorKind::Other => doctor(),
             },
             Self::NoStack { .. } => {
-                "name yours with --stack or RELAY_STACK, its region with --region"
+                "name yours with --stack or RELAY_STACK, its region with --region".into()
             }
-            Self::Sample(_) => "see relayctl trigger --help",
-            Self::NoSecret(_) => {
-                return Some(format!("{} lists the names", args.relayctl("secret show-names")));
+            Self::NoArchive { .. } => {
+                "deploy it with ArchiveDays=90, or another number of days, to have one from now on"
+                    .into()
             }
-            Self::NoResponse { .. } => {
-                return Some(format!(
-                    "check the network; {} checks the stack",
-                    args.relayctl("doctor")
-                ));
+            Self::TemporaryFile(_) => {
+                "free some space, or set TMPDIR to where there is more".into()
             }
+            Self::Checkpoint { .. } => {
+                "make room there, or set XDG_STATE_HOME to another folder".into()
+            }
+            Self::Sample(_) => "see relayctl trigger --help".into(),
+            Self::NoSecret(_) => format!("{} lists the names", args.relayctl("secret show-names")),
+            Self::NoResponse { .. } => format!("check the network; {}", doctor()),
             Self::Labelbox(error) => return error.remediation(args),
             Self::Edit(error) => return error.remediation(args),
             _ => return None,
         };
-        Some(text.to_owned())
+        Some(text)
     }
 
     /// Message and remediation on one line.

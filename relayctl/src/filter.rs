@@ -1,16 +1,20 @@
-//! Which messages a command is about: by topic, by project, and by the time at which the relay received them.
+//! Which messages a command is about: by topic, project, entity and event, and by the time at which the relay received them.
 
 use crate::aws::message::OutgoingMessage;
+use labelbox_relay::event::timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Only events of these topics and projects.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Filters")]
 pub struct Subject {
     /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     topic: Vec<Topic>,
     /// Only this project, by its id; may be given more than once
     #[arg(long, value_name = "ID")]
@@ -23,29 +27,47 @@ impl Subject {
     }
 
     pub fn matches(&self, topic: &str, project: &str) -> bool {
-        (self.topic.is_empty() || self.topic.iter().any(|it| it.matches(topic)))
+        (self.topic.is_empty() || self.topic.iter().any(|it| matches_topic(it, topic)))
             && (self.project.is_empty() || self.project.iter().any(|it| it == project))
     }
 }
 
-/// Only messages of these topics and projects, received in this time.
-#[derive(Debug, Default, clap::Args)]
+/// Only messages of these topics, projects, entities and events, received in this time.
+#[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Filters")]
 pub struct Filter {
     #[command(flatten)]
+    #[serde(flatten)]
     subject: Subject,
-    /// Only what the relay received (attribute received_at) at this time or later: RFC 3339, or how long ago, such as 2h
+    /// Only what is about this label, data row or model run (attribute entity_id); may be given more than once
+    #[arg(long, value_name = "ID")]
+    entity_id: Vec<String>,
+    /// Only this event (attribute dedup_id); may be given more than once
+    #[arg(long = "id", value_name = "DEDUP_ID")]
+    dedup_id: Vec<String>,
+    /// Only what the relay received (attribute received_at) since then: a day in UTC (2026-11-23), RFC 3339, or how long ago (2h, 3 days ago)
     #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
-    /// Only what the relay received before this time
+    pub since: Option<Moment>,
+    /// Only what the relay received before then
     #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
+    pub until: Option<Moment>,
 }
 
 impl Filter {
     #[cfg(test)]
     pub fn since(time: Option<&str>) -> Self {
         Self { since: time.and_then(|time| time.parse().ok()), ..Self::default() }
+    }
+
+    /// The time in which matching messages were received: to this moment, if the filter does not say to when.
+    pub fn window(&self, now: OffsetDateTime) -> Range<OffsetDateTime> {
+        let Wanted { since, until, .. } = self.at(now);
+        since.unwrap_or(OffsetDateTime::UNIX_EPOCH)..until.unwrap_or(now)
+    }
+
+    /// Whether an event with this id may match.
+    pub fn matches_id(&self, dedup_id: &str) -> bool {
+        self.dedup_id.is_empty() || self.dedup_id.iter().any(|it| it == dedup_id)
     }
 
     /// The filter for a command that was started at this time.
@@ -69,14 +91,19 @@ pub struct Wanted<'f> {
 impl Wanted<'_> {
     /// Whether there is no filter at all.
     pub fn is_all(&self) -> bool {
-        self.filter.subject.is_all() && !self.is_timed()
+        let Filter { subject, entity_id, dedup_id, .. } = self.filter;
+        subject.is_all() && entity_id.is_empty() && dedup_id.is_empty() && !self.is_timed()
     }
 
     /// A message without an attribute that the filter needs does not match.
     pub fn matches(&self, message: &OutgoingMessage) -> bool {
         let topic = message.attribute("event").unwrap_or_default();
         let project = message.attribute("project_id").unwrap_or_default();
+        let entity_id = message.attribute("entity_id").unwrap_or_default();
+        let wanted = &self.filter.entity_id;
         self.filter.subject.matches(topic, project)
+            && (wanted.is_empty() || wanted.iter().any(|it| it == entity_id))
+            && self.filter.matches_id(message.attribute("dedup_id").unwrap_or_default())
             && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
     }
 
@@ -99,57 +126,42 @@ fn received_at(message: &OutgoingMessage) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(message.attribute("received_at")?, &Rfc3339).ok()
 }
 
-/// A topic, or what some topics begin with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Topic {
-    Exact(String),
-    BeginsWith(String),
+/// A topic in upper case. With a `*` at its end, it is what topics begin with.
+type Topic = String;
+
+fn matches_topic(topic: &Topic, event: &str) -> bool {
+    let event = event.to_ascii_uppercase();
+    topic.strip_suffix('*').map_or_else(|| event == *topic, |begin| event.starts_with(begin))
 }
 
-impl Topic {
-    fn matches(&self, topic: &str) -> bool {
-        match self {
-            Self::Exact(name) => name.eq_ignore_ascii_case(topic),
-            Self::BeginsWith(name) => {
-                topic.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
-            }
-        }
+fn parse_topic(text: &str) -> Result<Topic, &'static str> {
+    if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+        return Err("a * can only stand at the end");
     }
-}
-
-impl FromStr for Topic {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, is_begin) = match text.strip_suffix('*') {
-            Some(begin) => (begin, true),
-            None => (text, false),
-        };
-        if name.contains('*') {
-            return Err("a * can only stand at the end");
-        }
-        if text.is_empty() {
-            return Err("a topic has a name");
-        }
-        let name = name.to_owned();
-        Ok(if is_begin { Self::BeginsWith(name) } else { Self::Exact(name) })
+    if text.is_empty() {
+        return Err("a topic has a name");
     }
+    Ok(text.to_ascii_uppercase())
 }
 
 /// A time, as it is or by how long ago it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Moment {
     At(OffsetDateTime),
     Ago(time::Duration),
 }
 
 impl Moment {
-    fn from(self, now: OffsetDateTime) -> OffsetDateTime {
-        match self {
+    /// The time in UTC.
+    pub fn from(self, now: OffsetDateTime) -> OffsetDateTime {
+        let time = match self {
             Self::At(time) => time,
             // Before all times that can be represented, there is no message.
             Self::Ago(ago) => now.checked_sub(ago).unwrap_or(OffsetDateTime::UNIX_EPOCH),
-        }
+        };
+        // Only the first and the last day of all times that can be represented have none.
+        time.checked_to_offset(UtcOffset::UTC).unwrap_or(time)
     }
 
     /// In milliseconds since 1970.
@@ -159,17 +171,45 @@ impl Moment {
     }
 }
 
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(_) => write!(f, "{}", timestamp(self.from(OffsetDateTime::UNIX_EPOCH))),
+            Self::Ago(ago) => write!(f, "{ago} ago"),
+        }
+    }
+}
+
+impl From<Moment> for String {
+    fn from(moment: Moment) -> Self {
+        moment.to_string()
+    }
+}
+
+impl TryFrom<String> for Moment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl FromStr for Moment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        if let Some(time) = parse(text).or_else(|| parse(&format!("{text}T00:00:00Z"))) {
             return Ok(Self::At(time));
         }
-        let ago = humantime::parse_duration(text).ok();
+        if parse(&format!("{text}Z")).is_some() {
+            return Err("give its time zone, such as Z for UTC");
+        }
+        let ago = humantime::parse_duration(text.trim_end_matches(" ago")).ok();
         let ago = ago.and_then(|ago| time::Duration::try_from(ago).ok());
-        ago.map(Self::Ago)
-            .ok_or("write a time such as 2026-11-23T13:00:00Z, or how long ago, such as 90m or 2h")
+        ago.map(Self::Ago).ok_or(
+            "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago (90m, 2h)",
+        )
     }
 }
 

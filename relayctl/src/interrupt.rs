@@ -3,7 +3,12 @@
 use crate::error::{Error, ExitStatus, INTERRUPTED};
 use std::future::Future;
 use std::io::{self, Write};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// A command that has nothing to finish ends sooner, and says nothing.
+const NOTICE_DELAY: Duration = Duration::from_millis(500);
 
 /// Whether, and when, Ctrl-C was pressed.
 pub struct Interrupt(watch::Receiver<bool>);
@@ -16,12 +21,20 @@ impl Interrupt {
                 // Without a handler, Ctrl-C ends the process, which loses no message either.
                 return pressed.closed().await;
             }
-            let _ = writeln!(
-                io::stderr(),
-                "relayctl: finishing what has begun; Ctrl-C again ends at once"
-            );
             let _ = pressed.send(true);
-            if termination_signal().await.is_ok() {
+            let notice = async {
+                sleep(NOTICE_DELAY).await;
+                let _ = writeln!(
+                    io::stderr(),
+                    "relayctl: finishing what has begun; Ctrl-C again ends at once"
+                );
+                std::future::pending().await
+            };
+            let again = tokio::select! {
+                again = termination_signal() => again,
+                () = notice => Ok(()),
+            };
+            if again.is_ok() {
                 std::process::exit(INTERRUPTED.into());
             }
         });

@@ -26,6 +26,7 @@ use clap::Parser;
 use commands::CommandLine;
 use context::Context;
 use error::{INCOMPLETE, USAGE};
+use etcetera::BaseStrategy;
 use interrupt::Interrupt;
 use labelbox::ApiKey;
 use output::Output;
@@ -51,6 +52,10 @@ async fn main() -> ExitCode {
             profile: variable("AWS_PROFILE"),
             has_access_key: variable("AWS_ACCESS_KEY_ID").is_some(),
             has_s3_endpoint: variable("AWS_ENDPOINT_URL_S3").is_some(),
+            state_dir: etcetera::choose_base_strategy().ok().map(|user| {
+                // Windows has no folder for state.
+                user.state_dir().unwrap_or_else(|| user.data_dir()).join("relayctl")
+            }),
         },
         api_key: variable(ApiKey::VARIABLE).map(ApiKey::new),
         api_url: variable("LABELBOX_API_URL"),

@@ -11,8 +11,9 @@ use std::io::{self, Write};
 use terminal_size::{Width, terminal_size_of};
 
 const PROGRESS_TEMPLATE: &str = "{msg:9} {wide_bar} {pos} of {len}, {eta} to go";
+const TIMELINE_TEMPLATE: &str = "{msg} {wide_bar} {percent}%, {eta} to go";
 
-/// What a command changes.
+/// What a command is about.
 #[derive(Debug, Serialize)]
 pub struct Target {
     pub account: String,
@@ -28,7 +29,7 @@ pub struct Output {
     target: OnceCell<Target>,
 }
 
-/// A JSON object of a command that changes something.
+/// A JSON object with what it is about.
 #[derive(Serialize)]
 struct WithTarget<'t, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,11 +43,16 @@ impl Output {
         Self { is_json, target: OnceCell::new() }
     }
 
-    /// Prints what the command is about to change on standard error; from now on, JSON objects have it as `target`.
-    pub fn announce(&self, target: Target) {
-        let Target { account, region, stack } = &target;
-        self.warn(format_args!("account {account}, region {region}, stack {stack}"));
+    /// From now on, JSON objects have this as `target`.
+    pub fn set_target(&self, target: Target) {
         let _ = self.target.set(target);
+    }
+
+    /// Prints the target on standard error, before a command changes it.
+    pub fn announce_target(&self) {
+        if let Some(Target { account, region, stack }) = self.target.get() {
+            self.warn(format_args!("account {account}, region {region}, stack {stack}"));
+        }
     }
 
     /// Prints text. Its styles are left out if it does not go to a terminal, or `NO_COLOR` is set.
@@ -59,10 +65,14 @@ impl Output {
         print(|output| writeln!(output, "{line}"))
     }
 
-    /// Prints an object as JSON on a line of its own.
+    /// Prints an object as JSON, with the target.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Error> {
-        let object = WithTarget { target: self.target.get(), value };
-        let line = serde_json::to_string(&object).map_err(io::Error::from);
+        self.json_line(&WithTarget { target: self.target.get(), value })
+    }
+
+    /// Prints JSON on a line of its own: one of many.
+    pub fn json_line(&self, value: &impl Serialize) -> Result<(), Error> {
+        let line = serde_json::to_string(value).map_err(io::Error::from);
         let line = escape_json(&line.map_err(Error::Output)?);
         print(|output| writeln!(output, "{line}"))
     }
@@ -95,11 +105,20 @@ impl Output {
 
     /// A progress bar for `count` messages on standard error. It hides itself where that is no terminal.
     pub fn progress(&self, label: &'static str, count: u64) -> ProgressBar {
-        let bar = ProgressBar::new(count).with_message(label);
-        match ProgressStyle::with_template(PROGRESS_TEMPLATE) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
-        }
+        progress_bar(count, PROGRESS_TEMPLATE).with_message(label)
+    }
+
+    /// The same for a stretch of time, of which nobody knows how many messages it has.
+    pub fn timeline(&self, length: u64) -> ProgressBar {
+        progress_bar(length, TIMELINE_TEMPLATE)
+    }
+}
+
+fn progress_bar(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
@@ -116,7 +135,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_progress_template_is_valid() {
-        assert!(ProgressStyle::with_template(PROGRESS_TEMPLATE).is_ok());
+    fn the_progress_templates_are_valid() {
+        for template in [PROGRESS_TEMPLATE, TIMELINE_TEMPLATE] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
     }
 }

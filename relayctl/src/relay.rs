@@ -3,3 +3,4 @@
 pub mod client;
 pub mod event_file;
 pub mod sample_event;
+pub mod summary;

@@ -6,9 +6,8 @@ mod value;
 mod weakness;
 
 pub use edit::{
-    add, can_be_called, check_webhook_name, kept_names, list, remove, remove_old, rotate,
-    still_accepting,
+    add, can_be_called, check_webhook_name, kept_names, remove, remove_old, rotate, still_accepting,
 };
 pub use error::EditError;
 pub use value::{DEFAULT_NAME, TRAINING, Text, Value, bare, is_usable};
-pub use weakness::{Invisible, is_invisible, weakness};
+pub use weakness::{Fault, Invisible, Weakness, weakness};

@@ -30,11 +30,11 @@ pub enum Outcome {
     Skipped,
 }
 
-/// A message that stayed where it was.
+/// A message that stayed where it was, or was not sent.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
-    message: String,
-    reason: String,
+    pub message: String,
+    pub reason: String,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -132,24 +132,7 @@ impl fmt::Display for Summary {
             line("skipped", self.skipped)?;
         }
         line("kept", self.kept.len() as u64)?;
-        let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for Kept { message, reason } in &self.kept {
-            by_reason.entry(reason).or_default().push(message);
-        }
-        for (reason, messages) in by_reason {
-            let reason = one_line(reason);
-            if let [message] = *messages {
-                writeln!(f, "  {}: {reason}", one_line(message))?;
-                continue;
-            }
-            writeln!(f, "  {} messages: {reason}", messages.len())?;
-            for message in messages.iter().take(MAX_NAMES) {
-                writeln!(f, "    {}", one_line(message))?;
-            }
-            if let Some(more) = messages.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
-                writeln!(f, "    and {more} more, which --json names")?;
-            }
-        }
+        write_kept(f, &self.kept)?;
         if !self.interrupted {
             return Ok(());
         }
@@ -163,6 +146,29 @@ impl fmt::Display for Summary {
         };
         writeln!(f, "interrupted: {rest}")
     }
+}
+
+/// Writes the reasons, with the messages of each.
+pub fn write_kept(f: &mut fmt::Formatter<'_>, kept: &[Kept]) -> fmt::Result {
+    let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for Kept { message, reason } in kept {
+        by_reason.entry(reason).or_default().push(message);
+    }
+    for (reason, messages) in by_reason {
+        let reason = one_line(reason);
+        if let [message] = *messages {
+            writeln!(f, "  {}: {reason}", one_line(message))?;
+            continue;
+        }
+        writeln!(f, "  {} messages: {reason}", messages.len())?;
+        for message in messages.iter().take(MAX_NAMES) {
+            writeln!(f, "    {}", one_line(message))?;
+        }
+        if let Some(more) = messages.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
+            writeln!(f, "    and {more} more, which --json names")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn s3(replay: &Replay) -> S3 {
 
 async fn put(answer: Response<Bytes>) -> (Result<(), BucketError>, Request<Bytes>) {
     let replay = Replay::new([answer]);
-    let outcome = s3(&replay).put("payloads/1/2", CONTENT.to_vec()).await;
+    let outcome = s3(&replay).put("payloads/1/2", Bytes::from_static(CONTENT)).await;
     let [request] = replay.requests().try_into().unwrap();
     (outcome, request)
 }
@@ -90,7 +90,7 @@ async fn retries_retryable_errors() {
     ];
     for (answers, is_stored, attempts) in cases {
         let replay = Replay::new(answers);
-        let outcome = s3(&replay).put("k", CONTENT.to_vec()).await;
+        let outcome = s3(&replay).put("k", Bytes::from_static(CONTENT)).await;
         assert_eq!(outcome.is_ok(), is_stored, "{outcome:?}");
         let requests = replay.requests();
         let bodies: Vec<_> = requests.iter().map(|request| request.body()).collect();

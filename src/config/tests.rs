@@ -127,6 +127,7 @@ fn blank_variable_counts_as_unset() {
         "SOURCE_CHECK",
         "TRAINING_MODELS",
         "INLINE_LIMIT_KIB",
+        "ARCHIVE_DAYS",
         "LOG_LEVEL",
         "AWS_SESSION_TOKEN",
         "AWS_ENDPOINT_URL",
@@ -159,6 +160,7 @@ fn reports_all_invalid_variables_in_one_message() {
         ("ALLOWED_SOURCE_CIDRS", "everywhere"),
         ("SOURCE_CHECK", "maybe"),
         ("INLINE_LIMIT_KIB", "much"),
+        ("ARCHIVE_DAYS", "always"),
         ("LOG_LEVEL", "loud"),
         ("AWS_REGION", " "),
     ]);
@@ -166,6 +168,7 @@ fn reports_all_invalid_variables_in_one_message() {
     names.sort_unstable();
     let expected = [
         "ALLOWED_SOURCE_CIDRS",
+        "ARCHIVE_DAYS",
         "AWS_REGION",
         "INLINE_LIMIT_KIB",
         "LABEL_QUEUE_URL",
@@ -187,6 +190,10 @@ fn numbers_are_whole_and_in_range() {
     for (text, bytes) in [("1", 1024), ("256", 262_144), ("1024", 1_048_576)] {
         assert_eq!(load_valid(&[("INLINE_LIMIT_KIB", text)]).message.inline_limit, bytes);
     }
+    for (text, archives_events) in [("0", false), ("1", true), ("3650", true)] {
+        assert_eq!(load_valid(&[("ARCHIVE_DAYS", text)]).archives_events, archives_events);
+    }
+    assert!(!load_valid(&[]).archives_events);
     for invalid in
         ["0", "-1", "86401", "1.5", "1e2", "300s", "0x10", "five", "99999999999999999999"]
     {
@@ -194,6 +201,9 @@ fn numbers_are_whole_and_in_range() {
     }
     for invalid in ["0", "-1", "1025", "1 MiB"] {
         check_error("INLINE_LIMIT_KIB", invalid, "must be a whole number from 1 to 1024");
+    }
+    for invalid in ["-1", "3651", "30d"] {
+        check_error("ARCHIVE_DAYS", invalid, "must be a whole number from 0 to 3650");
     }
 }
 

@@ -2,32 +2,56 @@
 
 use super::DeliveryMetadata;
 use crate::event::{Entity, Event};
-use crate::signature::Verified;
 use sha2::{Digest, Sha256};
 
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
 const MAX_GROUP_ID_BYTES: usize = 128;
 
-/// Lower-case hex SHA-256 of webhook, topic, discriminator and body, with a NUL after each of the first three. None of
-/// them can contain a NUL, so two different events never hash the same bytes.
+/// Computes a `dedup_id` of a body that comes in pieces: lower-case hex SHA-256 of webhook, topic, discriminator and body,
+/// with a NUL after each of the first three. None of them can contain a NUL, so two different events never hash the same
+/// bytes.
 ///
 /// The webhook is part of it so that who holds the secret of one webhook cannot suppress the events of another.
-pub(super) fn dedup_id(verified: &Verified, event: &Event, metadata: &DeliveryMetadata) -> String {
-    let mut hash = Sha256::new();
-    for part in
-        [metadata.webhook.as_deref(), event.topic.as_deref(), discriminator(event, metadata)]
-    {
-        hash.update(part.unwrap_or_default());
-        hash.update([0]);
+pub struct DedupId(Sha256);
+
+impl DedupId {
+    /// Starts with what comes before the body. A part that is not there is empty.
+    pub fn new(webhook: Option<&str>, topic: Option<&str>, discriminator: Option<&str>) -> Self {
+        let mut hash = Sha256::new();
+        for part in [webhook, topic, discriminator] {
+            hash.update(part.unwrap_or_default());
+            hash.update([0]);
+        }
+        Self(hash)
     }
-    hash.update(verified.body());
-    hex::encode(hash.finalize())
+
+    /// Adds the next bytes of the body.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the id when the body is complete.
+    pub fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
+
+/// The `dedup_id` of a body; see [`DedupId`].
+pub fn dedup_id(
+    webhook: Option<&str>,
+    topic: Option<&str>,
+    discriminator: Option<&str>,
+    body: &[u8],
+) -> String {
+    let mut id = DedupId::new(webhook, topic, discriminator);
+    id.update(body);
+    id.finish()
 }
 
 /// Distinguishes events with the same body. A label event with a time is a state of the label, so it has no discriminator:
 /// every delivery of that state has the same id. A data row can move from A to B and back with the same body, so for other
 /// events the delivery id counts, or Lambda's request id if there is none, as for a model run.
-fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
+pub(super) fn discriminator<'a>(event: &Event, metadata: &'a DeliveryMetadata) -> Option<&'a str> {
     if event.entity == Entity::Label && event.occurred_at.is_some() {
         return None;
     }

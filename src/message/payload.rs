@@ -1,6 +1,7 @@
 //! Bodies that are not sent inline: why, where they are stored, and the pointer that is sent instead.
 
 use super::{Attribute, NUMBER};
+use bytes::Bytes;
 use serde_json::json;
 use std::fmt;
 use uuid::Uuid;
@@ -42,23 +43,28 @@ pub struct Payload {
     /// Its key, which no other delivery has: a consumer's library may delete the object together with the message.
     pub key: String,
     /// The signed bytes, unchanged.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Why it is not sent inline.
     pub reason: OffloadReason,
 }
 
 impl Payload {
     pub(super) fn new(dedup_id: &str, id: Uuid, bytes: Vec<u8>, reason: OffloadReason) -> Self {
-        Self { key: format!("payloads/{dedup_id}/{id}"), bytes, reason }
+        Self { key: payload_key(dedup_id, id), bytes: bytes.into(), reason }
     }
+}
 
-    pub(super) fn pointer(&self, bucket: &str) -> String {
-        json!([POINTER_CLASS, {"s3BucketName": bucket, "s3Key": self.key}]).to_string()
-    }
+/// The key of a payload. `id` is one that no other delivery has.
+pub fn payload_key(dedup_id: &str, id: Uuid) -> String {
+    format!("payloads/{dedup_id}/{id}")
+}
 
-    pub(super) fn size_attribute(&self) -> Attribute {
-        Attribute { name: PAYLOAD_SIZE, data_type: NUMBER, value: self.bytes.len().to_string() }
-    }
+pub(super) fn pointer(bucket: &str, key: &str) -> String {
+    json!([POINTER_CLASS, {"s3BucketName": bucket, "s3Key": key}]).to_string()
+}
+
+pub(super) fn size_attribute(byte_count: u64) -> Attribute {
+    Attribute { name: PAYLOAD_SIZE, data_type: NUMBER, value: byte_count.to_string() }
 }
 
 impl fmt::Debug for Payload {

@@ -416,11 +416,8 @@ fn pointer_has_the_format_of_the_extended_client() {
             r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{{"s3BucketName":"relay-payloads","s3Key":"{key}"}}]"#
         )
     );
-    let expected = Payload {
-        key: key.to_owned(),
-        bytes: LABEL.as_bytes().to_vec(),
-        reason: OffloadReason::TooLarge,
-    };
+    let expected =
+        Payload { key: key.to_owned(), bytes: LABEL.into(), reason: OffloadReason::TooLarge };
     assert_eq!(payload, Some(expected));
     let size = message.attributes.last().unwrap();
     assert_eq!((size.name, size.data_type), ("ExtendedPayloadSize", NUMBER));

@@ -1,4 +1,4 @@
-//! The metrics, with their units and dimensions. Tests compare `docs/observability.md` and `template.yaml` with them.
+//! The metrics, with their units and dimensions. Tests compare `docs/configuration.md` and `template.yaml` with them.
 
 use metrique_writer_core::Unit;
 use metrique_writer_core::unit::{NegativeScale, PositiveScale};
@@ -44,6 +44,8 @@ impl Metric {
     pub const SPILLED: Self = Self::count("Spilled");
     /// Events whose message is a pointer to a payload.
     pub const POINTER: Self = Self::count("Pointer");
+    /// Events that are durable, but could not be archived.
+    pub const ARCHIVE_FAILED: Self = Self::count("ArchiveFailed");
     /// Requests that were refused.
     pub const REFUSED: Self = Self::count("Refused").by(Dimension::Reason);
     /// Requests that were refused although they have a valid signature: their sender lost an event.
@@ -69,12 +71,13 @@ impl Metric {
     pub const SPILL_TIME: Self = Self::milliseconds("SpillTime");
 
     /// All metrics.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RECEIVED,
         Self::QUEUED,
         Self::UNROUTED,
         Self::SPILLED,
         Self::POINTER,
+        Self::ARCHIVE_FAILED,
         Self::REFUSED,
         Self::REFUSED_WITH_VALID_SIGNATURE,
         Self::FAILED,

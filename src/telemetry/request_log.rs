@@ -48,10 +48,12 @@ impl RequestLog<'_> {
     /// unrouted, or something else needs attention.
     pub(super) fn level(&self) -> Level {
         let (level, _) = self.level_and_message();
-        if self.is_source_allowed && self.report.stale_reason.is_none() {
-            level
-        } else {
+        let is_archive_failed =
+            matches!(self.outcome, Ok(Success::Stored(result)) if result.archive_error.is_some());
+        if !self.is_source_allowed || self.report.stale_reason.is_some() || is_archive_failed {
             level.min(Level::WARN)
+        } else {
+            level
         }
     }
 
@@ -112,6 +114,8 @@ fn write_event<'w>(result: &'w DeliveryResult, writer: &mut impl EntryWriter<'w>
     writer.value("payload_bytes", &payload_bytes.map(Number::from));
     writer.value("payload_reason", &result.offload_reason.map(OffloadReason::name));
     writer.value("message_id", result.message_id());
+    let archive_error = result.archive_error.as_ref().map(|error| error_chain(error));
+    writer.value("archive_error", &archive_error);
 }
 
 /// The metrics of one request.
@@ -136,6 +140,7 @@ impl RequestMetrics {
                 }
                 metrics.count_if(matches!(entity, Entity::Unrouted(_)), Metric::UNROUTED);
                 metrics.count_if(result.offload_reason.is_some(), Metric::POINTER);
+                metrics.count_if(result.archive_error.is_some(), Metric::ARCHIVE_FAILED);
             }
             Err(error) if error.is_server_error() => metrics.count(Metric::FAILED),
             Err(error) => metrics.count_by(Metric::REFUSED, error.code()),

@@ -28,7 +28,11 @@ def write(value: Any, rng: Random) -> str:
     """Serializes a value, in the usual notation or with whitespace and escapes wherever JSON allows them."""
     styles: tuple[Callable[[str], str], ...] = (_unescaped, json.dumps, lambda text: _escaped(text, rng))
     string = rng.choices(styles, (5, 3, 1))[0]
-    space = (lambda: "") if rng.random() < 0.7 else (lambda: rng.choice(_WHITESPACE))
+    whitespace = ("",) if rng.random() < 0.7 else _WHITESPACE
+
+    def space() -> str:
+        return rng.choice(whitespace)
+
     return space() + _write(value, string, space) + space()
 
 

@@ -1,6 +1,6 @@
 //! A fake AWS that injects faults, keeps what it stores, and logs its requests.
 
-use crate::fault::{Fault, FaultPlan, SERVICES, Service};
+use crate::fault::{Fault, FaultPlan, FaultPlans, SERVICES, Service};
 use crate::fixture::queue_url;
 use crate::http::{Request, Response};
 use crate::s3::FakeS3;
@@ -18,7 +18,7 @@ pub(crate) struct FakeAws(Mutex<State>);
 /// The contents of the services, and a log of their requests.
 pub(crate) struct State {
     rng: Rng,
-    plans: [FaultPlan; 3],
+    plans: FaultPlans,
     pub(crate) sqs: FakeSqs,
     pub(crate) s3: FakeS3,
     pub(crate) secrets_manager: FakeSecretsManager,
@@ -52,7 +52,7 @@ impl FakeAws {
     ) -> Self {
         Self(Mutex::new(State {
             rng,
-            plans: [FaultPlan::Healthy; 3],
+            plans: [FaultPlan::Healthy; SERVICES.len()],
             sqs,
             s3,
             secrets_manager,
@@ -66,7 +66,7 @@ impl FakeAws {
         self.0.lock().unwrap()
     }
 
-    pub(crate) fn set_fault_plans(&self, plans: [FaultPlan; 3]) {
+    pub(crate) fn set_fault_plans(&self, plans: FaultPlans) {
         let mut state = self.state();
         state.plans = plans;
         state.log(Entry::Note(format!("fault plans of {SERVICES:?}: {plans:?}")));
@@ -117,7 +117,7 @@ impl FakeAws {
         match service {
             Service::Sqs => sqs.handle(request, fault),
             Service::SecretsManager => secrets_manager.handle(request, fault, rng),
-            Service::S3 => s3.handle(request, fault),
+            Service::S3 | Service::Archive => s3.handle(request, fault),
         }
     }
 
@@ -219,7 +219,7 @@ impl State {
 
 /// The response to a request that the service does not perform; `None` if it performs it in spite of the fault.
 fn error_response(service: Service, fault: Fault, rng: &mut Rng) -> Option<Response> {
-    use Service::{S3, SecretsManager, Sqs};
+    use Service::{Archive, S3, SecretsManager, Sqs};
     #[rustfmt::skip]
     let (status, codes): (u16, &[&str]) = match (fault, service) {
         (Fault::BadGateway, _) => return Some(Response::new(502, "text/html", "<html>bad gateway</html>")),
@@ -229,22 +229,22 @@ fn error_response(service: Service, fault: Fault, rng: &mut Rng) -> Option<Respo
         (Fault::UnexpectedJson, _) => return Some(Response::new(200, "application/json", "{}")),
         (Fault::InternalError, Sqs) => (500, &["InternalFailure"]),
         (Fault::InternalError, SecretsManager) => (500, &["InternalServiceError"]),
-        (Fault::InternalError, S3) => (500, &["InternalError"]),
+        (Fault::InternalError, S3 | Archive) => (500, &["InternalError"]),
         (Fault::Unavailable, _) => (503, &["ServiceUnavailable"]),
         (Fault::Throttled, Sqs) => (400, &["com.amazonaws.sqs#RequestThrottled", "ThrottlingException"]),
         (Fault::Throttled, SecretsManager) => (400, &["ThrottlingException"]),
-        (Fault::Throttled, S3) => (503, &["SlowDown"]),
+        (Fault::Throttled, S3 | Archive) => (503, &["SlowDown"]),
         (Fault::AccessDenied, Sqs | SecretsManager) => (400, &["AccessDeniedException", "AccessDenied"]),
-        (Fault::AccessDenied, S3) => (403, &["AccessDenied"]),
+        (Fault::AccessDenied, S3 | Archive) => (403, &["AccessDenied"]),
         (Fault::KmsError, Sqs) => (400, &["com.amazonaws.sqs#KmsThrottled", "com.amazonaws.sqs#KmsDisabled", "com.amazonaws.sqs#KmsAccessDenied"]),
         (Fault::KmsError, SecretsManager) => (400, &["DecryptionFailure"]),
-        (Fault::KmsError, S3) => (400, &["KMS.DisabledException", "KMS.ThrottlingException"]),
+        (Fault::KmsError, S3 | Archive) => (400, &["KMS.DisabledException", "KMS.ThrottlingException"]),
         (Fault::ExpiredToken, Sqs) => (403, &["ExpiredToken", "ExpiredTokenException"]),
         (Fault::ExpiredToken, SecretsManager) => (400, &["ExpiredTokenException"]),
-        (Fault::ExpiredToken, S3) => (400, &["ExpiredToken"]),
+        (Fault::ExpiredToken, S3 | Archive) => (400, &["ExpiredToken"]),
         (Fault::ResourceNotFound, Sqs) => (400, &["com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"]),
         (Fault::ResourceNotFound, SecretsManager) => (400, &["ResourceNotFoundException", "InvalidRequestException"]),
-        (Fault::ResourceNotFound, S3) => (404, &["NoSuchBucket"]),
+        (Fault::ResourceNotFound, S3 | Archive) => (404, &["NoSuchBucket"]),
         _ => return None,
     };
     Some(service_error(service, status, rng.choice(codes).unwrap()))
@@ -253,7 +253,7 @@ fn error_response(service: Service, fault: Fault, rng: &mut Rng) -> Option<Respo
 /// An error in the format of the service.
 pub(crate) fn service_error(service: Service, status: u16, code: &str) -> Response {
     match service {
-        Service::S3 => {
+        Service::S3 | Service::Archive => {
             let body =
                 format!("<Error><Code>{code}</Code><Message>injected error</Message></Error>");
             Response::new(status, "application/xml", body)

@@ -2,10 +2,10 @@
 
 use crate::aws::FakeAws;
 use crate::delivery::{self, Delivery, Expected};
-use crate::fault::{Fault, FaultPlan, Service};
+use crate::fault::{Fault, FaultPlan, FaultPlans, Service};
 use crate::fixture::{ENDPOINTS, environment, fake_aws};
 use crate::http::{Response, Stream, read_request, serve};
-use crate::invariants::{Arrival, check};
+use crate::invariants::{Arrival, check, check_archived};
 use crate::sequence::MAX_RESPONSE_TIME;
 use fastrand::Rng;
 use serde_json::Value;
@@ -24,19 +24,25 @@ const DELIVERIES: usize = 2;
 /// A binary without a response after this time counts as hung.
 const HANG: Duration = Duration::from_secs(20);
 
-/// Fault plans for SQS, Secrets Manager and S3.
-const PLANS: [[FaultPlan; 3]; 8] = {
+/// Fault plans for SQS, Secrets Manager, S3 and the archive.
+const PLANS: [FaultPlans; 9] = {
     use Fault::*;
     use FaultPlan::{Always, Healthy, Random};
     [
-        [Healthy, Healthy, Healthy],
-        [Always(ConnectionRefused), Always(ConnectionRefused), Always(ConnectionRefused)],
-        [Always(HangsAfterRequest), Always(HangsBeforeRequest), Always(HangsAfterRequest)],
-        [Always(HangsBeforeRequest), Healthy, Always(AppliedThenHangs)],
-        [Always(AppliedThenReset), Healthy, Healthy],
-        [Always(CorruptedBody), Healthy, Always(AppliedThenTruncated)],
-        [Healthy, Always(Slow), Always(ConnectHangs)],
-        [Random(70), Random(30), Random(50)],
+        [Healthy, Healthy, Healthy, Healthy],
+        [Always(ConnectionRefused), Always(ConnectionRefused), Always(ConnectionRefused), Healthy],
+        [
+            Always(HangsAfterRequest),
+            Always(HangsBeforeRequest),
+            Always(HangsAfterRequest),
+            Always(HangsAfterRequest),
+        ],
+        [Always(HangsBeforeRequest), Healthy, Always(AppliedThenHangs), Healthy],
+        [Always(AppliedThenReset), Healthy, Healthy, Always(AccessDenied)],
+        [Always(CorruptedBody), Healthy, Always(AppliedThenTruncated), Always(CorruptedBody)],
+        [Healthy, Always(Slow), Always(ConnectHangs), Healthy],
+        [Healthy, Healthy, Healthy, Always(HangsAfterRequest)],
+        [Random(70), Random(30), Random(50), Random(50)],
     ]
 };
 
@@ -53,7 +59,7 @@ async fn binary_upholds_the_invariants() {
 }
 
 /// Starts a binary, delivers a few events, and checks the responses.
-async fn run(seed: u64, index: usize, plans: [FaultPlan; 3]) {
+async fn run(seed: u64, index: usize, plans: FaultPlans) {
     let mut rng = Rng::with_seed(seed + index as u64);
     let is_fifo = rng.bool();
     let aws = fake_aws(rng.fork(), is_fifo);
@@ -68,14 +74,22 @@ async fn run(seed: u64, index: usize, plans: [FaultPlan; 3]) {
         random.skip_while(|delivery| !is_event(delivery)).take(DELIVERIES).collect();
     let started_at = Instant::now();
     let cache = aws.state().secrets_manager.cache.clone();
+    let invoked_at = SystemTime::now();
     let responses = invoke(lambda, &deliveries).await;
+    let times = invoked_at..=SystemTime::now();
     for (delivery, (response, duration)) in deliveries.iter().zip(responses) {
         let arrival =
             Arrival { at: started_at, has_enough_time: true, is_fifo, cache: cache.clone() };
         let name = format!("seed {seed}, {plans:?}, {}: {response}", delivery.name());
         let outcome = check(&aws.state(), delivery, &arrival, &response);
-        outcome.unwrap_or_else(|violation| panic!("{name}: {violation}"));
+        let outcome = outcome.unwrap_or_else(|violation| panic!("{name}: {violation}"));
         assert!(duration < MAX_RESPONSE_TIME, "{name} after {duration:?}");
+        let [_, _, FaultPlan::Healthy, FaultPlan::Healthy] = plans else { continue };
+        if let (true, Expected::Message(message)) = (outcome.is_acknowledged(), &delivery.expected)
+        {
+            let archived = check_archived(&aws.state(), message, is_fifo, &times);
+            archived.unwrap_or_else(|violation| panic!("{name}: {violation}"));
+        }
     }
     assert!(process.0.try_wait().unwrap().is_none(), "{plans:?}");
 }
@@ -86,13 +100,13 @@ struct Process(Child);
 impl Process {
     async fn start(
         aws: &Arc<FakeAws>,
-        plans: [FaultPlan; 3],
+        plans: FaultPlans,
         is_fifo: bool,
         lambda: &TcpListener,
     ) -> Self {
         let mut command = Command::new(BINARY);
         command.env_clear().stdout(Stdio::null());
-        command.envs(environment(is_fifo));
+        command.envs(environment(is_fifo, true));
         for ((name, _, service), plan) in ENDPOINTS.iter().zip(plans) {
             let address = listen(aws, *service, plan).await.unwrap();
             command.env(name, format!("http://{address}"));

@@ -8,9 +8,13 @@ pub(crate) enum Service {
     Sqs,
     SecretsManager,
     S3,
+    /// The archive in the bucket of `S3`. It has its own faults, so that a sequence can show that they change no response.
+    /// A connection to it can only be reset, since a request shows too late what it is for.
+    Archive,
 }
 
-pub(crate) const SERVICES: [Service; 3] = [Service::Sqs, Service::SecretsManager, Service::S3];
+pub(crate) const SERVICES: [Service; 4] =
+    [Service::Sqs, Service::SecretsManager, Service::S3, Service::Archive];
 
 /// A fault of one request. `Applied…`: the service performs the request before, or in spite of, the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +108,7 @@ impl Service {
                 NoMessageId,
             ],
             Self::SecretsManager => &[InvalidSecret, BinarySecret],
-            Self::S3 => &[
+            Self::S3 | Self::Archive => &[
                 AppliedLate,
                 WrongChecksum,
                 NoChecksum,
@@ -132,13 +136,16 @@ pub(crate) enum FaultPlan {
     Always(Fault),
 }
 
+/// The plans of [`SERVICES`].
+pub(crate) type FaultPlans = [FaultPlan; SERVICES.len()];
+
 /// The faults of a network outage.
 const OUTAGES: [Fault; 5] =
     [ConnectionRefused, ConnectHangs, HangsBeforeRequest, HangsAfterRequest, AppliedThenHangs];
 
 impl FaultPlan {
     /// Plans for all services: independent ones, or sometimes an outage that affects several services.
-    pub(crate) fn for_all(rng: &mut Rng) -> [Self; 3] {
+    pub(crate) fn for_all(rng: &mut Rng) -> FaultPlans {
         let outage = rng.choice(OUTAGES).filter(|_| rng.u8(..8) == 0);
         SERVICES.map(|service| {
             let outage = outage.filter(|_| rng.u8(..3) > 0);

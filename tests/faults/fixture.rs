@@ -34,17 +34,18 @@ pub(crate) fn queue_url(entity: &str, is_fifo: bool) -> String {
 }
 
 /// The configuration with in-memory endpoints.
-pub(crate) fn config(is_fifo: bool) -> Config {
-    let variables = environment(is_fifo);
+pub(crate) fn config(is_fifo: bool, archives_events: bool) -> Config {
+    let variables = environment(is_fifo, archives_events);
     let endpoints = ENDPOINTS.map(|(name, url, _)| (name, url.to_owned()));
     let all = variables.iter().chain(&endpoints);
     Config::load(|name| Some(all.clone().find(|(known, _)| *known == name)?.1.clone())).unwrap()
 }
 
 /// The environment variables without the endpoints. The inline limit is 1 KiB, so that small bodies can exceed it.
-pub(crate) fn environment(is_fifo: bool) -> [(&'static str, String); 12] {
+pub(crate) fn environment(is_fifo: bool, archives_events: bool) -> [(&'static str, String); 13] {
     let url = |entity| queue_url(entity, is_fifo);
     let queue_type = if is_fifo { "fifo" } else { "standard" };
+    let archive_days = if archives_events { "30" } else { "0" };
     [
         ("QUEUE_TYPE", queue_type.to_owned()),
         ("LABEL_QUEUE_URL", url("label")),
@@ -55,6 +56,7 @@ pub(crate) fn environment(is_fifo: bool) -> [(&'static str, String); 12] {
         ("SECRET_ARN", "relay".to_owned()),
         ("PAYLOAD_BUCKET", BUCKET.to_owned()),
         ("INLINE_LIMIT_KIB", "1".to_owned()),
+        ("ARCHIVE_DAYS", archive_days.to_owned()),
         ("AWS_REGION", "eu-west-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", "test".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),

@@ -3,6 +3,7 @@
 
 use crate::aws::FakeAws;
 use crate::fault::{Fault, Service};
+use crate::fixture::BUCKET;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,8 @@ impl Response {
 pub(crate) async fn serve(stream: impl Stream, aws: Arc<FakeAws>, service: Service) {
     let mut stream = BufReader::new(stream);
     // The client may close the connection at any time.
-    while let Ok([_, ..]) = stream.fill_buf().await {
+    while let Ok(head @ [_, ..]) = stream.fill_buf().await {
+        let service = service_of_request(service, head);
         let fault = aws.fault_of_request(service);
         match serve_request(&mut stream, &aws, service, fault).await {
             Ok(Next::KeepAlive) => {}
@@ -65,6 +67,13 @@ pub(crate) async fn serve(stream: impl Stream, aws: Arc<FakeAws>, service: Servi
             Ok(Next::Reset) => return stream.into_inner().reset(),
         }
     }
+}
+
+/// The service that a request to `endpoint` is for. The start of its head tells the archive from the rest of the bucket.
+fn service_of_request(endpoint: Service, head: &[u8]) -> Service {
+    let archive = format!("PUT /{BUCKET}/archive/");
+    let is_archive = endpoint == Service::S3 && head.starts_with(archive.as_bytes());
+    if is_archive { Service::Archive } else { endpoint }
 }
 
 /// What to do with the connection after a request.

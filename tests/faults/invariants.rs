@@ -3,15 +3,21 @@
 use crate::aws::State;
 use crate::cache_model::CacheModel;
 use crate::delivery::{Delivery, Expected, ExpectedMessage, Signer};
-use crate::fault::{Fault, Service};
+use crate::fault::{Fault, SERVICES, Service};
 use crate::fixture::{BUCKET, queue_url};
 use crate::sqs::{Attributes, StoredMessage, parse_pointer, parse_spilled};
 use serde_json::Value;
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::macros::format_description;
 use tokio::time::Instant;
 
 /// How long a fault can affect requests: a request may wait for a connection that an earlier one started.
 const FAULT_EFFECT: Duration = Duration::from_secs(10);
+
+/// What an archive that fails may add to the time of a response.
+const MAX_ARCHIVE_DELAY: Duration = Duration::from_secs(1);
 
 /// The result of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +139,45 @@ fn check_availability(
     Ok(())
 }
 
+/// An event is only not archived because of a fault, or because time is short.
+pub(crate) fn check_archive_failure(state: &State, arrival: &Arrival) -> Result<(), String> {
+    let since = arrival.at.checked_sub(FAULT_EFFECT);
+    let failed = |service| state.requests(service, since).any(|fault| fault.is_some());
+    if arrival.has_enough_time && !failed(Service::S3) && !failed(Service::Archive) {
+        return Err("not archived although the bucket worked".to_owned());
+    }
+    Ok(())
+}
+
+/// If only the archive failed, the response comes within a second.
+pub(crate) fn check_delay_by_archive(state: &State, arrival: &Arrival) -> Result<(), String> {
+    let since = arrival.at.checked_sub(FAULT_EFFECT);
+    let mut others = SERVICES.into_iter().filter(|service| *service != Service::Archive);
+    let is_other_failed =
+        others.any(|service| state.requests(service, since).any(|fault| fault.is_some()));
+    let elapsed = arrival.at.elapsed();
+    if !is_other_failed && elapsed > MAX_ARCHIVE_DELAY {
+        return Err(format!("answered after {elapsed:?} although only the archive failed"));
+    }
+    Ok(())
+}
+
+/// No archived pointer lacks its body, whatever became of its event.
+pub(crate) fn check_archived_bodies(state: &State) -> Result<(), String> {
+    for (key, record) in &state.s3.objects {
+        let Some(stem) = key.strip_suffix(".json").filter(|stem| stem.starts_with("archive/"))
+        else {
+            continue;
+        };
+        let message = parse_spilled("", record).map_err(|error| error.to_string())?;
+        let has_body = state.s3.objects.contains_key(&format!("{stem}.body"));
+        if has_body != parse_pointer(&message.body).is_some() {
+            return Err(format!("{key} and its body do not match"));
+        }
+    }
+    Ok(())
+}
+
 /// An acknowledged event has a durable copy with the same bytes, in the place that the response names.
 pub(crate) fn check_durable(
     state: &State,
@@ -171,7 +216,7 @@ fn check_queued(
     let mut messages = state.sqs.messages.iter();
     let message = messages.find(|message| message.id == id);
     let message = message.ok_or(format!("no queue has the message {id}"))?;
-    check_message(state, message, expected, is_fifo, &expected.dedup_id)
+    check_message(message, event_bytes(state, message), expected, is_fifo, &expected.dedup_id)
 }
 
 fn check_spilled(
@@ -189,7 +234,49 @@ fn check_spilled(
     if !key.starts_with(&prefix) || !key.ends_with(&suffix) {
         return Err(format!("spilled to {key}"));
     }
-    check_message(state, &message, expected, is_fifo, &replay_id(expected))
+    let bytes = event_bytes(state, &message);
+    check_message(&message, bytes, expected, is_fifo, &replay_id(expected))
+}
+
+/// Whether an accepted event is archived: the key has the time at which it was received, and the record is the one of a
+/// spilled message. A pointer's body has a copy of its own.
+pub(crate) fn check_archived(
+    state: &State,
+    expected: &ExpectedMessage,
+    is_fifo: bool,
+    received_at: &RangeInclusive<SystemTime>,
+) -> Result<(), String> {
+    let (entity, dedup_id) = (expected.entity, &expected.dedup_id);
+    let received_at = format_time(*received_at.start())..=format_time(*received_at.end());
+    let suffix = format!("-{dedup_id}.json");
+    let record = state.s3.objects.iter().find_map(|(key, record)| {
+        let (_, name) = key.strip_prefix("archive/")?.rsplit_once('/')?;
+        let time = name.strip_suffix(&suffix)?.to_owned();
+        received_at.contains(&time).then_some((key, time, record))
+    });
+    let (key, time, record) = record.ok_or("accepted, but neither archived nor counted")?;
+    let folder = time[..13].replace(['-', 'T'], "/");
+    let stem = format!("archive/{entity}/{folder}/{time}-{dedup_id}");
+    if *key != format!("{stem}.json") {
+        return Err(format!("archived to {key}"));
+    }
+    let message = parse_spilled(&queue_url(entity, is_fifo), record);
+    let message = message.map_err(|error| error.to_string())?;
+    // The payload of a pointer is deleted with its message, so that it does not count here.
+    let body = state.s3.get(BUCKET, &format!("{stem}.body"));
+    let bytes = if expected.is_offloaded { body } else { Some(message.body.as_bytes()) };
+    check_message(&message, bytes, expected, is_fifo, &replay_id(expected))?;
+    if message.attributes["received_at"].1 != time {
+        return Err("the archived record has another time than its key".to_owned());
+    }
+    Ok(())
+}
+
+/// As in attributes and keys.
+fn format_time(time: SystemTime) -> String {
+    let format =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    OffsetDateTime::from(time).format(format).unwrap()
 }
 
 /// The deduplication id of a spilled message. The queue may already hold a different message under the event's id.
@@ -202,13 +289,23 @@ pub(crate) fn is_delivered(state: &State, expected: &ExpectedMessage, is_fifo: b
     let ids = [expected.dedup_id.clone(), replay_id(expected)];
     state.sqs.messages.iter().any(|message| {
         let mut ids = ids.iter();
-        ids.any(|id| check_message(state, message, expected, is_fifo, id).is_ok())
+        let bytes = event_bytes(state, message);
+        ids.any(|id| check_message(message, bytes, expected, is_fifo, id).is_ok())
     })
 }
 
+/// The bytes of the event: the message's body, or what a pointer points to.
+fn event_bytes<'a>(state: &'a State, message: &'a StoredMessage) -> Option<&'a [u8]> {
+    match parse_pointer(&message.body) {
+        Some((bucket, key)) => state.s3.get(&bucket, &key),
+        None => Some(message.body.as_bytes()),
+    }
+}
+
+/// Compares a message, and the bytes of its event, with those expected.
 fn check_message(
-    state: &State,
     message: &StoredMessage,
+    bytes: Option<&[u8]>,
     expected: &ExpectedMessage,
     is_fifo: bool,
     dedup_id: &str,
@@ -216,14 +313,9 @@ fn check_message(
     if message.queue_url != queue_url(expected.entity, is_fifo) {
         return Err(format!("the message is in {}", message.queue_url));
     }
-    let pointer = parse_pointer(&message.body);
-    if pointer.is_some() != expected.is_offloaded {
+    if parse_pointer(&message.body).is_some() != expected.is_offloaded {
         return Err(format!("the message's body is {}", message.body));
     }
-    let bytes = match &pointer {
-        Some((bucket, key)) => state.s3.get(bucket, key),
-        None => Some(message.body.as_bytes()),
-    };
     if bytes != Some(&expected.body) {
         return Err("the durable copy has other bytes".to_owned());
     }

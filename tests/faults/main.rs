@@ -1,4 +1,4 @@
-//! Runs the relay against a fake AWS that injects faults, and checks the invariants of `docs/reliability.md`.
+//! Runs the relay against a fake AWS that injects faults, and checks the invariants of `docs/testing.md`.
 //!
 //! `sequence` runs a random sequence of deliveries, `invariants` checks each response, and `fault` lists the faults.
 //! `FAULT_SEED` and `FAULT_SEQUENCES` select the sequences.

@@ -27,7 +27,7 @@ impl FakeS3 {
 
     pub(crate) fn handle(&mut self, request: &Request, fault: Option<Fault>) -> Response {
         assert_eq!(request.method, "PUT");
-        let path = request.path.split('?').next().unwrap();
+        let path = request.path.split('?').next().unwrap().replace("%3A", ":");
         let (bucket, key) = path[1..].split_once('/').unwrap();
         if bucket != self.bucket {
             return service_error(Service::S3, 404, "NoSuchBucket");

@@ -5,7 +5,10 @@ use crate::aws::FakeAws;
 use crate::delivery::{self, Delivery, Expected};
 use crate::fault::{Fault, FaultPlan, Service};
 use crate::fixture;
-use crate::invariants::{Arrival, Outcome, check, check_durable, is_delivered};
+use crate::invariants::{
+    Arrival, Outcome, check, check_archive_failure, check_archived, check_archived_bodies,
+    check_delay_by_archive, check_durable, is_delivered,
+};
 use crate::network::network_to;
 use fastrand::Rng;
 use labelbox_relay::bucket::S3;
@@ -16,8 +19,9 @@ use labelbox_relay::telemetry::Log;
 use lambda_http::Context;
 use serde_json::Value;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -36,6 +40,9 @@ const MIN_FETCH_WAIT: Duration = Duration::from_secs(2);
 const MIN_WARM_UP_WAIT: Duration = Duration::from_millis(900);
 /// Seconds between deliveries. One or two of the longer pauses exceed the time limits of the secret cache.
 const PAUSES: [u64; 5] = [0, 2, 20, 31, 311];
+
+/// What the log line of an event that is not archived contains.
+const COUNTED: &[u8] = b"\"ArchiveFailed\":1";
 
 /// The results of a sequence.
 pub(crate) struct Report {
@@ -75,10 +82,19 @@ struct Sequence {
     aws: Arc<FakeAws>,
     handler: WebhookHandler<SecretsManager, Sqs, S3>,
     is_fifo: bool,
+    archives_events: bool,
+    /// The request ids of the log lines that count an event as not archived.
+    unarchived: Arc<Mutex<HashSet<String>>>,
 }
 
-/// An acknowledged delivery, and the body of the response.
-type Acknowledged = (Delivery, Value);
+/// An acknowledged delivery.
+struct Acknowledged {
+    delivery: Delivery,
+    /// The body of the response.
+    body: Value,
+    /// When the event was received, if it is archived.
+    archived: Option<SystemTime>,
+}
 
 thread_local! {
     /// The start of this thread's sequence.
@@ -93,24 +109,29 @@ fn clock() -> SystemTime {
 
 impl Sequence {
     fn random(rng: &mut Rng) -> Self {
-        let is_fifo = rng.bool();
+        let (is_fifo, archives_events) = (rng.bool(), rng.bool());
         let aws = fixture::fake_aws(rng.fork(), is_fifo);
-        let config = fixture::config(is_fifo);
+        let config = fixture::config(is_fifo, archives_events);
+        let unarchived = Arc::new(Mutex::new(HashSet::new()));
+        let counted = Arc::clone(&unarchived);
+        let log = Log::new(&config, move |line| {
+            // Most lines need not be parsed.
+            if line.windows(COUNTED.len()).any(|part| part == COUNTED) {
+                let line: Value = serde_json::from_slice(line).unwrap();
+                let request_id = line["request_id"].as_str().unwrap().to_owned();
+                counted.lock().unwrap().insert(request_id);
+            }
+        });
         let clients = config.aws.for_clients(network_to(&aws), clock);
         let store = SecretsManager::new(&config, &clients);
         let queue = Sqs::new(&config, &clients);
         let bucket = S3::new(&config, &clients);
         Self {
             aws,
-            handler: WebhookHandler::new(
-                &config,
-                store,
-                queue,
-                bucket,
-                Log::new(&config, |_| ()),
-                clock,
-            ),
+            handler: WebhookHandler::new(&config, store, queue, bucket, log, clock),
             is_fifo,
+            archives_events,
+            unarchived,
         }
     }
 
@@ -191,6 +212,7 @@ impl Sequence {
         let name = delivery.name();
         self.aws.log_note(format!("request {name}, time left {time_left:?}"));
         let arrival = self.arrival(time_left);
+        let received_at = clock();
         let response = timeout(HANG, self.handle(&delivery, time_left)).await;
         let response = response.map_err(|_| format!("{name}: never answered"))?;
         self.aws.log_note(format!("response to {name}: {response}"));
@@ -202,9 +224,38 @@ impl Sequence {
         if time_left.is_some_and(|time_left| arrival.at.elapsed() > time_left) {
             return Err(format!("{name}: answered after Lambda's deadline"));
         }
+        let archived = self.check_archive(&delivery, &arrival, outcome, received_at);
+        let archived = archived.map_err(|violation| format!("{name}: {violation}"))?;
         let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-        let acknowledged = outcome.is_acknowledged().then_some((delivery, body));
-        Ok((outcome, acknowledged))
+        let is_acknowledged = outcome.is_acknowledged();
+        Ok((outcome, is_acknowledged.then_some(Acknowledged { delivery, body, archived })))
+    }
+
+    /// An accepted event is archived, or counted as not archived. Returns when it was received if it is archived.
+    fn check_archive(
+        &self,
+        delivery: &Delivery,
+        arrival: &Arrival,
+        outcome: Outcome,
+        received_at: SystemTime,
+    ) -> Result<Option<SystemTime>, String> {
+        let state = self.aws.state();
+        check_delay_by_archive(&state, arrival)?;
+        let is_counted = self.unarchived.lock().unwrap().remove(&delivery.builder.request_id);
+        let must_be_archived = self.archives_events && outcome.is_acknowledged();
+        if is_counted && !must_be_archived {
+            return Err("counted as not archived although it need not be".to_owned());
+        }
+        if is_counted {
+            check_archive_failure(&state, arrival)?;
+        }
+        if !must_be_archived || is_counted {
+            return Ok(None);
+        }
+        if let Expected::Message(message) = &delivery.expected {
+            check_archived(&state, message, self.is_fifo, &(received_at..=received_at))?;
+        }
+        Ok(Some(received_at))
     }
 
     async fn handle(&self, delivery: &Delivery, time_left: Option<Duration>) -> Value {
@@ -224,16 +275,21 @@ impl Sequence {
     /// their queues after a replay.
     async fn check_at_end(&self, acknowledged: &[Acknowledged]) -> Result<(), String> {
         sleep(DRAIN).await;
-        for (delivery, body) in acknowledged {
+        let mut state = self.aws.state();
+        check_archived_bodies(&state)?;
+        for Acknowledged { delivery, body, archived } in acknowledged {
             if let Expected::Message(message) = &delivery.expected {
-                let result = check_durable(&self.aws.state(), message, self.is_fifo, body);
+                let durable = check_durable(&state, message, self.is_fifo, body).map(drop);
+                let archived = archived.map_or(Ok(()), |received_at| {
+                    check_archived(&state, message, self.is_fifo, &(received_at..=received_at))
+                });
+                let result = durable.and(archived);
                 result
                     .map_err(|violation| format!("{}, at the end: {violation}", delivery.name()))?;
             }
         }
-        let mut state = self.aws.state();
         state.replay_spilled(self.is_fifo);
-        for (delivery, _) in acknowledged {
+        for Acknowledged { delivery, .. } in acknowledged {
             if let Expected::Message(message) = &delivery.expected
                 && !is_delivered(&state, message, self.is_fifo)
             {

@@ -46,7 +46,7 @@ struct Clients {
 
 fn set_up(is_fifo: bool) -> (Arc<FakeAws>, Clients) {
     let aws = fake_aws(Rng::with_seed(1), is_fifo);
-    let settings = config(is_fifo).aws;
+    let settings = config(is_fifo, false).aws;
     let http_client = InMemoryClient(network_to(&aws));
     let attempt = Duration::from_millis(1600);
     let shared = SdkConfig::builder()
@@ -125,8 +125,8 @@ async fn send(clients: &Clients, is_fifo: bool) -> Result<[Option<String>; 3], S
 }
 
 /// Stores an object. Returns the confirmed checksum.
-async fn put(clients: &Clients, checksum: &str) -> Result<Option<String>, String> {
-    let request = clients.s3.put_object().bucket(BUCKET).key("payloads/1");
+async fn put(clients: &Clients, key: &str, checksum: &str) -> Result<Option<String>, String> {
+    let request = clients.s3.put_object().bucket(BUCKET).key(key);
     let request = request.checksum_crc32(checksum).body(BODY.as_bytes().to_vec().into());
     let stored = request.send().await.map_err(|error| error_chain(&error))?;
     Ok(stored.checksum_crc32)
@@ -186,10 +186,10 @@ async fn sqs_rejects_invalid_messages() {
 #[tokio::test(start_paused = true)]
 async fn s3_rejects_wrong_checksum() {
     let (aws, clients) = set_up(true);
-    let error = put(&clients, "AAAAAA==").await.unwrap_err();
+    let error = put(&clients, "payloads/1", "AAAAAA==").await.unwrap_err();
     assert!(error.contains("BadDigest"), "{error}");
     assert!(aws.state().s3.get(BUCKET, "payloads/1").is_none());
-    assert_eq!(put(&clients, BODY_CRC32).await.unwrap().as_deref(), Some(BODY_CRC32));
+    assert_eq!(put(&clients, "payloads/1", BODY_CRC32).await.unwrap().as_deref(), Some(BODY_CRC32));
     assert_eq!(aws.state().s3.get(BUCKET, "payloads/1"), Some(BODY.as_bytes()));
 }
 
@@ -202,7 +202,7 @@ async fn secrets_manager_returns_secret() {
 /// Whether the SDK's client reports success in spite of the fault.
 fn is_undetected(service: Service, fault: Fault) -> bool {
     let is_foreign = matches!(fault, Fault::EmptyBody | Fault::UnexpectedJson)
-        || (fault == Fault::HtmlBody && service == Service::S3);
+        || (fault == Fault::HtmlBody && matches!(service, Service::S3 | Service::Archive));
     let is_wrong = matches!(
         fault,
         Fault::Slow
@@ -232,7 +232,8 @@ async fn each_fault_behaves_as_named() {
             let outcome = match service {
                 Service::Sqs => send(&clients, false).await.map(drop),
                 Service::SecretsManager => get_secret(&clients).await.map(drop),
-                Service::S3 => put(&clients, BODY_CRC32).await.map(drop),
+                Service::S3 => put(&clients, "payloads/1", BODY_CRC32).await.map(drop),
+                Service::Archive => put(&clients, "archive/a:1", BODY_CRC32).await.map(drop),
             };
             let name = format!("{service:?} {fault:?}: {outcome:?}");
             assert_eq!(outcome.is_ok(), is_undetected(service, fault), "{name}");

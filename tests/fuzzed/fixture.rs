@@ -1,6 +1,7 @@
 //! The relay with fake services, which work or fail as the input says.
 
 use super::json::Json;
+use bytes::Bytes;
 use labelbox_relay::bucket::{Bucket, BucketError};
 use labelbox_relay::config::Config;
 use labelbox_relay::http::{GatewayEvent, WebhookHandler};
@@ -147,11 +148,11 @@ impl Queue for FakeQueue {
 }
 
 impl Bucket for FakeBucket {
-    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
+    async fn put(&self, key: &str, content: Bytes) -> Result<(), BucketError> {
         match self.0 {
             Behavior::Corrupt if key.starts_with("spill/") => Err(BucketError::Unconfirmed),
             Behavior::Works | Behavior::Corrupt => {
-                self.1.lock().unwrap().objects.insert(key.to_owned(), content);
+                self.1.lock().unwrap().objects.insert(key.to_owned(), content.into());
                 Ok(())
             }
             Behavior::Fails => Err(BucketError::NotStored("no such bucket".into())),

@@ -206,36 +206,6 @@ async fn delivery_has_a_limited_log_line() {
     }
 }
 
-/// The log line of an invalid signature in a stack with the default name, in bytes. The request id has the length of
-/// Lambda's.
-async fn rejected_line_bytes(level: &str) -> usize {
-    let settings = [("LOG_LEVEL", level), ("METRICS_NAMESPACE", "LabelboxRelay/labelbox-relay")];
-    let fixture = Fixture::with_settings(&settings);
-    fixture.warm_up().await;
-    fixture
-        .assert_response(webhook_request("labelbox", "wrong", BODY), 401, signature_rejected())
-        .await;
-    let id_bytes = if level == "error" {
-        0
-    } else {
-        "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".len() - "request-1".len()
-    };
-    log_line_bytes(&fixture) + id_bytes + "\n".len()
-}
-
-#[tokio::test]
-async fn security_document_states_the_size_of_a_rejected_line() {
-    let page = include_str!("../../docs/security.md");
-    let (_, rest) = page.split_once("A refused request's line has some ").unwrap();
-    let (all, rest) = rest.split_once(" bytes, ").unwrap();
-    let (metrics, _) = rest.split_once(" of them").unwrap();
-    for (stated, level) in [(all, "info"), (metrics, "error")] {
-        let actual = rejected_line_bytes(level).await;
-        let stated: usize = stated.parse().unwrap();
-        assert!(stated.abs_diff(actual) < 20, "stated: {stated}, actual: {actual}");
-    }
-}
-
 /// The signature covers the encoded bytes. Without decompression, a small body cannot become a large one.
 #[tokio::test]
 async fn does_not_decompress_a_body() {

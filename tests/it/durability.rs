@@ -18,7 +18,7 @@ fn binary_delivery(body: &[u8]) -> Value {
 }
 
 /// The bucket and the key in a pointer.
-fn pointer_target(message: &Message) -> (String, String) {
+pub(crate) fn pointer_target(message: &Message) -> (String, String) {
     let pointer: Value = serde_json::from_str(&message.body).unwrap();
     assert_eq!(pointer[0], "software.amazon.payloadoffloading.PayloadS3Pointer");
     let text = |name: &str| pointer[1][name].as_str().unwrap().to_owned();
@@ -197,8 +197,8 @@ async fn spills_pointer_to_payload_of_large_event() {
 #[tokio::test]
 async fn responds_with_503_if_neither_queue_nor_bucket_accepts() {
     let large = format!("{BODY}{}", " ".repeat(1024));
-    for (body, bucket) in [(BODY, BucketBehavior::Rejects), (&large, BucketBehavior::RejectsSpills)]
-    {
+    let rejects_spills = BucketBehavior::RejectsKeysWith("spill/");
+    for (body, bucket) in [(BODY, BucketBehavior::Rejects), (&large, rejects_spills)] {
         let fixture = Fixture::with_settings(&[("INLINE_LIMIT_KIB", "1")]);
         fixture.set_queue(QueueBehavior::Rejects);
         fixture.set_bucket(bucket);

@@ -1,5 +1,6 @@
 //! Fakes of Secrets Manager, SQS and S3. A test sets how each behaves, and reads what it received.
 
+use bytes::Bytes;
 use labelbox_relay::bucket::{Bucket, BucketError, S3};
 use labelbox_relay::message::Message;
 use labelbox_relay::queue::{Queue, QueueError, Sqs};
@@ -27,6 +28,8 @@ pub(crate) enum QueueBehavior {
     Accepts,
     Rejects,
     ChecksumMismatch,
+    /// Accepts after a delay.
+    Slow(Duration),
     /// Calls the real client, which has a fake network.
     Client(Arc<Sqs>),
 }
@@ -36,8 +39,12 @@ pub(crate) enum QueueBehavior {
 pub(crate) enum BucketBehavior {
     Accepts,
     Rejects,
-    /// Accepts payloads and rejects spilled messages.
-    RejectsSpills,
+    /// Rejects the objects with this in their keys, and accepts all others.
+    RejectsKeysWith(&'static str),
+    /// Never responds for the objects with this in their keys, and accepts all others.
+    HangsForKeysWith(&'static str),
+    /// Accepts after a delay.
+    Slow(Duration),
     /// Calls the real client, which has a fake network.
     Client(Arc<S3>),
 }
@@ -85,16 +92,22 @@ impl FakeQueue {
     pub(crate) fn new() -> Self {
         Self { behavior: Arc::new(Mutex::new(QueueBehavior::Accepts)), messages: Arc::default() }
     }
+
+    fn accept(&self, message: &Message) -> String {
+        let mut messages = self.messages.lock().unwrap();
+        messages.push(message.clone());
+        format!("message-{}", messages.len())
+    }
 }
 
 impl Queue for FakeQueue {
     async fn send(&self, message: &Message) -> Result<String, QueueError> {
         let behavior = self.behavior.lock().unwrap().clone();
         match behavior {
-            QueueBehavior::Accepts => {
-                let mut messages = self.messages.lock().unwrap();
-                messages.push(message.clone());
-                Ok(format!("message-{}", messages.len()))
+            QueueBehavior::Accepts => Ok(self.accept(message)),
+            QueueBehavior::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(self.accept(message))
             }
             QueueBehavior::Rejects => Err(QueueError::NotSent("queue does not exist".into())),
             QueueBehavior::ChecksumMismatch => {
@@ -118,18 +131,26 @@ impl FakeBucket {
 }
 
 impl Bucket for FakeBucket {
-    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), BucketError> {
+    async fn put(&self, key: &str, content: Bytes) -> Result<(), BucketError> {
         let behavior = self.behavior.lock().unwrap().clone();
         let is_accepted = match behavior {
             BucketBehavior::Accepts => true,
-            BucketBehavior::RejectsSpills => key.starts_with("payloads/"),
+            BucketBehavior::RejectsKeysWith(part) => !key.contains(part),
+            BucketBehavior::HangsForKeysWith(part) if key.contains(part) => {
+                return std::future::pending().await;
+            }
+            BucketBehavior::HangsForKeysWith(_) => true,
+            BucketBehavior::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                true
+            }
             BucketBehavior::Rejects => false,
             BucketBehavior::Client(client) => return Box::pin(client.put(key, content)).await,
         };
         if !is_accepted {
             return Err(BucketError::NotStored("no such bucket".into()));
         }
-        self.objects.lock().unwrap().insert(key.to_owned(), content);
+        self.objects.lock().unwrap().insert(key.to_owned(), content.into());
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 
 mod adversarial_input;
 mod architecture;
+mod archive;
 mod deadlines;
 mod delivery;
 mod durability;

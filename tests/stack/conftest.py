@@ -1,7 +1,9 @@
-"""What the tests share: one emulator, and the stack deployed to it in the ways that the tests need."""
+"""The fixtures of these tests: an emulator for each worker, and the stack deployed to it with various parameters."""
 
 import itertools
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,65 +12,98 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from consumers import Consumer, Node, Python, Rust
+from scenario import PARAMETERS, Scenario
+
 from dev import build, deploy, emulator, environment
 from dev.demonstration import MODELS
-from dev.gate import Gate
-from dev.places import Instance
+from dev.paths import Instance
 from dev.samples import SECRET
 from dev.stack import Stack
+from dev.tcp_proxy import TcpProxy
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
-QUEUE_TYPES = ("fifo", "standard")
+QUEUE_TYPES = ("fifo", pytest.param("standard", marks=pytest.mark.extended))
+SHARED = dict.fromkeys(("test_alarms", "test_dashboard", "test_leaks", "test_telemetry"), "scenario")
+"""Files whose tests one worker runs, because they use the same stack."""
 LONGEST = (
-    *("test_operating", "test_relayctl_read", "test_relayctl"),
-    *("test_consumers", "test_bench", "test_soak", "test_relayctl_webhook", "test_relayctl_doctor"),
-    "test_cargo_lambda",
+    "test_build",
+    "test_guides",
+    "test_relayctl_read",
+    "test_relayctl",
+    "test_soak",
+    "test_consumers",
+    "test_least_privilege",
 )
-"""Files that take a process of the tests' for long; begun first, so that it is not the last to end."""
+"""Files that start first, so that no worker runs alone at the end."""
 
 Deploy = Callable[..., Stack]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes, and is left to `make thorough`, which CI runs")
+def pytest_configure() -> None:
+    # Fixtures end what they have started even if the run is terminated.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(SHARED.get(item.path.stem, item.path.stem)))
 
 
 def own_instance(name: str) -> Instance:
-    """The tests run in several processes at once, and each has emulators of its own."""
+    """Returns an instance of this worker."""
     return Instance(name + os.environ.get("PYTEST_XDIST_WORKER", ""))
 
 
 @pytest.fixture(scope="session")
-def secrets_manager() -> Iterator[Gate]:
-    """The way from functions to Secrets Manager, which can be closed."""
-    with Gate() as gate:
-        yield gate
+def secrets_manager() -> Iterator[TcpProxy]:
+    """The proxy between functions and Secrets Manager."""
+    with TcpProxy() as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="session")
-def running(secrets_manager: Gate) -> Iterator[emulator.Emulator]:
-    """The emulator, with the function built for it."""
-    environment.shield()
+def built() -> Iterator[tuple[Instance, Path]]:
+    """This worker's instance with a build of the function, and relayctl. Cargo compiles once, whoever is first."""
+    environment.isolate()
     with own_instance("test").claim() as instance:
-        build.build_quickly(instance)
-        with emulator.run(instance, {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}) as started:
-            secrets_manager.leads_to(started.endpoint)
-            yield started
+        yield instance, build.build_locally(instance)
+
+
+@pytest.fixture(scope="session")
+def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator[emulator.Emulator]:
+    """The emulator."""
+    variables = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}
+    with emulator.run(built[0], variables) as started:
+        secrets_manager.forward_to(started.endpoint)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def copy_build(built: tuple[Instance, Path]) -> Callable[[Instance], None]:
+    """Copies the build into another instance."""
+
+    def copy(instance: Instance) -> None:
+        shutil.copytree(built[0].build, instance.build, dirs_exist_ok=True)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def relayctl(built: tuple[Instance, Path]) -> Path:
+    return built[1]
 
 
 @pytest.fixture(scope="session")
 def package(running: emulator.Emulator) -> deploy.Package:
-    return deploy.Package.make(running)
+    return deploy.Package.upload(running)
 
 
 @pytest.fixture(scope="session")
 def deployed(package: deploy.Package) -> Deploy:
-    """Deploys a stack with these parameters, once for all tests that ask for the same name."""
+    """Deploys a stack with these parameters, once for all tests that use the same name."""
     stacks: dict[str, Stack] = {}
 
     def deploy_once(name: str, put_secret: bool = True, **parameters: str) -> Stack:
@@ -81,15 +116,8 @@ def deployed(package: deploy.Package) -> Deploy:
     return deploy_once
 
 
-@pytest.fixture(scope="session")
-def relayctl(running: emulator.Emulator) -> Path:
-    """The operator's tool, built."""
-    return build.build_tool(running.instance)
-
-
 @pytest.fixture(scope="session", params=QUEUE_TYPES)
 def queue_type(request: pytest.FixtureRequest) -> str:
-    """What asks for this runs once for each kind of queue."""
     return str(request.param)
 
 
@@ -108,7 +136,30 @@ def empty(stack: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+def scenario(deployed: Deploy, secrets_manager: TcpProxy) -> Scenario:
+    """A relay to which everything has happened that is counted."""
+    scenario = Scenario(deployed("relay-scenario", put_secret=False, **PARAMETERS))
+    scenario.run(secrets_manager)
+    return scenario
+
+
+@pytest.fixture(scope="session")
 def body() -> Callable[[], bytes]:
-    """Makes bodies of which no two are the same: a FIFO queue takes each only once."""
+    """Returns a different body each time: a FIFO queue drops repetitions."""
     numbers = itertools.count()
     return lambda: b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % next(numbers)
+
+
+EXTENDED = pytest.mark.extended
+CONSUMERS = [
+    pytest.param(Python, id="python"),
+    pytest.param(Rust, id="rust", marks=EXTENDED),
+    pytest.param(Node, id="node", marks=EXTENDED),
+]
+
+
+@pytest.fixture(scope="module", params=CONSUMERS)
+def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Consumer:
+    """Each of the example consumers."""
+    prepared: Consumer = request.param.prepare(built[0])
+    return prepared

@@ -1,187 +1,198 @@
-"""The example consumers as programs that poll a queue, and as functions that Lambda calls."""
+"""Queues with events in the relay's format, and the example consumers that receive them."""
 
 import fcntl
+import hashlib
 import json
-import re
-import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import pytest
-from feed import Feed
-from runtime import Runtime
-
 from dev import environment, processes
-from dev.build import SAM, SAM_CONFIG, WORKSPACE
+from dev.build import WORKSPACE
 from dev.emulator import Emulator
-from dev.places import LOCAL, PROJECT, TOOLS, Instance
+from dev.paths import LOCAL, PROJECT, TOOLS, Instance
 
 _SECONDS = 120
-_EXAMPLES = PROJECT / "examples"
-DOCUMENT = PROJECT / "docs" / "consuming.md"
+EXAMPLES = PROJECT / "examples"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One delivery of an event."""
+
+    topic: str
+    entity: str
+    payload: bytes
+    entity_id: str | None = None
+    occurred_at: str | None = None
+    by_pointer: bool = False
+    received_at: str = "2026-01-01T00:00:00.000Z"
+
+    @property
+    def dedup_id(self) -> str:
+        """Any id that is unique for the event serves the consumers."""
+        return hashlib.sha256(self.topic.encode() + b"\n" + self.payload).hexdigest()
+
+    @property
+    def group_id(self) -> str:
+        return hashlib.sha256(self.entity_id.encode()).hexdigest() if self.entity_id else self.dedup_id
+
+    def attributes(self) -> dict[str, dict[str, str]]:
+        values = {
+            "event": self.topic,
+            "entity": self.entity,
+            "entity_id": self.entity_id,
+            "occurred_at": self.occurred_at,
+            "received_at": self.received_at,
+            "delivery_id": uuid.uuid4().hex,
+            "dedup_id": self.dedup_id,
+        }
+        return {name: {"DataType": "String", "StringValue": it} for name, it in values.items() if it is not None}
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A queue, a bucket and a table of one test."""
+
+    emulator: Emulator
+    name: str
+    queue: str
+
+    def deliver(self, event: Event, *, keep_payload: bool = True) -> None:
+        """Sends an event in the relay's format. FIFO queues do not drop repetitions: they count as late ones."""
+        group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex}
+        attributes, body = event.attributes(), event.payload.decode("latin-1")
+        if event.by_pointer:
+            key = f"payloads/{event.dedup_id}/{uuid.uuid4()}"
+            if keep_payload:
+                self.emulator.client("s3").put_object(Bucket=self.name, Key=key, Body=event.payload)
+            attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(len(event.payload))}
+            pointer = "software.amazon.payloadoffloading.PayloadS3Pointer"
+            body = json.dumps([pointer, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":"))
+        self.emulator.client("sqs").send_message(
+            QueueUrl=self.queue,
+            MessageBody=body,
+            MessageAttributes=attributes,
+            **(group if self.queue.endswith(".fifo") else {}),
+        )
+
+    def items(self, table: str | None = None) -> dict[str, dict[str, Any]]:
+        """Returns what the table contains, by id, with plain values."""
+        pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.name)
+        items = [item for page in pages for item in page["Items"]]
+        return {item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()} for item in items}
+
+    def count(self) -> int:
+        """Counts the messages in the queue, including those that were received and not deleted."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        response = self.emulator.client("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
+        return sum(int(response["Attributes"][name]) for name in names)
+
+
+@contextmanager
+def feed(emulator: Emulator, queue_type: str) -> Iterator[Feed]:
+    """Creates a feed for as long as the block runs."""
+    name = f"feed-{uuid.uuid4()}"
+    sqs, s3, dynamodb = (emulator.client(service) for service in ("sqs", "s3", "dynamodb"))
+    is_fifo = queue_type == "fifo"
+    # What failed must not be received again during a test.
+    attributes = {"VisibilityTimeout": "600", **({"FifoQueue": "true"} if is_fifo else {})}
+    queue = sqs.create_queue(QueueName=name + ".fifo" * is_fifo, Attributes=attributes)["QueueUrl"]
+    s3.create_bucket(Bucket=name)
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield Feed(emulator, name, queue)
+    sqs.delete_queue(QueueUrl=queue)
+    dynamodb.delete_table(TableName=name)
 
 
 @dataclass(frozen=True)
 class Ended:
     """How a consumer exited, and what it wrote."""
 
-    all_done: bool
+    is_success: bool
     lines: list[str]
-    """One for each piece of work."""
+    """One for each event that it processed."""
     log: str
 
 
+@dataclass(frozen=True)
 class Consumer:
-    """One of the examples, however it is called."""
+    """One of the example programs."""
 
-    program: tuple[str, ...]
+    program: tuple[str, ...] = ()
 
     @classmethod
-    def build(cls, instance: Instance) -> Self:
-        """Makes it ready to be called."""
+    def prepare(cls, instance: Instance) -> Self:
+        """Builds it, or installs its dependencies."""
         return cls()
 
-    def start(self, feed: Feed) -> subprocess.Popen[str]:
-        """Lets it poll the queue until there are no messages."""
-        program = [*self.program, feed.queue, feed.name, "--until-empty"]
-        return subprocess.Popen(
-            program, env=_environment(feed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, feed: Feed, queue: str | None = None) -> "subprocess.Popen[str]":
+        """Starts polling until the queue is empty."""
+        program = [*self.program, queue or feed.queue, feed.name, "--until-empty"]
+        variables = environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
+        return subprocess.Popen(program, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def drain(self, feed: Feed) -> Ended:
-        return ended(self.start(feed))
-
-    def invoke(self, feed: Feed, records: list[dict[str, Any]], **extra: str) -> list[str]:
-        """Calls it as Lambda does, with `extra` variables. Returns the ids that it reports as failed."""
-        answer = self._answer({**_environment(feed), "TABLE": feed.name, **extra}, {"Records": records})
-        assert answer.keys() == {"batchItemFailures"}, answer
-        assert all(failure.keys() == {"itemIdentifier"} for failure in answer["batchItemFailures"]), answer
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-    def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+    def drain(self, feed: Feed, queue: str | None = None) -> Ended:
+        return wait(self.start(feed, queue))
 
 
 @dataclass(frozen=True)
 class Python(Consumer):
     """`examples/python`."""
 
-    program: tuple[str, ...] = (sys.executable, str(_EXAMPLES / "python" / "consumer.py"))
+    program: tuple[str, ...] = (sys.executable, str(EXAMPLES / "python" / "consumer.py"))
 
-    def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        call = "import json, sys, consumer; print(json.dumps(consumer.handler(json.load(sys.stdin), None)))"
-        return _last_line([sys.executable, "-c", call], {**variables, "PYTHONPATH": str(_EXAMPLES / "python")}, event)
+    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
+        call = "import json, sys, labelbox_queue as q; print(q.Consumer(print, sys.argv[1]).forget(*sys.argv[2:]))"
+        return _forget([sys.executable, "-c", call, feed.name, *window], feed)
 
 
 @dataclass(frozen=True)
 class Node(Consumer):
-    """`examples/node`, with its dependencies."""
+    """`examples/node`."""
 
-    program: tuple[str, ...] = (str(TOOLS / "node"), str(_EXAMPLES / "node" / "consumer.js"))
+    program: tuple[str, ...] = (str(TOOLS / "node"), str(EXAMPLES / "node" / "consumer.js"))
 
     @classmethod
-    def build(cls, instance: Instance) -> Self:
-        """Installs its dependencies, unless they are up to date: tests in other processes may be using them."""
+    def prepare(cls, instance: Instance) -> Self:
         with (LOCAL / "node.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            install = [str(TOOLS / "npm"), "install", "--prefix", str(_EXAMPLES / "node"), "--no-audit", "--no-fund"]
-            settings = environment.for_building(instance, quick=False)
-            processes.run("npm install", install, settings, instance.log("npm"))
+            install = [str(TOOLS / "npm"), "install", "--prefix", str(EXAMPLES / "node"), "--no-audit", "--no-fund"]
+            processes.run("npm install", install, environment.for_building(instance), instance.log("npm"))
         return cls()
 
-    def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        call = """import { handler } from './examples/node/consumer.js'
-            import { json } from 'node:stream/consumers'
-            console.log(JSON.stringify(await handler(await json(process.stdin))))"""
-        return _last_line([self.program[0], "--input-type=module", "--eval", call], variables, event)
+    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
+        call = """import { Consumer } from './examples/node/labelbox-queue.js'
+            const [, table, since, until] = process.argv
+            console.log(await new Consumer(() => {}, table).forget(since, until))"""
+        return _forget([self.program[0], "--input-type=module", "--eval", call, feed.name, *window], feed)
 
 
 @dataclass(frozen=True)
 class Rust(Consumer):
-    """`examples/rust`, compiled."""
-
-    program: tuple[str, ...]
+    """`examples/rust`."""
 
     @classmethod
-    def build(cls, instance: Instance) -> Self:
-        built = subprocess.run(
-            ["cargo", "build", "--locked", *WORKSPACE, "--example", "consumer", "--message-format", "json"],
-            env=environment.for_building(instance, quick=False),
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-        )
-        assert built.returncode == 0, built.stderr
-        said = [json.loads(line) for line in built.stdout.splitlines()]
-        [program] = [
-            each["executable"]
-            for each in said
-            if each["reason"] == "compiler-artifact" and each["target"]["kind"] == ["example"]
-        ]
-        # Not there, because `cargo run` of the same example replaces it.
-        return cls((shutil.copy2(program, instance.folder),))
-
-    def _answer(self, variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-        with Runtime(event) as runtime:
-            function = {
-                "AWS_LAMBDA_RUNTIME_API": runtime.address,
-                "AWS_LAMBDA_FUNCTION_NAME": "consumer",
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            }
-            program = subprocess.Popen(self.program, env={**variables, **function})
-            try:
-                return runtime.answer(_SECONDS)
-            finally:
-                program.kill()
-                program.wait()
+    def prepare(cls, instance: Instance) -> Self:
+        build = ["cargo", "build", *WORKSPACE, "--example", "consumer", "--message-format", "json"]
+        variables = environment.for_building(instance)
+        built = subprocess.run(build, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
+        messages = [json.loads(line) for line in built.stdout.splitlines()]
+        [program] = [each["executable"] for each in messages if each.get("target", {}).get("kind") == ["example"]]
+        return cls((program,))
 
 
-@pytest.fixture(scope="module", params=[Python, Rust, Node], ids=lambda kind: kind.__name__.lower())
-def consumer(request: pytest.FixtureRequest, running: Emulator) -> Consumer:
-    """What asks for this runs once with each example."""
-    built: Consumer = request.param.build(running.instance)
-    return built
-
-
-@contextmanager
-def function(feed: Feed, **instead: str) -> Iterator[str]:
-    """The template of docs/consuming.md, deployed: a function that Lambda calls with what is in the queue.
-
-    Gives the name of its table. `instead` says what replaces which line of the template.
-    """
-    [template] = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), flags=re.DOTALL | re.MULTILINE)
-    for name, value in instead.items():
-        template, replaced = re.subn(rf"(?<= {name}: ).*", value, template)
-        assert replaced == 1, name
-    instance, name = feed.emulator.instance, feed.name
-    folder = instance.temporary / name
-    folder.mkdir()
-    (folder / "examples").symlink_to(_EXAMPLES)
-    (folder / "template.yaml").write_text(template)
-    settings = environment.for_emulator(instance, feed.emulator.endpoint)
-    deploy = [
-        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(folder / "template.yaml"), "--stack-name", name),
-        *("--s3-bucket", name, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
-        *("--parameter-overrides", f"QueueArn={feed.arn} PayloadBucketName={name}"),
-    ]
-    processes.run("sam deploy", deploy, settings, instance.log(f"deploy-{name}"))
-    cloudformation = feed.emulator.client("cloudformation")
-    try:
-        resource = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId="Newest")
-        yield str(resource["StackResourceDetail"]["PhysicalResourceId"])
-    finally:
-        cloudformation.delete_stack(StackName=name)
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
-        shutil.rmtree(folder)
-
-
-def ended(program: subprocess.Popen[str]) -> Ended:
-    """Waits for a consumer to exit by itself."""
+def wait(program: "subprocess.Popen[str]") -> Ended:
+    """Waits until a consumer exits."""
     try:
         lines, log = program.communicate(timeout=_SECONDS)
     finally:
@@ -191,15 +202,9 @@ def ended(program: subprocess.Popen[str]) -> Ended:
     return Ended(program.returncode == 0, lines.splitlines(), log)
 
 
-def _environment(feed: Feed) -> dict[str, str]:
-    return environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
-
-
-def _last_line(program: list[str], variables: dict[str, str], event: dict[str, Any]) -> dict[str, Any]:
-    """What a program that is given an event prints last."""
-    finished = subprocess.run(
-        program, env=variables, cwd=PROJECT, input=json.dumps(event), capture_output=True, text=True, timeout=_SECONDS
-    )
-    assert finished.returncode == 0, finished.stderr
-    answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return answer
+def _forget(program: list[str], feed: Feed) -> int:
+    """Runs a program that prints how many items it deleted."""
+    variables = environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
+    variables |= {"PYTHONPATH": str(EXAMPLES / "python")}
+    done = subprocess.run(program, env=variables, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
+    return int(done.stdout.splitlines()[-1])

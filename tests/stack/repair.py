@@ -1,4 +1,4 @@
-"""A stack with nothing but the relay's queues, bucket and log group, messages stranded in it, and `relayctl` at work on it."""
+"""A stack with nothing but the relay's queues, bucket and log group, and `relayctl` to use on it."""
 
 import hashlib
 import json
@@ -17,12 +17,14 @@ from dev.stack import QUEUES, Stack
 
 DAY = "2026/11/23"
 SECONDS = 30
-"""For what comes soon."""
+"""The limit of every wait."""
+
+POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a run of the tool ended."""
+    """The result of a run of relayctl."""
 
     status: int
     out: str
@@ -30,23 +32,24 @@ class Done:
 
     @property
     def account(self) -> dict[str, Any]:
-        return json.loads(self.out)
+        account: dict[str, Any] = json.loads(self.out)
+        return account
 
     @property
     def warnings(self) -> str:
-        """Standard error without the line that says what the command is about to change."""
+        """Standard error without the line that names the target of a change."""
         lines = self.err.splitlines(keepends=True)
         return "".join(lines[1:] if lines and lines[0].startswith("relayctl: account ") else lines)
 
     @property
     def kept(self) -> dict[str, str]:
-        """Each message that stayed, with the reason."""
+        """Each message that was kept, with the reason."""
         return {kept["message"]: kept["reason"] for kept in self.account["kept"]}
 
 
 @dataclass(frozen=True)
 class Site:
-    """The stack, and the built tool."""
+    """The stack, and the path of relayctl."""
 
     stack: Stack
     program: Path
@@ -61,7 +64,7 @@ class Site:
     def start(
         self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **variables: str
     ) -> "subprocess.Popen[str]":
-        """Starts the tool, which can reach the emulator and nothing else."""
+        """Starts relayctl, which can reach only the emulator."""
         emulator = self.stack.emulator
         settings = environment.for_emulator(emulator.instance, emulator.endpoint)
         return subprocess.Popen(
@@ -74,8 +77,8 @@ class Site:
         )
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
-        """Runs the tool with `given` as its standard input."""
-        return end(self.start(*arguments, **variables), given)
+        """Runs relayctl with `given` as its standard input."""
+        return end(self.start(*arguments, output=subprocess.PIPE, **variables), given)
 
     # ---- the bucket
 
@@ -84,34 +87,34 @@ class Site:
         return key
 
     def spill(self, event: str, entity: str = "label", **changes: Any) -> str:
-        """Puts a message into the bucket as the function does, with some of its fields changed."""
+        """Spills a message as the function does, with some of its fields changed."""
         record = {**spilled(event, entity, self.stack.is_fifo), **changes}
         return self.put(key_of(event, entity), json.dumps(record).encode())
 
     def objects(self) -> set[str]:
-        """What waits in the bucket."""
+        """Returns the keys of the spilled messages."""
         return set(self.stack.objects("spill/"))
 
     # ---- the queues
 
     def send(self, event: str, entity: str = "label", **changes: Any) -> str:
-        """Sends a message to its queue as the function does. Returns its id."""
+        """Sends a message as the function does. Returns its id."""
         message = {**spilled(event, entity, self.stack.is_fifo), **changes}
         answer = self.client("sqs").send_message(QueueUrl=self.stack.queue_url(entity), **message)
         return str(answer["MessageId"])
 
     def let_die(self, entity: str = "label") -> None:
-        """Receives every message of a queue as a consumer that fails, so that it ends in the dead-letter queue."""
+        """Receives every message until it is in the dead-letter queue."""
         sqs, queue = self.client("sqs"), self.stack.queue_url(entity)
         while sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages"):
             pass
 
     def messages(self, entity: str = "label") -> list[dict[str, Any]]:
-        """Takes all messages from a queue, in order."""
+        """Receives and deletes all messages of a queue, in order."""
         return self._take(self.stack.queue_url(entity))
 
     def dead_letters(self, entity: str = "label") -> list[dict[str, Any]]:
-        """Takes all visible messages from a dead-letter queue, in order."""
+        """Receives and deletes all visible messages of a dead-letter queue, in order."""
         return self._take(self.stack.dead_letter_queue_url(entity))
 
     def _take(self, queue: str) -> list[dict[str, Any]]:
@@ -125,10 +128,10 @@ class Site:
 
 
 class Run:
-    """A run of the tool that goes on until it is ended."""
+    """A run of relayctl that continues until it is ended."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
-        self._run = site.start(*arguments)
+    def __init__(self, site: Site, *arguments: str, **variables: str) -> None:
+        self._run = site.start(*arguments, output=subprocess.PIPE, **variables)
         self.lines: list[str] = []
         self.errors: list[str] = []
         streams = (self._run.stdout, self.lines), (self._run.stderr, self.errors)
@@ -151,7 +154,7 @@ class Run:
         self._run.send_signal(number)
 
     def end(self, number: signal.Signals | None = signal.SIGINT) -> Done:
-        """Ends it, or waits for its end."""
+        """Sends a signal, or waits until relayctl exits by itself."""
         if number is not None:
             self.interrupt(number)
         status = self._run.wait(SECONDS)
@@ -166,7 +169,7 @@ def _read(stream: Iterable[str], lines: list[str]) -> None:
 
 
 def wait_for(find: Callable[[], Any]) -> Any:
-    """Waits until there is something."""
+    """Waits for a true value, and returns it."""
     deadline = time.monotonic() + SECONDS
     while not (found := find()):
         assert time.monotonic() < deadline
@@ -175,13 +178,13 @@ def wait_for(find: Callable[[], Any]) -> Any:
 
 
 def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
-    """Waits for a run to end."""
+    """Waits until relayctl exits."""
     out, err = tool.communicate(given, timeout=120)
     return Done(tool.returncode, out, err)
 
 
 def make_site(emulator: Emulator, program: Path, name: str, queue_type: str, receives: int = 1) -> Site:
-    """Makes a stack of its own, with the outputs that the contract names. Messages die after so many `receives`."""
+    """Creates a stack with the outputs of the contract. Messages are dead-lettered after so many `receives`."""
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type, receives)))
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
@@ -201,7 +204,7 @@ def body_of(event: str) -> str:
 
 
 def spilled(event: str, entity: str, is_fifo: bool) -> dict[str, Any]:
-    """A message as the contract says that it is spilled: what SendMessage takes, without the queue."""
+    """Returns a spilled message: the input of SendMessage without the queue."""
     record = {
         "MessageBody": body_of(event),
         "MessageAttributes": attributes(

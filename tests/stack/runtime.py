@@ -1,44 +1,41 @@
-"""Lambda's Runtime API, for one call of a function."""
+"""Lambda's Runtime API, for a function that is started by a test.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
 
 import json
+import queue
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 class Runtime:
-    """Hands an event to the function that asks for one, and takes its answer.
+    """Hands events to the function, one after the other, and takes its answers."""
 
-    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-    """
-
-    def __init__(self, event: dict[str, Any]) -> None:
-        self._event: bytes | None = json.dumps(event).encode()
-        self._answer: dict[str, Any] = {}
-        self._answered = threading.Event()
-        self._closed = threading.Event()
+    def __init__(self) -> None:
+        self._events: queue.Queue[bytes | None] = queue.Queue()
+        self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
         runtime = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                event, runtime._event = runtime._event, None
+                event = runtime._events.get()
                 if event is None:
-                    runtime._closed.wait()  # there is no second call
                     return
                 self.send_response(200)
-                self.send_header("Lambda-Runtime-Aws-Request-Id", "the-only-one")
+                self.send_header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
                 self.send_header("Lambda-Runtime-Deadline-Ms", "4102444800000")
-                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:1:function:consumer")
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:1:function:f")
                 self.send_header("Content-Length", str(len(event)))
                 self.end_headers()
                 self.wfile.write(event)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                runtime._answer = {self.path.rpartition("/")[2]: json.loads(body)}
-                runtime._answered.set()
+                runtime._answers.put((self.path.rpartition("/")[2], json.loads(body)))
                 self.send_response(202)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -55,13 +52,14 @@ class Runtime:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closed.set()
+        self._events.put(None)
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, seconds: float) -> dict[str, Any]:
-        """Waits for it that long."""
-        assert self._answered.wait(seconds), "the function has not answered"
-        assert self._answer.keys() == {"response"}, self._answer
-        response: dict[str, Any] = self._answer["response"]
+    def invoke(self, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Returns the function's response, which has to come within that time."""
+        self._events.put(json.dumps(event).encode())
+        kind, answer = self._answers.get(timeout=seconds)
+        assert kind == "response", answer
+        response: dict[str, Any] = answer
         return response

@@ -1,4 +1,4 @@
-"""A program at a terminal, with a person there who reads what it asks and types."""
+"""Runs a program at a pseudo-terminal, and answers its prompts."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ CTRL_C = "\x03"
 
 @dataclass(frozen=True)
 class Seen:
-    """How a run at a terminal ended, and what was on the screen."""
+    """The exit status, and the output on the terminal and on standard output."""
 
     status: int
     screen: str

@@ -4,17 +4,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import guarded
+import permissions
 import pytest
-import ways
+import request_paths
 from conftest import QUEUE_TYPES, own_instance
-from guarded import Grounds, Guarded, Right, is_refused
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+from permissions import Endpoints, Permission, RestrictedStack, is_denied
 
 from dev import build, environment
 from dev.stack import QUEUES
 
 SECONDS_TO_NOTICE = 20
+
+pytestmark = pytest.mark.extended
 
 FAILS_WITHOUT = {
     "sqs:SendMessage on the label queue": {"label": "spilled", "by pointer": "spilled"},
@@ -24,12 +26,15 @@ FAILS_WITHOUT = {
     "sqs:SendMessage on the unrouted queue": {"unrouted": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
-    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(ways.WAYS.keys() - {"health"}, "503 try_again"),
+    "s3:PutObject on archive/*": {"archived": "not in the archive"},
+    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(
+        request_paths.PATHS.keys() - {"health"}, "503 try_again"
+    ),
 }
 """Each right that the function itself uses, and how requests end without it."""
 
 SQS, S3, SECRETS = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
-USED_BY_AWS = {
+USED_BY_AWS: dict[str, set[str | None]] = {
     "logs:CreateLogStream on the log": {None},
     "logs:PutLogEvents on the log": {None},
     "xray:PutTraceSegments on *": {None},
@@ -39,9 +44,9 @@ USED_BY_AWS = {
 }
 """What AWS does with the role, by the service that it uses the key through. The emulator does none of it with the role:
 
-its Lambda writes the log itself (and asks a caller for a right to the group, where AWS asks for one to its streams), it
-has no X-Ray, and its SQS, S3 and Secrets Manager encrypt nothing. No request can fail there for want of these rights, so
-they are proved by what the emulator's judge says of the role's policy, against what AWS says that is asked for:
+its Lambda writes the log itself (and asks a caller for a right to the group, where AWS asks for one to its streams),
+it has no X-Ray, and its SQS, S3 and Secrets Manager encrypt nothing. No request can fail there without these rights,
+so they are proved by what the emulator's judge says of the role's policy, against what AWS says that is asked for:
 <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html>,
 <https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html>,
 <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html>,
@@ -51,71 +56,71 @@ they are proved by what the emulator's judge says of the role's policy, against 
 
 
 @pytest.fixture(scope="module")
-def grounds() -> Iterator[Grounds]:
+def grounds() -> Iterator[Endpoints]:
     """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
-    environment.shield()
+    environment.isolate()
     with own_instance("guarded").claim() as instance:
-        build.build_quickly(instance)
-        with guarded.grounds(instance) as started:
+        build.build_locally(instance)
+        with permissions.run_emulator(instance) as started:
             yield started
 
 
 @pytest.fixture(scope="module", params=QUEUE_TYPES)
-def relay(grounds: Grounds, request: pytest.FixtureRequest) -> Guarded:
+def relay(grounds: Endpoints, request: pytest.FixtureRequest) -> RestrictedStack:
     """A relay without a key of one's own, with each kind of queue."""
-    return guarded.deploy_on(grounds, f"guarded-{request.param}", QueueType=request.param)
+    return permissions.deploy_on(grounds, f"guarded-{request.param}", QueueType=request.param)
 
 
 @pytest.fixture(scope="module")
-def key(grounds: Grounds) -> str:
+def key(grounds: Endpoints) -> str:
     return str(grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"])
 
 
 @pytest.fixture(scope="module")
-def keyed(grounds: Grounds, key: str) -> Guarded:
+def keyed(grounds: Endpoints, key: str) -> RestrictedStack:
     """A relay with one."""
-    return guarded.deploy_on(grounds, "guarded-keyed", KmsKeyArn=key)
+    return permissions.deploy_on(grounds, "guarded-keyed", KmsKeyArn=key)
 
 
-def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: Guarded, keyed: Guarded) -> None:
-    assert ways.failing(relay.stack) == {}
-    assert ways.failing(keyed.stack) == {}
+def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: RestrictedStack, keyed: RestrictedStack) -> None:
+    assert request_paths.failing(relay.stack) == {}
+    assert request_paths.failing(keyed.stack) == {}
 
 
-def test_without_any_one_right_something_fails(relay: Guarded) -> None:
+def test_without_any_one_right_something_fails(relay: RestrictedStack) -> None:
     found = {}
-    for name in relay.rights().keys() - USED_BY_AWS.keys():
+    for name in relay.permissions().keys() - USED_BY_AWS.keys():
         with relay.without(name):
             if name.startswith("secretsmanager:"):
                 _wait_until_forgotten(relay)
-            found[name] = ways.failing(relay.stack)
-        assert ways.failing(relay.stack) == {}, f"{name} is granted again"
+            found[name] = request_paths.failing(relay.stack)
+        assert request_paths.failing(relay.stack) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
 
 
-def test_every_right_is_in_one_of_the_tables(relay: Guarded, keyed: Guarded) -> None:
+def test_every_right_is_in_one_of_the_tables(relay: RestrictedStack, keyed: RestrictedStack) -> None:
     known = FAILS_WITHOUT.keys() | USED_BY_AWS.keys()
-    assert keyed.rights().keys() == known
-    assert relay.rights().keys() == {name for name in known if not name.startswith("kms:")}
+    assert keyed.permissions().keys() == known
+    assert relay.permissions().keys() == {name for name in known if not name.startswith("kms:")}
 
 
 @pytest.mark.parametrize("missing", USED_BY_AWS)
-def test_without_a_right_that_aws_uses_for_the_function_it_is_denied(keyed: Guarded, missing: str) -> None:
-    rights = keyed.rights()
+def test_without_a_right_that_aws_uses_for_the_function_it_is_denied(keyed: RestrictedStack, missing: str) -> None:
+    rights = keyed.permissions()
     everything = {(name, service) for name, services in USED_BY_AWS.items() for service in services}
     lost = {(missing, service) for service in USED_BY_AWS[missing]}
     assert _allowed(rights, rights) == everything
     assert _allowed(rights, {name: right for name, right in rights.items() if name != missing}) == everything - lost
 
 
-def test_the_key_is_of_no_use_to_the_function_itself(keyed: Guarded, key: str) -> None:
+def test_the_key_is_of_no_use_to_the_function_itself(keyed: RestrictedStack, key: str) -> None:
     kms = keyed.function_client("kms")
-    assert is_refused(kms, "generate_data_key", KeyId=key, KeySpec="AES_256")
-    sealed = keyed.grounds.tls.client("kms").encrypt(KeyId=key, Plaintext=b"another's")["CiphertextBlob"]
-    assert is_refused(kms, "decrypt", KeyId=key, CiphertextBlob=sealed)
+    assert is_denied(kms, "generate_data_key", KeyId=key, KeySpec="AES_256")
+    sealed = keyed.endpoints.tls.client("kms").encrypt(KeyId=key, Plaintext=b"another's")["CiphertextBlob"]
+    assert is_denied(kms, "decrypt", KeyId=key, CiphertextBlob=sealed)
 
 
-def test_with_its_credentials_nobody_can_do_anything_else(relay: Guarded) -> None:
+def test_with_its_credentials_nobody_can_do_anything_else(relay: RestrictedStack) -> None:
     stack = relay.stack
     bucket, secret, queue = stack.outputs["PayloadBucketName"], stack.outputs["SecretArn"], stack.queue_url("label")
     dead = [stack.dead_letter_queue_url(entity) for entity in QUEUES]
@@ -146,40 +151,40 @@ def test_with_its_credentials_nobody_can_do_anything_else(relay: Guarded) -> Non
     done = [
         (service, operation)
         for service, operation, parameters in attempts
-        if not is_refused(clients[service], operation, **parameters)
+        if not is_denied(clients[service], operation, **parameters)
     ]
     assert done == []
 
 
-def test_over_plain_http_no_queue_takes_or_gives_anything(relay: Guarded) -> None:
+def test_over_plain_http_no_queue_takes_or_gives_anything(relay: RestrictedStack) -> None:
     urls = [url(entity) for url in (relay.stack.queue_url, relay.stack.dead_letter_queue_url) for entity in QUEUES]
-    assert [is_refused(relay.grounds.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
+    assert [is_denied(relay.endpoints.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
         False
     ] * 10
-    assert [is_refused(relay.grounds.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
+    assert [is_denied(relay.endpoints.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
         True
     ] * 10
 
 
-def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: Guarded) -> None:
+def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: RestrictedStack) -> None:
     stack = relay.stack
     stored = {"Bucket": stack.outputs["PayloadBucketName"], "Key": "payloads/one", "Body": b""}
     asked = {"SecretId": stack.outputs["SecretArn"]}
-    for endpoint, refused in ((relay.grounds.tls.endpoint, False), (relay.grounds.plain.endpoint, True)):
+    for endpoint, refused in ((relay.endpoints.tls.endpoint, False), (relay.endpoints.plain.endpoint, True)):
         s3, secrets = (relay.function_client(service, endpoint) for service in ("s3", "secretsmanager"))
-        assert is_refused(s3, "put_object", **stored) == refused
-        assert is_refused(secrets, "get_secret_value", **asked) == refused
+        assert is_denied(s3, "put_object", **stored) == refused
+        assert is_denied(secrets, "get_secret_value", **asked) == refused
 
 
-def _wait_until_forgotten(relay: Guarded) -> None:
+def _wait_until_forgotten(relay: RestrictedStack) -> None:
     """Waits for the function to lose the secret that it still has in memory, and may not fetch again."""
     deadline = time.monotonic() + SECONDS_TO_NOTICE
-    while ways.WAYS["models"](relay.stack) == "well":
+    while request_paths.PATHS["models"](relay.stack) == request_paths.OK:
         assert time.monotonic() < deadline, "it still has a secret that it may not read"
         time.sleep(0.2)
 
 
-def _allowed(wanted: dict[str, Right], granted: dict[str, Right]) -> set[tuple[str, str | None]]:
+def _allowed(wanted: dict[str, Permission], granted: dict[str, Permission]) -> set[tuple[str, str | None]]:
     """Which of all uses of these rights, by whom, are allowed by those that are granted."""
     statements = [right.alone for right in granted.values()]
     policy = parse_policy_document({"Version": "2012-10-17", "Statement": statements})
@@ -191,7 +196,7 @@ def _allowed(wanted: dict[str, Right], granted: dict[str, Right]) -> set[tuple[s
     }
 
 
-def _is_allowed(policy: list[Any], right: Right, service: str | None) -> bool:
+def _is_allowed(policy: list[Any], right: Permission, service: str | None) -> bool:
     asked = EvalContext(
         principal_arn="arn:aws:sts::000000000000:assumed-role/relay/relay",
         principal_type="AssumedRole",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import QUEUE_TYPES
@@ -19,11 +20,15 @@ from terminal import sized
 from dev.emulator import Emulator
 from dev.stack import QUEUES
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 MANY = 300
 """More than the tool does before we can look."""
 
+NO_CREDENTIALS = (
+    "no usable AWS credentials: neither environment variables nor the profile have any; "
+    "sign in (aws sso login, aws configure) or give --profile\n"
+)
 MakeSite = Callable[[str], Site]
 COMMANDS = [("replay-spill",), ("redrive", "all")]
 
@@ -63,9 +68,9 @@ def break_some(site: Site) -> dict[str, str]:
     large = attributes(entity="label", dedup_id=dedup_id("missing")) | size
     no_pointer = attributes(entity="label", dedup_id=dedup_id("no pointer")) | size
     return {
-        site.put(key_of("empty"), b""): "not a spilled message",
-        site.put(key_of("no JSON"), b"\xff"): "not a spilled message",
-        site.put(key_of("cut off"), good[:-20]): "not a spilled message",
+        site.put(key_of("empty"), b""): "not a stored message",
+        site.put(key_of("no JSON"), b"\xff"): "not a stored message",
+        site.put(key_of("cut off"), good[:-20]): "not a stored message",
         site.put(key_of("another"), good): "attribute dedup_id differ",
         site.put(key_of("event000", "review"), good): "attribute entity differ",
         site.put(key_of("event000", "labels"), good): "its key is not",
@@ -103,7 +108,7 @@ def test_a_message_arrives_as_it_was_spilled(site: Site) -> None:
         check(site, message, entity, entity, dedup_id(entity))
 
 
-def check(site: Site, message: dict, event: str, entity: str, deduplicated_by: str) -> None:
+def check(site: Site, message: dict[str, Any], event: str, entity: str, deduplicated_by: str) -> None:
     """A message is as it was before it was stranded."""
     assert message["Body"] == body_of(event)
     texts = {name: value["StringValue"] for name, value in message["MessageAttributes"].items() if name != "binary"}
@@ -336,7 +341,7 @@ def test_people_get_an_account_to_read(make: MakeSite, command: tuple[str, ...])
             {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"},
             "no response from AWS to s",
         ),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, NO_CREDENTIALS),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
     ],
 )
@@ -426,7 +431,8 @@ def test_count_names_a_bucket_that_is_missing(make: MakeSite) -> None:
 def test_outputs_are_printed_for_people_scripts_and_shells(make: MakeSite) -> None:
     site = make("fifo")
     outputs = site.stack.outputs
-    assert site.run("outputs", "--json").account == outputs
+    target = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name}
+    assert site.run("outputs", "--json").account == {"target": target, **outputs}
     rows = dict(line.split() for line in site.run("outputs").out.splitlines())
     assert rows == outputs
     exported = site.run("outputs", "--export").out
@@ -451,7 +457,8 @@ def test_open_prints_the_dashboards_url_and_starts_the_browser(make: MakeSite, t
     assert (done.status, done.out, done.err) == (0, url + "\n", "")
     assert opened.read_text() == url
     printed = site.run("open", "--print", "--stack", "with-dashboard", "--json", PATH=str(tmp_path))
-    assert (printed.status, printed.account) == (0, {"url": url})
+    assert (printed.status, printed.account["url"]) == (0, url)
+    assert printed.account["target"]["stack"] == "with-dashboard"
     alone = site.run("open", "--stack", "with-dashboard", PATH="/nowhere")
     assert (alone.status, alone.out) == (0, url + "\n")
     assert "open the URL yourself" in alone.err
@@ -501,10 +508,15 @@ def test_help_wraps_at_60_columns(relayctl: Path, words: list[str]) -> None:
 
 def test_completion_knows_topics_and_queues(relayctl: Path) -> None:
     words = {"LABEL_UPDATED", "MODEL_RUN_CREATED", "model_run"}
-    # clap's script for fish completes the values of options only.
-    for shell, known in {"bash": words, "zsh": words, "fish": words - {"MODEL_RUN_CREATED"}}.items():
+    for shell in ("bash", "zsh", "fish"):
         script = usage(relayctl, "completions", shell).out
-        assert {word for word in words if word in script} == known, shell
+        assert {word for word in words if word in script} == words, shell
+    values = re.findall(
+        r'^complete -c relayctl -n "__fish_relayctl_using_subcommand (\w+)" -f -a "(.*)"$', script, re.M
+    )
+    queues = "label workflow review model_run unrouted"
+    assert dict(values).items() >= {"peek": queues, "tail": queues, "redrive": f"{queues} all"}.items(), values
+    assert dict(values)["trigger"].startswith("LABEL_CREATED LABEL_UPDATED LABEL_DELETED WORKFLOW_ACTION ")
 
 
 def test_a_printed_command_keeps_profile_region_and_stack(make: MakeSite, tmp_path: Path) -> None:

@@ -1,31 +1,36 @@
-"""The doctor as a process: a healthy relay is healthy, and for each fault it prints commands that repair it when pasted."""
+"""`relayctl doctor`: a healthy relay is healthy, and for each fault it prints commands that repair it when pasted."""
 
 import fcntl
 import itertools
 import json
 import os
 import pty
+import shlex
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import botocore.session
 import pytest
+import urllib3
 from conftest import QUEUE_TYPES, Deploy
 from operator_shell import Shell
-from repair import Done, Site, make_site
+from repair import Done, Site, make_site, wait_for
 
 from dev import environment
 from dev.emulator import Emulator
-from dev.gate import Gate
 from dev.stack import Stack
+from dev.tcp_proxy import TcpProxy
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 VALID = "a-secret-of-enough-letters"
 OTHERS = 15
@@ -154,7 +159,14 @@ def test_spilled_events_are_reported(healthy: Site) -> None:
             "U+202E (invisible) at position 2",
             "rotate labelbox",
         ),
-        ({"labelbox": VALID, "backfill": VALID}, "secret backfill", "problem", "answered 404", "remove backfill"),
+        ({"labelbox": VALID}, "secret training", "ok", "TrainingModels is empty", "relayctl secret add training"),
+        (
+            {"labelbox": VALID, "backfill": VALID},
+            "secret backfill",
+            "problem",
+            "answered 404",
+            "relayctl secret add webhook-backfill",
+        ),
         (
             {"labelbox": VALID, "Über x": VALID},
             "secret Über x",
@@ -162,7 +174,7 @@ def test_spilled_events_are_reported(healthy: Site) -> None:
             "answered 404",
             "remove $'\\U000000dcber x'",
         ),
-        ("short", "secret", "warning", "is weak", "relayctl secret rotate"),
+        ("short", "secret", "warning", "fewer than 16 characters", "relayctl secret rotate"),
         ({"project-x": VALID}, "secret labelbox", "problem", "404", "relayctl secret add labelbox"),
         ({"labelbox": VALID, "other": []}, "secret other", "problem", "is empty", "relayctl secret add other"),
     ],
@@ -194,7 +206,7 @@ def test_the_printed_command_repairs_the_secret(
     try:
         command = expect(healthy, name, "problem", "", "relayctl secret", "--no-probe")
         # A person answers its question with yes.
-        paste(healthy, tmp_path, command + ("" if " add " in command and "broken" not in command else " --yes"))
+        paste(healthy, tmp_path, command + (" --yes" if " remove " in command or "broken" in command else ""))
         done = healthy.run("doctor", "--no-probe", "--json")
         assert problems(done) == set(), done
     finally:
@@ -227,24 +239,34 @@ def test_a_partial_secret_arn_is_a_problem(make: Callable[..., Site], running: E
     client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
-@pytest.mark.parametrize("attributes", [{"RedrivePolicy": ""}, {"Policy": ""}])
-def test_a_changed_queue_is_repaired_as_printed(healthy: Site, tmp_path: Path, attributes: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "value", "name", "status", "message"),
+    [
+        ("RedrivePolicy", "", "ReviewQueue", "problem", "/RedrivePolicy is missing, expected {"),
+        ("VisibilityTimeout", "7", "ReviewQueue", "warning", "/VisibilityTimeout is 7, expected 60"),
+        ("Policy", "", "queue review", "problem", "has no policy"),
+    ],
+)
+def test_a_changed_queue_is_repaired_as_printed(
+    healthy: Site, tmp_path: Path, attribute: str, value: str, name: str, status: str, message: str
+) -> None:
     sqs, url = healthy.client("sqs"), healthy.stack.queue_url("review")
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
-    [name] = attributes
-    command = expect(
-        healthy, "queue review", "problem", f"{name} is missing", "aws sqs set-queue-attributes", "--no-probe"
-    )
-    paste(healthy, tmp_path, command)
-    assert healthy.run("doctor", "--no-probe").status == 0
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: value})
+    paste(healthy, tmp_path, expect(healthy, name, status, message, "aws sqs set-queue-attributes", "--no-probe"))
+    done = healthy.run("doctor", "--no-probe", "--json")
+    assert {name for name, check in checks(done).items() if check["status"] != "ok"} == set()
     after = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert json.loads(after[name]) == json.loads(before[name])
+    assert json.loads(after[attribute]) == json.loads(before[attribute])
 
 
 @pytest.mark.parametrize("queue_type", QUEUE_TYPES)
-def test_deleted_queues_are_created_as_printed(make: Callable[..., Site], tmp_path: Path, queue_type: str) -> None:
-    site = make(QueueType=queue_type)
+@pytest.mark.parametrize("with_key", [False, True])
+def test_deleted_queues_are_created_as_printed(
+    make: Callable[..., Site], running: Emulator, tmp_path: Path, queue_type: str, with_key: bool
+) -> None:
+    key = running.client("kms").create_key()["KeyMetadata"]["Arn"] if with_key else ""
+    site = make(QueueType=queue_type, KmsKeyArn=key)
     sqs, urls = site.client("sqs"), [site.stack.dead_letter_queue_url("workflow"), site.stack.queue_url("workflow")]
     read = {"AttributeNames": ["All"]}
     before = [sqs.get_queue_attributes(QueueUrl=url, **read)["Attributes"] for url in urls]
@@ -262,6 +284,7 @@ def test_deleted_queues_are_created_as_printed(make: Callable[..., Site], tmp_pa
     assert site.run("doctor").status == 0
     after = [sqs.get_queue_attributes(QueueUrl=url, **read)["Attributes"] for url in urls]
     volatile = {"CreatedTimestamp", "LastModifiedTimestamp"}
+    assert [attributes.get("KmsMasterKeyId", "") for attributes in after] == [key, key]
     for attributes in (*before, *after):
         attributes["Policy"] = json.loads(attributes["Policy"])
     for old, new in zip(before, after, strict=True):
@@ -307,45 +330,111 @@ def test_a_bucket_made_anew_without_its_settings_is_a_problem(make: Callable[...
     assert site.run("doctor", "--no-probe").status == 0
 
 
-def test_a_changed_variable_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
+def test_a_changed_function_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make(TrainingModels="one,it's two")
-    site.stack.put_secret(VALID)
-    change(site.stack, INLINE_LIMIT_KIB="much", TRAINING_MODELS="")
-    command = expect(site, "variables", "problem", "INLINE_LIMIT_KIB", "aws lambda update-function", "--no-probe")
-    before = site.stack.settings
+    site.stack.put_secret({"labelbox": VALID, "training": VALID})
+    before, client = site.stack.settings, site.client("lambda")
+    assert before["TRAINING_MODELS"] == "one,it's two"
+    variables = {**before, "INLINE_LIMIT_KIB": "much", "TRAINING_MODELS": "", "EXTRA": "hush"}
+    client.update_function_configuration(
+        FunctionName=site.stack.outputs["FunctionName"], Environment={"Variables": variables}, Timeout=3
+    )
+    command = expect(site, "Function", "problem", "", "aws lambda update-function-configuration", "--no-probe")
+    message = checks(site.run("doctor", "--no-probe", "--json"))["Function"]["message"]
+    variable = "/Environment/Variables/"
+    for words in (
+        f"{variable}INLINE_LIMIT_KIB is much, expected 1024",
+        f"{variable}EXTRA is not in the template",
+        "/Timeout is 3, expected 15",
+    ):
+        assert words in message
+    # What somebody has added may be a credential.
+    assert "hush" not in message
     paste(site, tmp_path, command)
-    assert site.run("doctor", "--no-probe").status == 0
-    assert site.stack.settings == {**before, "INLINE_LIMIT_KIB": "1024", "TRAINING_MODELS": "one,it's two"}
+    assert site.run("doctor", "--no-probe").out.endswith("Healthy.\n")
+    assert (site.stack.settings, site.stack.function["Timeout"]) == (before, 15)
 
 
-def change(stack: Stack, **variables: str) -> None:
-    client, name = stack.emulator.client("lambda"), stack.outputs["FunctionName"]
-    client.update_function_configuration(FunctionName=name, Environment={"Variables": {**stack.settings, **variables}})
-
-
-def test_a_missing_permission_is_granted_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
+def test_what_else_differs_from_the_template_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make()
-    iam, role = site.client("iam"), site.stack.function["Role"].rpartition("/")[2]
-    [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    statements = [each for each in policy["Statement"] if each["Sid"] != "QueueEvents"]
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**policy, "Statement": statements}))
-    command = expect(site, "permissions", "problem", "may not sqs:SendMessage", "aws iam put-role-policy", "--no-probe")
+    group, kind = site.stack.log_group, "AWS::Logs::LogGroup"
+    # The emulator's Cloud Control API has resources of its own.
+    cloudcontrol = site.client("cloudcontrol")
+    changed = {"Id": group, "LogGroupName": group, "RetentionInDays": 1}
+    cloudcontrol.create_resource(TypeName=kind, DesiredState=json.dumps(changed))
+    site.client("logs").put_retention_policy(logGroupName=group, retentionInDays=1)
+    command = expect(site, "FunctionLogGroup", "warning", "/RetentionInDays is 1, expected 30", "", "--no-probe")
     paste(site, tmp_path, command)
-    assert site.run("doctor", "--no-probe").status == 0
-    assert iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] == policy
+    found = cloudcontrol.get_resource(TypeName=kind, Identifier=group)["ResourceDescription"]["Properties"]
+    assert json.loads(found) == {**changed, "RetentionInDays": 30}
 
-
-def test_what_else_differs_from_the_template_is_named(make: Callable[..., Site]) -> None:
-    site = make()
-    site.client("lambda").update_function_configuration(FunctionName=site.stack.outputs["FunctionName"], Timeout=3)
-    expect(site, "Function", "warning", "/Timeout is 3, expected 15", "expected value", "--no-probe")
-    group = site.client("cloudformation").describe_stack_resource(
+    described = site.client("cloudformation").describe_stack_resource(
         StackName=site.stack.name, LogicalResourceId="AccessLogGroup"
     )
-    name = group["StackResourceDetail"]["PhysicalResourceId"]
+    name = described["StackResourceDetail"]["PhysicalResourceId"]
     site.client("logs").delete_log_group(logGroupName=name)
-    expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
+    (tmp_path / "again").mkdir()
+    command = expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
+    paste(site, tmp_path / "again", command)
+    created = cloudcontrol.list_resources(TypeName=kind)["ResourceDescriptions"]
+    states = [json.loads(each["Properties"]) for each in created]
+    assert {"LogGroupName": name, "RetentionInDays": 30} in states
+
+
+def test_without_the_permission_to_detect_drift_the_rest_is_checked(healthy: Site) -> None:
+    def answer(headers: Message, body: bytes) -> tuple[int, bytes]:
+        if b"Action=DetectStackDrift" in body:
+            error = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
+            return 403, f"<ErrorResponse>{error}</ErrorResponse>".encode()
+        endpoint = healthy.stack.emulator.endpoint
+        passed_on = urllib3.request("POST", endpoint, headers=dict(headers), body=body)
+        return passed_on.status, passed_on.data
+
+    with serving(answer) as url:
+        done = healthy.run("doctor", "--no-probe", "--json", AWS_ENDPOINT_URL_CLOUDFORMATION=url)
+    found = checks(done)
+    assert done.status == 0 and {name for name, check in found.items() if check["status"] != "ok"} == {"drift"}, done
+    assert found["drift"]["status"] == "not_checked", found
+    assert "AWS does not allow cloudformation:DetectStackDrift" in found["drift"]["message"]
+    assert "permission" in found["drift"]["remediation"] and "queue label" in found
+
+
+def test_in_another_region_the_bucket_is_created_there(running: Emulator, relayctl: Path) -> None:
+    region = "eu-central-1"
+
+    class Elsewhere(Emulator):
+        def client(self, service: str) -> Any:
+            session = botocore.session.get_session()
+            return session.create_client(service, endpoint_url=self.endpoint, region_name=region)
+
+    site = make_site(Elsewhere(running.instance, running.endpoint), relayctl, "elsewhere", "standard")
+    site.client("s3").delete_bucket(Bucket=site.bucket)
+    command = expect(
+        site, "bucket", "problem", "is deleted", "aws s3api create-bucket", "--no-probe", "--region", region
+    )
+    create = shlex.split(command.splitlines()[0])
+    assert create[create.index("--create-bucket-configuration") + 1] == f"LocationConstraint={region}"
+    assert create[create.index("--region") + 1] == region
+
+
+def test_a_failure_after_which_events_were_accepted_is_no_warning(make: Callable[..., Site]) -> None:
+    site = make()
+    put_failure(site, 40 * 60)
+    expect(site, "newest failure", "warning", "request failed 40m", "relayctl logs --since 1h", "--no-probe")
+    assert site.run("trigger", "LABEL_CREATED", "--count", "2").status == 0
+    wait_for(lambda: sum('"event queued"' in line for line in site.stack.logs()) == 2)
+    found = checks(site.run("doctor", "--no-probe", "--json"))["newest failure"]
+    assert found["status"] == "ok" and found["message"].startswith("request failed 40m"), found
+    assert found["message"].endswith(" ago: out of luck; since then, 2 events were accepted")
+
+
+def put_failure(site: Site, seconds_ago: int) -> None:
+    """Puts a failure into the function's log, as the function writes it."""
+    logs, group = site.client("logs"), {"logGroupName": site.stack.log_group, "logStreamName": "failure"}
+    logs.create_log_stream(**group)
+    line = {"level": "ERROR", "message": "request failed", "error": "out of luck"}
+    event = {"timestamp": int((time.time() - seconds_ago) * 1000), "message": json.dumps(line)}
+    logs.put_log_events(**group, logEvents=[event])
 
 
 def test_where_addresses_are_not_allowed_the_probe_is_not_checked(make: Callable[..., Site]) -> None:
@@ -363,7 +452,7 @@ def test_the_probe_waits_for_a_secret_that_was_just_changed(make: Callable[..., 
 
 
 def test_a_relay_that_cannot_fetch_its_secret_does_not_accept_forgeries(
-    make: Callable[..., Site], secrets_manager: Gate
+    make: Callable[..., Site], secrets_manager: TcpProxy
 ) -> None:
     site = make()
     assert site.run("trigger", "LABEL_CREATED").status == 0
@@ -394,7 +483,7 @@ def test_a_probe_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., 
 def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str, Any]]]:
     """A stack whose URLs lead to a server that answers what the test says."""
     answer: dict[str, Any] = {}
-    with serving(answer) as url:
+    with serving(lambda *_: (200, json.dumps(answer).encode())) as url:
         site = make_site(running, relayctl, f"imposter-{next(_numbers)}", "standard", receives=5)
         cloudformation = site.client("cloudformation")
         template = cloudformation.get_template(StackName=site.stack.name)["TemplateBody"]
@@ -416,18 +505,18 @@ def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str
 
 
 @contextmanager
-def serving(answer: dict[str, Any]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
+def serving(answer: Callable[[Message, bytes], tuple[int, bytes]]) -> Iterator[str]:
+    """A server that answers headers and body of a request with a status and a body."""
 
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(answer).encode()
-            self.send_response(200)
+            status, body = answer(self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, *_: object) -> None:
             pass
@@ -498,6 +587,10 @@ def test_what_makes_it_impossible_is_said_on_one_line(healthy: Site) -> None:
     done = healthy.run("doctor", "--stack", "nowhere")
     assert (done.status, done.out) == (3, "")
     assert done.err.startswith("relayctl: there is no stack nowhere") and done.err.count("\n") == 1
+    done = healthy.run("doctor", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    reason = "no usable AWS credentials: neither environment variables nor the profile have any"
+    what_to_do = "sign in (aws sso login, aws configure) or give --profile"
+    assert (done.status, done.err) == (3, f"relayctl: {reason}; {what_to_do}\n")
     with Path("/dev/full").open("w") as full:
         run = healthy.start("doctor", "--no-probe", output=full)
         assert run.wait(60) == 3

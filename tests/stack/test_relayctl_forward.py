@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
+from repair import POINTER, SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
 
 from dev.emulator import Emulator
 
-pytestmark = pytest.mark.long
-
-POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
+pytestmark = pytest.mark.extended
 
 
 class Target:
@@ -87,6 +85,7 @@ def test_each_message_is_posted_with_its_attributes_and_deleted(
     assert done.err.splitlines() == [
         "relayctl: account {account}, region {region}, stack {stack}".format(**account),
         "relayctl: waiting for messages of label; Ctrl-C ends",
+        "relayctl: forwarded 3",
     ]
     assert sorted(target.posted) == ["a", "b", "c"]
     for headers, body in target.requests:
@@ -148,6 +147,7 @@ def test_a_refused_message_is_kept_and_a_status_tells_so(
     target.respond = lambda _: 302
     done = site.run("forward", "label", target.url, "--count", "1", "--json")
     assert (done.status, lines(done.out)[0]["outcome"], lines(done.out)[0]["http_status"]) == (1, "failed", 302)
+    assert done.err.endswith("\nrelayctl: forwarded 0; 1 failed and were not deleted\n")
     # It is hidden for two seconds, so that five receives are not over in one.
     assert not site.messages()
     assert wait_for(site.messages)[0]["Attributes"]["ApproximateReceiveCount"] == "2", (

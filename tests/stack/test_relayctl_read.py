@@ -1,4 +1,4 @@
-"""`relayctl tail`, `logs`, `peek`, `count` and filters as processes: what they show, and that they cost messages nothing."""
+"""`relayctl tail`, `logs`, `peek`, `count` and filters: what they show, and that they cost messages nothing."""
 
 import base64
 import fcntl
@@ -16,21 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
+from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
 
 from dev import environment
 from dev.emulator import Emulator
 from dev.stack import QUEUES, Stack
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 MakeSite = Callable[..., Site]
-POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 
 @pytest.fixture(scope="session")
 def make(running: Emulator, relayctl: Path) -> MakeSite:
-    """Makes stacks of which no two have the same name, and whose messages have five receives, as the template's have."""
+    """Makes stacks with different names, whose messages have five receives, as the template's have."""
     numbers = itertools.count()
     return lambda queue_type, receives=5: make_site(running, relayctl, f"look-{next(numbers)}", queue_type, receives)
 
@@ -111,7 +110,7 @@ class Log:
 
 
 def logged(name: str, **more: Any) -> dict[str, Any]:
-    """The log line of an event, as docs/observability.md describes it."""
+    """The log line of an event, as docs/configuration.md describes it."""
     line = {
         "timestamp": "2026-11-23T13:00:00.123Z",
         "level": "INFO",
@@ -201,10 +200,39 @@ def test_people_get_a_line_for_each_request(make: MakeSite) -> None:
     assert (done.status, done.err) == (0, WAITING)
     assert done.out.splitlines() == [
         "2026-11-23T13:00:00.123Z 200 queued   label     LABEL_CREATED      a 12 ms project p1 message m1 delivery d1",
-        "2026-11-23T13:00:01.000Z 401 refused  webhook labelbox 1 ms: the signature \ufffddoes not match from 192.0.2.1",
+        "2026-11-23T13:00:01.000Z 401 refused  webhook labelbox 1 ms: the signature \ufffddoes not match"
+        " from 192.0.2.1",
         "2026-11-23T13:00:00.123Z 200 spilled  label     LABEL_CREATED      b 12 ms: the queue did not answer"
         " project p1 message spill/k delivery d1",
     ]
+
+
+def test_a_tail_shows_what_ended_the_function(make: MakeSite) -> None:
+    site = make("standard")
+    id = "7c9567b5-7a7c-4ae4-a1a2-03a6d6e54c42"
+    Log(site).write(
+        f"START RequestId: {id} Version: $LATEST",
+        f"2026-11-23T13:00:00.000Z {id} Task timed out after 10.00 seconds",
+        f"RequestId: {id} Error: Runtime exited with error: signal: killed\nRuntime.ExitError",
+        "thread 'main' (1) panicked at src/main.rs:7:5:",
+        {"timestamp": "2026-11-23T13:00:01.000Z", "level": "ERROR", "message": "start failed", "error": "no\nregion"},
+        {"level": "WARN", "message": "the payload was written twice"},
+        f"REPORT RequestId: {id} Duration: 10000.00 ms Status: timeout",
+        logged("a"),
+    )
+    done = site.run("tail", "--since", "1h", "--for", "1s", "--status", "failed")
+    lines = [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", "", line) for line in done.out.splitlines()]
+    assert lines == [
+        f"  - failed   function crashed: 2026-11-23T13:00:00.000Z {id} Task timed out after 10.00 seconds",
+        f"  - failed   function crashed: RequestId: {id} Error: Runtime exited with error: signal: killed"
+        " Runtime.ExitError",
+        "  - failed   function crashed: thread 'main' (1) panicked at src/main.rs:7:5:",
+        "  - failed   start failed: no region",
+    ]
+    done = site.run("tail", "--since", "1h", "--for", "1s", "--json")
+    messages = [json.loads(line)["message"] for line in done.out.splitlines()]
+    assert messages == ["function crashed"] * 3 + ["start failed", "event queued"]
+    assert site.run("tail", "label", "--since", "1h", "--for", "1s").out.count("\n") == 1
 
 
 def test_a_tail_shows_late_lines_of_other_instances_and_each_line_once(make: MakeSite) -> None:
@@ -248,14 +276,18 @@ def filtered(make: MakeSite) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"),
-    [(("--for", "1s"), 0), (("--for", "1s", "--count", "9"), 1), (("--count", "1"), 0)],
+    ("arguments", "status", "says"),
+    [
+        (("--for", "1s"), 0, ""),
+        (("--for", "1s", "--count", "9"), 1, "relayctl: 4 of 9 requests in 1s\n"),
+        (("--count", "1"), 0, ""),
+    ],
 )
 def test_a_tail_ends_when_it_should_and_says_whether_all_came(
-    filtered: Site, arguments: tuple[str, ...], status: int
+    filtered: Site, arguments: tuple[str, ...], status: int, says: str
 ) -> None:
     done = filtered.run("tail", "--since", "1h", *arguments)
-    assert (done.status, done.err) == (status, WAITING), done
+    assert (done.status, done.err) == (status, WAITING + says), done
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -263,7 +295,8 @@ def test_ctrl_c_is_the_end_of_a_tail_unless_another_was_asked_for(filtered: Site
     for arguments, status in ((), 0), (("--count", "9"), 130):
         run = Run(filtered, "tail", "--since", "1h", *arguments)
         run.wait_for(1)
-        assert run.end(number).status == status
+        done = run.end(number)
+        assert (done.status, done.err) == (status, WAITING), "there is nothing to finish"
 
 
 def test_a_log_group_that_is_gone_is_named(make: MakeSite) -> None:
@@ -487,6 +520,7 @@ def test_counts_are_those_of_each_queue_and_change_nothing(site: Site) -> None:
         "review": {**nothing, "dead_letters": 1, "spilled": 1},
     }
     assert json.loads(done.out) == {
+        "target": {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name},
         "queues": [{"queue": entity, **counted.get(entity, nothing)} for entity in QUEUES],
         "total": {"waiting": 2, "in_flight": 1, "dead_letters": 1, "spilled": 1},
         "foreign_objects": 0,
@@ -519,6 +553,7 @@ FILTERS = [
     (("--project", "p1"), ["new", "old"]),
     (("--project", "p1", "--project", "p2"), ["new", "old", "other"]),
     (("--since", "2026-11-23T12:00:00Z"), ["new", "other"]),
+    (("--since", "2026-11-23"), ["new", "other"]),
     (("--until", "2026-11-23T12:00:00Z"), ["old"]),
     (("--project", "p1", "--since", "2026-11-23T00:00:00Z"), ["new"]),
     (("--until", "1s"), ["new", "old", "other"]),
@@ -531,8 +566,7 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
     for arguments, taken in FILTERS:
         done = site.run("peek", "label", "--json", *arguments)
         assert sorted(about(done)) == taken, arguments
-        left = 3 - len(taken)
-        assert done.err == (f"relayctl: messages that the filter leaves out: {left}\n" if left else "")
+        assert done.err == f"relayctl: {len(taken)} of 3 messages that were looked at match the filter\n"
     check_untouched(site, ["old", "new", "other"], most_receives=100)
 
 
@@ -634,14 +668,10 @@ def test_what_makes_a_look_impossible_is_said_on_one_line(
     [
         ("tail", "labels"),
         ("tail", "--count", "0"),
-        ("tail", "--for", "5"),
-        ("tail", "--since", "yesterday"),
         ("tail", "--topic", "*_X"),
         ("tail", "--status", "done"),
-        ("logs", "--since", "yesterday"),
         ("forward", "label"),
-        ("forward", "label", "localhost:3000"),
-        ("forward", "label", "ftp://localhost/"),
+        ("trigger", "LABEL_CREATED", "--count", "0"),
         ("forward", "label", "http://localhost/", "--concurrency", "0"),
         ("peek",),
         ("peek", "label", "review"),
@@ -652,6 +682,43 @@ def test_what_makes_a_look_impossible_is_said_on_one_line(
 def test_wrong_usage_is_told_before_anything_is_asked(make: MakeSite, arguments: tuple[str, ...]) -> None:
     done = make("standard").run(*arguments, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert (done.status, done.out) == (2, "") and done.err.startswith("error: "), done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tail", "--for", "5"), "such as 5s, 5m or 1h"),
+        (
+            ("tail", "--since", "yesterday"),
+            "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago",
+        ),
+        (("logs", "--since", "2026-11-23T13:00:00"), "give its time zone, such as Z for UTC"),
+        (("forward", "label", "localhost:3000/x"), "did you mean http://localhost:3000/x?"),
+        (("forward", "label", "ftp://localhost/"), "give an http or https URL, such as http://localhost:3000/events"),
+    ],
+)
+def test_a_wrong_value_is_told_what_a_right_one_looks_like(
+    make: MakeSite, arguments: tuple[str, ...], says: str
+) -> None:
+    done = make("standard").run(*arguments)
+    assert done.status == 2 and says in done.err, done
+
+
+def test_help_has_the_options_of_the_command_before_those_that_all_have(make: MakeSite) -> None:
+    text = make("standard").run("tail", "--help").out
+    headings = re.findall(r"^(\w+):$", text, re.MULTILINE)
+    assert headings.index("Options") < headings.index("Filters") < headings.index("Target") < headings.index("Output")
+    target = text[text.index("\nTarget:") : text.index("\nOutput:")]
+    assert re.findall(r"^ +(--\w+)", target, re.MULTILINE) == ["--stack", "--profile", "--region"]
+
+
+def test_one_object_says_which_stack_it_is_of_and_lines_do_not(make: MakeSite) -> None:
+    site = make("standard")
+    target = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name}
+    for command in (("redrive", "all", "--dry-run"), ("replay-spill", "--dry-run")):
+        assert site.run(*command, "--json").account["target"] == target, command
+    site.send("event")
+    assert "target" not in site.run("peek", "label", "--json").account
 
 
 def test_a_reader_that_goes_away_ends_the_tail_quietly(filtered: Site) -> None:

@@ -9,18 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import labelbox_api
 import pytest
 from conftest import Deploy
 from repair import end
-from secretive import ADDRESS, SecretSite, make_secret_site
+from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
-from dev import environment
+from dev import environment, labelbox_api
 from dev.emulator import Emulator
-from dev.places import PROJECT
+from dev.paths import PROJECT
 from dev.samples import sign
 from dev.stack import Stack
+
+pytestmark = pytest.mark.extended
 
 SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
@@ -152,7 +153,7 @@ def test_a_shared_secret_that_has_leaked_opens_nothing_after_what_security_md_sa
         ({"b": "1", "a": ["2"]}, ["add", "c"], {"b": "1", "a": ["2"], "c": GIVEN}),
         ({"a": "1", "b": ""}, ["add", "b"], {"a": "1", "b": GIVEN}),
         ({"a": "1"}, ["rotate", "a"], {"a": [GIVEN, "1"]}),
-        ("old", ["rotate", "--keep", "a", "--yes"], dict.fromkeys(("labelbox", "training", "a"), [GIVEN, "old"])),
+        ("old", ["rotate", "--keep", "a", "--yes"], {name: [GIVEN, "old"] for name in ("labelbox", "training", "a")}),
         ("old", ["add", "a", "--keep", "a", "--yes"], {"labelbox": "old", "training": "old", "a": [GIVEN, "old"]}),
         ("{broken", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
         (" \n", ["add", "a", "--replace-broken", "--yes"], {"a": GIVEN}),
@@ -184,6 +185,13 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
     assert len(steps) == 3 and all(words in step for words, step in zip(order, steps, strict=True)), steps
     text = site.run("secret", "rotate", "training").out
     assert "model training" in text and "secret remove training --old" in text
+
+
+def test_a_rotation_asks_only_where_its_help_says_so(make: MakeSite) -> None:
+    shown = make(OBJECT).run("secret", "rotate", "--help").out
+    assert "Do not ask before a plain text becomes an object of names" in " ".join(shown.split())
+    assert make(OBJECT).run("secret", "rotate", "labelbox").status == 0
+    assert "no terminal to ask on" in make("hush-plain").run("secret", "rotate").err
 
 
 def test_who_still_accepts_what_was_removed_is_named(make: MakeSite) -> None:
@@ -269,7 +277,8 @@ def test_a_secret_that_the_doctor_would_complain_about_is_refused(
     site = make(OBJECT)
     before = site.value
     done = site.run("secret", *verb, "--stdin", given=given)
-    line = f"relayctl: this cannot be the secret: it has {said}; give another, or let --generate make one; nothing was changed"
+    line = f"relayctl: this cannot be the secret: it has {said}; give another, or let --generate make one"
+    line += "; nothing was changed"
     assert (done.status, done.out, done.err) == (2, "", f"{site.target}{line}\n")
     assert (site.value, site.labels) == (before, LABELS)
 

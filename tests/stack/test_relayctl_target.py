@@ -1,4 +1,4 @@
-"""Which account, region and endpoints relayctl works on: profiles, proxies, certificate authorities, FIPS and dual-stack."""
+"""Which account, region and endpoints relayctl uses: profiles, proxies, CA bundles, FIPS and dual-stack."""
 
 import datetime
 import ipaddress
@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from repair import Done, Site, make_site
-from tls_end import TlsEnd
+from tls_proxy import TlsProxy
 
 from dev.emulator import Emulator
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 ACCOUNT, OTHER_ACCOUNT = "000000000000", "222222222222"
 AWS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
@@ -231,8 +231,8 @@ def https(site: Site, authority: Path) -> Iterator[str]:
     """The emulator over TLS, with a certificate that no system trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "ca.pem", authority / "key.pem")
-    end = TlsEnd(context)
-    end.leads_to(site.stack.emulator.endpoint)
+    end = TlsProxy(context)
+    end.forward_to(site.stack.emulator.endpoint)
     thread = threading.Thread(target=end.serve, daemon=True)
     thread.start()
     yield end.url

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import labelbox_api
 import pytest
-from labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 from repair import Done
-from secretive import ADDRESS, SecretSite, make_secret_site
+from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C, Seen
 
+from dev import labelbox_api
 from dev.emulator import Emulator
+from dev.labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.extended
 
 ODD = 'hu"sh\\'
 SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": "", "odd": ODD}
@@ -61,7 +61,7 @@ class Operator:
         return done
 
     def type(self, answer: str, question: str, *arguments: str) -> Seen:
-        return self._site.type([(question, answer)], "webhook", *arguments, **self._settings)
+        return self._site.type([(question, answer)], "webhook", *arguments, hidden=False, **self._settings)
 
 
 @pytest.fixture

@@ -1,188 +1,121 @@
-"""A short soak, in which each trouble happens once; and that the account of a soak is right about what is wrong."""
+"""A short soak in which each fault occurs once, and the evaluation of a soak."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import own_instance
+from conftest import QUEUE_TYPES, own_instance
 
-from dev import build, environment
-from dev.gate import Gate
-from dev.processes import Failed
-from dev.soak import command, course, troubles
-from dev.soak.account import Account, Experience, draw_up
-from dev.soak.collectors import Collector
-from dev.soak.course import Course
-from dev.soak.deliveries import Event, digest
-from dev.soak.ledger import Answer, Found, Ledger
-from dev.soak.replay import SPILL, Replayed, replay
+from dev.paths import Instance
+from dev.samples import Request
+from dev.soak import Soak, deployed
+from dev.soak.events import Event
+from dev.soak.faults import Fault, Unreachable
+from dev.soak.journal import FaultRecord, Found, Journal, Report, Response
 from dev.stack import Stack
+from dev.tcp_proxy import TcpProxy
 
-SEED = "soak in the tests"
-BODY = digest(b"body")
+SEED = "soak of the tests"
+EVENT = Event("label", Request("POST", "/", (), b""), "id", "label", "LABEL_UPDATED", "digest")
+FORGED, RUN = replace(EVENT, kind="forged"), replace(EVENT, dedup_id=None)
+AS_SENT = Found("1", "id", "label", "LABEL_UPDATED", "digest")
+AGAIN = replace(AS_SENT, message_id="2")
+QUEUED, SPILLED, REJECTED, DOWN = (Response(outcome, 0.1) for outcome in ("queued", "spilled", "401", "503"))
 
-Site = tuple[Stack, dict[str, Gate], Path]
 
-
-@pytest.fixture(scope="module", params=["fifo", pytest.param("standard", marks=pytest.mark.long)])
-def site(request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A stack of its own, as the troubles of a soak would be those of other tests."""
-    environment.shield()
+@pytest.fixture(scope="module", params=QUEUE_TYPES)
+def site(
+    request: pytest.FixtureRequest, copy_build: Callable[[Instance], None]
+) -> Iterator[tuple[Stack, dict[str, TcpProxy]]]:
     with own_instance("soak-test").claim() as instance:
-        build.build_quickly(instance)
-        tool = build.build_tool(instance)
-        with command.deployed(instance, request.param) as (stack, gates):
-            yield stack, gates, tool
+        copy_build(instance)
+        with deployed(instance, request.param) as (stack, proxies):
+            yield stack, proxies
 
 
-def test_nothing_is_lost_whatever_goes_wrong(site: Site) -> None:
-    stack, gates, tool = site
-    account = Course(stack, gates, tool, SEED).run(0)
-    assert account.balances, account.wrong
-    felt = {trouble.name for trouble in account.troubles if trouble.was_felt}
-    assert felt >= {trouble.name for trouble in troubles.all_kinds()}
-    assert sum(trouble.killed for trouble in account.troubles) > 0
-    happened = (
-        *("answered 200 queued", "answered 200 unrouted", "answered 200 spilled", "answered 502", "answered 503"),
-        *("found in queues", "found by pointer", "found as dead letters", "sent from spill/ later", "forged"),
-    )
-    assert not [name for name in happened if not account.figures.get(name)], account.figures
+@pytest.mark.extended
+def test_no_fault_violates_an_invariant(site: tuple[Stack, dict[str, TcpProxy]], relayctl: Path) -> None:
+    report = Soak(*site, relayctl, SEED).run(0)
+    assert report.is_valid, report.violations
+    assert len(report.faults) == 12 and sum(fault.killed for fault in report.faults) > 0
+    outcomes = (f"responses: {outcome}" for outcome in ("queued", "unrouted", "spilled", "401", "502", "503"))
+    assert all(report.figures.get(name) for name in (*outcomes, "messages with a pointer", "replayed")), report.figures
 
 
-class LongCut(troubles.Cut):
-    """Lasts until many events are in `spill/`: a single one may be queued as well, being sent repeatedly."""
+class DeletesSpilledMessages(Soak):
+    def faults(self) -> list[Fault]:
+        return [LongOutage(self.stack, self._random, {"SQS": self._proxies["SQS"]}, "close", "spilled")]
 
-    def is_felt(self, site: troubles.Site, answers: Counter[str]) -> bool:
-        return answers["spilled"] >= 40
-
-
-def test_a_replay_that_deletes_without_sending_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, gates, tool = site
-
-    def delete_unsent(stack: Stack, _: Path) -> Replayed:
-        spilled = stack.objects(SPILL)
-        for key in spilled:
-            stack.delete_object(key)
-        return Replayed(len(spilled), ())
-
-    monkeypatch.setattr(course, "replay", delete_unsent)
-    monkeypatch.setattr(troubles, "all_kinds", lambda: [LongCut(("SQS",), "close", "spilled")])
-    account = Course(stack, gates, tool, f"{SEED}, deleting").run(0)
-    assert account.figures["lost"] and "spilled" in account.wrong["lost"][0]
+    def replay(self) -> tuple[int, tuple[str, ...]]:
+        for key in self.stack.objects("spill/"):
+            self.stack.delete_object(key)
+        return 0, ()
 
 
-def test_a_message_that_is_not_what_was_sent_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack, gates, tool = site
-    monkeypatch.setattr(Collector, "_read_payload", lambda *_: digest(b"something else"))
-    monkeypatch.setattr(troubles, "all_kinds", lambda: [troubles.Cut(("SQS",), "close", "spilled")])
-    account = Course(stack, gates, tool, f"{SEED}, altering").run(0)
-    assert account.figures["lost"] and account.figures["altered"]
+class LongOutage(Unreachable):
+    """Lasts until many events are spilled: some may have reached their queue."""
+
+    def has_effect(self, responses: Counter[str]) -> bool:
+        return responses["spilled"] >= 40
 
 
-def play(stack: Stack, folder: Path, said: str, status: int) -> Replayed:
-    """Replays with a tool that does nothing but say this and end with this status."""
-    tool = folder / "relayctl"
-    tool.write_text(f"#!/bin/sh\necho '{said}'\nexit {status}\n")
-    tool.chmod(0o700)
-    return replay(stack, tool)
+@pytest.mark.extended
+def test_deleted_messages_are_reported_as_lost(site: tuple[Stack, dict[str, TcpProxy]], relayctl: Path) -> None:
+    report = DeletesSpilledMessages(*site, relayctl, f"{SEED}, deleting").run(0)
+    assert any("spilled" in each for each in report.violations["lost"])
 
 
-KEPT = '{"sent":2,"kept":[{"message":"key","reason":"not deleted"}]}'
-
-
-def test_what_a_replay_kept_is_read_from_its_account(site: Site, tmp_path: Path) -> None:
-    assert play(site[0], tmp_path, KEPT, 1) == Replayed(2, ("key: not deleted",))
-
-
-@pytest.mark.parametrize(("said", "status"), [(KEPT, 3), (KEPT, 130), ("no account", 1)])
-def test_a_replay_that_has_not_tried_every_message_fails(site: Site, tmp_path: Path, said: str, status: int) -> None:
-    with pytest.raises(Failed):
-        play(site[0], tmp_path, said, status)
-
-
-def found(event: Event, number: int = 0, **differently: str) -> Found:
-    as_sent = Found(f"message {number}", event.dedup_id, event.queue, event.topic, event.digest, False, False)
-    return replace(as_sent, **differently)
-
-
-EVENT = Event("label", "id", "label", "LABEL_UPDATED", BODY, 4)
-FORGED = replace(EVENT, is_genuine=False)
-RUN = Event("model run", None, "model_run", "MODEL_RUN_CREATED", BODY, 4)
-
-
-def drawn_up(
-    answers: list[Answer],
-    *messages: Found,
-    event: Event = EVENT,
-    remade: tuple[str, ...] = (),
-    is_fifo: bool = True,
-    left: tuple[str, ...] = (),
-    was_felt: bool = True,
-) -> Account:
-    """The account of one event, which was sent once for each answer."""
-    ledger = Ledger()
-    for answer in answers:
-        ledger.send(event)
-        ledger.answer(event, answer)
-    for message in messages:
-        ledger.find(message)
-    happened = [Experience("queues deleted", 1.0, was_felt, {}, 0, 0, remade)]
-    return draw_up(ledger.pages, ledger.strangers, happened, left, is_fifo)
-
-
-QUEUED, SPILLED, REFUSED, DOWN = (Answer(word, 0.1) for word in ("queued", "spilled", "401", "503"))
+def report(
+    responses: list[Response], *found: Found, event: Event = EVENT, is_fifo: bool = True, had_effect: bool = True
+) -> Report:
+    """Evaluates one event that was sent once for each response."""
+    journal = Journal()
+    for response in responses:
+        journal.send(event)
+        journal.respond(event, response)
+    for message in found:
+        journal.find(message)
+    return journal.report([FaultRecord("fault", 1.0, had_effect, {}, 0, 0)], [], is_fifo=is_fifo)
 
 
 @pytest.mark.parametrize(
-    ("name", "account"),
+    ("violated", "result"),
     [
-        ("lost", drawn_up([QUEUED])),
-        ("lost", drawn_up([SPILLED])),
-        ("lost", drawn_up([QUEUED], found(EVENT, digest="other"))),
-        ("altered", drawn_up([QUEUED], found(EVENT, topic="LABEL_CREATED"), found(EVENT, 1))),
-        ("duplicated", drawn_up([QUEUED], found(EVENT), found(EVENT, 1), remade=("label",))),
-        ("duplicated", drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("review",))),
-        ("lost", drawn_up([QUEUED, QUEUED], found(RUN, dedup_id="one"), event=RUN)),
-        ("duplicated", drawn_up([QUEUED], found(RUN, dedup_id="one"), found(RUN, 1, dedup_id="two"), event=RUN)),
-        (
-            "duplicated",
-            drawn_up(
-                [QUEUED] * 3,
-                *(found(RUN, number, dedup_id=id) for number, id in enumerate(("one", "two", "three", "three"))),
-                event=RUN,
-                remade=("model_run",),
-            ),
-        ),
-        ("in a wrong queue", drawn_up([QUEUED], found(EVENT, queue="review"))),
-        ("strangers", drawn_up([], found(EVENT))),
-        ("forged, but let in", drawn_up([QUEUED], event=FORGED)),
-        ("forged, but let in", drawn_up([REFUSED], found(EVENT), event=FORGED)),
-        ("genuine, but refused", drawn_up([REFUSED])),
-        ("genuine, but refused", drawn_up([Answer("200 without a status", 0.1)])),
-        ("slowest answer, s", drawn_up([Answer("503", 10.1)])),
-        ("left in spill/", drawn_up([SPILLED], found(EVENT), left=("spill/label/2026/01/01/id.json",))),
-        ("troubles without effect", drawn_up([QUEUED], found(EVENT), was_felt=False)),
+        ("lost", report([QUEUED])),
+        ("lost", report([SPILLED])),
+        ("lost", report([QUEUED], replace(AS_SENT, digest="other"))),
+        ("lost", report([QUEUED, QUEUED], AS_SENT, event=RUN)),
+        ("altered", report([QUEUED], replace(AS_SENT, topic="LABEL_CREATED"), AGAIN)),
+        ("duplicated", report([QUEUED, QUEUED], AS_SENT, AGAIN)),
+        ("duplicated", report([QUEUED], AS_SENT, replace(AGAIN, dedup_id="other", digest="digest"), event=RUN)),
+        ("in a wrong queue", report([QUEUED], replace(AS_SENT, queue="review"))),
+        ("never sent", report([], AS_SENT)),
+        ("forged, but accepted", report([QUEUED], event=FORGED)),
+        ("forged, but accepted", report([REJECTED], AS_SENT, event=FORGED)),
+        ("genuine, but rejected", report([REJECTED])),
+        ("slower than 10 s", report([Response("503", 10.1)])),
+        ("faults without effect", report([QUEUED], AS_SENT, had_effect=False)),
     ],
 )
-def test_what_is_wrong_is_in_the_account(name: str, account: Account) -> None:
-    assert name in account.wrong, account.figures
-    assert not account.balances
+def test_violation_is_reported(violated: str, result: Report) -> None:
+    assert result.violations[violated]
+    assert not result.is_valid
 
 
 @pytest.mark.parametrize(
-    "account",
+    "result",
     [
-        drawn_up([QUEUED], found(EVENT)),
-        drawn_up([DOWN]),
-        drawn_up([DOWN], found(EVENT)),
-        drawn_up([REFUSED], event=FORGED),
-        drawn_up([QUEUED], found(EVENT), found(EVENT)),
-        drawn_up([QUEUED, QUEUED], found(EVENT), found(EVENT, 1), remade=("label",)),
-        drawn_up([QUEUED], found(EVENT), found(EVENT, 1), is_fifo=False),
-        drawn_up([QUEUED, QUEUED], found(RUN, dedup_id="one"), found(RUN, 1, dedup_id="two"), event=RUN),
+        report([QUEUED], AS_SENT),
+        report([DOWN]),
+        report([DOWN], AS_SENT),
+        report([REJECTED], event=FORGED),
+        report([QUEUED], AS_SENT, AS_SENT),
+        report([SPILLED], AS_SENT, AGAIN),
+        report([QUEUED, QUEUED], AS_SENT, AGAIN, is_fifo=False),
+        report([QUEUED, QUEUED], AS_SENT, replace(AGAIN, dedup_id="other"), event=RUN),
     ],
 )
-def test_what_may_happen_is_not_wrong(account: Account) -> None:
-    assert account.balances, account.wrong
+def test_what_may_happen_is_no_violation(result: Report) -> None:
+    assert result.is_valid, result.violations

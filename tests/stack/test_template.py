@@ -1,13 +1,16 @@
 """The deployed stack itself: what is in it, and with which settings."""
 
 import json
+import re
+from typing import Any
 
 import pytest
 from conftest import Deploy
 from samcli.yamlhelper import yaml_parse
 
+from dev import aws, build, environment
 from dev.emulator import Emulator
-from dev.places import PROJECT
+from dev.paths import PROJECT
 from dev.samples import SECRET, sign
 from dev.stack import QUEUES, Stack
 
@@ -30,10 +33,12 @@ ROUTES = {
 
 
 def attributes(stack: Stack, queue: str) -> dict[str, str]:
-    return stack.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    response = stack.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    found: dict[str, str] = response["Attributes"]
+    return found
 
 
-def signed(secret: str = SECRET) -> dict[str, object]:
+def signed(secret: str = SECRET) -> dict[str, Any]:
     sent = b'{"id":"label1"}'
     headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(sent, secret))]
     return {"method": "POST", "path": "/webhooks/labelbox", "headers": headers, "body": sent}
@@ -123,6 +128,7 @@ def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emula
         RetentionDays="3",
         KmsKeyArn=key,
         InlineLimitKiB="2",
+        ArchiveDays="90",
         LogRetentionDays="7",
         LogLevel="warn",
         SecretTtlSeconds="60",
@@ -137,8 +143,10 @@ def test_every_parameter_reaches_what_it_is_for(deployed: Deploy, running: Emula
             assert (found["KmsMasterKeyId"], found["MessageRetentionPeriod"]) == (key, str(3 * 24 * 60 * 60))
     secret = running.client("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
     assert secret["KmsKeyId"] == key
-    names = ("INLINE_LIMIT_KIB", "LOG_LEVEL", "SECRET_TTL_SECONDS")
-    assert [stack.settings[name] for name in names] == ["2", "warn", "60"]
+    names = ("INLINE_LIMIT_KIB", "ARCHIVE_DAYS", "LOG_LEVEL", "SECRET_TTL_SECONDS")
+    assert [stack.settings[name] for name in names] == ["2", "90", "warn", "60"]
+    bucket = f"arn:aws:s3:::{stack.outputs['PayloadBucketName']}"
+    assert permissions(stack)["s3:PutObject"] == {f"{bucket}/{prefix}/*" for prefix in ("payloads", "spill", "archive")}
     groups = running.client("logs").describe_log_groups(logGroupNamePrefix=stack.log_group)["logGroups"]
     assert groups[0]["retentionInDays"] == 7
     assert permissions(stack)["kms:Decrypt"] == permissions(stack)["kms:GenerateDataKey"] == {key}
@@ -178,7 +186,11 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
         "SSEAlgorithm": {"Fn::If": ["UseKmsKey", "aws:kms", "AES256"]},
         "KMSMasterKeyID": {"Fn::If": ["UseKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]},
     }
-    rules = bucket["LifecycleConfiguration"]["Rules"]
+    *rules, archive = bucket["LifecycleConfiguration"]["Rules"]
+    condition, rule, otherwise = archive["Fn::If"]
+    assert (condition, otherwise) == ("ArchiveEvents", {"Ref": "AWS::NoValue"})
+    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "archive/", {"Ref": "ArchiveDays"})
+    assert template["Parameters"]["ArchiveDays"]["AllowedValues"] == [0, 30, 90, 180, 365, 730, 1825, 3650]
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if rule["Status"] == "Enabled"}
     longest = max(template["Parameters"]["RetentionDays"]["AllowedValues"])
     assert days["spill/"] == 90
@@ -214,3 +226,65 @@ def test_each_request_is_one_line_in_the_log_that_tells_no_secrets(deployed: Dep
     everything = "\n".join(stack.logs())
     for secret in (SECRET, "someone@example.com", "private matter", *(signature[5:] for signature, _ in requests)):
         assert secret not in everything
+
+
+# ---- Mistakes are refused at deployment
+
+
+@pytest.mark.parametrize(
+    ("ranges", "allowed"),
+    [
+        ("", True),
+        ("35.223.142.181/32,34.135.127.45/32", True),
+        ("192.0.2.0/24 , 2001:db8::/32", True),
+        ("192.0.2.1", True),
+        ("::/0", True),
+        ("::ffff:192.0.2.1/128", True),
+        ("10.0.0.0/33", False),
+        ("35.223.142/24", False),
+        ("35.223.142.256/32", False),
+        ("2001:db8::/129", False),
+        ("beef", False),
+        ("192.0.2.0/24,", False),
+        ("192.0.2.0/24 192.0.3.0/24", False),
+        (",", False),
+    ],
+)
+def test_only_address_ranges_are_deployed(ranges: str, allowed: bool) -> None:
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    pattern = template["Parameters"]["AllowedSourceCidrs"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, ranges)) == allowed
+
+
+def test_make_deploy_refuses_what_is_too_long_for_aws() -> None:
+    aws.check_lengths("s" * 47, {"AllowedSourceCidrs": "35.223.142.181/32,34.135.127.45/32"})
+    with pytest.raises(aws.Refused, match="name has 48 characters"):
+        aws.check_lengths("s" * 48, {})
+    with pytest.raises(aws.Refused, match="too long together"):
+        aws.check_lengths("stack", {"AllowedSourceCidrs": "1" * 150, "TrainingModels": "x" * 100})
+
+
+def test_make_deploy_refuses_an_incomplete_secret_arn(running: Emulator) -> None:
+    settings = environment.for_emulator(running.instance, running.endpoint)
+    arn = running.client("secretsmanager").create_secret(Name="labelbox-secret", SecretString="x")["ARN"]
+    aws.check_secret(arn, settings)
+    with pytest.raises(aws.Refused, match=re.escape(f"the secret's ARN is {arn}")):
+        aws.check_secret(arn[:-7], settings)
+    with pytest.raises(aws.Refused, match="has no secret"):
+        aws.check_secret(arn.replace("labelbox", "other"), settings)
+
+
+@pytest.mark.extended
+def test_make_deploy_refuses_settings_that_the_function_cannot_start_with() -> None:
+    loader = build.build_settings_check()
+    aws.check_settings({}, loader)
+    aws.check_settings({"QueueType": "standard", "AllowedSourceCidrs": "2001:db8::/32"}, loader)
+    with pytest.raises(aws.Refused, match="ALLOWED_SOURCE_CIDRS must be"):
+        aws.check_settings({"AllowedSourceCidrs": "2001::db8::/32"}, loader)
+
+
+def test_make_deploy_protects_the_stack(deployed: Deploy, running: Emulator) -> None:
+    stack = deployed("relay-protected")
+    aws.protect(stack.name, environment.for_emulator(running.instance, running.endpoint))
+    [described] = running.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+    assert described["EnableTerminationProtection"] is True

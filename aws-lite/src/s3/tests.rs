@@ -18,6 +18,16 @@ async fn put(
     response: Response<Bytes>,
     content: &'static [u8],
 ) -> (Result<PutObjectOutput, AwsError>, Request<Bytes>) {
+    put_key("payloads/1", region, custom_endpoint, response, content).await
+}
+
+async fn put_key(
+    key: &str,
+    region: &str,
+    custom_endpoint: Option<&str>,
+    response: Response<Bytes>,
+    content: &'static [u8],
+) -> (Result<PutObjectOutput, AwsError>, Request<Bytes>) {
     let replay = Replay::new([response]);
     let config = AwsConfig {
         region: region.to_owned(),
@@ -27,7 +37,7 @@ async fn put(
         clock: || UNIX_EPOCH,
     };
     let bucket = S3Bucket::new("b", &config, custom_endpoint);
-    let result = bucket.put_object("payloads/1", CRC32, content.into()).await;
+    let result = bucket.put_object(key, CRC32, content.into()).await;
     let [request] = replay.requests().try_into().unwrap();
     (result, request)
 }
@@ -70,6 +80,14 @@ async fn a_bucket_is_in_the_host_name_at_aws_and_in_the_path_elsewhere() {
         let (_, request) = put(region, custom, response(200, ""), CONTENT).await;
         assert_eq!(*request.uri(), *format!("{expected}/payloads/1"));
     }
+}
+
+/// botocore sends the same path.
+#[tokio::test]
+async fn a_colon_in_a_key_is_escaped() {
+    let key = "archive/2023-11-14T22:13:20.000Z-1.json";
+    let (_, request) = put_key(key, "us-east-1", None, response(200, ""), CONTENT).await;
+    assert_eq!(request.uri().path(), "/archive/2023-11-14T22%3A13%3A20.000Z-1.json");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use lambda_http::http::{Request, Response};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -25,7 +25,7 @@ const PAYLOAD: &[u8] = b"\xff\x01\x02";
 #[derive(Default)]
 struct State {
     items: Map<String, Value>,
-    /// An item that another consumer stores right before the next write.
+    /// An item that another consumer stores right before the next write, or after the next scan.
     before_put: Option<Value>,
     messages: Vec<Value>,
     /// Error codes for the next calls of `DeleteMessage` and `ChangeMessageVisibilityBatch`; when empty, they succeed.
@@ -77,6 +77,8 @@ impl State {
                 None => json!({}),
             }),
             "PutItem" => self.put(input),
+            "Scan" => Ok(self.scan(input)),
+            "DeleteItem" => self.delete(input),
             "GetQueueAttributes" => Ok(json!({"Attributes": {"VisibilityTimeout": "60"}})),
             "ReceiveMessage" => Ok(json!({"Messages": std::mem::take(&mut self.messages)})),
             "DeleteMessage" => {
@@ -99,7 +101,30 @@ impl State {
         }
     }
 
-    /// Evaluates the two conditions of the module.
+    fn scan(&mut self, input: &Value) -> Value {
+        assert_eq!(input["FilterExpression"], "received_at >= :since AND received_at < :until");
+        let time = |name| str(&input["ExpressionAttributeValues"][name]["S"]);
+        let window = time(":since")..time(":until");
+        let items = self.items.values();
+        let items = items.filter(|item| window.contains(&str(&item["received_at"]["S"])));
+        let items = json!({"Items": items.cloned().collect::<Vec<_>>()});
+        if let Some(other) = self.before_put.take() {
+            self.items.insert(str(&other["id"]["S"]).into(), other);
+        }
+        items
+    }
+
+    fn delete(&mut self, input: &Value) -> Result<Value, &'static str> {
+        assert_eq!(input["ConditionExpression"], "version = :version");
+        let id = str(&input["Key"]["id"]["S"]);
+        if self.items[id]["version"] != input["ExpressionAttributeValues"][":version"] {
+            return Err("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException");
+        }
+        self.items.remove(id);
+        Ok(json!({}))
+    }
+
+    /// Evaluates the conditions of the module.
     fn put(&mut self, input: &Value) -> Result<Value, &'static str> {
         let item = &input["Item"];
         let id = str(&item["id"]["S"]);
@@ -172,7 +197,12 @@ async fn newest_wins() {
         };
         let consumer = Consumer::new(on_newest, "newest", &aws.config());
         let deliveries = case["deliveries"].as_array().unwrap();
-        for delivery in deliveries {
+        for (n, delivery) in deliveries.iter().enumerate() {
+            let forget = &case["forget"];
+            if forget["before"] == n {
+                let count = consumer.forget(str(&forget["since"]), str(&forget["until"])).await;
+                assert_eq!(forget["forgotten"], count.unwrap(), "{case:#}");
+            }
             let response = handle(&consumer, &[record("1", None, delivery, "{}")]).await;
             assert_eq!(response, failed(&[]), "{case:#}");
         }
@@ -182,7 +212,8 @@ async fn newest_wins() {
         assert_eq!(calls.into_inner(), expected, "{case:#}");
         let newest = case["newest"].as_object().unwrap();
         let state = aws.state();
-        assert!(state.items.keys().eq(newest.keys()), "{case:#}");
+        let ids = |items: &Map<String, Value>| items.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(ids(&state.items), ids(newest), "{case:#}");
         for (id, n) in newest {
             let delivery = &case["deliveries"][n.as_u64().unwrap() as usize];
             for (name, value) in delivery.as_object().unwrap() {
@@ -215,6 +246,18 @@ async fn processes_a_duplicate_if_another_event_was_stored_in_the_meantime() {
     assert_eq!(handle(&consumer, &[event("12", "a")]).await, failed(&[]));
     assert_eq!(calls.into_inner(), ["5 10 a", "5 12 a"]);
     assert_eq!(aws.state().items["label#1"]["version"]["S"], "5 12 a");
+}
+
+#[tokio::test]
+async fn does_not_forget_what_changes_meanwhile() {
+    let aws = Aws::default();
+    let consumer = Consumer::new(async |_: &Event, _: &[u8]| Ok(()), "newest", &aws.config());
+    let attributes = json!({"received_at": "5", "dedup_id": "a"});
+    handle(&consumer, &[record("1", None, &attributes, "{}")]).await;
+    let newer = json!({"id": {"S": "event#a"}, "version": {"S": " 6 a"}});
+    aws.state().before_put = Some(newer.clone());
+    assert_eq!(consumer.forget("5", "6").await.unwrap(), 0);
+    assert_eq!(aws.state().items["event#a"], newer);
 }
 
 #[tokio::test]

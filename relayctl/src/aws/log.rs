@@ -2,10 +2,13 @@
 
 use super::{Clients, error};
 use crate::error::{AwsErrorKind, Error};
+use crate::output::Output;
+use crate::sanitize::one_line;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::time::sleep;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,6 +25,12 @@ pub struct LogEvent {
     pub text: String,
     /// The line's JSON object. Lambda's own lines have none.
     pub fields: Map<String, Value>,
+}
+
+/// A time of CloudWatch in RFC 3339.
+pub fn timestamp(unix_ms: i64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000);
+    time.ok().map(labelbox_relay::event::timestamp)
 }
 
 /// Reads the events of all streams since a time, oldest first. A filter pattern leaves out others, where CloudWatch applies it.
@@ -69,14 +78,14 @@ async fn read_each(
 }
 
 /// Passes on each event once, until one breaks off; with `is_endless`, also those that are yet to come. After the first
-/// response, a failure of the network is passed to `warn` and the read is repeated.
+/// response, a failure of the network is a warning, and the read is repeated.
 pub async fn follow(
     clients: &Clients,
     group: &str,
     mut start_ms: i64,
     is_endless: bool,
     mut each: impl FnMut(&LogEvent) -> Result<ControlFlow<()>, Error>,
-    warn: impl Fn(&Error),
+    output: &Output,
 ) -> Result<(), Error> {
     let mut seen: HashMap<String, i64> = HashMap::new();
     let (mut has_responded, mut is_failing) = (false, false);
@@ -99,7 +108,7 @@ pub async fn follow(
             }
             Err(error) if has_responded && error.aws_kind() == Some(AwsErrorKind::NoResponse) => {
                 if !is_failing {
-                    warn(&error);
+                    output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
                 }
                 is_failing = true;
             }

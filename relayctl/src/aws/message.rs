@@ -1,5 +1,6 @@
 //! A message as it is received from a queue, and as it is sent to one.
 
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +22,25 @@ pub struct OutgoingMessage {
 }
 
 impl OutgoingMessage {
+    /// A message as the relay's library builds it.
+    ///
+    /// # Errors
+    /// None is known: each attribute has a name, a type and a value.
+    pub fn from_library(message: labelbox_relay::message::Message) -> Result<Self, BuildError> {
+        let attributes = message.attributes.into_iter().map(|attribute| {
+            let value = MessageAttributeValue::builder().data_type(attribute.data_type);
+            let value = value.string_value(attribute.value).build()?;
+            Ok((attribute.name.to_owned(), value))
+        });
+        Ok(Self {
+            body: message.body,
+            attributes: attributes.collect::<Result<_, BuildError>>()?,
+            trace: message.trace,
+            dedup_id: message.group_id.is_some().then_some(message.dedup_id),
+            group_id: message.group_id,
+        })
+    }
+
     /// The value of a text attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name)?.string_value()
@@ -36,6 +56,14 @@ impl OutgoingMessage {
             (name.clone(), text)
         });
         attributes.collect()
+    }
+
+    /// What SQS counts of it: the body, and names, types and values of the attributes.
+    pub fn byte_count(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes =
+            attributes.map(|(name, it)| name.len() + it.data_type().len() + value_bytes(it).len());
+        self.body.len() + attributes.sum::<usize>()
     }
 
     /// The checksums with which SQS confirms the message.

@@ -4,17 +4,27 @@ use super::message::{OutgoingMessage, ReceivedMessage};
 use super::stack::{Entity, Stack};
 use super::{Clients, error};
 use crate::error::{AwsError, AwsErrorKind, Error};
-use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::error::{BuildError, SdkError};
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry as VisibilityEntry, MessageSystemAttributeName,
-    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry as VisibilityEntry,
+    MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    QueueAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
 use futures_util::{StreamExt, stream};
 use labelbox_relay::queue::{SendMessageOutput, verify_response};
 use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// The most messages of one receive, of which SQS gives no more of one FIFO group, and the most entries of a batch.
 pub const BATCH: i32 = 10;
+/// The most bytes of a batch, bodies and attributes together. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// How often the messages of a batch are sent that SQS could not accept through no fault of theirs.
+const BATCH_ATTEMPTS: u32 = 5;
+const BATCH_BACKOFF: Duration = Duration::from_millis(100);
 const CONCURRENT_CALLS: usize = 8;
 /// A long poll asks all servers of SQS, so that no messages means that there are none. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
@@ -22,12 +32,13 @@ const WAIT_SECONDS: i32 = 1;
 /// For how long a look hides messages if the tool is killed before it releases them.
 pub const LOOK_SECONDS: i32 = 20;
 
-/// One of the stack's queues.
+/// One of the stack's queues, or another.
 #[derive(Clone, Copy)]
 pub struct Queue<'r> {
     sqs: &'r aws_sdk_sqs::Client,
     url: &'r str,
-    pub entity: Entity,
+    /// The entity's name, or how messages call another queue.
+    pub label: &'r str,
     pub is_dead_letter_queue: bool,
 }
 
@@ -52,13 +63,18 @@ impl<'r> Queue<'r> {
         } else {
             stack.queue_url(entity)?
         };
-        Ok(Self { sqs: &clients.sqs, url, entity, is_dead_letter_queue })
+        Ok(Self { sqs: &clients.sqs, url, label: entity.name(), is_dead_letter_queue })
+    }
+
+    /// A queue that need not be the stack's.
+    pub fn at(clients: &'r Clients, url: &'r str, label: &'r str) -> Self {
+        Self { sqs: &clients.sqs, url, label, is_dead_letter_queue: false }
     }
 
     /// The name as people read it.
     pub fn name(&self) -> String {
-        let name = self.entity.name();
-        if self.is_dead_letter_queue { format!("{name} dead letters") } else { name.to_owned() }
+        let suffix = if self.is_dead_letter_queue { " dead letters" } else { "" };
+        format!("{}{suffix}", self.label)
     }
 
     pub fn is_fifo(&self) -> bool {
@@ -138,10 +154,8 @@ impl<'r> Queue<'r> {
             .set_message_deduplication_id(message.dedup_id)
             .set_message_attributes(Some(message.attributes));
         if let Some(trace) = message.trace {
-            let value = MessageSystemAttributeValue::builder().data_type("String");
-            let value = value.string_value(trace).build().map_err(|error| error.to_string())?;
-            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
-            request = request.message_system_attributes(name, value);
+            let trace = trace_header(trace).map_err(|error| error.to_string())?;
+            request = request.message_system_attributes(TRACE_HEADER, trace);
         }
         let response = request.send().await;
         let response = response
@@ -152,6 +166,57 @@ impl<'r> Queue<'r> {
             md5_of_message_attributes: response.md5_of_message_attributes,
         };
         verify_response(response, &expected).map_err(|error| error.to_string())
+    }
+
+    /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each that has no confirmed copy, it returns why.
+    /// The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
+    ///
+    /// # Errors
+    /// If the queue accepts no messages now. It may have accepted some of these.
+    pub async fn send_batch(
+        &self,
+        messages: &[OutgoingMessage],
+    ) -> Result<Vec<Result<(), String>>, AwsError> {
+        let no_answer = || Err("SQS does not say what became of it".to_owned());
+        let mut results: Vec<_> = messages.iter().map(|_| no_answer()).collect();
+        let entries = messages.iter().enumerate().map(batch_entry);
+        let entries = entries.collect::<Result<Vec<_>, BuildError>>();
+        let mut entries = entries.map_err(|it| {
+            error("sqs:SendMessage", &SdkError::<SendMessageBatchError>::construction_failure(it))
+        })?;
+        for attempt in 1.. {
+            let request = self.sqs.send_message_batch().queue_url(self.url);
+            let response = request.set_entries(Some(entries.clone())).send().await;
+            let response = response.map_err(|it| self.named(error("sqs:SendMessage", &it)))?;
+            for sent in response.successful {
+                let Some((message, result)) = at(messages, &mut results, sent.id()) else {
+                    continue;
+                };
+                let output = SendMessageOutput {
+                    message_id: Some(sent.message_id),
+                    md5_of_message_body: Some(sent.md5_of_message_body),
+                    md5_of_message_attributes: sent.md5_of_message_attributes,
+                };
+                let confirmed = verify_response(output, &message.checksums());
+                *result = confirmed.map(|_| ()).map_err(|error| error.to_string());
+            }
+            let (rejected, failed): (Vec<_>, Vec<_>) =
+                response.failed.into_iter().partition(is_rejected);
+            for failed in rejected {
+                if let Some((_, result)) = at(messages, &mut results, failed.id()) {
+                    *result = Err(batch_error(failed).reason().into_owned());
+                }
+            }
+            entries.retain(|entry| failed.iter().any(|failed| failed.id() == entry.id()));
+            match failed.into_iter().next() {
+                Some(_) if attempt < BATCH_ATTEMPTS => {
+                    sleep(BATCH_BACKOFF * 2_u32.pow(attempt)).await
+                }
+                Some(failed) => return Err(batch_error(failed)),
+                None => break,
+            }
+        }
+        Ok(results)
     }
 
     pub async fn delete(&self, receipt_handle: &str) -> Result<(), AwsError> {
@@ -220,6 +285,50 @@ impl<'r> Queue<'r> {
         // A sender fault: somebody else has received or deleted the message meanwhile.
         let failed = response.failed().iter().find(|failed| !failed.sender_fault());
         failed.map_or(Ok(()), |failed| Err(failed.code().to_owned()))
+    }
+}
+
+const TRACE_HEADER: MessageSystemAttributeNameForSends =
+    MessageSystemAttributeNameForSends::AwsTraceHeader;
+
+fn trace_header(trace: String) -> Result<MessageSystemAttributeValue, BuildError> {
+    MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build()
+}
+
+fn batch_entry((number, message): (usize, &OutgoingMessage)) -> Result<BatchEntry, BuildError> {
+    let mut entry = BatchEntry::builder()
+        .id(number.to_string())
+        .message_body(&message.body)
+        .set_message_group_id(message.group_id.clone())
+        .set_message_deduplication_id(message.dedup_id.clone())
+        .set_message_attributes(Some(message.attributes.clone()));
+    if let Some(trace) = &message.trace {
+        entry = entry.message_system_attributes(TRACE_HEADER, trace_header(trace.clone())?);
+    }
+    entry.build()
+}
+
+/// The message with this number in a batch, and its result.
+fn at<'m, R>(
+    messages: &'m [OutgoingMessage],
+    results: &'m mut [R],
+    id: &str,
+) -> Option<(&'m OutgoingMessage, &'m mut R)> {
+    let number: usize = id.parse().ok()?;
+    messages.get(number).zip(results.get_mut(number))
+}
+
+/// Whether the message will not be accepted later either. Throttling is not the message's fault, whatever SQS says.
+fn is_rejected(failed: &BatchResultErrorEntry) -> bool {
+    failed.sender_fault && !failed.code.contains("Throttl")
+}
+
+fn batch_error(failed: BatchResultErrorEntry) -> AwsError {
+    AwsError {
+        action: "sqs:SendMessage",
+        kind: AwsErrorKind::Other,
+        code: Some(failed.code),
+        message: failed.message.unwrap_or_default(),
     }
 }
 

@@ -1,10 +1,12 @@
-//! Spilled messages in the bucket: their keys, and the message that each holds.
+//! Messages in the bucket, spilled or archived: the message that an object holds, and the keys of the spilled ones.
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{Clients, error};
-use crate::error::Error;
+use crate::aws::{self, Clients, error};
+use crate::error::{AwsError, AwsErrorKind, Error};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use labelbox_relay::error::error_chain;
 use labelbox_relay::message::{
     AttributeValue, PAYLOAD_SIZE, POINTER_CLASS, SendMessageRequest, group_id,
 };
@@ -13,20 +15,22 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Why a spilled message cannot be sent.
+/// Why a message in the bucket cannot be sent.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     #[error("its key is not spill/<entity>/<yyyy>/<mm>/<dd>/<dedup_id>.json")]
     ForeignKey,
-    #[error("it is not a spilled message: {0}")]
+    #[error("it is not a stored message: {0}")]
     NotARecord(String),
     #[error("its key and its attribute {0} differ")]
     Contradiction(&'static str),
     #[error("its body is not the pointer that it should be")]
     NotAPointer,
+    #[error("the archived body beside it is missing, or not whole")]
+    NoBody,
 }
 
-/// What the key of a spilled message says.
+/// What the key of an object says about its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key<'k> {
     pub entity: Entity,
@@ -74,7 +78,35 @@ pub async fn count(
     Ok(counts)
 }
 
-/// The message for a queue of this kind. The kind may have changed since the message was spilled: a FIFO queue gets the
+/// An object as it was read.
+pub struct Object {
+    pub content: Vec<u8>,
+    pub etag: Option<String>,
+}
+
+/// Reads an object; `None` if it is gone. The SDK compares the content with the checksum that S3 keeps of it.
+///
+pub async fn get(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<Object>, AwsError> {
+    let object = match s3.get_object().bucket(bucket).key(key).send().await {
+        Ok(object) => object,
+        Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+        Err(error) => return Err(aws::error("s3:GetObject", &error)),
+    };
+    let content = object.body.collect().await;
+    let content = content.map_err(|error| AwsError {
+        action: "s3:GetObject",
+        kind: AwsErrorKind::NoResponse,
+        code: None,
+        message: error_chain(&error),
+    })?;
+    Ok(Some(Object { content: content.to_vec(), etag: object.e_tag }))
+}
+
+/// The message for a queue of this kind. The kind may have changed since the message was stored: a FIFO queue gets the
 /// group and the deduplication id that the function would have given, a standard queue neither.
 pub fn message(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<OutgoingMessage, Unsendable> {
     let not_a_record = |error: &dyn std::error::Error| Unsendable::NotARecord(error.to_string());
@@ -133,7 +165,7 @@ pub struct Payload {
     pub key: String,
 }
 
-/// The payload that a letter points to, if its body is a pointer.
+/// The payload that a message points to, if its body is a pointer.
 pub fn payload(message: &OutgoingMessage) -> Result<Option<Payload>, Unsendable> {
     if message.attribute(PAYLOAD_SIZE).is_none() {
         return Ok(None);
@@ -142,6 +174,11 @@ pub fn payload(message: &OutgoingMessage) -> Result<Option<Payload>, Unsendable>
         Ok((class, payload)) if POINTER_CLASS == String::as_str(&class) => Ok(Some(payload)),
         _ => Err(Unsendable::NotAPointer),
     }
+}
+
+/// The body of a message whose payload is this object.
+pub fn pointer(bucket: &str, key: &str) -> String {
+    serde_json::json!([POINTER_CLASS, {"s3BucketName": bucket, "s3Key": key}]).to_string()
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@ use crate::aws::{self, Clients};
 use crate::error::Error;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a queue is for, by the name that messages and keys have for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Entity {
     Label,
     Workflow,
@@ -50,7 +54,7 @@ impl Entity {
 pub struct Stack {
     pub name: String,
     /// The ARN.
-    id: String,
+    pub id: String,
     /// What CloudFormation did last, and how that went.
     pub status: String,
     outputs: HashMap<String, String>,
@@ -73,19 +77,15 @@ impl Stack {
         let [stack] = answer.stacks() else {
             return Err(no_stack(name, clients));
         };
-        let output = |output: &aws_sdk_cloudformation::types::Output| {
-            Some((output.output_key.clone()?, output.output_value.clone()?))
-        };
-        let outputs = stack.outputs().iter().filter_map(output);
-        let parameter = |parameter: &aws_sdk_cloudformation::types::Parameter| {
-            let value = parameter.parameter_value.clone();
-            Some((parameter.parameter_key.clone()?, value?))
-        };
-        let parameters = stack.parameters().iter().filter_map(parameter);
-        let status = stack.stack_status().map(|status| status.as_str());
+        let outputs = stack.outputs().iter();
+        let outputs =
+            outputs.filter_map(|it| Some((it.output_key.clone()?, it.output_value.clone()?)));
+        let parameters = stack.parameters().iter();
+        let parameters = parameters
+            .filter_map(|it| Some((it.parameter_key.clone()?, it.parameter_value.clone()?)));
         Ok(Self {
             id: stack.stack_id().unwrap_or_default().to_owned(),
-            status: status.unwrap_or_default().to_owned(),
+            status: stack.stack_status().map(ToString::to_string).unwrap_or_default(),
             parameters: parameters.collect(),
             ..Self::new(name, outputs.collect())
         })
@@ -121,6 +121,15 @@ impl Stack {
 
     pub fn payload_bucket(&self) -> Result<&str, Error> {
         self.output("PayloadBucketName")
+    }
+
+    /// For how many days events are archived.
+    ///
+    /// # Errors
+    /// If they are not. There may be some of an earlier time.
+    pub fn archive_days(&self) -> Result<&str, Error> {
+        let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
+        days.ok_or_else(|| Error::NoArchive { stack: self.name.clone() })
     }
 
     pub fn secret_arn(&self) -> Result<&str, Error> {

@@ -2,9 +2,8 @@
 
 mod bucket;
 mod check;
+mod endpoint;
 mod events;
-mod function;
-mod probe;
 mod queues;
 mod secret;
 mod stack;
@@ -14,7 +13,7 @@ use crate::aws::Clients;
 use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use check::{Check, Remediation, Report, Section, Status};
+use check::{Check, Report, Section, Status};
 use template::Template;
 
 const ABOUT: &str = "\
@@ -55,8 +54,8 @@ impl CheckContext<'_> {
     }
 
     /// Prints the function's log of the last hour.
-    fn log_command(&self) -> Remediation {
-        Remediation::command(self.context.args.relayctl("logs --since 1h"))
+    fn log_command(&self) -> String {
+        self.context.args.relayctl("logs --since 1h")
     }
 }
 
@@ -67,10 +66,7 @@ pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Erro
         context.find_stack_to_change().await?
     };
     let template = Template::read(&clients, &stack).await;
-    let log_group = match &template {
-        Ok(template) => template.physical_id("FunctionLogGroup").map(str::to_owned),
-        Err(_) => stack.log_group(&clients).await.ok(),
-    };
+    let log_group = stack.log_group(&clients).await.ok();
     let scope = CheckContext { clients: &clients, stack: &stack, context, template, log_group };
     let Some(sections) = check(command, &scope).await? else {
         return Ok(ExitStatus::Interrupted);
@@ -93,32 +89,29 @@ async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<
         tokio::join!(
             stack::check_drift(scope),
             secret::check(scope),
-            function::check(scope),
             queues::check(scope),
             bucket::check(scope),
-            function::check_health(scope)
+            endpoint::check_health(scope)
         )
     };
-    let (drift, (secret, secrets), (function, configuration), queues, bucket, health) = tokio::select! {
+    let (drift, (secret, value), queues, bucket, health) = tokio::select! {
         first = first => first,
         () = interrupt.pressed() => return Ok(None),
     };
     stack.extend(drift);
     let mut endpoint = vec![health];
-    match secrets {
+    match value {
         _ if command.no_probe => {
-            endpoint.push(Check::ok("probe", "not sent, because of --no-probe"))
+            endpoint.push(Check::ok("probe", "not sent, because of --no-probe"));
         }
-        Some(secrets) => endpoint.extend(probe::check(scope, &secrets).await),
+        Some(value) => endpoint.extend(endpoint::check_events(scope, value).await),
         None => {
             let message = "there is no secret to sign an event with";
             let remediation = "repair the secret first";
             endpoint.push(Check::new(Status::NotChecked, "probe", message, remediation));
         }
     }
-    let last = async {
-        tokio::join!(events::check_counts(scope), events::check_log(scope, configuration.as_ref()))
-    };
+    let last = async { tokio::join!(events::check_counts(scope), events::check_log(scope)) };
     let (mut events, log) = tokio::select! {
         biased;
         () = interrupt.pressed() => return Ok(None),
@@ -129,7 +122,6 @@ async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<
     Ok(Some(vec![
         section("Stack", stack),
         section("Secret", secret),
-        section("Function", function),
         section("Queues", queues),
         section("Bucket", bucket),
         section("Endpoint", endpoint),

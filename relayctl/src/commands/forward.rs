@@ -5,24 +5,24 @@ use crate::aws::message::ReceivedMessage;
 use crate::aws::payload;
 use crate::aws::queue::{LOOK_SECONDS, Queue};
 use crate::aws::stack::Entity;
+use crate::cli::End;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::output::Output;
 use crate::sanitize::{excerpt, one_line};
 use anstyle::{AnsiColor, Style};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use serde::Serialize;
 use serde::de::IgnoredAny;
-use std::cell::{Cell, RefCell};
+use serde_json::json;
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::fmt;
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::{interval, sleep};
 
 /// As long as a consumer on Lambda has.
@@ -34,17 +34,16 @@ const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_BACKOFF_SECONDS: i32 = 30;
 
 const ABOUT: &str = "\
-Posts each message of a queue to a URL, to try a consumer in any language. A 2xx response deletes the message. With any other, or none \
-within 15 minutes, the queue delivers it again after 2, 4, 8 and 16 seconds, and it goes to the dead-letter queue after five receives, as \
-with every consumer. While nothing listens at the URL, it receives nothing.
+To try a consumer in any language. A 2xx response deletes the message. After any other, or none within 15 minutes, the queue \
+delivers it again, 2, 4, 8 and 16 seconds later, and it goes to the dead-letter queue after five receives, as with every consumer. \
+While nothing listens at the URL, it receives nothing.
 
-The request has the event as its body, also if the message is a pointer to the bucket, with content-type application/json if it is JSON. \
-Headers are the message's attributes, such as x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, \
-x-relay-group-id and x-relay-receive-count.
+The body is the event, also of a message that points to the bucket. Headers are the message's attributes, such as \
+x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, x-relay-group-id and x-relay-receive-count. \
+Messages of one FIFO group are posted in order, others concurrently.
 
-Messages of one FIFO group are posted one after the other, in order; others concurrently. Other consumers of the queue get the messages \
-that this one does not. Ctrl-C ends it: requests in flight have five seconds, then their messages are released. Its status is 1 if a message \
-was not accepted, and 130 if --count or --for was given.";
+After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted, \
+and 130 if --count or --for was given.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,61 +63,95 @@ pub struct Forward {
     /// Forward its dead-letter queue
     #[arg(long)]
     dead_letters: bool,
-    /// End after so many requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// End after this time, such as 30s or 5m
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    time: Option<Duration>,
+    #[command(flatten)]
+    end: End,
     /// Requests at a time
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     concurrency: u16,
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        scheme => Err(format!("{scheme} is not http or https")),
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    if let Some(url) = Url::parse(text).ok().filter(is_http) {
+        return Ok(url);
+    }
+    // Of `localhost:3000`, a URL has `localhost` as its scheme.
+    match Url::parse(&format!("http://{text}")) {
+        Ok(url) if !text.contains("://") => Err(format!("did you mean {url}?")),
+        _ => Err("give an http or https URL, such as http://localhost:3000/events".to_owned()),
     }
 }
 
 pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack_to_change().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    let (output, end) = (&context.output, &command.end);
     let forwarder = Forwarder {
         max_receive_count: queue.stats().await?.max_receive_count,
         queue,
         clients: &clients,
         url: &command.url,
-        output: &context.output,
+        output,
         clock: context.clock,
-        remaining: Cell::new(command.count),
-        not_accepted: RefCell::default(),
         is_reachable: Cell::new(false),
-        receiving: Mutex::new(()),
         stop: watch::Sender::new(false),
     };
-    forwarder.output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
-    let mut workers = pin!(join_all((0..command.concurrency).map(|_| forwarder.work())));
-    let (results, is_interrupted) = tokio::select! {
-        results = &mut workers => (results, false),
-        () = sleep(command.time.unwrap_or(Duration::MAX)) => {
-            forwarder.stop.send_replace(true);
-            (workers.await, false)
+    output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
+    let mut remaining = end.count.unwrap_or(u64::MAX);
+    let results = stream::unfold(remaining, async |remaining| match remaining.checked_sub(1) {
+        Some(less) => Some((forwarder.receive().await.transpose()?, less)),
+        None => None,
+    });
+    let results = results.map(async |message| forwarder.forward(message?).await);
+    let mut results = pin!(results.buffer_unordered(command.concurrency.into()));
+    let mut stop = pin!(async {
+        tokio::select! {
+            () = end.time_over() => false,
+            () = context.interrupt.pressed() => end.is_given(),
         }
-        () = context.interrupt.pressed() => {
+    });
+    let (mut deleted, mut is_interrupted, mut error) = (0, false, None);
+    // Ids of messages whose last request was not accepted.
+    let mut failed = HashSet::new();
+    loop {
+        let result = tokio::select! {
+            result = results.next() => result,
+            interrupted = &mut stop, if !forwarder.is_stopped() => {
+                forwarder.stop.send_replace(true);
+                is_interrupted = interrupted;
+                continue;
+            }
+        };
+        let printed = match result {
+            None => break,
+            Some(Ok(Forwarded { message_id, is_deleted, printed })) => {
+                remaining -= 1;
+                if is_deleted {
+                    deleted += 1;
+                    failed.remove(&message_id);
+                } else {
+                    failed.insert(message_id);
+                }
+                printed
+            }
+            Some(Err(error)) => Err(error),
+        };
+        if let Err(reason) = printed {
             forwarder.stop.send_replace(true);
-            (workers.await, command.count.is_some() || command.time.is_some())
+            error.get_or_insert(reason);
         }
-    };
-    results.into_iter().collect::<Result<(), Error>>()?;
-    let is_short = !is_interrupted && forwarder.remaining.get().is_some_and(|count| count > 0);
-    Ok(match forwarder.not_accepted.borrow().is_empty() {
-        _ if is_interrupted => ExitStatus::Interrupted,
-        true if !is_short => ExitStatus::Success,
-        _ => ExitStatus::Incomplete,
-    })
+    }
+    output.warn(match failed.len() {
+        0 => format!("forwarded {deleted}"),
+        failed => format!("forwarded {deleted}; {failed} failed and were not deleted"),
+    });
+    let is_short = end.count.is_some() && remaining > 0;
+    match error {
+        Some(error) => Err(error),
+        None if is_interrupted => Ok(ExitStatus::Interrupted),
+        None if failed.is_empty() && !is_short => Ok(ExitStatus::Success),
+        None => Ok(ExitStatus::Incomplete),
+    }
 }
 
 struct Forwarder<'r> {
@@ -128,70 +161,101 @@ struct Forwarder<'r> {
     url: &'r Url,
     output: &'r Output,
     clock: fn() -> SystemTime,
-    /// Requests that `--count` leaves.
-    remaining: Cell<Option<u64>>,
-    /// Ids of messages whose last request was not accepted.
-    not_accepted: RefCell<HashSet<String>>,
-    /// False at the start and after a connection failed, until a connection succeeds.
+    /// Until a request gets no response.
     is_reachable: Cell<bool>,
-    /// One long poll at a time is enough.
-    receiving: Mutex<()>,
     stop: watch::Sender<bool>,
 }
 
 impl Forwarder<'_> {
-    /// Forwards one message after the other until it has to stop.
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Receives one message, when the target can be reached; `None` once the command has to end.
     ///
-    /// Each receive takes one message. SQS holds back its FIFO group until it is deleted or visible again, and a message that
-    /// fails costs those behind it no receive.
-    async fn work(&self) -> Result<(), Error> {
-        let result = self.forward_all().await;
-        if result.is_err() {
-            self.stop.send_replace(true);
-        }
-        result
-    }
-
-    async fn forward_all(&self) -> Result<(), Error> {
-        while let Some(message) = self.receive().await? {
-            let started = (self.clock)();
-            let response = self.post_and_extend(&message).await;
-            let duration = (self.clock)().duration_since(started).unwrap_or_default();
-            self.settle(&message, response, duration).await?;
-        }
-        Ok(())
-    }
-
+    /// One message at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails costs
+    /// those behind it no receive.
     async fn receive(&self) -> Result<Option<ReceivedMessage>, Error> {
-        let _receiving = self.receiving.lock().await;
         let mut has_warned = false;
-        loop {
-            if *self.stop.borrow() || self.remaining.get() == Some(0) {
-                return Ok(None);
-            }
-            if !self.is_reachable.get() {
-                if let Err(reason) = check_connection(&self.clients.http, self.url).await {
-                    if !has_warned {
-                        self.output.warn(format_args!(
-                            "{} cannot be reached: {reason}; waiting for it",
-                            self.url
-                        ));
-                    }
-                    has_warned = true;
-                    self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
-                    continue;
+        while !self.is_stopped() {
+            if !self.is_reachable.get()
+                && let Err(reason) = check_connection(&self.clients.http, self.url).await
+            {
+                if !has_warned {
+                    let url = self.url;
+                    self.output
+                        .warn(format_args!("{url} cannot be reached: {reason}; waiting for it"));
                 }
-                self.is_reachable.set(true);
+                has_warned = true;
+                self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
+                continue;
             }
+            self.is_reachable.set(true);
             let Some(message) = self.queue.receive(1, LOOK_SECONDS).await?.pop() else { continue };
-            if *self.stop.borrow() {
-                // It is visible again in LOOK_SECONDS if this fails.
-                let _ = self.queue.release(vec![message.receipt_handle]).await;
-                return Ok(None);
+            if !self.is_stopped() {
+                return Ok(Some(message));
             }
-            self.remaining.set(self.remaining.get().map(|count| count - 1));
-            return Ok(Some(message));
+            // It is visible again in LOOK_SECONDS if this fails.
+            let _ = self.queue.release(vec![message.receipt_handle]).await;
         }
+        Ok(None)
+    }
+
+    /// Posts a message, and deletes it if it was accepted, or lets it be delivered again later.
+    async fn forward(&self, received: ReceivedMessage) -> Result<Forwarded, Error> {
+        let started = (self.clock)();
+        let response = self.post_and_extend(&received).await;
+        let duration = (self.clock)().duration_since(started).unwrap_or_default();
+        let ReceivedMessage { message_id, receipt_handle, message, receive_count, .. } = received;
+        let (http_status, error) = match response {
+            Ok(status) => {
+                let deleted = self.queue.delete(&receipt_handle).await;
+                let error =
+                    deleted.map_err(|it| format!("accepted, but not deleted: {}", it.reason()));
+                (Some(status), error.err())
+            }
+            Err(Failure { http_status, reason }) => {
+                let seconds =
+                    if self.is_stopped() { 0 } else { self.backoff_seconds(receive_count) };
+                // Otherwise it is visible again in LOOK_SECONDS.
+                let _ = self.queue.hide(vec![receipt_handle], seconds).await;
+                self.is_reachable.set(http_status.is_some());
+                (http_status, Some(reason))
+            }
+        };
+        let (event, entity_id) = (message.attribute("event"), message.attribute("entity_id"));
+        let (max, duration_ms) = (self.max_receive_count, duration.as_millis());
+        let outcome = if error.is_none() { "deleted" } else { "failed" };
+        let printed = if self.output.is_json {
+            self.output.json(&json!({
+                "message_id": message_id,
+                "group_id": message.group_id,
+                "event": event,
+                "entity_id": entity_id,
+                "outcome": outcome,
+                "http_status": http_status,
+                "error": error,
+                "duration_ms": u64::try_from(duration_ms).unwrap_or(u64::MAX),
+                "receive_count": receive_count,
+                "max_receive_count": max,
+            }))
+        } else {
+            let dim = Style::new().dimmed();
+            let color = if error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
+            let color = color.on_default();
+            let status = http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            let (event, entity_id) =
+                (one_line(event.unwrap_or("-")), one_line(entity_id.unwrap_or("-")));
+            let max = max.map_or_else(String::new, |max| format!(" of {max}"));
+            let error = error
+                .as_deref()
+                .map_or_else(String::new, |error| format!(": {color}{}{color:#}", one_line(error)));
+            self.output.line(format_args!(
+                "{color}{status:3} {outcome:7}{color:#} {event:18} {entity_id} {dim}{duration_ms} ms, message{dim:#} \
+                 {message_id}{dim}, receive {receive_count}{max}{dim:#}{error}"
+            ))
+        };
+        Ok(Forwarded { message_id, is_deleted: outcome == "deleted", printed })
     }
 
     /// Posts a message, and keeps it from other consumers until there is a response.
@@ -236,57 +300,6 @@ impl Forwarder<'_> {
         Err(Failure { http_status: Some(status.as_u16()), reason: excerpt(&text) })
     }
 
-    /// Deletes a message that was accepted, or lets it be delivered again later, and prints the outcome.
-    async fn settle(
-        &self,
-        message: &ReceivedMessage,
-        response: Result<u16, Failure>,
-        duration: Duration,
-    ) -> Result<(), Error> {
-        let deleted = match response {
-            Ok(status) => {
-                self.queue.delete(&message.receipt_handle).await.map(|()| status).map_err(|error| {
-                    Failure {
-                        http_status: Some(status),
-                        reason: format!("accepted, but not deleted: {}", error.reason()),
-                    }
-                })
-            }
-            Err(failure) => {
-                let seconds = if *self.stop.borrow() {
-                    0
-                } else {
-                    self.backoff_seconds(message.receive_count)
-                };
-                // Otherwise it is visible again in LOOK_SECONDS.
-                let _ = self.queue.hide(vec![message.receipt_handle.clone()], seconds).await;
-                Err(failure)
-            }
-        };
-        let mut not_accepted = self.not_accepted.borrow_mut();
-        match deleted {
-            Ok(_) => not_accepted.remove(&message.message_id),
-            Err(_) => not_accepted.insert(message.message_id.clone()),
-        };
-        let (http_status, error) = match deleted {
-            Ok(status) => (Some(status), None),
-            Err(Failure { http_status, reason }) => (http_status, Some(reason)),
-        };
-        let attribute = |name| message.message.attribute(name).map(str::to_owned);
-        self.output.show(&Forwarded {
-            message_id: &message.message_id,
-            group_id: message.message.group_id.as_deref(),
-            event: attribute("event"),
-            entity_id: attribute("entity_id"),
-            outcome: if error.is_none() { "deleted" } else { "failed" },
-            http_status,
-            error,
-            duration_ms: duration.as_millis(),
-            receive_count: message.receive_count,
-            max_receive_count: self.max_receive_count,
-        })
-    }
-
     fn backoff_seconds(&self, receive_count: u32) -> i32 {
         // After its last receive, it moves to the dead-letter queue as soon as it is visible.
         let is_last = self.max_receive_count.is_some_and(|max| receive_count >= max);
@@ -300,6 +313,13 @@ impl Forwarder<'_> {
             _ = stop.wait_for(|is_stopped| *is_stopped) => {}
         }
     }
+}
+
+/// What became of one request.
+struct Forwarded {
+    message_id: String,
+    is_deleted: bool,
+    printed: Result<(), Error>,
 }
 
 /// Why a message was not accepted.
@@ -342,50 +362,6 @@ fn content_type(body: &[u8]) -> &'static str {
         Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => "application/json",
         Ok(_) => "text/plain; charset=utf-8",
         Err(_) => "application/octet-stream",
-    }
-}
-
-/// What became of one request.
-#[derive(Debug, Serialize)]
-struct Forwarded<'m> {
-    message_id: &'m str,
-    group_id: Option<&'m str>,
-    event: Option<String>,
-    entity_id: Option<String>,
-    /// `deleted` or `failed`.
-    outcome: &'static str,
-    http_status: Option<u16>,
-    error: Option<String>,
-    duration_ms: u128,
-    receive_count: u32,
-    max_receive_count: Option<u32>,
-}
-
-impl fmt::Display for Forwarded<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dim = Style::new().dimmed();
-        let color = if self.error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
-        let color = color.on_default();
-        let text = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), one_line);
-        let status = self.http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-        write!(
-            f,
-            "{color}{status:3} {:7}{color:#} {:18} {} {dim}{} ms, message{dim:#} {}{dim}, receive {}",
-            self.outcome,
-            text(self.event.as_deref()),
-            text(self.entity_id.as_deref()),
-            self.duration_ms,
-            self.message_id,
-            self.receive_count,
-        )?;
-        if let Some(max) = self.max_receive_count {
-            write!(f, " of {max}")?;
-        }
-        write!(f, "{dim:#}")?;
-        if let Some(error) = &self.error {
-            write!(f, ": {color}{}{color:#}", one_line(error))?;
-        }
-        writeln!(f)
     }
 }
 

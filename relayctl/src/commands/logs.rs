@@ -4,11 +4,9 @@ use crate::aws::log;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Moment;
-use crate::sanitize::{one_line, sanitize};
-use labelbox_relay::event::timestamp;
+use crate::sanitize::sanitize;
 use serde_json::json;
 use std::ops::ControlFlow;
-use time::OffsetDateTime;
 
 const ABOUT: &str = "\
 Prints the lines of the function and of Lambda as they are. `relayctl tail` shows them as a table of requests.
@@ -25,7 +23,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Logs {
-    /// Start at this time: RFC 3339, or how long ago, such as 10m
+    /// Start then: a day in UTC (2026-11-23), RFC 3339, or how long ago (10m)
     #[arg(long, value_name = "TIME", default_value = "1h")]
     since: Moment,
     /// Go on with what is yet to come, until Ctrl-C
@@ -41,19 +39,15 @@ pub async fn run(command: &Logs, context: &Context) -> Result<ExitStatus, Error>
     let print = |event: &log::LogEvent| {
         let text = event.text.trim_end();
         if output.is_json {
-            let time = i128::from(event.timestamp_ms) * 1_000_000;
-            let time = OffsetDateTime::from_unix_timestamp_nanos(time).ok().map(timestamp);
-            output.json(&json!({ "timestamp": time, "message": text }))?;
+            let time = log::timestamp(event.timestamp_ms);
+            output.json_line(&json!({ "timestamp": time, "message": text }))?;
         } else {
             output.line(sanitize(text))?;
         }
         Ok(ControlFlow::Continue(()))
     };
-    let warn = |error: &Error| {
-        output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
-    };
     tokio::select! {
-        followed = log::follow(&clients, &group, start_ms, command.follow, print, warn) => {
+        followed = log::follow(&clients, &group, start_ms, command.follow, print, output) => {
             followed.map(|()| ExitStatus::Success)
         }
         () = context.interrupt.pressed() => Ok(match command.follow {

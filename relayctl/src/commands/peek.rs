@@ -1,9 +1,11 @@
-//! `relayctl peek`: what is at the front of a queue now.
+//! `relayctl peek`: what is at the front of a queue now, or what the archive has.
 
-use crate::aws::message::ReceivedMessage;
+use crate::aws::Clients;
+use crate::aws::archive::{Archive, UnusableObject};
+use crate::aws::message::{OutgoingMessage, ReceivedMessage};
 use crate::aws::payload::{self, Content, S3Location};
-use crate::aws::queue::{LOOK_SECONDS, Queue, QueueStats};
-use crate::aws::stack::Entity;
+use crate::aws::queue::{LOOK_SECONDS, Queue};
+use crate::aws::stack::{Entity, Stack};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Filter;
@@ -11,11 +13,11 @@ use crate::sanitize::{cut, sanitize};
 use anstyle::{AnsiColor, Style};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::TryStreamExt;
 use indicatif::HumanBytes;
 use labelbox_relay::event::timestamp;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fmt;
+use serde_json::{Value, json};
+use std::pin::pin;
 
 /// Columns of a line that does not go to a terminal.
 const DEFAULT_WIDTH: usize = 200;
@@ -24,19 +26,20 @@ const INDENT: usize = 2;
 const BYTES_PER_CHARACTER: usize = 16;
 
 const ABOUT: &str = "\
-Shows up to ten messages from the front of a queue, and releases them before it prints them.
+Shows up to ten messages from the front of a queue, and releases them before it prints them: of a FIFO queue, the oldest of the \
+groups of which no consumer has one in flight; of a standard queue, what SQS picks.
 
-SQS shows messages only to those who receive them. So consumers do not get these for a moment, and each counts one more receive, also \
-if a filter leaves it out. A peek never sends a message to the dead-letter queue: one whose last receive this was is sent again as a new \
-message, which a FIFO queue puts behind the others of its group.
+Consumers do not get these messages for a moment, and each counts one more receive, also if a filter leaves it out. A peek sends \
+none to the dead-letter queue: one whose last receive this was is sent again as a new message, which a FIFO queue puts behind the \
+others of its group. `relayctl tail` and `relayctl count` receive nothing.
 
-The front of a FIFO queue is the oldest messages of the groups of which no consumer has one in flight; of a standard queue, what SQS \
-picks. `relayctl tail` and `relayctl count` receive nothing.";
+With --archive, it shows archived events of the entity, from --since on, and reads only the bucket.";
 
 const EXAMPLES: &str = "\
 Examples:
   relayctl peek label
   relayctl peek workflow --count 1 --full
+  relayctl peek label --archive --since '3 days ago' --entity-id cm8d4iojw07ap0y6ob7zgj685
   relayctl peek model_run --dead-letters --json | jq .attributes";
 
 /// Show the messages at the front of a queue, and leave them there
@@ -48,9 +51,12 @@ pub struct Peek {
     /// Show its dead-letter queue
     #[arg(long)]
     dead_letters: bool,
+    /// Show archived events, oldest first
+    #[arg(long, conflicts_with = "dead_letters")]
+    archive: bool,
     /// Messages to receive, at most
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=10))]
-    count: i32,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=10))]
+    count: u8,
     /// Print bodies whole, not one line of each; --json always does
     #[arg(long)]
     full: bool,
@@ -61,8 +67,11 @@ pub struct Peek {
 pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    if command.archive {
+        return show_archived(command, context, &clients, &stack, queue).await;
+    }
     let stats = queue.stats().await?;
-    let messages = queue.receive(command.count, LOOK_SECONDS).await?;
+    let messages = queue.receive(command.count.into(), LOOK_SECONDS).await?;
     let output = &context.output;
     match queue.give_back(&messages, stats.max_receive_count).await {
         Ok(0) => {}
@@ -81,139 +90,169 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         });
     }
     let wanted = command.filter.at(context.now());
-    let mut skipped = 0;
-    let width = match command.full || output.is_json {
-        true => None,
-        false => Some(output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT)),
-    };
-    for message in messages {
-        if !wanted.matches(&message.message) {
-            skipped += 1;
-            continue;
-        }
-        let min_bytes = width.map(|width| width * BYTES_PER_CHARACTER);
-        let content = payload::read(&clients, &message.message, min_bytes).await;
-        output.show(&MessageView::new(message, content, &queue, stats, width))?;
+    let (found, mut shown) = (messages.len(), 0);
+    let max_receive_count = stats.max_receive_count;
+    let view = View { queue, max_receive_count, width: width(command, context) };
+    for message in messages.iter().filter(|it| wanted.matches(&it.message)) {
+        shown += 1;
+        view.show(&clients, &message.message, Some(message), context).await?;
     }
-    if skipped > 0 {
-        output.warn(format_args!("messages that the filter leaves out: {skipped}"));
+    if !wanted.is_all() && found > 0 {
+        output
+            .warn(format_args!("{shown} of {found} messages that were looked at match the filter"));
     }
     Ok(ExitStatus::Success)
 }
 
-/// A message with its body: an object for scripts, two lines for people.
-#[derive(Debug, Serialize)]
-struct MessageView {
-    message_id: String,
-    queue: &'static str,
-    dead_letter: bool,
-    attributes: BTreeMap<String, String>,
-    system: System,
-    #[serde(flatten)]
-    body: Body,
-    /// In bytes.
-    size: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<S3Location>,
-    #[serde(skip)]
-    is_cut: bool,
-}
-
-/// What SQS knows of a message.
-#[derive(Debug, Serialize)]
-struct System {
-    sent_at: Option<String>,
-    receive_count: u32,
-    /// After so many receives it moves to the dead-letter queue.
-    max_receive_count: Option<u32>,
-    group_id: Option<String>,
-    deduplication_id: Option<String>,
-    trace: Option<String>,
-}
-
-/// Three names, so that a script cannot take base64, or an error, for a body.
-#[derive(Debug, Serialize)]
-enum Body {
-    #[serde(rename = "body")]
-    Text(String),
-    #[serde(rename = "body_base64")]
-    Base64(String),
-    #[serde(rename = "body_error")]
-    Missing(String),
-}
-
-impl MessageView {
-    /// With a width, the body is cut to one line of so many characters.
-    fn new(
-        received: ReceivedMessage,
-        content: Content,
-        queue: &Queue<'_>,
-        stats: QueueStats,
-        width: Option<usize>,
-    ) -> Self {
-        let ReceivedMessage { message, receive_count, sent_at, message_id, .. } = received;
-        let body = match (content.bytes, width) {
-            (Err(reason), _) => Body::Missing(reason),
-            (Ok(bytes), Some(width)) => Body::Text(cut(&String::from_utf8_lossy(&bytes), width)),
-            (Ok(bytes), None) => String::from_utf8(bytes)
-                .map_or_else(|error| Body::Base64(STANDARD.encode(error.as_bytes())), Body::Text),
-        };
-        Self {
-            message_id,
-            queue: queue.entity.name(),
-            dead_letter: queue.is_dead_letter_queue,
-            attributes: message.attribute_texts(),
-            system: System {
-                sent_at: sent_at.map(timestamp),
-                receive_count,
-                max_receive_count: stats.max_receive_count,
-                group_id: message.group_id,
-                deduplication_id: message.dedup_id,
-                trace: message.trace,
-            },
-            body,
-            size: content.size,
-            payload: content.location,
-            is_cut: width.is_some(),
+async fn show_archived(
+    command: &Peek,
+    context: &Context,
+    clients: &Clients,
+    stack: &Stack,
+    queue: Queue<'_>,
+) -> Result<ExitStatus, Error> {
+    let (filter, now) = (&command.filter, context.now());
+    let archive = Archive::new(clients, stack, &[command.queue], &filter.window(now))?;
+    let mut events = pin!(archive.events(|id| filter.matches_id(id)));
+    let view = View { queue, max_receive_count: None, width: width(command, context) };
+    let (mut found, mut shown, mut unusable) = (0_u64, 0, 0_u64);
+    while shown < command.count
+        && let Some(event) = context.interrupt.cancels(events.try_next()).await?
+    {
+        found += 1;
+        match event {
+            Err(UnusableObject { key, reason }) => {
+                unusable += 1;
+                context.output.warn(format_args!("{}: {}", sanitize(&key), sanitize(&reason)));
+            }
+            Ok(event) if filter.at(now).matches(&event.message) => {
+                shown += 1;
+                view.show(clients, &event.message, None, context).await?;
+            }
+            Ok(_) => {}
         }
     }
+    if found == 0 {
+        stack.archive_days()?;
+    }
+    if shown < command.count {
+        let line = format!("looked at {found} archived events; {shown} match");
+        context.output.warn(line);
+    }
+    Ok(if unusable > 0 { ExitStatus::Incomplete } else { ExitStatus::Success })
 }
 
-impl fmt::Display for MessageView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// To how many characters a body is cut.
+fn width(command: &Peek, context: &Context) -> Option<usize> {
+    let output = &context.output;
+    let is_cut = !command.full && !output.is_json;
+    is_cut.then(|| output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT))
+}
+
+/// How messages are printed.
+struct View<'r> {
+    queue: Queue<'r>,
+    max_receive_count: Option<u32>,
+    /// The body is cut to one line of so many characters.
+    width: Option<usize>,
+}
+
+impl View<'_> {
+    /// Prints a message. SQS knows more of one that was received.
+    async fn show(
+        &self,
+        clients: &Clients,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let min_bytes = self.width.map(|width| width * BYTES_PER_CHARACTER);
+        let content = payload::read(clients, message, min_bytes).await;
+        match context.output.is_json {
+            true => context.output.json_line(&self.json(message, received, &content)),
+            false => context.output.line(self.text(message, received, &content)),
+        }
+    }
+
+    fn json(
+        &self,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        content: &Content,
+    ) -> Value {
+        // Three names, so that a script cannot take base64, or an error, for a body.
+        let (name, body) = match &content.bytes {
+            Ok(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => ("body", text.to_owned()),
+                Err(_) => ("body_base64", STANDARD.encode(bytes)),
+            },
+            Err(reason) => ("body_error", reason.clone()),
+        };
+        let mut object = json!({
+            "message_id": received.map(|it| &it.message_id),
+            "queue": self.queue.label,
+            "dead_letter": self.queue.is_dead_letter_queue,
+            "attributes": message.attribute_texts(),
+            "system": {
+                "sent_at": received.and_then(|it| it.sent_at).map(timestamp),
+                "receive_count": received.map(|it| it.receive_count),
+                "max_receive_count": self.max_receive_count,
+                "group_id": message.group_id,
+                "deduplication_id": message.dedup_id,
+                "trace": message.trace,
+            },
+            name: body,
+            "size": content.size,
+        });
+        if let (Some(fields), Some(location)) = (object.as_object_mut(), &content.location) {
+            fields.insert("payload".to_owned(), json!(location));
+        }
+        object
+    }
+
+    /// A line about the message, and its body.
+    fn text(
+        &self,
+        message: &OutgoingMessage,
+        received: Option<&ReceivedMessage>,
+        content: &Content,
+    ) -> String {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         let red = AnsiColor::Red.on_default();
-        let get = |name| self.attributes.get(name).map(|text| sanitize(text));
+        let get = |name| message.attribute(name).map(sanitize);
         let get_or_dash = |name| get(name).unwrap_or_else(|| "-".to_owned());
-        let time = get("received_at").or_else(|| self.system.sent_at.clone());
-        write!(
-            f,
-            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}, receive {}",
+        let sent_at = || received?.sent_at.map(timestamp);
+        let time = get("received_at").or_else(sent_at);
+        let receives = received.map_or_else(String::new, |received| {
+            let max = self.max_receive_count.map_or_else(String::new, |max| format!(" of {max}"));
+            format!(", receive {}{max}", received.receive_count)
+        });
+        let mut text = format!(
+            "{dim}{}{dim:#} {bold}{}{:9} {:<18}{bold:#} {} {dim}project{dim:#} {} {dim}{}{receives}{dim:#}\n",
             time.unwrap_or_else(|| "-".to_owned()),
-            if self.dead_letter { "dead letter " } else { "" },
-            self.queue,
+            if self.queue.is_dead_letter_queue { "dead letter " } else { "" },
+            self.queue.label,
             get_or_dash("event"),
             get_or_dash("entity_id"),
             get_or_dash("project_id"),
-            HumanBytes(self.size),
-            self.system.receive_count,
-        )?;
-        if let Some(max) = self.system.max_receive_count {
-            write!(f, " of {max}")?;
+            HumanBytes(content.size),
+        );
+        if let Some(S3Location { bucket, key, .. }) = &content.location {
+            text += &format!("  {dim}s3://{}/{}{dim:#}\n", sanitize(bucket), sanitize(key));
         }
-        writeln!(f, "{dim:#}")?;
-        if let Some(S3Location { bucket, key, .. }) = &self.payload {
-            writeln!(f, "  {dim}s3://{}/{}{dim:#}", sanitize(bucket), sanitize(key))?;
-        }
-        let indent = if self.is_cut { INDENT } else { 0 };
-        match &self.body {
-            Body::Text(text) => writeln!(f, "{:indent$}{}", "", sanitize(text)),
-            Body::Base64(text) => writeln!(f, "base64: {text}"),
-            Body::Missing(reason) => {
-                let reason = sanitize(reason);
-                writeln!(f, "{:INDENT$}{red}the body cannot be read: {reason}{red:#}", "")
+        text += &match (&content.bytes, self.width) {
+            (Err(reason), _) => {
+                format!("  {red}the body cannot be read: {}{red:#}", sanitize(reason))
             }
-        }
+            (Ok(bytes), Some(width)) => {
+                format!("{:INDENT$}{}", "", cut(&String::from_utf8_lossy(bytes), width))
+            }
+            (Ok(bytes), None) => match str::from_utf8(bytes) {
+                Ok(body) => sanitize(body),
+                Err(_) => format!("base64: {}", STANDARD.encode(bytes)),
+            },
+        };
+        text
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, ExitStatus};
 use crate::filter::{Filter, Wanted};
 use crate::summary::{Outcome, Summary};
 use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use std::collections::{HashMap, HashSet};
@@ -22,24 +22,18 @@ const HIDDEN_SECONDS: i32 = BATCH * 2 * CALL_TIMEOUT.as_secs() as i32;
 const MAX_KNOWN_BATCHES: u32 = 3;
 
 const ABOUT: &str = "\
-Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, \
-and is deleted from the dead-letter queue only after SQS has confirmed it with the right checksums. Each is \
-tried once; one that fails stays, holds back the later ones of its group, and is named.
+Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, and is deleted \
+only after SQS has confirmed the copy with the right checksums. Each is tried once; one that fails stays, holds back the later \
+ones of its group, and is named. With `all`, a queue that cannot be redriven is named, and the others go on.
 
-In its queue it is a new message: its age and its count of receives start anew (but the payload of a large one \
-keeps its age in the bucket), and its deduplication id in a FIFO queue is its message id as a dead letter, so that \
-the queue accepts it even if it has had the event minutes ago, and accepts each dead letter once.
+In its queue it is a new message: age and receives start anew (the payload of a large one keeps its age), and a FIFO queue accepts it \
+even if it has had the event minutes ago.
 
-With a filter, messages that do not match stay, and are counted as skipped. In a FIFO group, what is moved keeps its \
-order, but overtakes what the filter excludes; and where ten or more of a group stay, SQS shows nothing that comes after \
-them. A dry run without a filter only asks for counts; with one, it receives the dead letters and releases them, which \
-hides them while it runs.
+With a filter, messages that do not match stay. In a FIFO group, what is moved overtakes them, and where ten or more stay, SQS shows \
+nothing that comes after them. A dry run with a filter receives the dead letters and releases them, which hides them while it runs.
 
-With `all`, a queue that cannot be redriven is named, and the others go on.
-
-The command may be interrupted, repeated, and run by two people at once: no message is lost. A run that is \
-killed leaves what it had received invisible for up to five minutes: repeat it then. \
-What it had sent and not deleted goes out again, with the same dedup_id.";
+It may be interrupted, repeated, and run by two people at once: no message is lost. A run that is killed leaves what it had \
+received invisible for up to five minutes; what it had sent and not deleted goes out again, with the same dedup_id.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,8 +46,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Redrive {
-    /// Whose dead-letter queue
-    pub queue: QueueSelection,
+    /// Whose dead-letter queue, or all
+    #[arg(value_parser = queue_parser())]
+    pub queue: Queues,
     /// Change nothing, say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -62,39 +57,18 @@ pub struct Redrive {
 }
 
 /// One queue or all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueueSelection {
-    One(Entity),
-    All,
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queues(pub Vec<Entity>);
 
-impl QueueSelection {
-    pub fn entities(self) -> Vec<Entity> {
-        match self {
-            Self::One(entity) => vec![entity],
-            Self::All => Entity::value_variants().to_vec(),
+fn queue_parser() -> impl TypedValueParser<Value = Queues> {
+    let entities = Entity::value_variants();
+    let names = entities.iter().filter_map(ValueEnum::to_possible_value);
+    PossibleValuesParser::new(names.chain([PossibleValue::new("all")])).map(|name| {
+        match Entity::from_str(&name, false) {
+            Ok(entity) => Queues(vec![entity]),
+            Err(_) => Queues(Entity::value_variants().to_vec()),
         }
-    }
-}
-
-impl ValueEnum for QueueSelection {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[
-            Self::One(Entity::Label),
-            Self::One(Entity::Workflow),
-            Self::One(Entity::Review),
-            Self::One(Entity::ModelRun),
-            Self::One(Entity::Unrouted),
-            Self::All,
-        ]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::One(entity) => entity.to_possible_value(),
-            Self::All => Some(PossibleValue::new("all")),
-        }
-    }
+    })
 }
 
 /// Redrives what is there now, and prints the summary.
@@ -120,9 +94,9 @@ async fn redrive(
     summary: &mut Summary,
 ) -> Result<(), Error> {
     let wanted = command.filter.at(context.now());
-    let entities = command.queue.entities();
+    let Queues(entities) = &command.queue;
     let mut failed = Vec::new();
-    for entity in &entities {
+    for entity in entities {
         let result =
             redrive_queue(*entity, command.dry_run, wanted, context, clients, stack, summary);
         match result.await {
@@ -226,7 +200,7 @@ impl Mover<'_> {
         let mut full: Vec<_> = self.left.iter().filter(|(_, left)| **left >= BATCH).collect();
         full.sort();
         for (group_id, _) in full {
-            let name = format!("{} group {group_id}", self.queue.entity.name());
+            let name = format!("{} group {group_id}", self.queue.label);
             let reason = "SQS does not show what may come after its first ten messages, which stay";
             self.summary.add(&name, Outcome::Kept(reason.to_owned()));
         }
@@ -349,7 +323,7 @@ impl Mover<'_> {
     }
 
     fn add(&mut self, message_id: &str, outcome: Outcome) {
-        self.summary.add(&format!("{} {message_id}", self.queue.entity.name()), outcome);
+        self.summary.add(&format!("{} {message_id}", self.queue.label), outcome);
     }
 }
 

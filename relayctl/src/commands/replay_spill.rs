@@ -2,7 +2,7 @@
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::Queue;
-use crate::aws::spilled_message::{self, Key, Payload};
+use crate::aws::spilled_message::{self, Key, Object, Payload};
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
@@ -110,22 +110,18 @@ struct Replay<'r> {
     dry_run: bool,
 }
 
-/// An object as it was read.
-struct Object {
-    content: Vec<u8>,
-    etag: Option<String>,
-}
-
 impl Replay<'_> {
     /// Replays one message. The error says why it stays.
     async fn one(&self, name: &str) -> Result<Outcome, String> {
         let key = Key::read(name).map_err(|error| error.to_string())?;
         let queue = Queue::new(self.clients, self.stack, key.entity, false);
         let queue = queue.map_err(|error| error.to_string())?;
-        let Some(object) = self.get(name).await? else {
+        let object = spilled_message::get(&self.clients.s3, self.bucket, name).await;
+        let object = object.map_err(|error| format!("cannot be read: {}", error.reason()))?;
+        let Some(Object { content, etag }) = object else {
             return Ok(Outcome::Gone);
         };
-        let message = spilled_message::message(key, &object.content, queue.is_fifo())
+        let message = spilled_message::message(key, &content, queue.is_fifo())
             .map_err(|error| error.to_string())?;
         if !self.wanted.matches(&message) {
             return Ok(Outcome::Skipped);
@@ -136,28 +132,7 @@ impl Replay<'_> {
             return stats.map(|_| Outcome::Sendable).map_err(|error| error.reason().into_owned());
         }
         queue.send(message).await?;
-        Ok(self.delete(name, object.etag).await)
-    }
-
-    /// Reads an object; `None` if it is gone. The SDK compares the content with the checksum that S3 keeps of it.
-    async fn get(&self, key: &str) -> Result<Option<Object>, String> {
-        let request = self.clients.s3.get_object().bucket(self.bucket).key(key);
-        let object = match request.send().await {
-            Ok(object) => object,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => {
-                return Err(format!(
-                    "cannot be read: {}",
-                    aws::error("s3:GetObject", &error).reason()
-                ));
-            }
-        };
-        let content = object.body.collect().await;
-        let content = content.map_err(|error| {
-            let cause = labelbox_relay::error::error_chain(&error);
-            format!("cannot be read: {cause}")
-        })?;
-        Ok(Some(Object { content: content.to_vec(), etag: object.e_tag }))
+        Ok(self.delete(name, etag).await)
     }
 
     /// A pointer to nothing would fail at its consumer, again and again.

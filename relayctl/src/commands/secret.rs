@@ -1,6 +1,5 @@
 //! `relayctl secret`: shows and edits what Labelbox signs with.
 
-mod names_in_use;
 mod new_secret;
 mod remove;
 mod show_names;

@@ -2,23 +2,21 @@
 
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::relay::client::{DeliveryResult, Sender, spill_warning};
+use crate::relay::client::{DeliveryResult, Sender};
 use crate::relay::event_file::Address;
+use crate::relay::summary::DeliverySummary;
 use crate::sanitize::one_line;
 use clap::ValueHint;
 use serde::Serialize;
 use std::path::PathBuf;
 
 const ABOUT: &str = "\
-A file is a body, sent byte for byte, or a gateway's event such as those of the project's events/: then its body, \
-topic, delivery id and route are taken from it. It is signed with the stack's secret, whatever its own signatures \
-are.
+A file is a body, sent byte for byte, or a gateway's event such as those of the project's events/: then its body, topic, delivery id \
+and route are taken from it. It is signed with the stack's secret.
 
-A file that cannot be sent is named, and the others are sent. API Gateway does not accept a file over 10 MB, nor Lambda \
-an event over 6 MB.
-
-Each is posted once and never again, so that nothing comes twice. Of what is sent again within five minutes, a FIFO \
-queue accepts each state of a label once, and any other event once for each delivery id; the relay answers 200 every time.";
+A file that cannot be sent is named, and the others are sent. API Gateway does not accept a file over 10 MB, nor Lambda an event over \
+6 MB. Each is posted once and never again. Of what is sent again within five minutes, a FIFO queue accepts each state of a label \
+once, and any other event once for each delivery id; the relay answers 200 every time.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,42 +47,36 @@ struct FileResult {
 
 /// Sends the files, one after the other.
 pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error> {
-    command.address.check()?;
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
-    let (mut status, mut spilled) = (ExitStatus::Success, 0);
+    let (output, args) = (&context.output, &context.args);
+    let started = (context.clock)();
+    let mut summary = DeliverySummary::default();
     for file in &command.files {
         if context.interrupt.is_pressed() {
-            status = ExitStatus::Interrupted;
             break;
         }
         let name = file.display().to_string();
-        let result = match command.address.read(file, &context.output) {
+        let result = match command.address.read(file, output) {
             Ok(delivery) => sender.deliver(&delivery).await,
             Err(error) => Err(error),
         };
-        if !result.as_ref().is_ok_and(|result| result.response.is_success()) {
-            status = ExitStatus::Incomplete;
-        }
         match result {
             Ok(result) => {
-                spilled += u64::from(result.response.is_spilled());
-                let line = format!("{}  {}", one_line(&name), result.line(&context.args));
+                summary.add(&result.response, args);
+                let line = format!("{}  {}", one_line(&name), result.line(args));
                 let result = FileResult { file: name, result: Some(result), error: None };
-                context.output.show_line(&result, line)?;
+                output.show_line(&result, line)?;
             }
             Err(error) => {
-                let error = error.line(&context.args);
-                context.output.warn(&error);
-                if context.output.is_json {
-                    let error = Some(error);
-                    context.output.json(&FileResult { file: name, result: None, error })?;
+                summary.not_sent += 1;
+                let error = error.line(args);
+                output.warn(&error);
+                if output.is_json {
+                    output.json(&FileResult { file: name, result: None, error: Some(error) })?;
                 }
             }
         }
     }
-    if let Some(warning) = spill_warning(spilled, &context.args) {
-        context.output.warn(warning);
-    }
-    Ok(status)
+    summary.close(started, command.files.len() > 1 && !output.is_json, context)
 }

@@ -31,14 +31,13 @@ pub struct Sign {
 
 /// Prints the headers as `curl -H @headers.txt` reads them.
 pub async fn run(command: &Sign, context: &Context) -> Result<ExitStatus, Error> {
-    command.address.check()?;
     let delivery = command.address.read(&command.file, &context.output)?;
     let (clients, stack) = context.find_stack().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let headers = headers(&delivery, &sender.secret(&delivery.route)?);
     if context.output.is_json {
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-        context.output.json(&headers.collect::<Map<String, Value>>())?;
+        context.output.json_line(&headers.collect::<Map<String, Value>>())?;
     } else {
         for (name, value) in headers {
             context.output.line(format_args!("{name}: {value}"))?;

@@ -1,27 +1,27 @@
-//! `relayctl tail`: each request to the relay as the function logs it.
+//! `relayctl tail`: each request to the relay as the function logs it, and what ended the function.
 
-use crate::aws::log;
+use crate::aws::log::{self, LogEvent};
 use crate::aws::stack::Entity;
+use crate::cli::End;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::{Moment, Subject};
-use crate::sanitize::one_line;
+use crate::sanitize::{excerpt, one_line};
 use anstyle::{AnsiColor, Style};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Duration;
-use tokio::time::sleep;
 
 const ABOUT: &str = "\
-Follows the function's log: each request, accepted or refused and why. It receives no message, so it costs \
-consumers nothing. CloudWatch shows a log line some seconds after the response.
+Follows the function's log: each request, accepted or refused and why, and each crash and timeout of the function. It \
+receives no message. CloudWatch shows a log line some seconds after the response.
 
 A refused request has no queue, topic or project, because the relay reads only what it has authenticated. What API Gateway \
 itself refuses is not in this log.
 
-Ctrl-C ends it with status 0; or with 130 if --count or --for was given. The status is 1 if there were fewer requests than --count \
-when --for was over.";
+Ctrl-C ends it with status 0, or 130 if --count or --for was given. The status is 1 if there were fewer requests than --count.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,19 +38,15 @@ pub struct Tail {
     queue: Vec<Entity>,
     #[command(flatten)]
     subject: Subject,
-    /// Only this outcome: queued, unrouted, spilled, refused, failed, answered (list of models), or an HTTP status; may be given more
-    /// than once
+    /// Only this outcome: queued, unrouted, spilled, refused, failed (also a crash), answered (list of models), or an HTTP status; may
+    /// be given more than once
     #[arg(long, value_name = "STATUS", value_parser = parse_status, help_heading = "Filters")]
     status: Vec<String>,
-    /// Start at this time: RFC 3339, or how long ago, such as 10m
+    /// Start then: a day in UTC (2026-11-23), RFC 3339, or how long ago (10m)
     #[arg(long, value_name = "TIME", default_value = "1s")]
     since: Moment,
-    /// End after so many requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// End after this time, such as 30s or 5m
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    time: Option<Duration>,
+    #[command(flatten)]
+    end: End,
 }
 
 pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error> {
@@ -64,40 +60,37 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
     }
     output.warn("waiting for events; Ctrl-C ends");
     let start_ms = command.since.unix_ms(context.now());
-    let mut count = 0;
-    let followed = log::follow(
-        &clients,
-        &group,
-        start_ms,
-        true,
-        |event| {
-            let Some(request) = Request::from_fields(&event.fields, output.width().is_some())
-            else {
-                return Ok(ControlFlow::Continue(()));
-            };
-            if !command.matches(&request) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if output.is_json {
-                output.json(request.fields)?
-            } else {
-                output.line(request)?
-            }
-            count += 1;
-            let is_last = command.count.is_some_and(|most| count >= most);
-            Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        },
-        |error| output.warn(format_args!("{}; trying again", one_line(&error.to_string()))),
-    );
+    let count = Cell::new(0);
+    let print = |event: &LogEvent| {
+        let request = Request::from_event(event, output.width().is_some());
+        let Some(request) = request.filter(|request| command.matches(request)) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        if output.is_json {
+            output.json_line(&request.fields)?
+        } else {
+            output.line(request)?
+        }
+        count.update(|count| count + 1);
+        let is_last = command.end.count.is_some_and(|most| count.get() >= most);
+        Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
     tokio::select! {
-        followed = followed => followed.map(|()| ExitStatus::Success),
-        () = sleep(command.time.unwrap_or(Duration::MAX)) => Ok(match command.count {
-            Some(_) => ExitStatus::Incomplete,
+        followed = log::follow(&clients, &group, start_ms, true, print, output) => {
+            followed.map(|()| ExitStatus::Success)
+        }
+        () = command.end.time_over() => Ok(match command.end.count {
+            Some(most) => {
+                let time = command.end.time.unwrap_or_default();
+                let time = humantime::format_duration(time);
+                output.warn(format_args!("{} of {most} requests in {time}", count.get()));
+                ExitStatus::Incomplete
+            }
             None => ExitStatus::Success,
         }),
-        () = context.interrupt.pressed() => Ok(match (command.count, command.time) {
-            (None, None) => ExitStatus::Success,
-            _ => ExitStatus::Interrupted,
+        () = context.interrupt.pressed() => Ok(match command.end.is_given() {
+            false => ExitStatus::Success,
+            true => ExitStatus::Interrupted,
         }),
     }
 }
@@ -130,22 +123,41 @@ fn parse_status(text: &str) -> Result<String, &'static str> {
     Err("it is queued, unrouted, spilled, refused, failed, answered, or an HTTP status such as 401")
 }
 
-/// The log line of a request.
+/// What Lambda writes of a function that did not end by itself, in lines of text. Source:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html>.
+const CRASHES: [&str; 3] = ["Task timed out after", "Runtime exited", " panicked at "];
+
+/// The log line of a request, or of what ended the function.
 struct Request<'e> {
-    fields: &'e Map<String, Value>,
+    fields: Cow<'e, Map<String, Value>>,
     /// Before the ids: a terminal gets them on a second line, a pipe gets one line for each request.
     separator: &'static str,
 }
 
 impl<'e> Request<'e> {
     /// Returns `None` for other lines, and for those that `LogLevel` has reduced to their metrics.
-    fn from_fields(fields: &'e Map<String, Value>, is_terminal: bool) -> Option<Self> {
+    fn from_event(event: &'e LogEvent, is_terminal: bool) -> Option<Self> {
+        let LogEvent { fields, text, timestamp_ms, .. } = event;
         let is_request = fields.contains_key("route") && fields.contains_key("status");
+        let is_error = fields.get("level").is_some_and(|level| level == "ERROR");
+        let fields = if is_request || is_error {
+            Cow::Borrowed(fields)
+        } else if CRASHES.iter().any(|crash| text.contains(crash)) {
+            let crash = json!({
+                "timestamp": log::timestamp(*timestamp_ms),
+                "level": "ERROR",
+                "message": "function crashed",
+                "error": excerpt(text),
+            });
+            Cow::Owned(serde_json::from_value(crash).unwrap_or_default())
+        } else {
+            return None;
+        };
         let separator = if is_terminal { "\n  " } else { " " };
-        is_request.then_some(Self { fields, separator })
+        Some(Self { fields, separator })
     }
 
-    fn text(&self, name: &str) -> Option<&'e str> {
+    fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name)?.as_str()
     }
 
@@ -153,8 +165,10 @@ impl<'e> Request<'e> {
         self.fields.get(name)?.as_u64()
     }
 
-    fn outcome(&self) -> &'e str {
+    /// An error that is not of one request has failed all that the instance had in flight.
+    fn outcome(&self) -> &str {
         let message = self.text("message").unwrap_or_default();
+        let message = if self.number("status").is_none() { "request failed" } else { message };
         OUTCOMES.iter().find(|(it, ..)| *it == message).map_or(message, |(_, word, _)| word)
     }
 }
@@ -168,21 +182,19 @@ impl fmt::Display for Request<'_> {
         let get = |name| self.text(name).map(one_line);
         write!(
             f,
-            "{dim}{}{dim:#} {color}{} {outcome:8}{color:#}",
+            "{dim}{}{dim:#} {color}{:3} {outcome:8}{color:#}",
             get("timestamp").unwrap_or_default(),
-            self.number("status").unwrap_or_default(),
+            self.number("status").map_or_else(|| "-".to_owned(), |status| status.to_string()),
             outcome = one_line(outcome),
         )?;
-        match get("entity") {
-            Some(entity) => {
-                let topic = get("event").unwrap_or_else(|| "-".to_owned());
-                write!(f, " {entity:9} {topic:18} {}", get("entity_id").unwrap_or_default())?;
-            }
-            None => {
-                for value in [get("route"), get("webhook")].into_iter().flatten() {
-                    write!(f, " {value}")?;
-                }
-            }
+        if let Some(entity) = get("entity") {
+            let topic = get("event").unwrap_or_else(|| "-".to_owned());
+            write!(f, " {entity:9} {topic:18} {}", get("entity_id").unwrap_or_default())?;
+        } else if let Some(route) = get("route") {
+            write!(f, " {route}")?;
+            get("webhook").map_or(Ok(()), |webhook| write!(f, " {webhook}"))?;
+        } else {
+            write!(f, " {}", get("message").unwrap_or_default())?;
         }
         if let Some(duration) = self.fields.get("duration_ms").and_then(Value::as_f64) {
             write!(f, " {dim}{duration:.0} ms{dim:#}")?;

@@ -1,23 +1,19 @@
 //! `relayctl trigger`: sample events to the relay, in any number and at any rate.
 
-use crate::cli::GlobalArgs;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::relay::client::{
-    Delivery, DeliveryResult, RelayResponse, Route, Sender, new_id, spill_warning,
-};
+use crate::relay::client::{Delivery, Route, Sender, new_id};
+use crate::relay::event_file::webhook_name;
 use crate::relay::sample_event::{self, Setting, Shape, any_topic_parser};
+use crate::relay::summary::DeliverySummary;
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::event::{MODEL_RUN_CREATED, timestamp};
-use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// With more events, only the summary is printed.
+/// Of more events, people get the summary only.
 const MAX_PRINTED: u64 = 10;
 
 const ABOUT: &str = "\
@@ -25,7 +21,7 @@ Each event is unique: its body has a new id and the current time, and its delive
 is sent again and again, of which a FIFO queue accepts one in five minutes; but a request for a training run has no \
 delivery id, so each is an event.
 
-Up to 10 events are printed one by one; of more, the summary, unless --print-events asks for all.
+Up to 10 events are printed one by one; of more, the summary. --json has all.
 
 MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue.";
 
@@ -49,7 +45,7 @@ pub struct Trigger {
     #[arg(long, value_name = "TOPIC", conflicts_with = "topic")]
     any_topic: Option<String>,
     /// How many events
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// How many per second, at most [default: as fast as they are answered]
     #[arg(long, value_parser = rate)]
@@ -69,11 +65,8 @@ pub struct Trigger {
     /// Send the same request again and again
     #[arg(long)]
     same: bool,
-    /// Print each event, however many there are
-    #[arg(long)]
-    print_events: bool,
     /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox")]
+    #[arg(long, default_value = "labelbox", value_parser = webhook_name)]
     webhook: String,
 }
 
@@ -131,10 +124,9 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     sender.secret(&first.route)?;
-    let prints_events = command.count <= MAX_PRINTED || command.print_events;
-    let bar = (!prints_events).then(|| context.output.progress("trigger", command.count));
+    let bar = context.output.progress("trigger", command.count);
     let started = (context.clock)();
-    let mut summary = Summary::default();
+    let mut summary = DeliverySummary::default();
     let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
         .take_until(context.interrupt.pressed())
@@ -148,23 +140,17 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     while let Some(result) = results.next().await {
         let result = result?;
         summary.add(&result.response, &context.args);
-        if prints_events && context.output.is_json {
+        if context.output.is_json {
             summary.events.push(result);
-        } else if prints_events {
+        } else if command.count <= MAX_PRINTED {
             context.output.line(result.line(&context.args))?;
         }
-        bar.iter().for_each(|bar| bar.inc(1));
+        if command.count > MAX_PRINTED {
+            bar.inc(1);
+        }
     }
-    bar.iter().for_each(|bar| bar.finish_and_clear());
-    let duration = (context.clock)().duration_since(started);
-    summary.finish(duration.unwrap_or_default(), context.interrupt.is_pressed());
-    if context.output.is_json || command.count > 1 {
-        context.output.show(&summary)?;
-    }
-    if let Some(warning) = spill_warning(summary.spilled, &context.args) {
-        context.output.warn(warning);
-    }
-    Ok(summary.exit_status())
+    bar.finish_and_clear();
+    summary.close(started, context.output.is_json || command.count > 1, context)
 }
 
 /// Items at this rate, or all at once. A late item does not make the next ones come sooner.
@@ -180,105 +166,6 @@ fn pace(rate: Option<f64>) -> impl stream::Stream<Item = ()> {
         }
         Some(((), ticks))
     })
-}
-
-/// How many events were sent, with which responses, and how fast.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    interrupted: bool,
-    sent: u64,
-    accepted: u64,
-    spilled: u64,
-    /// How many responses of each kind, such as `200 queued`.
-    answers: BTreeMap<String, u64>,
-    seconds: f64,
-    #[serde(skip)]
-    durations_ms: Vec<f64>,
-    duration_ms: Quantiles,
-    /// What to do about events that were not accepted, by response.
-    next: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    events: Vec<DeliveryResult>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
-struct Quantiles {
-    p50: f64,
-    p99: f64,
-    max: f64,
-}
-
-impl Summary {
-    fn add(&mut self, response: &RelayResponse, args: &GlobalArgs) {
-        let name = response.summary();
-        self.sent += 1;
-        self.spilled += u64::from(response.is_spilled());
-        if response.is_success() {
-            self.accepted += 1;
-        } else {
-            self.next.entry(name.clone()).or_insert_with(|| response.remediation(args));
-        }
-        if response.http_status.is_some() {
-            self.durations_ms.push(response.duration_ms);
-        }
-        *self.answers.entry(name).or_default() += 1;
-    }
-
-    fn finish(&mut self, duration: Duration, interrupted: bool) {
-        self.interrupted = interrupted;
-        self.seconds = duration.as_secs_f64();
-        self.durations_ms.sort_by(f64::total_cmp);
-        self.duration_ms = Quantiles {
-            p50: quantile(&self.durations_ms, 0.50),
-            p99: quantile(&self.durations_ms, 0.99),
-            max: self.durations_ms.last().copied().unwrap_or_default(),
-        };
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        if self.interrupted {
-            ExitStatus::Interrupted
-        } else if self.accepted < self.sent {
-            ExitStatus::Incomplete
-        } else {
-            ExitStatus::Success
-        }
-    }
-}
-
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rank is a small whole number"
-    )]
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    let value = sorted.get(rank.saturating_sub(1));
-    value.copied().unwrap_or_default()
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "sent         {:>8}", self.sent)?;
-        for (answer, count) in &self.answers {
-            writeln!(f, "  {answer:<20} {count:>8}")?;
-            if let Some(next) = self.next.get(answer) {
-                writeln!(f, "    {next}")?;
-            }
-        }
-        if self.seconds > 0.0 && !self.durations_ms.is_empty() {
-            let Quantiles { p50, p99, max } = self.duration_ms;
-            writeln!(f, "response after {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max)")?;
-            #[expect(clippy::cast_precision_loss, reason = "nobody sends that many")]
-            let rate = self.sent as f64 / self.seconds;
-            writeln!(f, "{:.1} s, {rate:.1} events per second", self.seconds)?;
-        }
-        if self.interrupted {
-            writeln!(f, "interrupted: what had begun is finished")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod create;
 
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::labelbox::{ApiKey, Labelbox, LabelboxError, Scope};
+use crate::labelbox::{self, ApiKey, Labelbox, LabelboxError, Scope};
 use crate::prompt;
 use clap::Subcommand;
 use comfy_table::Table;
@@ -28,12 +28,39 @@ settings, API). The key is never printed, and no option takes it, because others
 pub struct Webhook {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// How to reach Labelbox's API.
+#[derive(Debug, clap::Args)]
+pub struct Api {
     /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
     #[arg(long, value_name = "FILE", global = true)]
     api_key_file: Option<PathBuf>,
     /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
     #[arg(long, value_name = "URL", global = true)]
     api_url: Option<String>,
+}
+
+impl Api {
+    /// The file that has the key, if it is not in the environment.
+    pub fn key_file(&self) -> Option<&str> {
+        self.api_key_file.as_deref()?.to_str()
+    }
+
+    pub async fn connect(&self, context: &Context) -> Result<Labelbox, Error> {
+        let key = match self.api_key_file.as_deref() {
+            None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
+            Some(path) if path == Path::new("-") => ApiKey(prompt::standard_input(context).await?),
+            Some(path) => {
+                let text = File::open(path).and_then(prompt::read_text);
+                let error = |error| LabelboxError::BadKey(format!("{}: {error}", path.display()));
+                ApiKey(text.map_err(error)?)
+            }
+        };
+        context.labelbox(&key, self.api_url.as_deref()).await
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,16 +106,7 @@ Examples:
   relayctl webhook disable cm8d4iojw07ap0y6ob7zgj685 --yes --json";
 
 pub async fn run(command: &Webhook, context: &Context) -> Result<ExitStatus, Error> {
-    let key = match command.api_key_file.as_deref() {
-        None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
-        Some(path) if path == Path::new("-") => ApiKey(prompt::standard_input(context).await?),
-        Some(path) => {
-            let text = File::open(path).and_then(prompt::read_text);
-            let error = |error| LabelboxError::BadKey(format!("{}: {error}", path.display()));
-            ApiKey(text.map_err(error)?)
-        }
-    };
-    let labelbox = context.labelbox(&key, command.api_url.as_deref()).await?;
+    let labelbox = command.api.connect(context).await?;
     match &command.verb {
         Verb::List(command) => context.interrupt.cancels(list(command, &labelbox, context)).await,
         Verb::Create(command) => create::run(command, &labelbox, context).await,
@@ -124,7 +142,7 @@ struct Webhooks {
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]
-    webhook: crate::labelbox::Webhook,
+    webhook: labelbox::Webhook,
     #[serde(flatten)]
     scope: Scope,
     this_stack: bool,
@@ -140,9 +158,9 @@ impl fmt::Display for Webhooks {
         table.load_style(NOTHING).set_header(header);
         for Row { webhook, scope, this_stack } in &self.webhooks {
             let mark = if *this_stack { "*" } else { "" };
-            let (scope, topics) = (scope.to_string(), webhook.topics.join("\n"));
-            let (id, status) = (&webhook.id, &webhook.status);
-            table.add_row([mark, id, status, &scope, &topics, &webhook.created_at, &webhook.url]);
+            let labelbox::Webhook { id, url, topics, status, created_at } = webhook;
+            let (scope, topics) = (scope.to_string(), topics.join("\n"));
+            table.add_row([mark, id, status, &scope, &topics, created_at, url]);
         }
         if let Some(first) = table.column_mut(0) {
             first.set_padding((0, 1));
@@ -171,10 +189,7 @@ async fn disable(
         prompt::confirm(context, &about, "Disable it?", command.yes).await?;
         webhook = labelbox.disable(&command.id).await?;
     }
-    if context.output.is_json {
-        context.output.json(&webhook)?;
-    } else {
-        context.output.line(format!("The webhook {} is {}.", webhook.id, webhook.status))?;
-    }
+    let line = format!("The webhook {} is {}.", webhook.id, webhook.status);
+    context.output.show_line(&webhook, line)?;
     Ok(if webhook.is_active() { ExitStatus::Incomplete } else { ExitStatus::Success })
 }

@@ -5,8 +5,7 @@ use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::sanitize::one_line;
-use serde::Serialize;
-use std::fmt;
+use serde_json::json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,43 +32,32 @@ pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
         None => environment.profile.as_deref().or(Some("default")),
         Some(profile) => Some(profile.as_str()),
     };
-    let whoami = Identity {
-        account: identity.account.unwrap_or_default(),
-        arn: identity.arn.unwrap_or_default(),
-        region: &clients.region,
-        profile,
-        stack: name,
-        stack_status,
-        error,
-    };
-    context.output.show(&whoami)?;
-    let is_found = whoami.error.is_none();
-    Ok(if is_found { ExitStatus::Success } else { ExitStatus::Incomplete })
-}
-
-#[derive(Serialize)]
-struct Identity<'c> {
-    account: String,
-    arn: String,
-    region: &'c str,
-    /// `None`: the credentials are in environment variables.
-    profile: Option<&'c str>,
-    stack: &'c str,
-    /// CloudFormation's status; `None` if the stack was not found.
-    stack_status: Option<String>,
-    /// Why the stack was not found.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-impl fmt::Display for Identity<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &str| writeln!(f, "{name:8} {}", one_line(value));
-        line("account", &self.account)?;
-        line("caller", &self.arn)?;
-        line("region", self.region)?;
-        line("profile", self.profile.unwrap_or("none; credentials from environment variables"))?;
-        let status = self.stack_status.as_ref().or(self.error.as_ref());
-        line("stack", &format!("{}: {}", self.stack, status.map_or("", String::as_str)))
+    let (account, arn) = (identity.account.unwrap_or_default(), identity.arn.unwrap_or_default());
+    if context.output.is_json {
+        let mut object = json!({
+            "account": account,
+            "arn": arn,
+            "region": clients.region,
+            // None: the credentials are in environment variables.
+            "profile": profile,
+            "stack": name,
+            "stack_status": stack_status,
+        });
+        if let (Some(fields), Some(error)) = (object.as_object_mut(), &error) {
+            fields.insert("error".to_owned(), json!(error));
+        }
+        context.output.json_line(&object)?;
+    } else {
+        let status = stack_status.as_ref().or(error.as_ref()).map_or("", String::as_str);
+        for (label, value) in [
+            ("account", account.as_str()),
+            ("caller", &arn),
+            ("region", &clients.region),
+            ("profile", profile.unwrap_or("none; credentials from environment variables")),
+            ("stack", &format!("{name}: {status}")),
+        ] {
+            context.output.line(format_args!("{label:8} {}", one_line(value)))?;
+        }
     }
+    Ok(if error.is_none() { ExitStatus::Success } else { ExitStatus::Incomplete })
 }

@@ -3,7 +3,6 @@
 use super::api_key::{ApiKey, parse_url};
 use super::error::LabelboxError;
 use super::query::{self, PAGE, Query};
-use super::response;
 use super::webhook::{Scope, Webhook};
 use crate::sanitize::excerpt;
 use labelbox_relay::error::error_chain;
@@ -19,7 +18,7 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(
 const MAX_PAGES: usize = 50;
 
 pub struct Labelbox {
-    http: Client,
+    pub(super) http: Client,
     url: Url,
     authorization: HeaderValue,
 }
@@ -98,7 +97,7 @@ impl Labelbox {
         outcome.map_err(LabelboxError::of_mutation)
     }
 
-    async fn query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
+    pub(super) async fn query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
         for pause in BACKOFF {
             match self.send(query, subject).await {
                 Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
@@ -120,7 +119,7 @@ impl Labelbox {
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(no_response)?;
         // Secrets are hidden before the text is cut, which could leave a part of one.
-        response::read(status, &body, subject, |message| excerpt(&query.hide(message)))
+        read_response(status, &body, subject, |message| excerpt(&query.hide(message)))
     }
 }
 
@@ -128,12 +127,12 @@ fn subject(id: &str) -> String {
     format!("webhook {}", excerpt(id))
 }
 
-fn owner(project: Option<&str>) -> String {
+pub(super) fn owner(project: Option<&str>) -> String {
     project.map_or("workspace".to_owned(), |id| format!("project {}", excerpt(id)))
 }
 
 /// Reads what is at this place of the data. Labelbox does not have what is missing or null there.
-fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(
     data: &Value,
     place: &[&str],
     subject: &str,
@@ -147,3 +146,62 @@ fn read<T: DeserializeOwned>(
     }
     T::deserialize(here).map_err(|error| LabelboxError::Unreadable(excerpt(&error.to_string())))
 }
+
+/// Reads the data of a response about `subject`. Error messages are passed through `clean` first: they may quote the request.
+fn read_response(
+    status: u16,
+    body: &[u8],
+    subject: &str,
+    clean: impl Fn(&str) -> String,
+) -> Result<Value, LabelboxError> {
+    let response: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
+    let field = |pointer: &str| response.as_ref().and_then(|response| response.pointer(pointer));
+    let error = field("/errors/0");
+    // Without data and errors if there were too many requests.
+    let message = field("/errors/0/message").or(field("/message")).and_then(Value::as_str);
+    let message = message.map_or_else(|| format!("status {status}"), clean);
+    Err(match (status, error) {
+        (401, _) => LabelboxError::KeyRefused,
+        (429, _) => LabelboxError::Limited(message),
+        (500..=599, _) => LabelboxError::Failed(message),
+        _ if response.is_none() => LabelboxError::Unreadable(format!("{message}, and no JSON")),
+        (_, Some(error)) => of_error(error, message, subject),
+        _ if message.starts_with("You have exceeded") => LabelboxError::Limited(message),
+        (403, _) => LabelboxError::NotAllowed(message),
+        (200..=299, _) => match field("/data").filter(|data| !data.is_null()) {
+            Some(data) => return Ok(data.clone()),
+            None => LabelboxError::Unreadable(message),
+        },
+        _ => LabelboxError::Unreadable(message),
+    })
+}
+
+/// Source: `lbox/request_client.py` of <https://pypi.org/project/lbox-clients/> 1.1.2.
+fn of_error(error: &Value, message: String, subject: &str) -> LabelboxError {
+    let code = error.pointer("/extensions/code").and_then(Value::as_str);
+    match code.unwrap_or_default() {
+        "AUTHENTICATION_ERROR" | "UNAUTHENTICATED" => LabelboxError::KeyRefused,
+        "AUTHORIZATION_ERROR" | "OPERATION_NOT_ALLOWED" | "FORBIDDEN" => {
+            LabelboxError::NotAllowed(message)
+        }
+        "RESOURCE_NOT_FOUND" => LabelboxError::NotFound(subject.to_owned()),
+        "GRAPHQL_VALIDATION_FAILED"
+        | "GRAPHQL_PARSE_FAILED"
+        | "MALFORMED_REQUEST"
+        | "RESOURCE_CONFLICT"
+        | "BAD_USER_INPUT" => LabelboxError::Invalid(message),
+        // Labelbox calls many errors of the caller an error of the server, with a status inside.
+        "INTERNAL_SERVER_ERROR" if is_callers(error.pointer("/extensions/exception/status")) => {
+            LabelboxError::Invalid(message)
+        }
+        _ => LabelboxError::Failed(message),
+    }
+}
+
+fn is_callers(status: Option<&Value>) -> bool {
+    let text = status.map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned));
+    matches!(text.as_deref(), Some("400" | "422" | "426"))
+}
+
+#[cfg(test)]
+mod tests;

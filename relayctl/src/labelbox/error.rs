@@ -26,6 +26,8 @@ pub enum LabelboxError {
     Unreadable(String),
     #[error("no response from Labelbox: {0}")]
     NoResponse(String),
+    #[error("Labelbox did not export the project: {0}")]
+    ExportFailed(String),
     #[error("it is not known whether the change was made: {0}")]
     Unsure(Box<LabelboxError>),
 }
@@ -58,13 +60,13 @@ impl LabelboxError {
             }
             Self::BadAddress(_) => "LABELBOX_API_URL has to begin with https://",
             Self::KeyRefused => "make a new one under Workspace settings, API",
-            Self::NotAllowed(_) => "ask for a key of a role that may manage webhooks",
+            Self::NotAllowed(_) => "ask for a key of a role that may do this",
             Self::NotFound(_) => {
                 return Some(format!("see {}, or the project's URL in Labelbox", list()));
             }
             Self::Limited(_) => "try again in a minute",
             Self::Invalid(_) => return None,
-            Self::Failed(_) => "try again later",
+            Self::Failed(_) | Self::ExportFailed(_) => "try again later",
             Self::Unreadable(_) => "check LABELBOX_API_URL",
             Self::NoResponse(_) => "check the network and LABELBOX_API_URL",
             Self::Unsure(_) => return Some(format!("see {} before you try again", list())),

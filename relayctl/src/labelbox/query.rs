@@ -29,6 +29,15 @@ pub struct Query {
 }
 
 impl Query {
+    /// A query with several variables.
+    pub fn with_variables(text: &str, variables: Value) -> Self {
+        Self {
+            text: Zeroizing::new(text.to_owned()),
+            variables: Some(variables),
+            hidden: Vec::new(),
+        }
+    }
+
     /// A text without what must not be shown.
     pub fn hide(&self, text: &str) -> String {
         let hide = |text: String, hidden: &Zeroizing<String>| text.replace(hidden.as_str(), "…");

@@ -176,9 +176,19 @@ impl Sender {
     ) -> Result<Self, Error> {
         let store = Store::of(clients.secrets_manager.clone(), stack)?;
         let current = store.read().await?;
+        Self::with(Value::read(current.text)?, clients, stack, clock)
+    }
+
+    /// The same with a secret that was read already.
+    pub fn with(
+        secrets: Value,
+        clients: &Clients,
+        stack: &Stack,
+        clock: fn() -> SystemTime,
+    ) -> Result<Self, Error> {
         Ok(Self {
             http: clients.http.clone(),
-            secrets: Value::read(current.text)?,
+            secrets,
             webhooks_url: stack.webhooks_url()?.to_owned(),
             training_url: stack.training_url()?.to_owned(),
             clock,
@@ -284,19 +294,6 @@ impl DeliveryResult {
             None => format!("{summary}  entity id {entity_id}  as {id}"),
         }
     }
-}
-
-/// What to do about events that were spilled; `None` if there are none.
-pub fn spill_warning(count: u64, args: &GlobalArgs) -> Option<String> {
-    let events = match count {
-        0 => return None,
-        1 => "1 event was".to_owned(),
-        count => format!("{count} events were"),
-    };
-    let (doctor, replay) = (args.relayctl("doctor"), args.relayctl("replay-spill"));
-    Some(format!(
-        "warning: {events} spilled to the bucket, because the queue did not accept the message; {doctor} says why, and then {replay} sends what was spilled"
-    ))
 }
 
 /// Milliseconds with one decimal.

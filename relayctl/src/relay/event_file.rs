@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::relay::client::{Delivery, Route, new_id};
 use crate::relay::sample_event::topic_parser;
 use crate::sanitize::one_line;
-use crate::secret::check_webhook_name;
+use crate::secret::{EditError, check_webhook_name};
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
 use serde::Deserialize;
@@ -15,10 +15,10 @@ use std::path::Path;
 
 /// API Gateway rejects larger requests. Source:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>.
-const GATEWAY_LIMIT: u64 = 10 * 1024 * 1024;
+const GATEWAY_LIMIT: usize = 10 * 1024 * 1024;
 /// Lambda accepts events of up to 6 MB, in which the body is a JSON string. Source:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
-const LAMBDA_LIMIT: u64 = 6_000_000;
+const LAMBDA_LIMIT: usize = 6_000_000;
 
 /// Only a gateway's event has this field.
 #[derive(Deserialize)]
@@ -40,11 +40,16 @@ pub struct Address {
     #[arg(long, conflicts_with = "training")]
     delivery_id: Option<String>,
     /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox", conflicts_with = "training")]
+    #[arg(long, default_value = "labelbox", conflicts_with = "training", value_parser = webhook_name)]
     webhook: String,
     /// Send it as a request for a training run
     #[arg(long)]
     training: bool,
+}
+
+/// Accepts what can be the name of a webhook.
+pub fn webhook_name(text: &str) -> Result<String, EditError> {
+    check_webhook_name(text).map(|()| text.to_owned())
 }
 
 impl Address {
@@ -59,54 +64,43 @@ impl Address {
             let route = Route::ModelRun;
             return Ok(Delivery { route, topic: None, delivery_id: None, body });
         }
+        let topic = self.topic.as_ref().or(self.any_topic.as_ref()).cloned();
+        if topic.is_none() {
+            let name = one_line(&file.display().to_string());
+            output.warn(format_args!(
+                "{name}: no topic, so the event will be unrouted; --topic names one"
+            ));
+        }
         Ok(Delivery {
             route: Route::Webhook(self.webhook.clone()),
-            topic: self.topic.clone().or_else(|| self.any_topic.clone()),
+            topic,
             delivery_id: Some(self.delivery_id.clone().unwrap_or_else(new_id)),
             body,
         })
     }
-
-    /// # Errors
-    /// If no webhook can have this name.
-    pub fn check(&self) -> Result<(), Error> {
-        Ok(check_webhook_name(&self.webhook)?)
-    }
 }
 
-/// Reads a file, or standard input if its name is `-`, but never more than API Gateway accepts. Warns before it reads a file that
-/// Lambda may not accept.
+/// Reads a file, or standard input if its name is `-`, but never more than API Gateway accepts.
 fn read(path: &Path, output: &Output) -> io::Result<Vec<u8>> {
-    if path.as_os_str() == "-" {
-        let bytes = read_limited(io::stdin().lock())?;
-        warn_of_size(path, bytes.len() as u64, output);
-        return Ok(bytes);
-    }
-    let file = File::open(path)?;
-    let size = file.metadata()?.len();
-    if size > GATEWAY_LIMIT {
-        return Err(over_limit());
-    }
-    warn_of_size(path, size, output);
-    read_limited(file)
-}
-
-fn read_limited(input: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    input.take(GATEWAY_LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > GATEWAY_LIMIT { Err(over_limit()) } else { Ok(bytes) }
-}
-
-fn over_limit() -> io::Error {
-    io::Error::other("it is over 10 MB, which API Gateway does not accept")
-}
-
-fn warn_of_size(path: &Path, size: u64, output: &Output) {
-    if size > LAMBDA_LIMIT {
+    let bytes = match path.as_os_str() == "-" {
+        true => read_limited(io::stdin().lock())?,
+        false => read_limited(File::open(path)?)?,
+    };
+    if bytes.len() > LAMBDA_LIMIT {
         let name = one_line(&path.display().to_string());
         output.warn(format_args!(
             "warning: {name} is over 6 MB, the limit of Lambda's events: the relay may not get it"
         ));
+    }
+    Ok(bytes)
+}
+
+fn read_limited(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(GATEWAY_LIMIT as u64 + 1).read_to_end(&mut bytes)?;
+    match bytes.len() > GATEWAY_LIMIT {
+        true => Err(io::Error::other("it is over 10 MB, which API Gateway does not accept")),
+        false => Ok(bytes),
     }
 }
 

@@ -91,8 +91,7 @@ fn set_all(body: &mut Value, paths: &[&str], mut value: impl FnMut() -> Value) {
 
 /// An id that looks like Labelbox's.
 fn id(random: &mut Rng) -> String {
-    let digit = || char::from_digit(random.u32(..36), 36).unwrap_or('0');
-    ['c', 'm'].into_iter().chain(std::iter::repeat_with(digit).take(23)).collect()
+    format!("cm{}", std::iter::repeat_with(|| random.lowercase()).take(23).collect::<String>())
 }
 
 fn uuid(random: &mut Rng) -> String {

@@ -1,26 +1,25 @@
 //! The edits of the stack's secret. What signs today is still accepted afterwards, unless it is removed by name.
 
 use super::error::EditError;
-use super::value::{DEFAULT_NAME, Entry, TRAINING, Text, Value, bare, is_usable};
+use super::value::{DEFAULT_NAME, Entry, TRAINING, Text, Value, bare};
+use indexmap::IndexMap;
 use labelbox_relay::http::Route;
-use std::mem;
+
+type Names = IndexMap<String, Entry>;
 
 /// Adds a new name, or gives a secret to one that has no usable one.
 pub fn add(value: Value, name: &str, fresh: Text, keep: &[String]) -> Result<Value, EditError> {
     check_name(name)?;
-    let mut entries = match value {
+    let mut names = match value {
         Value::Plain(plain) => return split(&plain, &[name], &fresh, keep),
-        Value::Named(entries) => entries,
+        Value::Named(names) => names,
     };
-    check_keep(keep, &entries)?;
-    match entries.iter_mut().find(|entry| entry.name == name) {
-        Some(entry) if entry.usable().next().is_some() => {
-            return Err(EditError::Exists(name.to_owned()));
-        }
-        Some(entry) => *entry = Entry::new(name, vec![fresh]),
-        None => entries.push(Entry::new(name, vec![fresh])),
+    check_keep(keep, &names)?;
+    if names.get(name).is_some_and(|entry| entry.usable().next().is_some()) {
+        return Err(EditError::Exists(name.to_owned()));
     }
-    Ok(Value::Named(entries))
+    names.insert(name.to_owned(), Entry::One(fresh));
+    Ok(Value::Named(names))
 }
 
 /// Puts a new secret before those of a name; without a name, of all that keep a plain text.
@@ -31,57 +30,57 @@ pub fn rotate(
     keep: &[String],
 ) -> Result<Value, EditError> {
     name.map_or(Ok(()), check_name)?;
-    let mut entries = match value {
+    let mut names = match value {
         Value::Plain(plain) => {
-            let names = name.map_or_else(|| kept_names(keep), |name| vec![name]);
-            return split(&plain, &names, &fresh, keep);
+            let fresh_names = name.map_or_else(|| kept_names(keep), |name| vec![name]);
+            return split(&plain, &fresh_names, &fresh, keep);
         }
-        Value::Named(entries) => entries,
+        Value::Named(names) => names,
     };
-    check_keep(keep, &entries)?;
-    let name = name.ok_or_else(|| EditError::NoName(list(&entries)))?;
-    let entry = find(&mut entries, name, true)?;
-    if entry.texts.iter().any(|text| bare(text) == fresh) {
+    check_keep(keep, &names)?;
+    let name = name.ok_or_else(|| EditError::NoName(list(&names)))?;
+    let entry = find(&mut names, name, true)?;
+    if entry.texts().iter().any(|text| bare(text) == fresh) {
         return Err(EditError::Same(name.to_owned()));
     }
     // An empty secret verifies nothing.
-    entry.texts.retain(|text| is_usable(text));
-    entry.texts.insert(0, fresh);
-    entry.is_list |= entry.texts.len() > 1;
-    Ok(Value::Named(entries))
+    let old: Vec<_> = entry.usable().cloned().collect();
+    *entry = match entry {
+        Entry::One(_) if old.is_empty() => Entry::One(fresh),
+        _ => Entry::Many([vec![fresh], old].concat()),
+    };
+    Ok(Value::Named(names))
 }
 
 /// Removes a name with all its secrets.
 pub fn remove(value: Value, name: &str) -> Result<Value, EditError> {
-    let mut entries = named(value)?;
-    find(&mut entries, name, false)?;
-    entries.retain(|entry| entry.name != name);
-    Ok(Value::Named(entries))
+    let mut names = named(value)?;
+    find(&mut names, name, false)?;
+    names.shift_remove(name);
+    Ok(Value::Named(names))
 }
 
 /// Removes all secrets of a name but the newest usable one. Returns how many it has removed, too.
 pub fn remove_old(value: Value, name: &str) -> Result<(Value, usize), EditError> {
-    let mut entries = named(value)?;
-    let entry = find(&mut entries, name, false)?;
+    let mut names = named(value)?;
+    let entry = find(&mut names, name, false)?;
     let newest = entry.usable().next().cloned();
     let newest = newest.ok_or_else(|| EditError::NoUsableSecret(name.to_owned()))?;
-    let before = mem::replace(&mut entry.texts, vec![newest]);
-    entry.is_list = false;
-    Ok((Value::Named(entries), before.len() - 1))
+    let removed = entry.texts().len() - 1;
+    *entry = Entry::One(newest);
+    Ok((Value::Named(names), removed))
 }
 
 /// The names that still accept a secret that `name` has lost by an edit.
 pub fn still_accepting<'v>(before: &Value, name: &str, after: &'v Value) -> Vec<&'v str> {
     let secrets = |value: &Value| -> Vec<Text> {
-        value
-            .entry(name)
-            .map_or(Vec::new(), |entry| entry.usable().map(|text| bare(text)).collect())
+        let usable = value.entry(name).into_iter().flat_map(Entry::usable);
+        usable.map(|text| bare(text)).collect()
     };
-    let stay = secrets(after);
-    let mut lost = secrets(before);
+    let (mut lost, stay) = (secrets(before), secrets(after));
     lost.retain(|text| !stay.contains(text));
-    let accepts = |entry: &&Entry| entry.usable().any(|text| lost.contains(&bare(text)));
-    after.entries().iter().filter(accepts).map(|entry| entry.name.as_str()).collect()
+    let accepts = |entry: &Entry| entry.usable().any(|text| lost.contains(&bare(text)));
+    after.entries().filter(|(_, entry)| accepts(entry)).map(|(name, _)| name).collect()
 }
 
 /// The names that keep a plain text when it becomes an object.
@@ -106,48 +105,42 @@ fn split(
     if bare(plain) == *fresh {
         return Err(EditError::Same("every name".to_owned()));
     }
-    let mut names = kept_names(keep);
-    for name in fresh_names {
-        if !names.contains(name) {
-            names.push(name);
-        }
-    }
-    let entry = |name: &str| {
-        let fresh = Some(fresh).filter(|_| fresh_names.contains(&name));
-        Entry::new(name, fresh.into_iter().chain([plain]).cloned().collect())
-    };
-    Ok(Value::Named(names.into_iter().map(entry).collect()))
+    let kept = kept_names(keep);
+    let names = kept.iter().chain(fresh_names).map(|name| {
+        let entry = if fresh_names.contains(name) {
+            Entry::Many(vec![fresh.clone(), plain.clone()])
+        } else {
+            Entry::One(plain.clone())
+        };
+        ((*name).to_owned(), entry)
+    });
+    Ok(Value::Named(names.collect()))
 }
 
-fn named(value: Value) -> Result<Vec<Entry>, EditError> {
+fn named(value: Value) -> Result<Names, EditError> {
     match value {
         Value::Plain(_) => Err(EditError::PlainText),
-        Value::Named(entries) => Ok(entries),
+        Value::Named(names) => Ok(names),
     }
 }
 
-fn find<'e>(
-    entries: &'e mut [Entry],
-    name: &str,
-    can_add: bool,
-) -> Result<&'e mut Entry, EditError> {
-    let known = list(entries);
-    let entry = entries.iter_mut().find(|entry| entry.name == name);
-    entry.ok_or_else(|| EditError::UnknownName { name: name.to_owned(), known, can_add })
+fn find<'n>(names: &'n mut Names, name: &str, can_add: bool) -> Result<&'n mut Entry, EditError> {
+    let known = list(names);
+    let unknown = || EditError::UnknownName { name: name.to_owned(), known, can_add };
+    names.get_mut(name).ok_or_else(unknown)
 }
 
-/// The names, with commas.
-pub fn list(entries: &[Entry]) -> String {
-    let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+fn list(names: &Names) -> String {
+    let names: Vec<_> = names.keys().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Names that exist keep their secrets anyway, so that a script need not know which form the secret has.
-fn check_keep(keep: &[String], entries: &[Entry]) -> Result<(), EditError> {
-    if keep.iter().all(|name| entries.iter().any(|entry| entry.name == *name)) {
+fn check_keep(keep: &[String], names: &Names) -> Result<(), EditError> {
+    if keep.iter().all(|name| names.contains_key(name)) {
         return Ok(());
     }
-    Err(EditError::NothingToKeep(list(entries)))
+    Err(EditError::NothingToKeep(list(names)))
 }
 
 fn check_name(name: &str) -> Result<(), EditError> {

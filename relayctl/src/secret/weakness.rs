@@ -1,18 +1,52 @@
-//! What makes a single secret weak: few characters, white space, or characters that nobody sees.
+//! What makes a secret useless or weak: a name that no webhook has, few characters, or characters that nobody sees.
 
+use super::edit::can_be_called;
+use super::value::{Text, bare, is_usable};
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use std::fmt;
 
 /// Shorter secrets can be guessed from a signed body.
-pub const MIN_CHARACTERS: usize = 16;
+const MIN_CHARACTERS: usize = 16;
+
+/// What is wrong with the secrets of a name. Displays no part of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("no webhook can have this name")]
+    ImpossibleName,
+    #[error("nothing to verify with: every event is refused")]
+    NothingUsable,
+    #[error("the newest {0}")]
+    Newest(Weakness),
+    #[error("an old one {0}")]
+    Old(Weakness),
+    #[error("one is empty")]
+    OneEmpty,
+}
+
+impl Fault {
+    /// The worst fault of a name, or of a plain text.
+    pub fn find(name: Option<&str>, texts: &[Text]) -> Option<Self> {
+        if name.is_some_and(|name| !can_be_called(name)) {
+            return Some(Self::ImpossibleName);
+        }
+        let mut usable = texts.iter().filter(|text| is_usable(text)).map(|text| bare(text));
+        let Some(newest) = usable.next() else { return Some(Self::NothingUsable) };
+        let old = || usable.find_map(|text| weakness(&text)).map(Self::Old);
+        let empty = || texts.iter().any(|text| !is_usable(text)).then_some(Self::OneEmpty);
+        weakness(&newest).map(Self::Newest).or_else(old).or_else(empty)
+    }
+}
 
 /// Why a secret should not be used. Displays no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// Editors, terminals and forms add and lose such characters, so Labelbox may sign with another secret.
+    #[error("has {0}")]
     Invisible(Invisible),
+    #[error("has white space in it")]
     WhiteSpace,
+    #[error("has fewer than {MIN_CHARACTERS} characters")]
     Short,
 }
 
@@ -22,20 +56,8 @@ pub fn weakness(secret: &str) -> Option<Weakness> {
         Some(Weakness::Invisible(invisible))
     } else if secret.contains(' ') {
         Some(Weakness::WhiteSpace)
-    } else if secret.chars().count() < MIN_CHARACTERS {
-        Some(Weakness::Short)
     } else {
-        None
-    }
-}
-
-impl fmt::Display for Weakness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invisible(invisible) => write!(f, "has {invisible}"),
-            Self::WhiteSpace => f.write_str("has white space in it"),
-            Self::Short => write!(f, "has fewer than {MIN_CHARACTERS} characters"),
-        }
+        (secret.chars().count() < MIN_CHARACTERS).then_some(Weakness::Short)
     }
 }
 
@@ -60,7 +82,7 @@ impl Invisible {
 
 /// Whether it is a control character, white space other than a space, a format character, or one that is shown by nothing of
 /// its own.
-pub fn is_invisible(character: char) -> bool {
+fn is_invisible(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::Format

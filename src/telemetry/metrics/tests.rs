@@ -1,4 +1,4 @@
-//! Compares the metrics with the table in `docs/observability.md`.
+//! Compares the metrics with the table in `docs/configuration.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The name, unit and dimension in each row of the table in the document.
 fn documented() -> Vec<[String; 3]> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/observability.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     let page = std::fs::read_to_string(page).unwrap();
     let (_, rows) = page.split_once("| metric | unit | by |").unwrap();
     let row = |row: &str| -> [String; 3] {

@@ -96,7 +96,12 @@ fn messages(printed: &mut Printed) {
         printed.debug(&message);
         printed.debug(&message.attributes[0]);
         let queued = Destination::Queue { message_id: "1".to_owned() };
-        let result = DeliveryResult { message, destination: queued, offload_reason: None };
+        let result = DeliveryResult {
+            message,
+            destination: queued,
+            offload_reason: None,
+            archive_error: None,
+        };
         printed.debug(&result.destination);
         printed.debug(&result);
         printed.debug(&Success::Stored(Box::new(result)));

@@ -1,6 +1,6 @@
 //! Requests to SQS, and what its responses mean.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
 use crate::aws::offline;
@@ -219,4 +219,83 @@ async fn keeps_a_message_that_cannot_be_sent_again() {
     let (result, requests) = give_back(&[5], Some(5), &[(403, error)]).await;
     assert_eq!(result, Err("AccessDenied: No.".to_owned()));
     assert!(requests.iter().all(|(action, _)| action != "DeleteMessage"), "{requests:?}");
+}
+
+fn traced(body: &str) -> OutgoingMessage {
+    OutgoingMessage {
+        body: body.to_owned(),
+        attributes: HashMap::new(),
+        trace: Some("Root=1".to_owned()),
+        group_id: None,
+        dedup_id: None,
+    }
+}
+
+/// Sends `one` and `two` in a batch, which gets these answers. Returns the ids of each request, and the results.
+async fn send_batch(
+    answers: &[serde_json::Value],
+) -> (Vec<Vec<String>>, Result<Vec<Result<(), String>>, AwsError>) {
+    let answers: Vec<_> = answers.iter().map(|answer| (200, answer.to_string())).collect();
+    let answers: Vec<_> =
+        answers.iter().map(|(status, answer)| (*status, answer.as_str())).collect();
+    let (clients, client) = offline(&answers);
+    let queue = Queue::at(&clients, "https://sqs/queue", "--to");
+    let results = queue.send_batch(&[traced("one"), traced("two")]).await;
+    let ids = requests(&client).into_iter().map(|(call, request)| {
+        assert_eq!(call, "SendMessageBatch");
+        let entries = request.get("Entries").and_then(|it| it.as_array()).unwrap().clone();
+        let id = |entry: serde_json::Value| {
+            let trace = &entry["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"];
+            assert_eq!(trace, "Root=1");
+            entry["Id"].as_str().unwrap().to_owned()
+        };
+        entries.into_iter().map(id).collect()
+    });
+    (ids.collect(), results)
+}
+
+/// The checksums are those of `md5sum`.
+fn sent(id: &str) -> serde_json::Value {
+    let md5 = match id {
+        "0" => "f97c5d29941bfb1b2fdab0874906ab82",
+        _ => "b8a9f715dbb64fd5c56e7783c6820a61",
+    };
+    json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": md5})
+}
+
+fn failed(id: &str, code: &str, is_sender_fault: bool) -> serde_json::Value {
+    json!({"Id": id, "Code": code, "Message": "No.", "SenderFault": is_sender_fault})
+}
+
+#[tokio::test]
+async fn a_batch_tells_what_became_of_each_message() {
+    let all = json!({"Successful": [sent("1"), sent("0")], "Failed": []});
+    let (ids, results) = send_batch(&[all]).await;
+    assert_eq!((ids, results.unwrap()), (vec![vec!["0".into(), "1".into()]], vec![Ok(()), Ok(())]));
+    let rejected = failed("0", "InvalidMessageContents", true);
+    let (_, results) =
+        send_batch(&[json!({"Successful": [sent("1")], "Failed": [rejected]})]).await;
+    assert_eq!(results.unwrap(), [Err("InvalidMessageContents: No.".to_owned()), Ok(())]);
+    let mut wrong = sent("0");
+    wrong["MD5OfMessageBody"] = json!("b8a9f715dbb64fd5c56e7783c6820a61");
+    let (_, results) = send_batch(&[json!({"Successful": [wrong], "Failed": []})]).await;
+    let results = results.unwrap();
+    assert!(results.iter().all(Result::is_err), "{results:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sqs_could_not_accept_is_sent_again_alone() {
+    let throttled = failed("1", "ThrottlingException", true);
+    let broken = failed("1", "InternalError", false);
+    let (ids, results) = send_batch(&[
+        json!({"Successful": [sent("0")], "Failed": [throttled]}),
+        json!({"Successful": [], "Failed": [broken]}),
+        json!({"Successful": [sent("1")], "Failed": []}),
+    ])
+    .await;
+    assert_eq!(ids, [vec!["0".to_owned(), "1".into()], vec!["1".into()], vec!["1".into()]]);
+    assert_eq!(results.unwrap(), [Ok(()), Ok(())]);
+    let never = json!({"Successful": [], "Failed": [failed("0", "InternalError", false)]});
+    let (ids, results) = send_batch(&vec![never; 5]).await;
+    assert_eq!((ids.len(), results.unwrap_err().code.as_deref()), (5, Some("InternalError")));
 }

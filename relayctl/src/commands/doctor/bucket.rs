@@ -1,11 +1,12 @@
-//! The payload bucket: whether it exists, private, with lifecycle rules and policy as in the template.
+//! The payload bucket: whether it exists, and whether it was created anew without its settings. CloudFormation compares settings
+//! that are there with the template.
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
-use super::stack::quote_json;
+use super::template::quote_json;
 use crate::aws;
 use crate::cli::quote;
-use aws_sdk_s3::types::{ExpirationStatus, LifecycleRule};
+use crate::error::AwsError;
 use serde_json::{Value, json};
 
 const NAME: &str = "bucket";
@@ -18,10 +19,26 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
         s3.get_bucket_policy().bucket(bucket).send(),
         s3.get_public_access_block().bucket(bucket).send()
     );
+    let errors = [
+        (
+            "lifecycle",
+            lifecycle.err().map(|it| aws::error("s3:GetLifecycleConfiguration", &it)),
+            "has no rules, so payloads and spilled events are never deleted",
+        ),
+        (
+            "policy",
+            policy.err().map(|it| aws::error("s3:GetBucketPolicy", &it)),
+            "is missing, so requests without TLS are allowed",
+        ),
+        (
+            "public access",
+            access.err().map(|it| aws::error("s3:GetBucketPublicAccessBlock", &it)),
+            "is not blocked",
+        ),
+    ];
+    let code = |error: &Option<AwsError>| error.as_ref()?.code.clone();
     let commands = commands(scope, bucket);
-    let lifecycle = lifecycle.map(|it| it.rules.unwrap_or_default());
-    let lifecycle = lifecycle.map_err(|it| aws::error("s3:GetLifecycleConfiguration", &it));
-    if lifecycle.as_ref().is_err_and(|error| error.code.as_deref() == Some("NoSuchBucket")) {
+    if errors.iter().any(|(_, error, _)| code(error).as_deref() == Some("NoSuchBucket")) {
         let message = format!(
             "{bucket} is deleted, with the events in it; the relay can store no large event, and no event if its \
              queue fails"
@@ -29,51 +46,20 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
         let create = commands.into_iter().map(|(_, command)| command).collect();
         return vec![Check::new(Status::Problem, NAME, message, Remediation::Commands(create))];
     }
-    let policy = policy.map(|it| it.policy.is_some());
-    let policy = policy.map_err(|it| aws::error("s3:GetBucketPolicy", &it));
-    let access = access.map(|it| {
-        it.public_access_block_configuration.is_some_and(|it| {
-            [
-                it.block_public_acls,
-                it.block_public_policy,
-                it.ignore_public_acls,
-                it.restrict_public_buckets,
-            ]
-            .iter()
-            .all(|set| *set == Some(true))
-        })
-    });
-    let access = access.map_err(|it| aws::error("s3:GetBucketPublicAccessBlock", &it));
-    let expected = lifecycle_rules(&properties(scope));
-    let results = [
-        (
-            "lifecycle",
-            lifecycle.map(|rules| has_rules(&rules, &expected)),
-            "payloads and spilled events are never deleted, or too early",
-        ),
-        ("policy", policy, "requests without TLS are allowed"),
-        ("public access", access, "public access is not blocked"),
-    ];
     let mut checks = Vec::new();
-    for (name, result, message) in results {
-        let is_set = match result {
-            Ok(is_set) => is_set,
-            Err(error) if is_unset(error.code.as_deref()) => false,
-            Err(error) => {
-                checks.push(Check::failed(format!("{NAME} {name}"), &error.into(), scope));
-                continue;
-            }
-        };
-        if is_set {
+    for (setting, error, message) in errors {
+        let Some(error) = error else { continue };
+        let name = format!("{NAME} {setting}");
+        if !error.code.as_deref().is_some_and(|code| code.starts_with("NoSuch")) {
+            checks.push(Check::failed(name, &error.into(), scope));
             continue;
         }
-        let command = commands.iter().find(|(of, _)| *of == name);
+        let command = commands.iter().find(|(of, _)| *of == setting);
         let remediation = command.map_or_else(
             || "set it as in the template".into(),
             |(_, command)| Remediation::command(command.clone()),
         );
-        let message = format!("differs from the template: {message}");
-        checks.push(Check::new(Status::Problem, format!("{NAME} {name}"), message, remediation));
+        checks.push(Check::new(Status::Problem, name, message, remediation));
     }
     if checks.is_empty() {
         checks.push(Check::ok(NAME, "is private, with lifecycle rules and policy"));
@@ -81,27 +67,10 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
     checks
 }
 
-fn is_unset(code: Option<&str>) -> bool {
-    let codes = [
-        "NoSuchBucketPolicy",
-        "NoSuchLifecycleConfiguration",
-        "NoSuchPublicAccessBlockConfiguration",
-    ];
-    code.is_some_and(|code| codes.contains(&code))
-}
-
-fn properties(scope: &CheckContext<'_>) -> Value {
-    let properties = scope.template().and_then(|template| {
-        let bucket = scope.stack.payload_bucket().ok()?;
-        template.properties(template.logical_id("AWS::S3::Bucket", bucket)?)
-    });
-    properties.unwrap_or_default()
-}
-
 /// The template's rules in the form of S3's API.
-fn lifecycle_rules(properties: &Value) -> Vec<Value> {
-    let rules = properties.pointer("/LifecycleConfiguration/Rules").and_then(Value::as_array);
-    let rule = |rule: &Value| {
+fn lifecycle_rules(properties: &Value) -> Option<Value> {
+    let rules = properties.pointer("/LifecycleConfiguration/Rules")?.as_array()?.iter();
+    let rules = rules.map(|rule| {
         let get = |name| rule.get(name).cloned().unwrap_or_default();
         json!({
             "ID": get("Id"),
@@ -109,60 +78,57 @@ fn lifecycle_rules(properties: &Value) -> Vec<Value> {
             "Filter": {"Prefix": get("Prefix")},
             "Expiration": {"Days": get("ExpirationInDays")},
         })
-    };
-    rules.into_iter().flatten().map(rule).collect()
+    });
+    Some(json!({"Rules": rules.collect::<Value>()}))
 }
 
-fn has_rules(actual: &[LifecycleRule], expected: &[Value]) -> bool {
-    let is_rule = |expected: &Value, actual: &LifecycleRule| {
-        #[expect(deprecated, reason = "S3 answers with the form in which the rule was put")]
-        let prefix = actual.filter().and_then(|it| it.prefix()).or(actual.prefix());
-        let days = actual.expiration().and_then(|it| it.days());
-        *actual.status() == ExpirationStatus::Enabled
-            && expected.pointer("/Filter/Prefix").and_then(Value::as_str) == prefix
-            && expected.pointer("/Expiration/Days").and_then(Value::as_i64) == days.map(i64::from)
-    };
-    !actual.is_empty()
-        && expected.iter().all(|rule| actual.iter().any(|actual| is_rule(rule, actual)))
+/// The template's encryption in the form of S3's API.
+fn encryption(properties: &Value) -> Option<Value> {
+    let rule = properties.pointer("/BucketEncryption/ServerSideEncryptionConfiguration/0")?;
+    let default = rule.get("ServerSideEncryptionByDefault")?;
+    let key = rule.get("BucketKeyEnabled").cloned().unwrap_or(json!(false));
+    Some(
+        json!({"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key}]}),
+    )
 }
 
-/// The commands that create the bucket as in the template, each with the name of its check.
+/// The commands that create the bucket as in the template, each with the name of its setting.
 fn commands(scope: &CheckContext<'_>, bucket: &str) -> Vec<(&'static str, String)> {
-    let region = scope.clients.region.as_str();
-    let bucket = quote(bucket);
+    let bucket_option = quote(bucket);
     let command = |words: &str, argument: &str| {
-        scope.context.args.aws(&format!("s3api {words} --bucket {bucket}{argument}"))
+        scope.context.args.aws(&format!("s3api {words} --bucket {bucket_option}{argument}"))
     };
-    let location = match region {
+    let location = match scope.clients.region.as_str() {
         "us-east-1" => String::new(),
         region => format!(" --create-bucket-configuration LocationConstraint={}", quote(region)),
     };
-    let mut commands = vec![("bucket", command("create-bucket", &location))];
-    let properties = properties(scope);
-    let mut put = |name, words, option, value: &Value| {
-        let argument = format!(" {option} {}", quote_json(value));
-        commands.push((name, command(words, &argument)));
-    };
-    if let Some(access) = properties.get("PublicAccessBlockConfiguration") {
-        let option = "--public-access-block-configuration";
-        put("public access", "put-public-access-block", option, access);
-    }
-    let encryption = "/BucketEncryption/ServerSideEncryptionConfiguration/0";
-    if let Some(rule) = properties.pointer(encryption) {
-        let default = rule.get("ServerSideEncryptionByDefault").cloned().unwrap_or_default();
-        let key = rule.get("BucketKeyEnabled").cloned().unwrap_or(json!(false));
-        let rule = json!({"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key});
-        let option = "--server-side-encryption-configuration";
-        put("encryption", "put-bucket-encryption", option, &json!({"Rules": [rule]}));
-    }
-    let rules = lifecycle_rules(&properties);
-    if !rules.is_empty() {
-        let (words, option) = ("put-bucket-lifecycle-configuration", "--lifecycle-configuration");
-        put("lifecycle", words, option, &json!({"Rules": rules}));
-    }
+    let create = (NAME, command("create-bucket", &location));
+    let properties = scope
+        .template()
+        .and_then(|template| template.properties(template.logical_id("AWS::S3::Bucket", bucket)?));
+    let properties = properties.unwrap_or_default();
     let policies = scope.template().map(|it| it.all_properties("AWS::S3::BucketPolicy"));
-    if let Some(policy) = policies.and_then(|mut all| all.next()?.get("PolicyDocument").cloned()) {
-        put("policy", "put-bucket-policy", "--policy", &policy);
-    }
-    commands
+    let policy = policies.and_then(|mut all| all.next()?.get("PolicyDocument").cloned());
+    let settings = [
+        (
+            "public access",
+            "put-public-access-block --public-access-block-configuration",
+            properties.get("PublicAccessBlockConfiguration").cloned(),
+        ),
+        (
+            "encryption",
+            "put-bucket-encryption --server-side-encryption-configuration",
+            encryption(&properties),
+        ),
+        (
+            "lifecycle",
+            "put-bucket-lifecycle-configuration --lifecycle-configuration",
+            lifecycle_rules(&properties),
+        ),
+        ("policy", "put-bucket-policy --policy", policy),
+    ];
+    let settings = settings.into_iter().filter_map(|(name, words, value)| {
+        Some((name, command(&format!("{words} {}", quote_json(&value?)), "")))
+    });
+    std::iter::once(create).chain(settings).collect()
 }

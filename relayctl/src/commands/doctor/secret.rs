@@ -2,47 +2,38 @@
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
-use super::stack::quote_json;
+use super::template::quote_json;
 use crate::aws;
+use crate::aws::secret_store::Store;
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
-use crate::secret::{DEFAULT_NAME, Invisible, TRAINING, can_be_called, is_invisible};
+use crate::secret::{
+    DEFAULT_NAME, EditError, Fault, Invisible, TRAINING, Text, Value, Weakness, can_be_called,
+};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
-use labelbox_relay::secrets::{Secret, Secrets};
 
 const NAME: &str = "secret";
-const KIND: &str = "AWS::SecretsManager::Secret";
-/// A shorter one can be found by trial from one signed body.
-const MIN_CHARACTERS: usize = 16;
 /// Secrets Manager adds a hyphen and six characters to a secret's name in its ARN.
 const SUFFIX_LENGTH: usize = 7;
 
 /// Checks the secret, and returns it if the function could use it.
-pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Secrets>) {
+pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
     let Ok(arn) = scope.stack.secret_arn() else { return (Vec::new(), None) };
-    let client = &scope.clients.secrets_manager;
-    let (description, value) = tokio::join!(
-        client.describe_secret().secret_id(arn).send(),
-        client.get_secret_value().secret_id(arn).send()
-    );
+    let client = scope.clients.secrets_manager.clone();
+    let value = async { Store::of(client, scope.stack)?.read().await };
+    let describe = scope.clients.secrets_manager.describe_secret().secret_id(arn).send();
+    let (description, value) = tokio::join!(describe, value);
     let description =
         description.map_err(|it| Error::from(aws::error("secretsmanager:DescribeSecret", &it)));
-    let value = value.map_err(|it| Error::from(aws::error("secretsmanager:GetSecretValue", &it)));
-    let mut checks: Vec<_> =
-        description.as_ref().ok().and_then(|it| check_arn(arn, it)).into_iter().collect();
-    let (others, secrets) = match value {
-        Ok(value) => match value.secret_string {
-            Some(text) => check_value(
-                text,
-                scope.stack.parameter("TrainingModels").is_some(),
-                &scope.context.args,
-            ),
-            None => (vec![unusable("is binary", &scope.context.args)], None),
-        },
-        Err(error) => (vec![check_missing(arn, description, &error, scope)], None),
+    let (mut checks, value) = match value {
+        Ok(current) => {
+            let has_models = scope.stack.parameter("TrainingModels").is_some();
+            check_value(current.text, has_models, &scope.context.args)
+        }
+        Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
     };
-    checks.extend(others);
-    (checks, secrets)
+    checks.extend(description.ok().and_then(|it| check_arn(arn, &it)));
+    (checks, value)
 }
 
 fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
@@ -57,29 +48,29 @@ fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
 /// A secret whose value cannot be read.
 fn check_missing(
     arn: &str,
-    description: Result<DescribeSecretOutput, Error>,
+    description: &Result<DescribeSecretOutput, Error>,
     error: &Error,
     scope: &CheckContext<'_>,
 ) -> Check {
-    let args = &scope.context.args;
-    let command = |words: String| args.aws(&format!("secretsmanager {words}"));
+    let command =
+        |words: &str| scope.context.args.aws(&format!("secretsmanager {words} {}", quote(arn)));
+    let put =
+        || command("put-secret-value --secret-string \"$(openssl rand -hex 32)\" --secret-id");
+    let new_value = "Labelbox needs the new value, which secret show-names --values prints";
     let (message, commands) = match description {
         Ok(it) if it.deleted_date.is_some() => (
             "is scheduled for deletion; the function cannot read it".to_owned(),
-            vec![command(format!("restore-secret --secret-id {}", quote(arn)))],
+            vec![command("restore-secret --secret-id")],
         ),
-        Ok(_) if error.is_not_found() => (
-            "has no value yet; Labelbox needs the new one, which secret show-names --values prints"
-                .to_owned(),
-            vec![command(format!(
-                "put-secret-value --secret-id {} --secret-string \"$(openssl rand -hex 32)\"",
-                quote(arn)
-            ))],
-        ),
+        Ok(_) if error.is_not_found() => (format!("has no value yet; {new_value}"), vec![put()]),
+        Ok(_) if matches!(error, Error::Refused(_)) => {
+            (format!("{error}; {new_value}"), vec![put()])
+        }
         Err(it) if it.is_not_found() => {
-            let message = "is deleted. Create a new one, then deploy again with SecretArn set to its ARN, which is \
-                           another one, and give Labelbox the new value (secret show-names --values)";
-            (message.to_owned(), create(arn, scope))
+            let message = format!(
+                "is deleted. Create a new one, then deploy again with SecretArn set to its ARN, which is another one; {new_value}"
+            );
+            (message, create(arn, scope))
         }
         _ => return Check::failed(NAME, error, scope),
     };
@@ -92,98 +83,125 @@ fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
     let end = name.len().saturating_sub(SUFFIX_LENGTH);
     let is_whole = name.get(end..).is_some_and(|suffix| suffix.starts_with('-'));
     let name = quote(name.get(..end).filter(|_| is_whole).unwrap_or(name));
-    let args = &scope.context.args;
-    let properties = scope.template().and_then(|it| it.all_properties(KIND).next());
-    let key = properties.as_ref().and_then(|it| it.get("KmsKeyId")?.as_str());
+    let property = |kind, name| {
+        let properties = scope.template()?.all_properties(kind).next()?;
+        properties.get(name).cloned()
+    };
+    let key = property("AWS::SecretsManager::Secret", "KmsKeyId");
+    let key = key.as_ref().and_then(|key| key.as_str());
     let key = key.map(|key| format!(" --kms-key-id {}", quote(key))).unwrap_or_default();
-    let mut commands = vec![args.aws(&format!(
-        "secretsmanager create-secret --name {name}{key} --secret-string \"$(openssl rand -hex 32)\""
-    ))];
-    let policies =
-        scope.template().map(|it| it.all_properties("AWS::SecretsManager::ResourcePolicy"));
-    let policy = policies.and_then(|mut all| all.next()?.get("ResourcePolicy").cloned());
-    commands.extend(policy.map(|policy| {
-        args.aws(&format!(
-            "secretsmanager put-resource-policy --secret-id {name} --resource-policy {}",
-            quote_json(&policy)
-        ))
-    }));
-    commands
+    let policy = property("AWS::SecretsManager::ResourcePolicy", "ResourcePolicy");
+    let create =
+        format!("create-secret --name {name}{key} --secret-string \"$(openssl rand -hex 32)\"");
+    let put_policy = policy.map(|policy| {
+        let policy = quote_json(&policy);
+        format!("put-resource-policy --secret-id {name} --resource-policy {policy}")
+    });
+    let commands = std::iter::once(create).chain(put_policy);
+    commands.map(|it| scope.context.args.aws(&format!("secretsmanager {it}"))).collect()
+}
+
+fn check_value(text: Text, has_models: bool, args: &GlobalArgs) -> (Vec<Check>, Option<Value>) {
+    let before_object = text.split_once('{').map(|(before, _)| before.trim().to_owned());
+    let value = match Value::read(text) {
+        Ok(value) => value,
+        Err(error) => return (vec![unusable(&error, before_object.as_deref(), args)], None),
+    };
+    if let Value::Plain(text) = &value {
+        return (vec![check_secrets(None, std::slice::from_ref(text), &value, args)], Some(value));
+    }
+    let names = value.entries();
+    let mut checks: Vec<_> =
+        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), &value, args)).collect();
+    let mut require = |name, status, message| {
+        if value.entry(name).is_none() {
+            let add = Remediation::command(args.relayctl(&format!("secret add {name}")));
+            checks.push(Check::new(status, format!("{NAME} {name}"), message, add));
+        }
+    };
+    let message = "is missing: WebhookUrl ends with this name, and is answered 404";
+    require(DEFAULT_NAME, Status::Problem, message);
+    if has_models {
+        let message = "is missing, but TrainingModels is set: model training is answered 404";
+        require(TRAINING, Status::Problem, message);
+    } else {
+        let message =
+            "is missing: model training would be answered 404, but TrainingModels is empty too";
+        require(TRAINING, Status::Ok, message);
+    }
+    (checks, Some(value))
 }
 
 /// A value that the function cannot use.
-fn unusable(reason: &str, args: &GlobalArgs) -> Check {
+fn unusable(error: &EditError, before_object: Option<&str>, args: &GlobalArgs) -> Check {
+    // One byte order mark is allowed.
+    let hidden = before_object.map(|before| before.strip_prefix('\u{feff}').unwrap_or(before));
+    let hidden = hidden.and_then(Invisible::find);
+    let hidden = hidden.map(|it| format!("; it has {it} before the brace")).unwrap_or_default();
     let message = format!(
-        "{reason}; running instances of the function keep the last usable value, new ones have none. \
-         The command replaces it; Labelbox then needs the new value"
+        "{error}{hidden}. Running instances of the function keep the last usable value, new ones have none. The command \
+         replaces it; Labelbox then needs the new value"
     );
     let command = format!("secret add {DEFAULT_NAME} --replace-broken");
     Check::new(Status::Problem, NAME, message, Remediation::command(args.relayctl(&command)))
 }
 
-fn check_value(text: String, has_models: bool, args: &GlobalArgs) -> (Vec<Check>, Option<Secrets>) {
-    let is_blank = |it: char| it.is_whitespace() || is_invisible(it);
-    let first = text.trim_start_matches(is_blank).chars().next();
-    let before_object = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let before_object = before_object.split('{').next().unwrap_or_default();
-    let hidden = Invisible::find(before_object.trim()).filter(|_| first == Some('{'));
-    let secrets = match Secrets::parse(text) {
-        Ok(secrets) => secrets,
-        Err(error) => {
-            let hidden = hidden.map(|it| format!("; it has {it} before the brace"));
-            let reason = format!("{error}{}", hidden.unwrap_or_default());
-            return (vec![unusable(&reason, args)], None);
-        }
+/// The secrets of a name, the newest first; of all names if they share one.
+fn check_secrets(name: Option<&str>, texts: &[Text], value: &Value, args: &GlobalArgs) -> Check {
+    let title = name.map(|name| format!("{NAME} {}", name.escape_debug()));
+    let title = title.unwrap_or_else(|| NAME.to_owned());
+    let of_name = name.map(|name| format!(" {}", quote_visibly(name))).unwrap_or_default();
+    let add = || args.relayctl(&format!("secret add{of_name}"));
+    let rotate = args.relayctl(&format!("secret rotate{of_name}"));
+    let remove_old = args.relayctl(&format!("secret remove{of_name} --old"));
+    let Some(fault) = Fault::find(name, texts) else {
+        let count = texts.len();
+        let message = if count == 1 { "is valid".to_owned() } else { format!("{count} are valid") };
+        return Check::ok(title, message);
     };
-    let mut checks = match &secrets {
-        Secrets::Shared(secret) => vec![check_secrets(None, std::slice::from_ref(secret), args)],
-        Secrets::ByWebhook(by_webhook) => {
-            let mut names: Vec<_> = by_webhook.iter().collect();
-            names.sort_unstable_by_key(|(name, _)| *name);
-            let check = |(name, secrets): (&String, &Vec<Secret>)| {
-                if can_be_called(name) {
-                    check_secrets(Some(name), secrets, args)
-                } else {
-                    impossible_name(name, args)
-                }
-            };
-            names.into_iter().map(check).collect()
-        }
+    let status = match fault {
+        Fault::ImpossibleName
+        | Fault::NothingUsable
+        | Fault::Newest(Weakness::Invisible(_))
+        | Fault::Old(Weakness::Invisible(_)) => Status::Problem,
+        _ => Status::Warning,
     };
-    if matches!(first, Some('"' | '[')) {
-        let message = "begins with a quote or a bracket, which is a part of the secret";
-        let rotate = Remediation::command(args.relayctl("secret rotate"));
-        checks.push(Check::new(Status::Warning, NAME, message, rotate));
-    }
-    if let Secrets::ByWebhook(by_webhook) = &secrets {
-        let required = [
-            (DEFAULT_NAME, true, "is missing: WebhookUrl ends with this name, and is answered 404"),
-            (
-                TRAINING,
-                has_models,
-                "is missing, but TrainingModels is set: model training is answered 404",
-            ),
-        ];
-        for (name, is_required, message) in required {
-            if is_required && !by_webhook.contains_key(name) {
-                let add = Remediation::command(args.relayctl(&format!("secret add {name}")));
-                checks.push(Check::new(Status::Problem, format!("{NAME} {name}"), message, add));
-            }
+    let (message, commands) = match fault {
+        Fault::ImpossibleName => {
+            let name = name.unwrap_or_default();
+            let hidden =
+                Invisible::find(name).map(|it| format!("; it has {it}")).unwrap_or_default();
+            let message = format!(
+                "cannot be the name of a webhook, so its requests are answered 404{hidden}. Add a name that can, give \
+                 Labelbox its URL and secret, then remove this one"
+            );
+            let remove = args.relayctl(&format!("secret remove{of_name}"));
+            let other = possible_name(name);
+            let add = args.relayctl(&format!("secret add {other}"));
+            let add = value.entry(&other).is_none().then_some(add);
+            (message, add.into_iter().chain([remove]).collect())
         }
-    }
-    (checks, Some(secrets))
+        Fault::NothingUsable => ("is empty, so every request is refused".to_owned(), vec![add()]),
+        Fault::Newest(_) => {
+            let then =
+                name.map_or_else(|| "secret remove --old of each name".to_owned(), |_| remove_old);
+            let message = format!("{fault}. Rotate it, give Labelbox the new one, then: {then}");
+            (message, vec![rotate])
+        }
+        Fault::Old(_) => {
+            (format!("{fault}. If Labelbox signs with the newest, remove it"), vec![remove_old])
+        }
+        Fault::OneEmpty => (fault.to_string(), vec![remove_old]),
+    };
+    Check::new(status, title, message, Remediation::Commands(commands))
 }
 
-/// A name that no URL of the relay has.
-fn impossible_name(name: &str, args: &GlobalArgs) -> Check {
-    let hidden = Invisible::find(name).map(|it| format!("; it has {it}")).unwrap_or_default();
-    let message = format!(
-        "cannot be the name of a webhook, so its requests are answered 404{hidden}. Add the name in its \
-         place with secret add, then remove this one"
-    );
-    let remove = args.relayctl(&format!("secret remove {}", quote_visibly(name)));
-    let name = format!("{NAME} {}", name.escape_debug());
-    Check::new(Status::Problem, name, message, Remediation::command(remove))
+/// A name that a webhook can have, like one that it cannot.
+fn possible_name(name: &str) -> String {
+    let name = name.to_lowercase();
+    let words = name.split(|it: char| !it.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    if can_be_called(&name) { name } else { format!("webhook-{name}").chars().take(64).collect() }
 }
 
 /// A word for bash and zsh in which every character can be seen.
@@ -199,54 +217,6 @@ fn quote_visibly(word: &str) -> String {
     format!("$'{}'", word.chars().map(escape).collect::<String>())
 }
 
-/// The secrets of a name, the newest first; of all names if they share one.
-fn check_secrets(name: Option<&str>, secrets: &[Secret], args: &GlobalArgs) -> Check {
-    let title = name.map_or_else(|| NAME.to_owned(), |name| format!("{NAME} {name}"));
-    let of_name = name.map(|name| format!(" {name}")).unwrap_or_default();
-    let command = |words: &str| {
-        let (verb, options) = words.split_once(' ').unwrap_or((words, ""));
-        let words = format!("secret {verb}{of_name} {options}");
-        Remediation::command(args.relayctl(words.trim_end()))
-    };
-    let remove_old = || command("remove --old");
-    let fault = |secret: &Secret| {
-        let text = String::from_utf8_lossy(secret.as_bytes());
-        if let Some(found) = Invisible::find(&text) {
-            let message = format!("has {found}, with which Labelbox hardly signs");
-            Some((Status::Problem, message))
-        } else if text.contains(' ') {
-            Some((Status::Warning, "has a space in it".to_owned()))
-        } else if text.chars().count() < MIN_CHARACTERS {
-            Some((
-                Status::Warning,
-                format!("is weak: it has fewer than {MIN_CHARACTERS} characters"),
-            ))
-        } else {
-            None
-        }
-    };
-    let mut usable = secrets.iter().filter(|secret| !secret.is_empty());
-    let Some(newest) = usable.next() else {
-        let message = "is empty, so every request is refused";
-        return Check::new(Status::Problem, title, message, command("add"));
-    };
-    if let Some((status, message)) = fault(newest) {
-        let then = name.map(|name| args.relayctl(&format!("secret remove {name} --old")));
-        let then = then.unwrap_or_else(|| "secret remove --old of each name".to_owned());
-        let message = format!("{message}. Rotate it, give Labelbox the new one, then: {then}");
-        return Check::new(status, title, message, command("rotate"));
-    }
-    if let Some((status, message)) = usable.find_map(fault) {
-        let message = format!("an old one {message}. If Labelbox signs with the newest, remove it");
-        return Check::new(status, title, message, remove_old());
-    }
-    match (secrets.len(), secrets.iter().filter(|secret| !secret.is_empty()).count()) {
-        (1, _) => Check::ok(title, "is valid"),
-        (all, usable) if all == usable => Check::ok(title, format!("{all} are valid")),
-        _ => Check::new(Status::Warning, title, "one of them is empty", remove_old()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,7 +225,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: &str, has_models: bool, name: &str, status: Status, expected: &str) {
-        let (checks, _) = check_value(value.to_owned(), has_models, &GlobalArgs::default());
+        let (checks, _) = check_value(value.to_owned().into(), has_models, &GlobalArgs::default());
         let Some(check) = checks.iter().filter(|it| it.name == name).max_by_key(|it| it.status)
         else {
             panic!("{name:?} is not in {checks:?}");
@@ -289,7 +259,7 @@ mod tests {
                 object(r#","X Y":"x""#),
                 "secret X Y",
                 Status::Problem,
-                "\"relayctl secret remove 'X Y'\"",
+                "\"relayctl secret add x-y\\nrelayctl secret remove 'X Y'\"",
             ),
             (
                 object(",\"a\u{200b}'b\":\"x\""),
@@ -303,6 +273,13 @@ mod tests {
                 Status::Problem,
                 "\"relayctl secret add labelbox\"",
             ),
+            (
+                object(r#","X Y":"x","x-y":"x""#),
+                "secret X Y",
+                Status::Problem,
+                "\"relayctl secret remove 'X Y'\"",
+            ),
+            (object(""), "secret training", Status::Ok, "\"relayctl secret add training\""),
             ("{".to_owned(), "secret", Status::Problem, "secret add labelbox --replace-broken\""),
         ] {
             check(&value, false, name, status, expected);

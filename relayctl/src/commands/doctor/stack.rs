@@ -2,17 +2,19 @@
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
-use super::template::Template;
+use super::queues::set_queue_attributes;
+use super::template::quote_json;
 use crate::aws;
 use crate::aws::stack::Entity;
-use crate::cli::quote;
+use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
 use crate::sanitize::cut;
 use aws_sdk_cloudformation::types::{
-    PropertyDifference, StackDriftDetectionStatus as DetectionStatus, StackResourceDrift,
-    StackResourceDriftStatus as DriftStatus,
+    DifferenceType, PropertyDifference, StackDriftDetectionStatus as DetectionStatus,
+    StackResourceDrift, StackResourceDriftStatus as DriftStatus,
 };
 use clap::ValueEnum;
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 const OUTPUTS: [&str; 7] = [
@@ -27,15 +29,44 @@ const OUTPUTS: [&str; 7] = [
 const DRIFT_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
+const FUNCTION: &str = "AWS::Lambda::Function";
+const QUEUE: &str = "AWS::SQS::Queue";
+const ROLE: &str = "AWS::IAM::Role";
+const BUCKET: &str = "AWS::S3::Bucket";
 /// Resources whose deletion other checks name, with commands.
-const CHECKED_KINDS: [&str; 4] =
-    ["AWS::Lambda::Function", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SecretsManager::Secret"];
-/// Properties that other checks compare with the template.
-const CHECKED_PROPERTIES: [(&str, &str); 4] = [
-    ("AWS::Lambda::Function", "/Environment"),
-    ("AWS::S3::Bucket", "/LifecycleConfiguration"),
-    ("AWS::S3::Bucket", "/PublicAccessBlockConfiguration"),
-    ("AWS::SQS::Queue", ""),
+const CHECKED_KINDS: [&str; 5] = [
+    BUCKET,
+    QUEUE,
+    "AWS::S3::BucketPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::SecretsManager::Secret",
+];
+/// Properties without which events are refused or lost.
+const SERIOUS: [(&str, &str); 6] = [
+    (BUCKET, "/LifecycleConfiguration"),
+    (BUCKET, "/PublicAccessBlockConfiguration"),
+    ("AWS::S3::BucketPolicy", "/PolicyDocument"),
+    (FUNCTION, "/Environment"),
+    (QUEUE, "/RedrivePolicy"),
+    (ROLE, "/Policies"),
+];
+/// Properties of a function that `UpdateFunctionConfiguration` takes as CloudFormation has them.
+const FUNCTION_CONFIGURATION: [&str; 9] = [
+    "Description",
+    "Environment",
+    "Handler",
+    "LoggingConfig",
+    "MemorySize",
+    "Role",
+    "Runtime",
+    "Timeout",
+    "TracingConfig",
+];
+/// The property with the name of a resource that can be created again under that name.
+const NAMES: [(&str, &str); 3] = [
+    ("AWS::CloudWatch::Alarm", "AlarmName"),
+    ("AWS::Logs::LogGroup", "LogGroupName"),
+    (ROLE, "RoleName"),
 ];
 
 /// # Errors
@@ -45,21 +76,20 @@ pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
     let queues = Entity::value_variants()
         .iter()
         .flat_map(|entity| [stack.queue_url(*entity), stack.dead_letter_queue_url(*entity)]);
-    let outputs = OUTPUTS.iter().map(|output| stack.output(*output));
-    if OUTPUTS.iter().all(|output| stack.output(*output).is_err()) {
+    let outputs = OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues);
+    let (found, missing): (Vec<_>, Vec<_>) = outputs.partition(Result::is_ok);
+    if found.is_empty() {
         stack.output("FunctionName")?;
     }
-    let missing: Vec<_> = outputs
-        .chain(queues)
-        .filter_map(|output| match output {
-            Err(Error::NoOutput { output, .. }) => Some(output),
-            _ => None,
-        })
-        .collect();
+    let missing = missing.into_iter().filter_map(|output| match output {
+        Err(Error::NoOutput { output, .. }) => Some(output),
+        _ => None,
+    });
+    let missing = missing.collect::<Vec<_>>().join(", ");
     let outputs = if missing.is_empty() {
         Check::ok("outputs", "complete")
     } else {
-        let message = format!("missing: {}", missing.join(", "));
+        let message = format!("missing: {missing}");
         Check::new(Status::Problem, "outputs", message, "deploy the current version of the relay")
     };
     Ok(vec![check_status(scope), outputs])
@@ -77,13 +107,12 @@ fn check_status(scope: &CheckContext<'_>) -> Check {
         _ => Status::Problem,
     };
     let events = format!("cloudformation describe-stack-events --stack-name {}", quote(name));
-    let events = Remediation::command(scope.context.args.aws(&events));
-    Check::new(status, "stack", message, events)
+    Check::new(status, "stack", message, Remediation::command(scope.context.args.aws(&events)))
 }
 
 /// Lets CloudFormation compare all resources with the template.
 pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
-    let found = match tokio::time::timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
+    let (drifts, failure) = match tokio::time::timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             let check = Check::failed("drift", &error, scope);
@@ -95,15 +124,13 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
             return vec![Check::new(Status::NotChecked, "drift", message, again)];
         }
     };
-    let (drifts, failure) = found;
     let mut checks: Vec<_> =
         drifts.iter().filter_map(|drift| check_resource(drift, scope)).collect();
     if let Some(reason) = failure {
         let message = format!("some resources cannot be compared with the template: {reason}");
         checks.push(Check::new(Status::NotChecked, "drift", message, "ask for the permissions"));
-    }
-    if checks.is_empty() {
-        checks.push(Check::ok("drift", "no other resource differs from the template"));
+    } else if drifts.is_empty() {
+        checks.push(Check::ok("drift", "every resource is as in the template"));
     }
     checks
 }
@@ -129,22 +156,17 @@ async fn detect_drift(
             _ => break None,
         }
     };
-    let mut drifts = Vec::new();
-    let mut next = None;
-    loop {
-        let request = client.describe_stack_resource_drifts().stack_name(name);
-        let request = request
-            .stack_resource_drift_status_filters(DriftStatus::Modified)
-            .stack_resource_drift_status_filters(DriftStatus::Deleted);
-        let page = request.set_next_token(next).send().await;
-        let page =
-            page.map_err(|it| aws::error("cloudformation:DescribeStackResourceDrifts", &it))?;
-        drifts.extend(page.stack_resource_drifts.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Ok((drifts, failure));
-        }
-    }
+    let request = client.describe_stack_resource_drifts().stack_name(name);
+    let drifts = request
+        .stack_resource_drift_status_filters(DriftStatus::Modified)
+        .stack_resource_drift_status_filters(DriftStatus::Deleted)
+        .into_paginator()
+        .send()
+        .try_collect()
+        .await
+        .map_err(|it| aws::error("cloudformation:DescribeStackResourceDrifts", &it))?;
+    let drifts = drifts.into_iter().filter_map(|page| page.stack_resource_drifts).flatten();
+    Ok((drifts.collect(), failure))
 }
 
 fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Option<Check> {
@@ -154,67 +176,148 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
         if CHECKED_KINDS.contains(&kind) {
             return None;
         }
-        let message =
-            format!("{} {} is deleted", kind, drift.physical_resource_id().unwrap_or_default());
-        let role = scope.template().and_then(|template| create_role(name, template, scope));
-        let remediation = role.unwrap_or_else(|| {
-            "create it again with this name and the template's properties; a deployment of the same template does not".into()
-        });
+        let id = drift.physical_resource_id().unwrap_or_default();
+        let remediation = match create(kind, name, id, scope) {
+            Some(command) => Remediation::command(command),
+            None if kind == FUNCTION => {
+                "deploy another stack, point Labelbox's webhooks to it, and move the events over"
+                    .into()
+            }
+            None => "create it again with this name and the template's properties".into(),
+        };
+        let message = format!("{kind} {id} is deleted; CloudFormation does not create it again");
         return Some(Check::new(Status::Problem, name, message, remediation));
     }
-    let is_checked = |path: &str| {
-        CHECKED_PROPERTIES.iter().any(|(of, checked)| *of == kind && path.starts_with(checked))
+    // The check of the bucket names what a bucket that was created anew does not have.
+    let is_checked = |it: &&PropertyDifference| {
+        kind == BUCKET && it.difference_type() == Some(&DifferenceType::Remove)
     };
-    let path = |it: &PropertyDifference| it.property_path().unwrap_or_default().to_owned();
-    let differences = drift.property_differences().iter();
-    let differences: Vec<_> = differences
-        .filter(|it| !is_checked(&path(it)))
-        .map(|it| {
-            let value = |value: Option<&str>| cut(value.unwrap_or("missing"), 100);
-            let (expected, actual) = (value(it.expected_value()), value(it.actual_value()));
-            format!("{} is {actual}, expected {expected}", path(it))
-        })
-        .collect();
-    let message = format!("{kind} differs from the template: {}", differences.join("; "));
-    let remediation = "set it to the expected value; a deployment of the same template does not";
-    (!differences.is_empty()).then(|| Check::new(Status::Warning, name, message, remediation))
-}
-
-/// The commands that create a deleted role.
-fn create_role(
-    logical_id: &str,
-    template: &Template,
-    scope: &CheckContext<'_>,
-) -> Option<Remediation> {
-    let properties = template.properties(logical_id)?;
-    let trust = quote_json(properties.get("AssumeRolePolicyDocument")?);
-    let role = quote(template.physical_id(logical_id)?).into_owned();
-    let words = format!("iam create-role --role-name {role} --assume-role-policy-document {trust}");
-    let mut commands = vec![scope.context.args.aws(&words)];
-    commands.extend(put_role_policies(logical_id, template, scope)?);
-    Some(Remediation::Commands(commands))
-}
-
-/// The commands that give a role its inline policies.
-pub fn put_role_policies(
-    logical_id: &str,
-    template: &Template,
-    scope: &CheckContext<'_>,
-) -> Option<Vec<String>> {
-    let role = quote(template.physical_id(logical_id)?).into_owned();
-    let properties = template.properties(logical_id)?;
-    let policies = properties.get("Policies")?.as_array()?.iter();
-    let command = |policy: &serde_json::Value| {
-        let (name, document) = (policy.get("PolicyName")?.as_str()?, policy.get("PolicyDocument")?);
-        Some(scope.context.args.aws(&format!(
-            "iam put-role-policy --role-name {role} --policy-name {} --policy-document {}",
-            quote(name),
-            quote_json(document)
-        )))
+    let differences = drift.property_differences().iter().filter(|it| !is_checked(it));
+    let differences: Vec<_> = differences.collect();
+    let paths: Vec<_> = differences.iter().filter_map(|it| it.property_path()).collect();
+    let is_serious =
+        |path: &str| SERIOUS.iter().any(|(of, prefix)| *of == kind && path.starts_with(prefix));
+    let is_serious = paths.iter().any(|path| is_serious(path));
+    let status = if is_serious { Status::Problem } else { Status::Warning };
+    let remediation = match restore(drift, &paths, &scope.context.args) {
+        Some(command) => Remediation::command(command),
+        None => "set it to the expected value; a deployment of the same template does not".into(),
     };
-    policies.map(command).collect()
+    let list: Vec<_> = differences.iter().map(|it| describe(it)).collect();
+    let message = format!("differs from the template: {}", list.join("; "));
+    (!list.is_empty()).then(|| Check::new(status, name, message, remediation))
 }
 
-pub fn quote_json(value: &serde_json::Value) -> String {
-    quote(&value.to_string()).into_owned()
+/// What was added is not printed: a variable that somebody has added may hold a credential.
+fn describe(difference: &PropertyDifference) -> String {
+    let path = difference.property_path().unwrap_or_default();
+    let value = |value: Option<&str>| cut(value.unwrap_or_default(), 100);
+    let (expected, actual) = (value(difference.expected_value()), value(difference.actual_value()));
+    match difference.difference_type() {
+        Some(DifferenceType::Add) => format!("{path} is not in the template"),
+        Some(DifferenceType::Remove) => format!("{path} is missing, expected {expected}"),
+        _ => format!("{path} is {actual}, expected {expected}"),
+    }
+}
+
+/// The command that gives the properties at these paths their values of the template. A deployment does not: to CloudFormation,
+/// nothing has changed.
+fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Option<String> {
+    let (kind, id) = (drift.resource_type()?, drift.physical_resource_id()?);
+    let is_changed = |name: &str| paths.iter().any(|path| path.split('/').nth(1) == Some(name));
+    let mut values: Map<String, Value> =
+        serde_json::from_str(drift.expected_properties()?).unwrap_or_default();
+    values.retain(|name, _| is_changed(name));
+    if values.is_empty() {
+        return None;
+    }
+    match kind {
+        FUNCTION => {
+            let mut names = values.keys();
+            if !names.all(|name| FUNCTION_CONFIGURATION.contains(&name.as_str())) {
+                return None;
+            }
+            let mut request = Map::from_iter([("FunctionName".to_owned(), id.into())]);
+            request.extend(values);
+            Some(args.aws(&format!(
+                "lambda update-function-configuration --cli-input-json {}",
+                quote_json(&request)
+            )))
+        }
+        QUEUE => Some(set_queue_attributes(id, values.into_iter(), args)),
+        // It takes another id for these.
+        _ if !drift.physical_resource_id_context().is_empty() => None,
+        _ => {
+            let set =
+                |(name, value)| json!({"op": "add", "path": format!("/{name}"), "value": value});
+            let patch: Vec<_> = values.iter().map(set).collect();
+            Some(args.aws(&format!(
+                "cloudcontrol update-resource --type-name {kind} --identifier {} --patch-document {}",
+                quote(id),
+                quote_json(&patch)
+            )))
+        }
+    }
+}
+
+/// The command that creates a deleted resource again.
+fn create(kind: &str, logical_id: &str, id: &str, scope: &CheckContext<'_>) -> Option<String> {
+    let (_, name) = NAMES.iter().find(|(of, _)| *of == kind)?;
+    let mut properties = scope.template()?.properties(logical_id)?;
+    properties.as_object_mut()?.insert((*name).to_owned(), id.into());
+    Some(scope.context.args.aws(&format!(
+        "cloudcontrol create-resource --type-name {kind} --desired-state {}",
+        quote_json(&properties)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drift(kind: &str, id: &str, expected: Value) -> StackResourceDrift {
+        let drift = StackResourceDrift::builder().resource_type(kind).physical_resource_id(id);
+        drift.expected_properties(expected.to_string()).build()
+    }
+
+    #[test]
+    fn the_properties_that_differ_get_their_expected_values() {
+        let policies = json!([{"PolicyName": "relay", "PolicyDocument": {"Statement": []}}]);
+        let role = json!({"Path": "/", "Policies": policies});
+        let patch = json!([{"op": "add", "path": "/Policies", "value": policies}]);
+        let function = json!({"Timeout": 15, "MemorySize": 128, "ReservedConcurrentExecutions": 2});
+        let queue = json!({"VisibilityTimeout": 60, "FifoQueue": true});
+        for (kind, expected, paths, command) in [
+            (
+                ROLE,
+                &role,
+                vec!["/Policies/0/PolicyDocument/Statement/0", "/Policies/1"],
+                Some(format!(
+                    "cloudcontrol update-resource --type-name AWS::IAM::Role --identifier x --patch-document '{patch}'"
+                )),
+            ),
+            (
+                FUNCTION,
+                &function,
+                vec!["/Timeout"],
+                Some(
+                    r#"lambda update-function-configuration --cli-input-json '{"FunctionName":"x","Timeout":15}'"#
+                        .to_owned(),
+                ),
+            ),
+            (FUNCTION, &function, vec!["/Timeout", "/ReservedConcurrentExecutions"], None),
+            (
+                QUEUE,
+                &queue,
+                vec!["/VisibilityTimeout"],
+                Some(
+                    r#"sqs set-queue-attributes --queue-url x --attributes '{"VisibilityTimeout":"60"}'"#
+                        .to_owned(),
+                ),
+            ),
+        ] {
+            let restored = restore(&drift(kind, "x", expected.clone()), &paths, &GlobalArgs::default());
+            assert_eq!(restored, command.map(|command| format!("aws {command}")), "{kind} {paths:?}");
+        }
+    }
 }

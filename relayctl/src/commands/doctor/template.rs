@@ -2,8 +2,10 @@
 
 use crate::aws::stack::Stack;
 use crate::aws::{self, Clients};
+use crate::cli::quote;
 use crate::error::Error;
 use aws_sdk_cloudformation::types::TemplateStage;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -42,22 +44,17 @@ impl Template {
             .map(|name| (name.clone(), stack.parameter(name).unwrap_or_default().to_owned()));
         let parameters = names.collect();
         let request = clients.cloudformation.list_stack_resources().stack_name(&stack.name);
-        let mut pages = request.into_paginator().send();
-        let mut resources = HashMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|it| aws::error("cloudformation:ListStackResources", &it))?;
-            resources.extend(page.stack_resource_summaries.into_iter().flatten().filter_map(
-                |it| {
-                    let physical_id = it.physical_resource_id?;
-                    let kind = it.resource_type?;
-                    Some((it.logical_resource_id?, Resource { kind, physical_id }))
-                },
-            ));
-        }
+        let pages = request.into_paginator().send().try_collect().await;
+        let pages = pages.map_err(|it| aws::error("cloudformation:ListStackResources", &it))?;
+        let resources = pages.into_iter().filter_map(|page| page.stack_resource_summaries);
+        let resources = resources.flatten().filter_map(|it| {
+            let (kind, physical_id) = (it.resource_type?, it.physical_resource_id?);
+            Some((it.logical_resource_id?, Resource { kind, physical_id }))
+        });
         Ok(Self {
             body,
             parameters,
-            resources,
+            resources: resources.collect(),
             stack: stack.name.clone(),
             secret_arn: stack.secret_arn().ok().map(str::to_owned),
             partition: stack.partition().to_owned(),
@@ -72,10 +69,6 @@ impl Template {
         let (logical_id, _) =
             resources.find(|(_, it)| it.kind == kind && it.physical_id == physical_id)?;
         Some(logical_id)
-    }
-
-    pub fn physical_id(&self, logical_id: &str) -> Option<&str> {
-        Some(self.resources.get(logical_id)?.physical_id.as_str())
     }
 
     /// The properties of a resource. Those that cannot be resolved are left out.
@@ -118,7 +111,6 @@ impl Template {
         };
         let result = match (name, items) {
             ("Ref", _) => argument.as_str().and_then(|name| self.reference(name)),
-            ("Condition", _) => argument.as_str().map(|name| self.condition(name).into()),
             ("Fn::If", [condition, yes, no]) => {
                 Some(self.resolve(if is_true(condition) { yes } else { no }))
             }
@@ -126,8 +118,6 @@ impl Template {
                 Some((text(&self.resolve(one)) == text(&self.resolve(other))).into())
             }
             ("Fn::Not", [condition]) => Some((!is_true(condition)).into()),
-            ("Fn::And", _) => Some(items.iter().all(is_true).into()),
-            ("Fn::Or", _) => Some(items.iter().any(is_true).into()),
             ("Fn::GetAtt", [resource, attribute]) => resource
                 .as_str()
                 .zip(attribute.as_str())
@@ -196,12 +186,17 @@ impl Template {
 }
 
 fn is_function(name: &str) -> bool {
-    name.starts_with("Fn::") || name == "Ref" || name == "Condition"
+    name.starts_with("Fn::") || name == "Ref"
 }
 
 /// A value as services take it: strings as they are, others as JSON.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// JSON as a word for a shell.
+pub fn quote_json(value: &impl Serialize) -> String {
+    quote(&json!(value).to_string()).into_owned()
 }
 
 #[cfg(test)]

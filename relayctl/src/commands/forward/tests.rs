@@ -53,7 +53,13 @@ fn the_content_type_is_json_only_if_the_body_is() {
 fn only_http_urls_are_accepted() {
     assert!(parse_url("http://localhost:3000/path?a=b").is_ok());
     assert!(parse_url("https://example.com").is_ok());
-    assert_eq!(parse_url("ftp://example.com").unwrap_err(), "ftp is not http or https");
-    assert!(parse_url("localhost:3000").is_err());
-    assert!(parse_url("/path").is_err());
+    for (text, says) in [
+        ("localhost:3000/a", "did you mean http://localhost:3000/a?"),
+        ("127.0.0.1:3000", "did you mean http://127.0.0.1:3000/?"),
+        ("ftp://example.com", "give an http or https URL"),
+        ("http://", "give an http or https URL"),
+    ] {
+        let error = parse_url(text).unwrap_err();
+        assert!(error.starts_with(says), "{text}: {error}");
+    }
 }

@@ -3,9 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::aws::message::OutgoingMessage;
 use crate::aws::offline;
-use crate::aws::stack::Stack;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use std::collections::HashMap;
 use time::macros::datetime;
@@ -36,23 +34,27 @@ fn inline(bytes: &[u8]) -> Content {
     Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, location: None }
 }
 
-fn show(
-    received: ReceivedMessage,
-    content: Content,
-    max: Option<u32>,
+fn with_view<T>(
+    max_receive_count: Option<u32>,
     width: Option<usize>,
-) -> MessageView {
+    show: impl FnOnce(View<'_>) -> T,
+) -> T {
     let (clients, _) = offline(&[]);
     let url = ("LabelQueueUrl".to_owned(), "https://sqs/queue".to_owned());
     let stack = Stack::new("relay", HashMap::from([url]));
     let queue = Queue::new(&clients, &stack, Entity::Label, false).unwrap();
-    let stats = QueueStats { max_receive_count: max, ..QueueStats::default() };
-    MessageView::new(received, content, &queue, stats, width)
+    show(View { queue, max_receive_count, width })
 }
 
 /// Without styles.
-fn text(shown: &MessageView) -> String {
-    anstream::adapter::strip_str(&shown.to_string()).to_string()
+fn text(
+    received: &ReceivedMessage,
+    content: &Content,
+    max: Option<u32>,
+    width: Option<usize>,
+) -> String {
+    let text = with_view(max, width, |view| view.text(&received.message, Some(received), content));
+    anstream::adapter::strip_str(&text).to_string()
 }
 
 const USUAL: [(&str, &str); 4] = [
@@ -64,20 +66,18 @@ const USUAL: [(&str, &str); 4] = [
 
 #[test]
 fn prints_a_line_about_the_message_and_one_of_its_body() {
-    let shown = show(received(&USUAL), inline(b"{ \"id\":\n 1 }"), Some(5), Some(80));
     assert_eq!(
-        text(&shown),
+        text(&received(&USUAL), &inline(b"{ \"id\":\n 1 }"), Some(5), Some(80)),
         "2026-11-23T12:59:59.000Z label     LABEL_CREATED      label1 project p1 12 B, receive 2 of 5\n  \
-         { \"id\": 1 }\n"
+         { \"id\": 1 }"
     );
 }
 
 #[test]
 fn prints_dashes_for_missing_attributes_and_the_time_of_sqs() {
-    let shown = show(received(&[]), inline(b""), None, Some(80));
     let line =
-        "2026-11-23T13:00:00.000Z label     -                  - project - 0 B, receive 2\n  \n";
-    assert_eq!(text(&shown), line);
+        "2026-11-23T13:00:00.000Z label     -                  - project - 0 B, receive 2\n  ";
+    assert_eq!(text(&received(&[]), &inline(b""), None, Some(80)), line);
 }
 
 #[test]
@@ -90,22 +90,28 @@ fn sanitizes_everything_in_a_message() {
             location: Some(S3Location { bucket: evil.to_owned(), key: evil.to_owned(), size: 1 }),
         };
         let attributes = ["event", "entity_id", "project_id", "received_at"].map(|it| (it, evil));
-        let shown = show(received(&attributes), content, None, None);
-        let styles = text(&shown);
-        assert!(!styles.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{styles:?}");
-        assert!(!shown.to_string().contains("\u{1b}[2J"));
+        for width in [None, Some(80)] {
+            let received = received(&attributes);
+            let show = |view: View<'_>| view.text(&received.message, Some(&received), &content);
+            let styled = with_view(None, width, show);
+            let plain = anstream::adapter::strip_str(&styled).to_string();
+            assert!(!plain.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{plain:?}");
+            assert!(!styled.contains("\u{1b}[2J"));
+        }
     }
 }
 
 #[test]
 fn scripts_can_tell_a_body_from_base64_and_from_an_error() {
-    let of = |content| serde_json::to_value(show(received(&USUAL), content, Some(5), None));
-    let text = of(inline("ü".as_bytes())).unwrap();
+    let received = received(&USUAL);
+    let of = |content| {
+        with_view(Some(5), None, |view| view.json(&received.message, Some(&received), &content))
+    };
+    let text = of(inline("ü".as_bytes()));
     assert_eq!(text.get("body"), Some(&"ü".into()));
-    let bytes = of(inline(b"\xff")).unwrap();
+    let bytes = of(inline(b"\xff"));
     assert_eq!((bytes.get("body"), bytes.get("body_base64")), (None, Some(&"/w==".into())));
-    let missing = Content { bytes: Err("gone".to_owned()), size: 7, location: None };
-    let missing = of(missing).unwrap();
+    let missing = of(Content { bytes: Err("gone".to_owned()), size: 7, location: None });
     assert_eq!((missing.get("body"), missing.get("body_error")), (None, Some(&"gone".into())));
     assert_eq!(missing.get("size"), Some(&7.into()));
 }

@@ -44,11 +44,8 @@ async fn redrive(received: &str, answers: &[&str]) -> (Vec<String>, Summary) {
     let outputs = HashMap::from(["LabelQueueUrl", "LabelDeadLetterQueueUrl"].map(output));
     let stack = Stack::new("relay", outputs);
     let context = context();
-    let command = Redrive {
-        queue: QueueSelection::One(Entity::Label),
-        dry_run: false,
-        filter: Filter::default(),
-    };
+    let command =
+        Redrive { queue: Queues(vec![Entity::Label]), dry_run: false, filter: Filter::default() };
     let mut summary = Summary::new(false);
     super::redrive(&command, &context, &clients, &stack, &mut summary).await.unwrap();
     let target = |request: &aws_sdk_sqs::config::http::HttpRequest| {

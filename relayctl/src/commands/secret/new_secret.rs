@@ -1,7 +1,7 @@
 //! `relayctl secret add` and `relayctl secret rotate`: a name gets a new secret.
 
-use super::names_in_use;
 use super::{Change, Session};
+use crate::aws::log;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 /// As strong as the HMAC-SHA256 that it is for.
 const BYTES: usize = 32;
+/// How far back the log is read for the names in use.
+const DAYS: i64 = 7;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 const ADD_ABOUT: &str = "\
-The name is the last part of a webhook's URL, or training.
-
 A plain-text secret, which every name shares, becomes an object of names. Every name in use keeps the shared secret: \
 labelbox, training, those of --keep, those whose events the function has accepted within the last 7 days, and, with \
 LABELBOX_API_KEY, those of active webhooks at Labelbox. Other names are refused from then on, so it asks first.";
@@ -41,8 +42,8 @@ pub struct Add {
 }
 
 const ROTATE_ABOUT: &str = "\
-The new secret comes first, and the others of the name stay, so that no event is refused while Labelbox signs with \
-one or the other. It prints what to do next.
+The others of the name stay, so that no event is refused while Labelbox signs with one or the other. It prints what \
+to do next.
 
 A plain-text secret, which every name shares, becomes an object of names; secret add --help tells which names keep \
 the shared secret. Without NAME, all of them get the new secret, too.";
@@ -81,7 +82,7 @@ struct Options {
     /// Print the new secret
     #[arg(long)]
     values: bool,
-    /// Do not ask
+    /// Do not ask before a plain text becomes an object of names; a change of an object asks nothing
     #[arg(long, short)]
     yes: bool,
 }
@@ -94,7 +95,7 @@ pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> 
             let about = "The function cannot use the secret. It is replaced as a whole; Secrets Manager keeps it as the \
                          version AWSPREVIOUS.";
             prompt::confirm(context, about, "Replace it?", options.yes).await?;
-            Value::Named(Vec::new())
+            Value::Named(Default::default())
         }
         value => value?,
     };
@@ -124,7 +125,16 @@ async fn change(
     let mut keep = options.keep.clone();
     if let Value::Plain(_) = value {
         keep.extend(find_names_in_use(session, options).await?);
-        confirm_names(session, name, &keep, options.yes).await?;
+        // Every name that is not in the object is unknown to the relay from then on.
+        let mut names = kept_names(&keep);
+        names.extend(name.filter(|name| !kept_names(&keep).contains(name)));
+        let about = format!(
+            "The secret is plain text, which every webhook name shares. It becomes an object of names, and these keep \
+             today's secret: {}. Events for any other name will be refused with 404; --keep names more.",
+            names.join(", ")
+        );
+        let question = "Make it an object of just these names?";
+        prompt::confirm(session.context, &about, question, options.yes).await?;
     }
     let fresh = options.secret(session.context).await?;
     let edited = edit(fresh.clone(), &keep)?;
@@ -142,41 +152,62 @@ async fn find_names_in_use(
     session: &Session<'_>,
     options: &Options,
 ) -> Result<BTreeSet<String>, Error> {
-    let Session { context, clients, stack, .. } = session;
-    let kept = kept_names(&options.keep);
-    match context.interrupt.cancels(names_in_use::find(context, clients, stack, &kept)).await {
-        Err(error) if !matches!(error, Error::Cancelled(_)) => {
-            let message = format!(
-                "the secret is plain text, which every name shares, and it is not known which names are in use: {}",
-                error.line(&context.args)
-            );
-            if options.yes {
-                return Err(Error::Refused(format!(
-                    "{message}; set LABELBOX_API_KEY, or run it on a terminal without --yes"
-                )));
-            }
-            context.output.warn(message);
-            Ok(BTreeSet::new())
-        }
-        found => found,
+    let context = session.context;
+    let error = match context.interrupt.cancels(names_in_use(session, &options.keep)).await {
+        Err(error) if !matches!(error, Error::Cancelled(_)) => error,
+        found => return found,
+    };
+    let message = format!(
+        "the secret is plain text, which every name shares, and it is not known which names are in use: {}",
+        error.line(&context.args)
+    );
+    if options.yes {
+        return Err(Error::Refused(format!(
+            "{message}; set LABELBOX_API_KEY, or run it on a terminal without --yes"
+        )));
     }
+    context.output.warn(message);
+    Ok(BTreeSet::new())
 }
 
-/// Asks before a plain text becomes an object: every name that is not in it is unknown to the relay from then on.
-async fn confirm_names(
-    session: &Session<'_>,
-    name: Option<&str>,
-    keep: &[String],
-    yes: bool,
-) -> Result<(), Error> {
-    let mut names = kept_names(keep);
-    names.extend(name.filter(|name| !kept_names(keep).contains(name)));
-    let about = format!(
-        "The secret is plain text, which every webhook name shares. It becomes an object of names, and these keep \
-         today's secret: {}. Events for any other name will be refused with 404; --keep names more.",
-        names.join(", ")
-    );
-    prompt::confirm(session.context, &about, "Make it an object of just these names?", yes).await
+/// The webhook names that the function has accepted lately, and those of the active webhooks at Labelbox. Those to keep need
+/// not be among them.
+///
+/// # Errors
+/// If Labelbox cannot be asked although there is an API key, or without a key, if the log does not tell.
+async fn names_in_use(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet<String>, Error> {
+    let context = session.context;
+    let logged = logged_names(session, keep).await;
+    let Some(key) = &context.api_key else { return logged };
+    let url = session.stack.webhooks_url()?;
+    let webhooks = context.labelbox(key, None).await?.webhooks(None).await?;
+    let active = webhooks.iter().filter(|webhook| webhook.is_active());
+    let names = active.filter_map(|webhook| webhook.url.strip_prefix(url)).map(str::to_owned);
+    let mut names: BTreeSet<_> = names.collect();
+    match logged {
+        Ok(logged) => names.extend(logged),
+        Err(error) => context.output.warn(error.line(&context.args)),
+    }
+    Ok(names)
+}
+
+async fn logged_names(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet<String>, Error> {
+    let Session { context, clients, stack, .. } = session;
+    if let Some(level @ ("warn" | "error")) = stack.parameter("LogLevel") {
+        return Err(Error::Refused(format!(
+            "the function's log does not name accepted webhooks at LogLevel {level}"
+        )));
+    }
+    let group = stack.log_group(clients).await?;
+    let mut pattern = r#"($.status = 200) && ($.route = "webhook")"#.to_owned();
+    for name in kept_names(keep) {
+        pattern += &format!(r#" && ($.webhook != "{name}")"#);
+    }
+    let start_ms = context.now().unix_timestamp() * 1000 - DAYS * DAY_MS;
+    let events = log::read(clients, &group, start_ms, Some(&format!("{{ {pattern} }}"))).await?;
+    let accepted = events.iter().filter(|it| it.fields.get("status") == Some(&200.into()));
+    let names = accepted.filter_map(|it| it.fields.get("webhook")?.as_str());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// The steps that Labelbox needs: it cannot change a webhook's secret.
@@ -194,13 +225,12 @@ fn next_steps(
     )];
     for name in names {
         let again = if is_rotation { " --again" } else { "" };
-        let create = format!("webhook create --name {name}{again} --global --all-topics");
-        steps.push(match *name {
-            TRAINING => format!(
-                "enter the new secret at Labelbox, in the settings of its model training: {} shows it",
-                args.relayctl("secret show-names --values")
-            ),
-            _ => format!("{}, with the scope and the topics that it should have", args.relayctl(&create)),
+        steps.push(if *name == TRAINING {
+            let show = args.relayctl("secret show-names --values");
+            format!("enter the new secret at Labelbox, in the settings of its model training: {show} shows it")
+        } else {
+            let create = format!("webhook create --name {name}{again} --global --all-topics");
+            format!("{}, with the scope and the topics that it should have", args.relayctl(&create))
         });
     }
     if is_rotation && names.iter().any(|name| *name != TRAINING) {
@@ -249,12 +279,8 @@ fn check(text: &Text) -> Result<Text, Error> {
     if text.is_empty() {
         return Err(refuse("it is empty"));
     }
-    match weakness(&text) {
-        Some(weakness) => {
-            Err(refuse(&format!("it {weakness}; give another, or let --generate make one")))
-        }
-        None => Ok(text),
-    }
+    let reason = |it| format!("it {it}; give another, or let --generate make one");
+    weakness(&text).map_or(Ok(text), |weakness| Err(refuse(&reason(weakness))))
 }
 
 fn refuse(reason: &str) -> Error {

@@ -5,7 +5,7 @@ use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{Value, list, remove, remove_old, still_accepting};
+use crate::secret::{Value, remove, remove_old, still_accepting};
 
 const ABOUT: &str = "\
 What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
@@ -35,7 +35,6 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
     let session = Session::open(context).await?;
     let before = Value::read(session.current.text.clone())?;
     let name = command.name.as_str();
-    let relayctl = |words: String| context.args.relayctl(&words);
     let (value, count) = if command.old {
         remove_old(before.clone(), name)?
     } else {
@@ -44,7 +43,7 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
     let ttl = session.store.ttl.as_str();
     let change = |done, next| Change { done, in_effect_within: ttl, next, value: None };
     if command.old && count == 0 {
-        let next = vec![relayctl("secret show-names".to_owned())];
+        let next = vec![context.args.relayctl("secret show-names")];
         context.output.show(&change(format!("{name} has no old secret."), next))?;
         return Ok(ExitStatus::Success);
     }
@@ -53,35 +52,33 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
             "{name} has the last secret of the stack, without which every event is refused; --yes removes it all the same"
         )));
     }
-    let about = if command.old {
-        format!(
+    let (about, done) = if command.old {
+        let about = format!(
             "{count} old of {name} will be removed. What Labelbox signs with one of them is refused then: is the webhook \
              that uses it disabled?"
-        )
+        );
+        (about, format!("{name} has its newest secret only."))
     } else {
-        format!(
+        let others: Vec<_> = value.entries().map(|(name, _)| name).collect();
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+        let about = format!(
             "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its \
-             webhook disabled? The names that stay: {}.",
-            list(value.entries())
-        )
+             webhook disabled? The names that stay: {others}."
+        );
+        (about, format!("{name} is removed."))
     };
-    let question = if command.old { "Remove them?" } else { "Remove it?" };
-    prompt::confirm(context, &about, question, command.yes).await?;
+    prompt::confirm(context, &about, "Remove it?", command.yes).await?;
     let mut next = vec![
         format!("the relay forgets what was removed within {ttl}"),
         "until the next change, Secrets Manager keeps the previous value as the version AWSPREVIOUS".to_owned(),
     ];
     for other in still_accepting(&before, name, &value) {
+        let name = quote(other);
+        let [rotate, remove] = [format!("rotate {name}"), format!("remove {name} --old")]
+            .map(|words| context.args.relayctl(&format!("secret {words}")));
         next.push(format!(
-            "{other} still accepts what was removed here; if that has leaked: {}, and then {}",
-            relayctl(format!("secret rotate {}", quote(other))),
-            relayctl(format!("secret remove {} --old", quote(other)))
+            "{other} still accepts what was removed here; if that has leaked: {rotate}, and then {remove}"
         ));
     }
-    let done = if command.old {
-        format!("{name} has its newest secret only.")
-    } else {
-        format!("{name} is removed.")
-    };
     session.write(&value, change(done, next)).await
 }

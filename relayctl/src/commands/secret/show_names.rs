@@ -4,7 +4,7 @@ use crate::aws::secret_store::Store;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::sanitize::sanitize;
-use crate::secret::{Text, Value, bare, can_be_called, is_usable, weakness};
+use crate::secret::{Fault, Text, Value, is_usable};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
@@ -56,31 +56,16 @@ impl<'v> Names<'v> {
             name,
             secrets: texts.len(),
             usable: texts.iter().filter(|text| is_usable(text)).count(),
-            problem: problem(name, texts),
+            problem: Fault::find(name, texts).map(|fault| fault.to_string()),
             values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
         };
-        let rows = value.entries().iter().map(|entry| row(Some(entry.name.as_str()), &entry.texts));
+        let rows = value.entries().map(|(name, entry)| row(Some(name), entry.texts()));
         match value {
             Value::Plain(text) => {
                 Self { form: "plain_text", names: vec![row(None, std::slice::from_ref(text))] }
             }
             Value::Named(_) => Self { form: "object", names: rows.collect() },
         }
-    }
-}
-
-/// What keeps the relay from using them, or makes them weak.
-fn problem(name: Option<&str>, texts: &[Text]) -> Option<String> {
-    let mut usable = texts.iter().filter(|text| is_usable(text)).peekable();
-    if usable.peek().is_none() {
-        Some("nothing to verify with: every event is refused".to_owned())
-    } else if name.is_some_and(|name| !can_be_called(name)) {
-        Some("no webhook can have this name".to_owned())
-    } else if let Some(weakness) = usable.find_map(|text| weakness(&bare(text))) {
-        Some(format!("one {weakness}"))
-    } else {
-        let has_empty = texts.iter().any(|text| !is_usable(text));
-        has_empty.then(|| "one is empty".to_owned())
     }
 }
 

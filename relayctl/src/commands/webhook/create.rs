@@ -10,15 +10,11 @@ use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
 use reqwest::Url;
 use serde::Serialize;
-use std::fmt;
 
 const ABOUT: &str = "\
 Creates a webhook that sends to this stack. The name is the last part of its URL, and the newest secret of that name \
 signs its events. Labelbox can change neither scope nor secret later: one creates another webhook and disables this \
-one. So it asks first.
-
-Two webhooks that send the same topics to the same URL deliver every event twice, so it does not create the second \
-without --again, which a rotation needs.";
+one. So it asks first.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +43,7 @@ pub struct Create {
     /// The webhook's name: the last part of its URL, and the name of its secret
     #[arg(long, default_value = DEFAULT_NAME)]
     name: String,
-    /// Create it even if an active webhook sends the same
+    /// Create it even if an active webhook sends the same, as a rotation needs it; every event then comes twice
     #[arg(long)]
     again: bool,
     /// Create it even if Labelbox cannot reach its URL, which is not public HTTPS
@@ -76,10 +72,12 @@ pub async fn run(
     prompt::confirm(context, &plan.describe(&command.name), "Create it?", command.yes).await?;
     let project = command.project.as_deref();
     let webhook = labelbox.create(&plan.topics, &plan.url, &plan.secret, project).await?;
-    let created = Created { webhook, scope: plan.scope };
-    let printed = context.output.show(&created);
+    let Webhook { id, status, .. } = &webhook;
+    let line = format!("Created the webhook {id}, {}, {status}.", plan.scope);
+    let created = Created { webhook: &webhook, scope: &plan.scope };
+    let printed = context.output.show_line(&created, line);
     if printed.is_err() {
-        context.output.warn(format!("the webhook {} is created all the same", created.webhook.id));
+        context.output.warn(format!("the webhook {id} is created all the same"));
     }
     printed.map(|()| ExitStatus::Success)
 }
@@ -96,12 +94,10 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
     let secret = Store::of(clients.secrets_manager, &stack)?.read().await?;
     let value = Value::read(secret.text)?;
     let secret = value.newest(name).ok_or_else(|| EditError::NoUsableSecret(name.clone()))?;
-    let mut topics: Vec<_> = command.topic.iter().map(|it| it.to_ascii_uppercase()).collect();
-    topics.sort_unstable();
-    topics.dedup();
-    if command.all_topics {
-        topics = TOPICS.map(str::to_owned).to_vec();
-    }
+    let is_wanted = |topic: &&str| {
+        command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
+    };
+    let topics = TOPICS.into_iter().filter(is_wanted).map(str::to_owned).collect();
     let scope = Scope::of(command.project.as_deref());
     let plan = Plan { url, topics, secret: bare(secret), scope };
     match find_same(command, labelbox, &plan).await? {
@@ -150,16 +146,9 @@ impl Plan {
 }
 
 #[derive(Serialize)]
-struct Created {
+struct Created<'c> {
     #[serde(flatten)]
-    webhook: Webhook,
+    webhook: &'c Webhook,
     #[serde(flatten)]
-    scope: Scope,
-}
-
-impl fmt::Display for Created {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Webhook { id, status, .. } = &self.webhook;
-        writeln!(f, "Created the webhook {id}, {}, {status}.", self.scope)
-    }
+    scope: &'c Scope,
 }

@@ -94,8 +94,4 @@ fn every_failure_has_a_remediation_for_the_same_stack() {
         assert_eq!(has_command, remediation.contains("--profile mine"), "{remediation}");
     }
     assert!(response(None, "").remediation(&args).contains("doctor --profile mine"));
-    assert_eq!(spill_warning(0, &args), None);
-    let warning = spill_warning(2, &args).unwrap();
-    assert!(warning.contains("2 events were spilled"), "{warning}");
-    assert!(warning.contains("relayctl replay-spill --profile mine"), "{warning}");
 }

@@ -49,8 +49,8 @@ fn names_why_an_event_cannot_be_sent() {
 
 #[test]
 fn reads_up_to_what_the_gateway_accepts() {
-    let limit = GATEWAY_LIMIT as usize;
-    assert_eq!(read_limited(io::repeat(b'x').take(GATEWAY_LIMIT)).unwrap().len(), limit);
+    let full = io::repeat(b'x').take(GATEWAY_LIMIT as u64);
+    assert_eq!(read_limited(full).unwrap().len(), GATEWAY_LIMIT);
     let error = read_limited(io::repeat(b'x')).unwrap_err();
     assert!(error.to_string().contains("over 10 MB"), "{error}");
 }

@@ -1,0 +1,117 @@
+//! The lines of an export, one after the other. A long one is in a temporary file, so that memory stays small.
+
+use super::row::Row;
+use crate::error::Error;
+use crate::labelbox::Export;
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, stream};
+use labelbox_relay::message::DedupId;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use tempfile::SpooledTempFile;
+
+/// A longer line is never a message, since SQS takes no larger ones.
+const MAX_IN_MEMORY: usize = 1024 * 1024;
+
+/// Reads an export line by line.
+pub struct Lines<'l> {
+    export: Export<'l>,
+    /// What follows the last line.
+    rest: Bytes,
+    number: u64,
+}
+
+/// A line without its end.
+pub struct Line {
+    /// Of the export, from 1.
+    pub number: u64,
+    pub size: u64,
+    content: SpooledTempFile,
+}
+
+impl<'l> Lines<'l> {
+    pub fn of(export: Export<'l>) -> Self {
+        Self { export, rest: Bytes::new(), number: 0 }
+    }
+
+    pub fn stream(self) -> impl Stream<Item = Result<Line, Error>> {
+        stream::try_unfold(self, async |mut lines| {
+            Ok(lines.next().await?.map(|line| (line, lines)))
+        })
+    }
+
+    /// Returns the next line that is not empty, or `None` after the last one.
+    async fn next(&mut self) -> Result<Option<Line>, Error> {
+        loop {
+            let Some(line) = self.next_of_any_size().await? else { return Ok(None) };
+            if line.size > 0 {
+                return Ok(Some(line));
+            }
+        }
+    }
+
+    async fn next_of_any_size(&mut self) -> Result<Option<Line>, Error> {
+        let mut content = SpooledTempFile::new(MAX_IN_MEMORY);
+        let mut size = 0;
+        let mut write = |bytes: &[u8]| {
+            size += bytes.len() as u64;
+            content.write_all(bytes).map_err(Error::TemporaryFile)
+        };
+        let mut is_empty = true;
+        loop {
+            if self.rest.is_empty() {
+                let Some(chunk) = self.export.next_chunk().await? else {
+                    if is_empty {
+                        return Ok(None);
+                    }
+                    break;
+                };
+                self.rest = chunk;
+            }
+            is_empty = false;
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                write(self.rest.split_to(end).as_ref())?;
+                self.rest.advance(1);
+                break;
+            }
+            write(&std::mem::take(&mut self.rest))?;
+        }
+        self.number += 1;
+        Ok(Some(Line { number: self.number, size, content }))
+    }
+}
+
+impl Line {
+    /// Reads what a message needs, however long the line is.
+    pub fn row(&mut self) -> Result<Row, serde_json::Error> {
+        self.content.seek(SeekFrom::Start(0)).map_err(serde_json::Error::io)?;
+        serde_json::from_reader(BufReader::new(&mut self.content))
+    }
+
+    /// Adds all bytes to a `dedup_id`.
+    pub fn hash(&mut self, mut id: DedupId) -> io::Result<String> {
+        let mut buffer = vec![0; 64 * 1024];
+        let reader = self.reader()?;
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(id.finish()),
+                count => id.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// The bytes, if they are in memory.
+    pub fn in_memory(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.content.is_rolled() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.reader()?.read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// All bytes, from the start.
+    pub fn reader(&mut self) -> io::Result<&mut impl Read> {
+        self.content.seek(SeekFrom::Start(0))?;
+        Ok(&mut self.content)
+    }
+}

@@ -1,0 +1,87 @@
+"""The template after SAM's transform, and its dependency graph: the order in which CloudFormation changes resources."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+from dev import environment
+from dev.paths import PROJECT
+
+_VARIABLE = re.compile(r"\$\{([\w:]+)(?:\.\w+)?\}")
+
+
+class _NoManagedPolicies:
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+class Dependencies:
+    """The resources of the template as CloudFormation sees them."""
+
+    def __init__(self, template: Mapping[str, Any] | None = None) -> None:
+        written = template or yaml_parse((PROJECT / "template.yaml").read_text())
+        sam = copy.deepcopy(dict(written))
+        for each in sam["Resources"].values():
+            if each["Type"] == "AWS::Serverless::Function":
+                each["Properties"]["CodeUri"] = "s3://bucket/key"
+        environment.isolate()  # the transform asks for a region
+        processed = transform(sam, {}, _NoManagedPolicies())
+        self.resources: dict[str, dict[str, Any]] = processed["Resources"]
+        self.conditions: dict[str, Any] = processed["Conditions"]
+        self.parameters: set[str] = set(processed["Parameters"])
+
+    def of_type(self, *kinds: str) -> dict[str, dict[str, Any]]:
+        """The resources of these types, by their logical ids."""
+        found = {name: each for name, each in self.resources.items() if each["Type"] in kinds}
+        assert found, f"the template has no {kinds}"
+        return found
+
+    def of(self, name: str) -> set[str]:
+        """All that a resource depends on, directly or not."""
+        found: set[str] = set()
+        waiting = {name}
+        while waiting:
+            each = self.resources[waiting.pop()]
+            named = {*self.names(each.get("Properties")), *_many(each.get("DependsOn"))} & self.resources.keys()
+            waiting |= named - found
+            found |= named
+        return found
+
+    def parameters_of(self, part: object) -> set[str]:
+        """The parameters that a part of the template depends on, those of its conditions included."""
+        return self.names(part) & self.parameters
+
+    def names(self, part: object) -> set[str]:
+        """All that a part of the template names: parameters and resources."""
+        return set(self._names(part))
+
+    def _names(self, part: object) -> Iterator[str]:
+        match part:
+            case {"Ref": str(name)}:
+                yield name
+            case {"Fn::GetAtt": [str(name), *_]}:
+                yield name
+            case {"Fn::GetAtt": str(name)}:
+                yield name.partition(".")[0]
+            case {"Fn::Sub": str(text)}:
+                yield from _VARIABLE.findall(text)
+            case {"Fn::Sub": [str(text), dict(variables)]}:
+                yield from set(_VARIABLE.findall(text)) - variables.keys()
+                yield from self._names(variables)
+            case {"Fn::If": [str(condition), *values]}:
+                yield from self._names(self.conditions[condition])
+                yield from self._names(values)
+            case dict():
+                for value in part.values():
+                    yield from self._names(value)
+            case list():
+                for value in part:
+                    yield from self._names(value)
+
+
+def _many(value: str | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else value or []

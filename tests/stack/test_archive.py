@@ -1,0 +1,192 @@
+"""The archive: every accepted event is in it, as the queue got it, and the queries of docs/operating.md find it."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import Deploy
+
+from dev.paths import PROJECT
+from dev.samples import Request, load, offloaded, sign
+from dev.stack import QUEUES, Message, Stack
+
+HEADERS = (("Content-Type", "application/json"), ("X-Labelbox-Event", "LABEL_UPDATED"))
+EVENTS: dict[str, Request] = {
+    **{sample.name: sample.request for sample in load() if sample.expect["entity"]},
+    **{kind.name: kind.request for kind in offloaded()},
+}
+"""One of each kind: every sample event, and what SQS cannot carry."""
+KEY = re.compile(
+    r"archive/(?P<entity>[a-z_]+)/(?P<folder>\d{4}/\d\d/\d\d/\d\d)/"
+    r"(?P<received_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)-(?P<dedup_id>[0-9a-f]{64})\.json"
+)
+
+
+@pytest.fixture(scope="module")
+def archiving(deployed: Deploy, queue_type: str) -> Stack:
+    return deployed(f"relay-archiving-{queue_type}", QueueType=queue_type, ArchiveDays="30")
+
+
+@pytest.fixture(scope="module")
+def taken(archiving: Stack) -> list[Message]:
+    """What a consumer took of every kind of event. It deletes messages and payloads, as AWS's own clients do."""
+    for request in EVENTS.values():
+        assert send(archiving, request)[0] == 200
+    messages: list[Message] = []
+    for entity in QUEUES:
+        while some := archiving.take(entity):
+            messages += some
+    for message in messages:
+        key = archiving.payload_key(message)
+        if key:
+            archiving.delete_object(key)
+    return messages
+
+
+def send(stack: Stack, request: Request) -> tuple[int, dict[str, str]]:
+    answer = stack.send(request.method, request.path, request.headers, request.body)
+    return answer.status, json.loads(answer.data)
+
+
+def label(number: int) -> Request:
+    body = b'{"id":"archived%d"}' % number
+    return Request("POST", "/webhooks/labelbox", (*HEADERS, ("X-Hub-Signature", sign(body))), body)
+
+
+def read(stack: Stack, key: str) -> bytes:
+    found = stack.emulator.client("s3").get_object(Bucket=stack.outputs["PayloadBucketName"], Key=key)
+    return bytes(found["Body"].read())
+
+
+def records(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The archived records by their keys."""
+    return {key: json.loads(read(stack, key)) for key in stack.objects("archive/") if key.endswith(".json")}
+
+
+def test_every_accepted_event_is_archived_as_its_queue_got_it(archiving: Stack, taken: list[Message]) -> None:
+    assert len(taken) == len(EVENTS)
+    found = records(archiving)
+    by_id = {(each.attributes["dedup_id"], each.attributes["received_at"]): each for each in taken}
+    assert len(found) == len(by_id)
+    for key, record in found.items():
+        parts = KEY.fullmatch(key)
+        assert parts, key
+        message = by_id[parts["dedup_id"], parts["received_at"]]
+        assert parts["folder"] == re.sub("[-T]", "/", parts["received_at"][:13])
+        assert parts["entity"] == message.attributes["entity"]
+        assert record["MessageBody"].encode() == message.body
+        attributes = {name: each["StringValue"] for name, each in record["MessageAttributes"].items()}
+        assert attributes == message.attributes
+        assert record["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"] == message.system["AWSTraceHeader"]
+        assert record.get("MessageGroupId") == message.system.get("MessageGroupId")
+
+
+def test_a_pointers_body_is_still_there_when_its_payload_is_not(archiving: Stack, taken: list[Message]) -> None:
+    assert archiving.objects("payloads/") == []
+    pointers = {
+        key: record
+        for key, record in records(archiving).items()
+        if "ExtendedPayloadSize" in record["MessageAttributes"]
+    }
+    bodies = {read(archiving, key.removesuffix(".json") + ".body") for key in pointers}
+    assert bodies == {kind.body for kind in offloaded()}
+    assert len(archiving.objects("archive/")) == len(EVENTS) + len(pointers)
+
+
+def test_without_its_bucket_events_still_flow_and_the_metric_counts_what_is_not_archived(
+    deployed: Deploy, queue_type: str
+) -> None:
+    stack = deployed(f"relay-no-archive-{queue_type}", QueueType=queue_type, ArchiveDays="30")
+    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
+    s3.delete_bucket(Bucket=bucket)
+    assert [send(stack, label(number))[1]["status"] for number in range(3)] == ["queued"] * 3
+    assert stack.counted("ArchiveFailed") == 3
+    lines = [json.loads(line) for line in stack.logs() if '"ArchiveFailed":1' in line]
+    assert all(line["level"] == "WARN" and "NoSuchBucket" in line["archive_error"] for line in lines)
+    s3.create_bucket(Bucket=bucket)
+    assert send(stack, label(3))[1]["status"] == "queued"
+    assert (len(records(stack)), stack.counted("ArchiveFailed")) == (1, 3)
+    assert stack.count()["label"] == 4
+
+
+def test_without_the_setting_nothing_is_archived(empty: Stack) -> None:
+    assert send(empty, label(4))[0] == 200
+    assert empty.objects("archive/") == []
+
+
+def blocks() -> list[str]:
+    """The SQL that the document has for DuckDB."""
+    text = (PROJECT / "docs" / "operating.md").read_text()
+    section = text.partition("### Query it with DuckDB\n")[2].partition("\n### ")[0]
+    return re.findall(r"^```sql\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def database(
+    archiving: Stack, taken: list[Message], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database beside a copy of the archive, with the view of the document."""
+    folder = tmp_path_factory.mktemp("copy")
+    for key in archiving.objects("archive/"):
+        (folder / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / key).write_bytes(read(archiving, key))
+    with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
+        patch.chdir(folder)
+        connection.execute(blocks()[0])
+        yield connection
+
+
+def query(number: int, **texts: str) -> str:
+    """A query of the document, with other texts in place of these."""
+    found = [query for block in blocks()[1:] for query in block.split(";\n") if query.strip()]
+    assert len(found) == 4
+    for written, meant in texts.items():
+        assert written in found[number]
+        found[number] = found[number].replace(written, meant)
+    return found[number]
+
+
+def test_duckdb_counts_events_by_topic_and_day(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    ids = {(each.attributes.get("event"), each.attributes["received_at"][:10]): set[str]() for each in taken}
+    for each in taken:
+        ids[each.attributes.get("event"), each.attributes["received_at"][:10]].add(each.attributes["dedup_id"])
+    found = {(topic, day): count for topic, day, count in database.execute(query(0)).fetchall()}
+    assert found == {key: len(each) for key, each in ids.items()}
+
+
+def test_duckdb_finds_the_history_of_an_entity(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    labels = [each.attributes for each in taken if each.attributes["entity"] == "label"]
+    [(entity_id, times), *_] = Counter(each["entity_id"] for each in labels if "entity_id" in each).most_common()
+    assert times > 1
+    expected = [
+        (each["received_at"], each["event"], each.get("occurred_at"))
+        for each in labels
+        if each.get("entity_id") == entity_id
+    ]
+    found = database.execute(query(1, cl0sjr9nb9tfi0zatagsq5zw1=entity_id)).fetchall()
+    assert found == sorted(expected)
+
+
+def test_duckdb_finds_a_text_in_bodies(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    project = next(each.attributes["project_id"] for each in taken if "project_id" in each.attributes)
+    found = database.execute(query(2, ckm1qkb1v0bqx0797dvjt4wjt=project)).fetchall()
+    expected = {each.attributes["received_at"] for each in taken if project.encode() in each.body}
+    assert expected and {time for time, _, _ in found} == expected
+    with_text = [kind for kind in offloaded() if b"label1" in kind.body]
+    found = database.execute(query(3, ckm1qkb1v0bqx0797dvjt4wjt="label1")).fetchall()
+    assert with_text and len(found) == len(with_text)
+    assert all(name.endswith(".body") for [name] in found)
+
+
+def test_the_columns_of_the_athena_table_are_the_records_fields() -> None:
+    text = (PROJECT / "docs" / "operating.md").read_text()
+    table = text.partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
+    columns = re.findall(r"^  (\w+) (?:string|map)", table, flags=re.MULTILINE)
+    assert columns == ["MessageBody", "MessageAttributes", "MessageGroupId"]
+    [entities] = re.findall("'projection.entity.values' = '([^']+)'", table)
+    assert entities.split(",") == list(QUEUES)
+    assert "s3://BUCKET/archive/${entity}/${hour}/" in table and "'yyyy/MM/dd/HH'" in table

@@ -1,0 +1,66 @@
+"""What dev/emulator_main.py corrects in the emulator."""
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from dev import log_filter
+from dev.samples import Offloaded, label
+from dev.stack import Stack
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ('{ $.status = "413" }', True),
+        ('{ $.status = "41" }', False),
+        ('{ $.status = "4*" && $.count > 2 }', True),
+        ('{ ($.status = "429") || ($.cause = "*too large*") }', True),
+        ('{ ($.status = "429") || ($.cause = "too large") }', False),
+        ('{ $.status = "429" || $.count = 3 && $.count != 3 }', False),
+        ("{ $.count >= 3 && $.count < 4 }", True),
+        ("{ $.inner.name = Ann }", True),
+        ("{ $.missing NOT EXISTS }", True),
+        ("{ $.none IS NULL }", True),
+        ("{ $.missing != 1 }", True),
+    ],
+)
+def test_json_filter_patterns_filter(pattern: str, expected: bool) -> None:
+    """By the rules and examples of CloudWatch's documentation."""
+    event = {"status": "413", "cause": "far too large!", "count": 3, "inner": {"name": "Ann"}, "none": None}
+    assert log_filter.matches(pattern, json.dumps(event)) == expected
+
+
+@pytest.mark.parametrize("pattern", ["{ $.a }", "{ $.a = 1 ) }", "{ $.a = 1 % }", "a"])
+def test_a_pattern_that_is_not_understood_is_an_error(pattern: str) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        log_filter.matches(pattern, '{"a": 1}')
+
+
+def test_all_urls_have_the_host_of_the_endpoint(empty: Stack) -> None:
+    urls = [url for name, url in empty.outputs.items() if name.endswith("Url") and name != "DashboardUrl"]
+    assert {urlsplit(url).netloc for url in urls} == {urlsplit(empty.emulator.endpoint).netloc}
+
+
+def test_health_url_reaches_the_relay(empty: Stack) -> None:
+    answer = empty.send("GET", "/health")
+    assert (answer.status, json.loads(answer.data)) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("size", [10 * MIB + 1, 6 * MIB])
+def test_what_the_gateway_or_lambda_would_refuse_gets_413(empty: Stack, size: int) -> None:
+    body = label(size)
+    request = Offloaded("", body, "label").request
+    assert empty.send(request.method, request.path, request.headers, request.body).status == 413
+    assert empty.take("label", seconds=0) == []
+
+
+def test_receipt_handles_have_no_dash(empty: Stack) -> None:
+    request = Offloaded("", b'{"id":"l","updatedAt":"2021-03-17T13:51:59Z"}', "label").request
+    assert empty.send(request.method, request.path, request.headers, request.body).status == 200
+    [message] = empty.receive(empty.queue_url("label"), 2)
+    assert "-" not in message.receipt
+    empty.delete(empty.queue_url("label"), message)
