@@ -57,8 +57,8 @@ fuzz: $(INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=… fuzze
 soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10, QUEUE_TYPE, SEED, JSON
 	@$(DEV) soak --minutes $(or $(MINUTES),10) --queue-type $(or $(QUEUE_TYPE),fifo) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
-bench: $(INSTALLED) ## Measure cold start, CPU and memory beside other functions, and write docs/performance.md; ROUNDS=9
-	@$(DEV) bench --rounds $(or $(ROUNDS),9) --write
+bench: $(INSTALLED) ## Measure cold start, CPU and memory beside the least program for the job, and write docs/performance.md; ROUNDS=20
+	@$(DEV) bench --rounds $(or $(ROUNDS),20) --write
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor
 	@$(DEV) build $(ARCH)

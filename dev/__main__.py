@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--json", type=Path, metavar="FILE", help="also writes the figures there")
 
     measure = add("bench", lambda given: bench.run(given.rounds, given.write), "measure the function beside others")
-    measure.add_argument("--rounds", type=int, default=9, help="starts of each program for each measurement")
+    measure.add_argument("--rounds", type=int, default=20, help="starts of each program for each measurement")
     measure.add_argument("--write", action="store_true", help="also writes the figures into docs/performance.md")
 
     fuzzing = add("fuzz", lambda given: fuzz.run(given.minutes, given.targets or fuzz.targets(), given.keep), "fuzz")

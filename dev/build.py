@@ -73,14 +73,12 @@ def build_settings_check() -> Path:
     return _cargo(instance, build, lambda _: None) / "debug" / "examples" / "check-settings"
 
 
-CONTESTANTS = {"relay": "labelbox-relay", "noop": "noop", "usual": "usual"}
-"""What `bench` compares, with the package of each."""
+CONTESTANTS = {"floor": "floor", "relay": "labelbox-relay", "usual": "usual", "noop": "noop"}
+"""What `bench` and `accept` compare, with the package of each."""
 
 
-def build_contestants(
-    instance: Instance, say: Callable[[str], None], names: Iterable[str] = CONTESTANTS
-) -> dict[str, Path]:
-    """Builds the functions that `bench` compares as they would be deployed. Returns the programs."""
+def build_contestants(instance: Instance, say: Callable[[str], None], names: Iterable[str]) -> dict[str, Path]:
+    """Builds functions to compare as they would be deployed. Returns the programs."""
     settings = environment.reproducible(environment.for_building(instance), environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     contestants = {name: CONTESTANTS[name] for name in names}

@@ -22,6 +22,8 @@ pub(crate) struct Delivery {
     pub(crate) body: Bytes,
     /// The event, as JSON.
     pub(crate) event: Bytes,
+    /// Attributes that its message has, with their values.
+    pub(crate) attributes: [(&'static str, Value); 7],
 }
 
 /// One label of each size.
@@ -51,7 +53,17 @@ pub(crate) fn of_every_size(project: &Path) -> Result<Vec<Delivery>> {
             headers.insert("content-length".to_owned(), size.to_string().into());
             event["body"] = body.clone().into();
             event["isBase64Encoded"] = json!(false);
-            Ok(Delivery { name, body: body.into(), event: serde_json::to_vec(&event)?.into() })
+            let attributes = [
+                ("event", event["headers"]["x-labelbox-event"].clone()),
+                ("entity", json!("label")),
+                ("entity_id", sample["id"].clone()),
+                ("project_id", sample["project"]["id"].clone()),
+                ("delivery_id", event["headers"]["x-labelbox-id"].clone()),
+                ("webhook", json!("labelbox")),
+                ("occurred_at", sample["updatedAt"].clone()),
+            ];
+            let event = serde_json::to_vec(&event)?.into();
+            Ok(Delivery { name, body: body.into(), event, attributes })
         })
         .collect()
 }

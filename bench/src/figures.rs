@@ -1,194 +1,133 @@
-//! What was measured, what it comes to, and what it should have come to.
+//! What was measured, and how programs compare with the floor.
 
-use crate::function::Program;
+use crate::delivery::Delivery;
+use crate::function::{Program, Sizes};
+use crate::services::Host;
 use anyhow::Result;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// All that was measured of one program with bodies of one size.
-#[derive(Debug, Default)]
-pub(crate) struct Samples {
+/// The places of these two among the programs.
+pub(crate) const FLOOR: usize = 0;
+pub(crate) const RELAY: usize = 1;
+
+/// Something that is measured; in milliseconds, memory in megabytes. A size is the place of a body among those that are sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Figure {
     /// From the program's start to its first answer.
-    pub(crate) cold_starts: Vec<Duration>,
-    /// The same, where the names of the services have to be looked up.
-    pub(crate) cold_starts_by_name: Vec<Duration>,
-    /// CPU time until the program was idle again after its first answer.
-    pub(crate) cold_cpu: Vec<Duration>,
-    /// CPU time of one event, from idle to idle.
-    pub(crate) cpu: Vec<Duration>,
-    /// The same, where one event comes right after the other.
-    pub(crate) busy_cpu: Vec<Duration>,
-    /// From handing over an event to its answer.
-    pub(crate) latencies: Vec<Duration>,
-    /// Peak memory of each process, in bytes.
-    pub(crate) peaks: Vec<usize>,
-    /// What each request to a service took there.
-    pub(crate) services: Vec<Duration>,
-    /// Whether the program could not do it.
-    pub(crate) has_failed: bool,
+    ColdStart(Host),
+    /// CPU time until the program is idle again after its first answer.
+    ColdCpu(Host),
+    /// CPU time of a warm event, from idle to idle.
+    Cpu(usize, Mode),
+    /// From handing over a warm event to its answer, after a rest.
+    Answer(usize),
+    /// The most memory that a process has had resident.
+    Peak(usize),
 }
 
-/// A program and all that is known of it.
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) program_bytes: usize,
-    pub(crate) package_bytes: usize,
-    /// Instructions of one warm event with the smallest body.
-    pub(crate) instructions: Option<u64>,
-    /// By size of body, the smallest first.
-    pub(crate) samples: Vec<Samples>,
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
+    /// After a rest.
+    Rested,
+    /// One event right after the other.
+    Hot,
 }
 
-/// The result of a run.
+/// The result of a run. Programs are known by their places.
 pub(crate) struct Outcome {
+    pub(crate) programs: Vec<(String, Option<Sizes>)>,
     /// Name and bytes of each body.
     pub(crate) bodies: Vec<(&'static str, usize)>,
-    pub(crate) noop: Entry,
-    pub(crate) relay: Entry,
-    pub(crate) usual: Option<Entry>,
+    pub(crate) rounds: usize,
+    /// The values of each round.
+    samples: BTreeMap<(Figure, usize), Vec<Vec<f64>>>,
+    /// What could not be done: a size and a program.
+    pub(crate) failures: Vec<(usize, usize)>,
 }
 
-/// Something that the relay should reach.
-pub(crate) struct Target {
-    pub(crate) what: &'static str,
-    pub(crate) limit: f64,
-    pub(crate) reached: f64,
-    pub(crate) unit: &'static str,
+/// Quartiles, or without values, not numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) lower: f64,
+    pub(crate) median: f64,
+    pub(crate) upper: f64,
 }
 
-impl Target {
-    pub(crate) fn is_met(&self) -> bool {
-        self.reached <= self.limit
+impl Spread {
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let at = |share| quantile(values.iter().copied(), share);
+        Self { lower: at(0.25), median: at(0.5), upper: at(0.75) }
     }
 }
 
-/// The value in the middle; of nothing, not a number.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    quantile(values, 0.5)
-}
-
-/// The smallest value that is not below this share of all values.
+/// The smallest value that is not below this share of all values; of nothing, not a number.
 pub(crate) fn quantile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
     let place = (share * values.len() as f64).ceil() as usize;
-    let found = values.get(place.saturating_sub(1));
-    found.copied().unwrap_or(f64::NAN)
-}
-
-/// Durations in milliseconds.
-pub(crate) fn milliseconds(durations: &[Duration]) -> impl Iterator<Item = f64> {
-    durations.iter().map(|it| it.as_secs_f64() * 1000.0)
-}
-
-impl Samples {
-    pub(crate) fn cold_start(&self) -> f64 {
-        median(milliseconds(&self.cold_starts))
-    }
-
-    pub(crate) fn cold_start_by_name(&self) -> f64 {
-        median(milliseconds(&self.cold_starts_by_name))
-    }
-
-    pub(crate) fn busy_cpu(&self) -> f64 {
-        median(milliseconds(&self.busy_cpu))
-    }
-
-    pub(crate) fn cold_cpu(&self) -> f64 {
-        median(milliseconds(&self.cold_cpu))
-    }
-
-    pub(crate) fn cpu(&self, share: f64) -> f64 {
-        quantile(milliseconds(&self.cpu), share)
-    }
-
-    pub(crate) fn latency(&self, share: f64) -> f64 {
-        quantile(milliseconds(&self.latencies), share)
-    }
-
-    pub(crate) fn service(&self, share: f64) -> f64 {
-        quantile(milliseconds(&self.services), share)
-    }
-
-    /// In megabytes.
-    pub(crate) fn peak(&self) -> f64 {
-        median(self.peaks.iter().map(|bytes| *bytes as f64 / 1e6))
-    }
-}
-
-impl Entry {
-    /// Nothing is known yet but the sizes.
-    pub(crate) fn new(program: &Program, body_sizes: usize) -> Result<Self> {
-        let (program_bytes, package_bytes) = program.sizes()?;
-        let mut samples = Vec::new();
-        samples.resize_with(body_sizes, Samples::default);
-        Ok(Self { name: program.name, program_bytes, package_bytes, instructions: None, samples })
-    }
-
-    pub(crate) fn small(&self) -> Option<&Samples> {
-        self.samples.first()
-    }
-
-    pub(crate) fn large(&self) -> Option<&Samples> {
-        self.samples.last()
-    }
+    values.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 impl Outcome {
-    /// What the relay should reach beside the handler that does nothing.
-    pub(crate) fn targets(&self) -> Vec<Target> {
-        let (relay, noop) = (&self.relay, &self.noop);
-        let (Some(small), Some(nothing), Some(large), Some(nothing_large)) =
-            (relay.small(), noop.small(), relay.large(), noop.large())
-        else {
-            return Vec::new();
-        };
-        let per_byte = |place: usize| {
-            let bytes = self.bodies.get(place).map_or(f64::NAN, |(_, bytes)| *bytes as f64);
-            relay.samples.get(place).map_or(f64::NAN, |samples| samples.cpu(0.5)) / bytes
-        };
-        let last = self.bodies.len().saturating_sub(1);
-        let target = |what, reached, limit, unit| Target { what, limit, reached, unit };
-        vec![
-            target(
-                "cold start to first answer",
-                small.cold_start() / nothing.cold_start(),
-                2.0,
-                "times the no-op's",
-            ),
-            target(
-                "CPU of a warm event, 2 KB",
-                small.cpu(0.5) / nothing.cpu(0.5),
-                2.0,
-                "times the no-op's",
-            ),
-            target(
-                "p99 of a warm event, less the services' own median",
-                (small.latency(0.99) - small.service(0.5)) / nothing.latency(0.5),
-                3.0,
-                "times the no-op's p50",
-            ),
-            target("peak memory, 2 KB", small.peak() / nothing.peak(), 2.0, "times the no-op's"),
-            target(
-                "peak memory, 4.3 MB",
-                large.peak() / nothing_large.peak(),
-                1.5,
-                "times the no-op's",
-            ),
-            target(
-                "CPU of a warm event, 4.3 MB",
-                large.cpu(0.5) / nothing_large.cpu(0.5),
-                2.0,
-                "times the no-op's",
-            ),
-            target(
-                "CPU per byte, 4.3 MB",
-                per_byte(last) / per_byte(last.saturating_sub(1)),
-                1.2,
-                "times that at 900 KB",
-            ),
-            target("program", relay.program_bytes as f64 / 1e6, 5.0, "MB"),
-            target("deployment package", relay.package_bytes as f64 / 1e6, 2.5, "MB"),
-        ]
+    /// Nothing is known yet but the sizes.
+    pub(crate) fn new(programs: &[Program], deliveries: &[Delivery]) -> Result<Self> {
+        let programs = programs.iter().map(|it| Ok((it.name.clone(), it.sizes()?)));
+        Ok(Self {
+            programs: programs.collect::<Result<_>>()?,
+            bodies: deliveries.iter().map(|it| (it.name, it.body.len())).collect(),
+            rounds: 0,
+            samples: BTreeMap::new(),
+            failures: Vec::new(),
+        })
+    }
+
+    pub(crate) fn begin_round(&mut self) {
+        self.rounds += 1;
+    }
+
+    pub(crate) fn add(&mut self, figure: Figure, place: usize, value: f64) {
+        let rounds = self.samples.entry((figure, place)).or_default();
+        rounds.resize_with(self.rounds, Vec::new);
+        rounds.last_mut().into_iter().for_each(|round| round.push(value));
+    }
+
+    pub(crate) fn fails(&self, size: usize, place: usize) -> bool {
+        self.failures.contains(&(size, place))
+    }
+
+    /// Every figure, in the order of the page.
+    pub(crate) fn figures(&self) -> BTreeSet<Figure> {
+        self.samples.keys().map(|(figure, _)| *figure).collect()
+    }
+
+    /// The medians of the rounds.
+    pub(crate) fn medians(&self, figure: Figure, place: usize) -> Vec<f64> {
+        let rounds = self.samples.get(&(figure, place)).into_iter().flatten();
+        rounds.map(|round| quantile(round.iter().copied(), 0.5)).collect()
+    }
+
+    /// The quantile of the values of all rounds.
+    pub(crate) fn quantile(&self, figure: Figure, place: usize, share: f64) -> f64 {
+        let rounds = self.samples.get(&(figure, place)).into_iter().flatten();
+        quantile(rounds.flatten().copied(), share)
+    }
+
+    /// In each round, how many times the floor's median a program's is.
+    pub(crate) fn ratios(&self, figure: Figure, place: usize) -> Vec<f64> {
+        let floor = self.medians(figure, FLOOR);
+        self.medians(figure, place).into_iter().zip(floor).map(|(it, floor)| it / floor).collect()
+    }
+
+    /// The relay's figures that differ by more than `tolerance` between the two halves of the run, with their ratios there.
+    pub(crate) fn unstable(&self, tolerance: f64) -> Vec<(Figure, f64, f64)> {
+        let halves = self.figures().into_iter().map(|figure| {
+            let ratios = self.ratios(figure, RELAY);
+            let (first, second) = ratios.split_at(ratios.len() / 2);
+            (figure, Spread::of(first).median, Spread::of(second).median)
+        });
+        // What was not measured is no number, and does not agree, either.
+        let agrees = |first: f64, second: f64| (first / second - 1.0).abs() <= tolerance;
+        halves.filter(|(_, first, second)| !agrees(*first, *second)).collect()
     }
 }
 
@@ -196,18 +135,40 @@ impl Outcome {
 mod tests {
     use super::*;
 
+    fn outcome(relay: &[f64]) -> Outcome {
+        let programs = vec![("floor".to_owned(), None), ("relay".to_owned(), None)];
+        let (samples, failures) = Default::default();
+        let mut outcome =
+            Outcome { programs, bodies: vec![("2 KB", 2000)], rounds: 0, samples, failures };
+        for value in relay {
+            outcome.begin_round();
+            for (place, value) in [(FLOOR, 2.0), (RELAY, *value)] {
+                [value, 100.0, value]
+                    .into_iter()
+                    .for_each(|value| outcome.add(Figure::Peak(0), place, value));
+            }
+        }
+        outcome
+    }
+
     #[test]
     fn a_quantile_is_one_of_the_values() {
         let values = || (1..=100).rev().map(f64::from);
         assert_eq!(quantile(values(), 0.5), 50.0);
         assert_eq!(quantile(values(), 0.99), 99.0);
         assert_eq!(quantile([7.0], 0.99), 7.0);
-        assert!(median([]).is_nan());
+        assert!(quantile([], 0.5).is_nan());
     }
 
     #[test]
-    fn what_could_not_be_measured_meets_no_target() {
-        let target = Target { what: "", limit: 2.0, reached: median([]), unit: "" };
-        assert!(!target.is_met());
+    fn programs_are_compared_round_by_round() {
+        assert_eq!(outcome(&[4.0, 2.0, 3.0]).ratios(Figure::Peak(0), RELAY), [2.0, 1.0, 1.5]);
+    }
+
+    #[test]
+    fn halves_that_differ_are_found() {
+        assert!(outcome(&[4.0, 8.0, 8.2, 4.1]).unstable(0.05).is_empty());
+        assert_eq!(outcome(&[4.0, 4.0, 4.4, 4.4]).unstable(0.05).len(), 1);
+        assert_eq!(outcome(&[4.0]).unstable(0.05).len(), 1);
     }
 }

@@ -3,6 +3,7 @@
 use crate::lambda::Lambda;
 use crate::services::{Host, Service, Services};
 use anyhow::{Context, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::time::TimeValLike;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
@@ -14,11 +15,17 @@ use std::time::{Duration, Instant};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// A program that is measured.
-#[derive(Clone)]
+/// A program that is measured: what Lambda calls a bootstrap.
 pub(crate) struct Program {
-    pub(crate) name: &'static str,
-    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    path: PathBuf,
+}
+
+/// The size in bytes of a program and of its deployment package.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) program: usize,
+    pub(crate) package: usize,
 }
 
 /// A running program.
@@ -31,33 +38,51 @@ pub(crate) struct Function {
     pub(crate) lambda: Lambda,
 }
 
+/// One core for the programs, and another for the harness with the services.
+pub(crate) struct Pinning {
+    harness: CpuSet,
+    program: CpuSet,
+}
+
+impl Pinning {
+    /// Takes the first and the last core that this thread may use, and keeps it on the first. `None` if there is only one.
+    pub(crate) fn of_this_thread() -> Result<Option<Self>> {
+        let allowed = sched_getaffinity(Pid::from_raw(0))?;
+        let mut cores = (0..CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true));
+        let (Some(first), Some(last)) = (cores.next(), cores.next_back()) else {
+            return Ok(None);
+        };
+        let (mut harness, mut program) = (CpuSet::new(), CpuSet::new());
+        harness.set(first)?;
+        program.set(last)?;
+        sched_setaffinity(Pid::from_raw(0), &harness)?;
+        Ok(Some(Self { harness, program }))
+    }
+}
+
 impl Program {
-    pub(crate) fn new(name: &'static str, path: &Path) -> Result<Self> {
-        let path = path.canonicalize();
-        Ok(Self { name, path: path.with_context(|| format!("the {name} is missing"))? })
+    pub(crate) fn new(name: &str, path: &Path) -> Result<Self> {
+        let path = path.canonicalize().with_context(|| format!("{name} is missing"))?;
+        Ok(Self { name: name.to_owned(), path })
     }
 
-    /// Its size in bytes, and that of its deployment package.
-    pub(crate) fn sizes(&self) -> Result<(usize, usize)> {
+    /// `None` if it is a script, whose runtime Lambda has.
+    pub(crate) fn sizes(&self) -> Result<Option<Sizes>> {
         let program = std::fs::read(&self.path)?;
+        if program.starts_with(b"#!") {
+            return Ok(None);
+        }
         let mut package = ZipWriter::new(Cursor::new(Vec::new()));
         package.start_file("bootstrap", SimpleFileOptions::default())?;
         package.write_all(&program)?;
-        Ok((program.len(), package.finish()?.into_inner().len()))
+        let package = package.finish()?.into_inner().len();
+        Ok(Some(Sizes { program: program.len(), package }))
     }
 
     /// The command that runs it in the environment of a function.
-    pub(crate) fn command(
-        &self,
-        tool: &[&str],
-        lambda: &Lambda,
-        services: &Services,
-        host: Host,
-    ) -> Command {
-        let mut words = tool.iter().map(Into::into).chain([self.path.clone()]);
-        let mut command = Command::new(words.next().unwrap_or_default());
+    fn command(&self, lambda: &Lambda, services: &Services, host: Host) -> Command {
+        let mut command = Command::new(&self.path);
         command
-            .args(words)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", &lambda.address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "relay")
@@ -66,11 +91,13 @@ impl Program {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/relay")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]1")
             .env("AWS_REGION", "us-east-1")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE")
             .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .env("AWS_SESSION_TOKEN", "t".repeat(800))
             .env("AWS_CA_BUNDLE", services.ca_bundle())
             .env("SSL_CERT_FILE", services.ca_bundle())
+            .env("NODE_EXTRA_CA_CERTS", services.ca_bundle())
             .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", services.url(Service::SecretsManager, host))
             .env("AWS_ENDPOINT_URL_SQS", services.url(Service::Sqs, host))
             .env("AWS_ENDPOINT_URL_S3", services.url(Service::S3, host))
@@ -90,11 +117,20 @@ impl Program {
         lambda: Lambda,
         services: &Services,
         host: Host,
+        pinning: Option<&Pinning>,
     ) -> Result<Function> {
-        let mut command = self.command(&[], &lambda, services, host);
+        let mut command = self.command(&lambda, services, host);
         command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let this_thread = Pid::from_raw(0);
+        if let Some(pinning) = pinning {
+            sched_setaffinity(this_thread, &pinning.program)?;
+        }
         let started = Instant::now();
-        let mut child = command.spawn()?;
+        let spawned = command.spawn();
+        if let Some(pinning) = pinning {
+            sched_setaffinity(this_thread, &pinning.harness)?;
+        }
+        let mut child = spawned.with_context(|| format!("{} does not start", self.name))?;
         let output = child.stdout.take().context("no output to read")?;
         let clock = clock_getcpuclockid(Pid::from_raw(child.id().try_into()?))?;
         Ok(Function {

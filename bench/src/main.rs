@@ -1,4 +1,4 @@
-//! Measures the relay beside a handler that does nothing and a usual one, in one run, each round in turn.
+//! Measures the relay beside the least program that does its job, and beside what one would usually write, in one run.
 //!
 //! It plays Lambda's Runtime API and the three services, over TLS, and starts the programs as Lambda would.
 
@@ -13,58 +13,69 @@ mod contest;
 mod delivery;
 mod figures;
 mod function;
-mod instructions;
 mod lambda;
 mod page;
 mod plot;
 mod services;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use contest::Contest;
 use function::Program;
 use std::path::PathBuf;
 
-/// Measures cold start, CPU, memory and size of the relay beside a handler that does nothing and a usual one.
+/// Measures cold start, CPU, memory and size of the relay beside the least program that does its job, and beside others.
 #[derive(Parser)]
 struct Arguments {
+    /// The least program that does the job.
+    #[arg(long)]
+    floor: PathBuf,
     /// The relay's program.
     #[arg(long)]
     relay: PathBuf,
-    /// A handler that does nothing.
-    #[arg(long)]
-    noop: PathBuf,
-    /// A handler as one would usually write it; without it, its columns stay empty.
-    #[arg(long)]
-    usual: Option<PathBuf>,
+    /// Another program to compare with, and what to call it. It may fail with large bodies.
+    #[arg(long = "peer", value_name = "NAME=PROGRAM")]
+    peers: Vec<String>,
     /// How often each program is started for each size of body; cold starts four times as often.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 20)]
     rounds: usize,
     /// The project's folder, for the samples.
     #[arg(long, default_value = ".")]
     project: PathBuf,
-    /// Writes the table between the marks of this page, and the plot beside it.
+    /// Writes the tables between the marks of this page, and the plot beside it, if the halves of the run agree.
     #[arg(long, value_name = "PAGE")]
     write: Option<PathBuf>,
+    /// By how much the relay's ratios to the floor may differ between the two halves of a run.
+    #[arg(long, default_value_t = 0.05)]
+    tolerance: f64,
 }
 
 // One thread for all that is played, so that the program has a core for itself.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mut programs = vec![
-        Program::new("no-op handler", &arguments.noop)?,
-        Program::new("relay", &arguments.relay)?,
-    ];
-    if let Some(usual) = &arguments.usual {
-        programs.push(Program::new("usual handler", usual)?);
+    ensure!(arguments.rounds > 1, "the halves of fewer than 2 rounds cannot be compared");
+    let mut programs =
+        vec![Program::new("floor", &arguments.floor)?, Program::new("relay", &arguments.relay)?];
+    for peer in &arguments.peers {
+        let (name, path) = peer.split_once('=').context("a peer is NAME=PROGRAM")?;
+        programs.push(Program::new(name, path.as_ref())?);
     }
-    ensure!(arguments.rounds > 0, "there is nothing to measure in 0 rounds");
-    let bodies = delivery::of_every_size(&arguments.project)?;
-    let contest = Contest::new(programs, bodies, arguments.rounds);
+    let deliveries = delivery::of_every_size(&arguments.project)?;
+    let contest = Contest { programs, deliveries, rounds: arguments.rounds };
     let outcome = contest.run().await?;
     let section = page::section(&outcome);
     println!("{section}");
+    let unstable = outcome.unstable(arguments.tolerance);
+    if !unstable.is_empty() {
+        let unstable = unstable.into_iter().map(|(figure, first, second)| {
+            format!("\n  {}: {first:.2}, then {second:.2}", page::label(&outcome, figure))
+        });
+        bail!(
+            "this machine is too noisy, so nothing is written. Ratios to the floor in the two halves of the run:{}",
+            unstable.collect::<String>()
+        );
+    }
     if let Some(page) = &arguments.write {
         page::write(page, &section)
             .with_context(|| format!("{} was not written", page.display()))?;

@@ -1,12 +1,22 @@
 //! The figures as Markdown, between the marks of a page.
 
-use crate::figures::{Entry, Outcome, Samples};
+use crate::figures::{FLOOR, Figure, Mode, Outcome, RELAY, Spread};
+use crate::services::Host;
 use anyhow::{Context, Result};
 use std::fmt::Write;
 use std::path::Path;
 
 const BEGIN: &str = "<!-- figures: written by `make bench` -->\n";
 const END: &str = "<!-- end of figures -->";
+
+/// The share of a virtual processor that a function of 128 MB has.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
+const CPU_SHARE: f64 = 128.0 / 1769.0;
+/// What services in the same region take to answer, which is not measured here.
+const ASSUMED_WAIT_MS: f64 = 10.0;
+/// For a millisecond of 128 MB and for a request, arm64 in us-east-1. Source: <https://aws.amazon.com/lambda/pricing/>.
+const DOLLARS_PER_MILLISECOND: f64 = 0.125 * 0.000_013_333_4 / 1000.0;
+const DOLLARS_PER_REQUEST: f64 = 0.000_000_2;
 
 /// Puts the figures between the marks of the page.
 pub(crate) fn write(page: &Path, section: &str) -> Result<()> {
@@ -18,65 +28,139 @@ pub(crate) fn write(page: &Path, section: &str) -> Result<()> {
 
 /// All figures of a run.
 pub(crate) fn section(outcome: &Outcome) -> String {
-    let mut page = Table::new(&["", "no-op", "relay", "ratio", "usual handler", "ratio"]);
-    let small = |entry: &Entry, figure: fn(&Samples) -> f64| entry.small().map_or(f64::NAN, figure);
-    page.compare(outcome, "cold start to first answer, ms", 1, |it| small(it, Samples::cold_start));
-    page.compare(outcome, "its CPU, ms", 1, |it| small(it, Samples::cold_cpu));
-    page.compare(outcome, "cold start with names to look up, ms", 1, |it| {
-        small(it, Samples::cold_start_by_name)
+    let ratios = compare(outcome, RELAY, "times the floor, with quartiles", |figure, place| {
+        spread(&outcome.ratios(figure, place))
     });
-    page.compare(outcome, "2 KB, one right after the other: CPU, ms", 3, |it| {
-        small(it, Samples::busy_cpu)
+    let medians = compare(outcome, FLOOR, "median, in ms or MB", |figure, place| {
+        let at = |share| short(outcome.quantile(figure, place, share));
+        match figure {
+            Figure::Answer(_) => format!("{}, p99 {}", at(0.5), at(0.99)),
+            _ => at(0.5),
+        }
     });
-    page.compare(outcome, "program, MB", 2, |it| it.program_bytes as f64 / 1e6);
-    page.compare(outcome, "deployment package, MB", 2, |it| it.package_bytes as f64 / 1e6);
-    page.compare(outcome, "instructions of a warm event, 2 KB, thousands", 0, |it| {
-        it.instructions.map_or(f64::NAN, |count| count as f64 / 1000.0)
-    });
-    for (place, (name, bytes)) in outcome.bodies.iter().enumerate() {
-        let of = |entry: &Entry, figure: &dyn Fn(&Samples) -> f64| {
-            entry.samples.get(place).map_or(f64::NAN, figure)
-        };
-        page.compare(outcome, &format!("{name}: CPU of a warm event, p50, ms"), 3, |it| {
-            of(it, &|it| it.cpu(0.5))
-        });
-        page.compare(outcome, &format!("{name}: CPU of a warm event, p99, ms"), 3, |it| {
-            of(it, &|it| it.cpu(0.99))
-        });
-        page.compare(outcome, &format!("{name}: time to the answer, p50, ms"), 3, |it| {
-            of(it, &|it| it.latency(0.5))
-        });
-        page.compare(outcome, &format!("{name}: time to the answer, p99, ms"), 3, |it| {
-            of(it, &|it| it.latency(0.99))
-        });
-        page.compare(outcome, &format!("{name}: the services' share of it, p50, ms"), 3, |it| {
-            of(it, &|it| {
-                if it.services.is_empty() { f64::NAN } else { it.service(0.5) }
-            })
-        });
-        page.compare(outcome, &format!("{name}: CPU per MB of body, ms"), 2, |it| {
-            of(it, &|it| it.cpu(0.5) / (*bytes as f64 / 1e6))
-        });
-        page.compare(outcome, &format!("{name}: peak memory, MB"), 1, |it| of(it, &Samples::peak));
+    let tables = [targets(outcome), ratios, medians, bill(outcome)];
+    format!("\n{}\n", tables.map(|table| table.0).join("\n"))
+}
+
+fn targets(outcome: &Outcome) -> Table {
+    let mut table = Table::new(["the relay's", "limit", "reached", ""]);
+    let mut row = |what: &str, limit: f64, unit: &str, reached: f64, shown: String| {
+        let is_met = if reached <= limit { "met" } else { "**missed**" };
+        table.row([what, &format!("{limit} {unit}"), &shown, is_met]);
+    };
+    let unit = "times the floor's";
+    for (figure, limit) in [
+        (Figure::Cpu(0, Mode::Rested), 1.35),
+        (Figure::Cpu(0, Mode::Hot), 1.35),
+        (Figure::ColdStart(Host::Address), 1.25),
+        (Figure::ColdStart(Host::Name), 1.25),
+        (Figure::Answer(0), 1.25),
+        (Figure::Cpu(1, Mode::Rested), 1.25),
+        (Figure::Cpu(2, Mode::Rested), 1.25),
+        (Figure::Cpu(3, Mode::Rested), 1.25),
+        (Figure::Peak(0), 1.4),
+        (Figure::Peak(3), 1.1),
+    ] {
+        let ratios = outcome.ratios(figure, RELAY);
+        row(&label(outcome, figure), limit, unit, Spread::of(&ratios).median, spread(&ratios));
     }
-    let mut targets = Table::new(&["target", "limit", "reached", ""]);
-    for target in outcome.targets() {
-        targets.row([
-            target.what.to_owned(),
-            format!("{:.1} {}", target.limit, target.unit),
-            format!("{:.2}", target.reached),
-            if target.is_met() { "met" } else { "**missed**" }.to_owned(),
-        ]);
+    let p99 = |place| outcome.quantile(Figure::Answer(0), place, 0.99);
+    let p99 = p99(RELAY) / p99(FLOOR);
+    row("time to the answer, 2 KB, p99", 1.5, unit, p99, format!("{p99:.2}"));
+    if let Some((_, Some(sizes))) = outcome.programs.get(RELAY) {
+        let megabytes = |bytes| bytes as f64 / 1e6;
+        let (program, package) = (megabytes(sizes.program), megabytes(sizes.package));
+        row("program", 3.9, "MB", program, format!("{program:.2}"));
+        row("deployment package", 1.94, "MB", package, format!("{package:.2}"));
     }
-    format!("\n{}\n{}\n", targets.0, page.0)
+    table
+}
+
+/// One row for each figure, one column for each program from `first` on.
+fn compare(
+    outcome: &Outcome,
+    first: usize,
+    corner: &str,
+    cell: impl Fn(Figure, usize) -> String,
+) -> Table {
+    let mut table = Table::new(header(outcome, first, corner));
+    for figure in outcome.figures() {
+        let cells = (first..outcome.programs.len()).map(|place| match figure {
+            Figure::Cpu(size, _) | Figure::Answer(size) | Figure::Peak(size)
+                if outcome.fails(size, place) =>
+            {
+                "fails".to_owned()
+            }
+            _ => cell(figure, place),
+        });
+        table.row([label(outcome, figure)].into_iter().chain(cells));
+    }
+    table
+}
+
+/// What Lambda bills for an event and for a million of them.
+fn bill(outcome: &Outcome) -> Table {
+    let mut table = Table::new(header(outcome, FLOOR, "billed at 128 MB"));
+    for (size, (name, _)) in outcome.bodies.iter().enumerate() {
+        let cells = (0..outcome.programs.len()).map(|place| {
+            if outcome.fails(size, place) {
+                return "fails".to_owned();
+            }
+            let cpu = outcome.quantile(Figure::Cpu(size, Mode::Rested), place, 0.5);
+            let billed = (cpu / CPU_SHARE).max(cpu + ASSUMED_WAIT_MS).ceil();
+            let dollars = 1e6 * (billed * DOLLARS_PER_MILLISECOND + DOLLARS_PER_REQUEST);
+            format!("{billed} ms, ${dollars:.2}")
+        });
+        table.row([format!("an event of {name}; a million")].into_iter().chain(cells));
+    }
+    table
+}
+
+fn header<'a>(
+    outcome: &'a Outcome,
+    first: usize,
+    corner: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let names = outcome.programs.iter().map(|(name, _)| name.as_str());
+    [corner].into_iter().chain(names.skip(first))
+}
+
+/// The median and both quartiles.
+fn spread(ratios: &[f64]) -> String {
+    let Spread { lower, median, upper } = Spread::of(ratios);
+    format!("{median:.2} ({lower:.2}–{upper:.2})")
+}
+
+/// With three digits that count.
+fn short(value: f64) -> String {
+    let digits = (2.0 - value.log10().floor()).clamp(0.0, 3.0) as usize;
+    format!("{value:.digits$}")
+}
+
+/// What a figure is called.
+pub(crate) fn label(outcome: &Outcome, figure: Figure) -> String {
+    let name = |size| outcome.bodies.get(size).map_or("", |(name, _)| *name);
+    let where_to = |host| match host {
+        Host::Address => "addresses",
+        Host::Name => "names",
+    };
+    match figure {
+        Figure::ColdStart(host) => format!("cold start to the first answer, {}", where_to(host)),
+        Figure::ColdCpu(host) => format!("CPU of a cold start, {}", where_to(host)),
+        Figure::Cpu(size, Mode::Rested) => format!("CPU of a warm event, {}, rested", name(size)),
+        Figure::Cpu(size, Mode::Hot) => format!("CPU of a warm event, {}, hot", name(size)),
+        Figure::Answer(size) => format!("time to the answer, {}", name(size)),
+        Figure::Peak(size) => format!("peak memory, {}", name(size)),
+    }
 }
 
 struct Table(String);
 
 impl Table {
-    fn new(names: &[&str]) -> Self {
+    fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
         let mut table = Self(String::new());
-        table.row(names);
+        table.row(&names);
         table.row(names.iter().map(|_| "---"));
         table
     }
@@ -88,32 +172,5 @@ impl Table {
             let _ = write!(self.0, " {} |", cell.as_ref());
         }
         self.0.push('\n');
-    }
-
-    /// A row with the figure of each program, and how it compares with the handler that does nothing.
-    fn compare(
-        &mut self,
-        outcome: &Outcome,
-        what: &str,
-        digits: usize,
-        figure: impl Fn(&Entry) -> f64,
-    ) {
-        let show = |value: f64| {
-            if value.is_nan() { "–".to_owned() } else { format!("{value:.digits$}") }
-        };
-        let (noop, relay) = (figure(&outcome.noop), figure(&outcome.relay));
-        let usual = outcome.usual.as_ref().map_or(f64::NAN, &figure);
-        let ratio = |value: f64| {
-            let ratio = value / noop;
-            if ratio.is_nan() { "–".to_owned() } else { format!("{ratio:.2}") }
-        };
-        self.row([
-            what.to_owned(),
-            show(noop),
-            show(relay),
-            ratio(relay),
-            show(usual),
-            ratio(usual),
-        ]);
     }
 }

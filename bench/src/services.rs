@@ -12,13 +12,12 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
@@ -44,14 +43,20 @@ pub(crate) struct Services {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) secrets: usize,
-    pub(crate) messages: Vec<Bytes>,
+    pub(crate) messages: Vec<Message>,
     pub(crate) objects: Vec<Bytes>,
-    /// How long each request took here.
-    pub(crate) latencies: Vec<Duration>,
+}
+
+/// A message that was queued.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) body: Bytes,
+    /// As they were sent, by name.
+    pub(crate) attributes: Value,
 }
 
 /// How a service is found.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Host {
     /// There is nothing to look up.
     Address,
@@ -114,6 +119,8 @@ fn bundle(folder: &Path) -> PathBuf {
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Not the default of the certificates that it signs, or OpenSSL takes those for self-signed.
+    parameters.distinguished_name.push(DnType::CommonName, "CA of the bench");
     Ok(CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?)
 }
 
@@ -156,11 +163,10 @@ async fn answer(
     request: Request<Incoming>,
     account: Rc<RefCell<Account>>,
 ) -> Result<Response<Full<Bytes>>> {
-    let started = Instant::now();
     let checksum = request.headers().get("x-amz-checksum-crc32").cloned();
     let body = request.into_body().collect().await?.to_bytes();
     let mut account = account.borrow_mut();
-    let response = match service {
+    match service {
         Service::SecretsManager => {
             account.secrets += 1;
             json_answer(
@@ -180,7 +186,9 @@ async fn answer(
             if text.len() > MAX_MESSAGE_BYTES {
                 json_answer(400, &json!({"__type": "com.amazonaws.sqs#InvalidParameterValue"}))
             } else {
-                account.messages.push(Bytes::copy_from_slice(text.as_bytes()));
+                let (body, attributes) =
+                    (text.to_owned().into(), message["MessageAttributes"].clone());
+                account.messages.push(Message { body, attributes });
                 json_answer(
                     200,
                     &json!({
@@ -203,9 +211,7 @@ async fn answer(
                 .header("x-amz-checksum-type", "FULL_OBJECT");
             Ok(response.body(Full::default())?)
         }
-    };
-    account.latencies.push(started.elapsed());
-    response
+    }
 }
 
 fn json_answer(status: u16, body: &Value) -> Result<Response<Full<Bytes>>> {

@@ -8,17 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Context;
 use lambda_http::http::{HeaderName, HeaderValue, Response};
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 /// The gateway's trace header, which is used if Lambda passes none.
 const TRACE_HEADER: &str = "x-amzn-trace-id";
-
-/// The fields of which an HTTP request has at least one. Format 2.0 always has a path; its method is in the request context.
-const HTTP_FIELDS: [&str; 3] = ["rawPath", "path", "httpMethod"];
 
 /// The event of an invocation: a proxy event of format 2.0 (HTTP API, function URL) or 1.0 (REST API), or anything else.
 /// The fields that are there decide the format.
@@ -29,41 +28,70 @@ pub struct GatewayEvent(Option<Request>);
 impl<'de> Deserialize<'de> for GatewayEvent {
     /// Never fails: for an error, the runtime would send a response of its own and log the event.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The runtime's deserializer tracks the path to every value for its error messages. Parsing the values without it
-        // takes a third of the time.
-        let json = <&RawValue>::deserialize(deserializer).map_or("null", RawValue::get);
-        if !json.starts_with('{') {
-            return Ok(Self(None));
-        }
-        Ok(Self(match serde_json::from_str::<ProxyEvent>(json) {
-            Ok(event) => event.is_http().then(|| event.into()),
-            Err(_) => {
-                let fields = serde_json::from_str::<BTreeMap<String, Option<IgnoredAny>>>(json);
-                let is_http = |fields: &BTreeMap<_, _>| {
-                    HTTP_FIELDS.iter().any(|name| matches!(fields.get(*name), Some(Some(_))))
-                };
-                let malformed = Request { is_malformed: true, ..Request::default() };
-                // An object with an invalid name is taken for a request: the sender gets a 503.
-                fields.as_ref().map_or(true, is_http).then_some(malformed)
-            }
-        }))
+        let mut event = Self(None);
+        // The visitor sees every error, except that an event is not an object, and so not an HTTP request.
+        let _ = deserializer.deserialize_map(EventVisitor(&mut event));
+        Ok(event)
     }
 }
 
-/// The fields of both formats. What an event lacks is `None`.
+struct EventVisitor<'a>(&'a mut GatewayEvent);
+
+impl<'de> Visitor<'de> for EventVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let malformed = Request { is_malformed: true, ..Request::default() };
+        self.0.0 = match ProxyEvent::deserialize(MapAccessDeserializer::new(map)) {
+            Ok(event) => event.is_http().then(|| event.try_into().unwrap_or(malformed)),
+            // A field occurs twice, a name has a lone surrogate, or the body is not a text. The event is taken for a request:
+            // the sender gets a 503.
+            Err(_) => Some(malformed),
+        };
+        Ok(())
+    }
+}
+
+/// The fields of both formats.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ProxyEvent {
-    raw_path: Option<String>,
-    path: Option<String>,
-    http_method: Option<String>,
-    resource: Option<String>,
-    path_parameters: Option<BTreeMap<String, Option<String>>>,
-    headers: Option<BTreeMap<String, Option<String>>>,
-    multi_value_headers: Option<BTreeMap<String, Option<Vec<Option<String>>>>>,
-    request_context: Option<RequestContext>,
+    raw_path: Field<String>,
+    path: Field<String>,
+    http_method: Field<String>,
+    resource: Field<String>,
+    path_parameters: Field<BTreeMap<String, Option<String>>>,
+    headers: Field<BTreeMap<String, Option<String>>>,
+    multi_value_headers: Field<BTreeMap<String, Option<Vec<Option<String>>>>>,
+    request_context: Field<RequestContext>,
+    /// Not a [`Field`], since it can be long: this reads it once.
     body: Option<String>,
-    is_base64_encoded: Option<bool>,
+    is_base64_encoded: Field<bool>,
+}
+
+/// A field that an event lacks, or whose value is `null`, is `Ok(None)`.
+struct Field<T>(Result<Option<T>, Malformed>);
+
+/// The value of a field has the wrong type.
+struct Malformed;
+
+impl<T> Default for Field<T> {
+    fn default() -> Self {
+        Self(Ok(None))
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+    /// The runtime's deserializer tracks the path to every value for its error messages. Parsing the values without it
+    /// takes a third of the time.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(json.get()).map_err(|_| Malformed)))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -88,35 +116,41 @@ struct Identity {
 }
 
 impl ProxyEvent {
-    /// Whether it has one of [`HTTP_FIELDS`].
+    /// Whether it is an HTTP request. Format 2.0 always has a path; its method is in the request context.
     fn is_http(&self) -> bool {
-        self.raw_path.is_some() || self.path.is_some() || self.http_method.is_some()
+        [&self.raw_path, &self.path, &self.http_method]
+            .iter()
+            .any(|field| !matches!(field, Field(Ok(None))))
     }
 }
 
-impl From<ProxyEvent> for Request {
-    fn from(event: ProxyEvent) -> Self {
-        let RequestContext { stage, http, identity } = event.request_context.unwrap_or_default();
+impl TryFrom<ProxyEvent> for Request {
+    type Error = Malformed;
+
+    fn try_from(event: ProxyEvent) -> Result<Self, Malformed> {
+        let RequestContext { stage, http, identity } = event.request_context.0?.unwrap_or_default();
         let HttpContext { method, source_ip } = http.unwrap_or_default();
         let source_ip = source_ip.or(identity.unwrap_or_default().source_ip);
-        let parameters = event.path_parameters.unwrap_or_default();
-        let resource = event.resource.and_then(|resource| fill_in(&resource, &parameters));
-        let path = event.raw_path.or(event.path).unwrap_or_default();
+        let parameters = event.path_parameters.0?.unwrap_or_default();
+        let resource = event.resource.0?.and_then(|resource| fill_in(&resource, &parameters));
+        let (raw_path, path) = (event.raw_path.0?, event.path.0?);
+        let path = raw_path.or(path).unwrap_or_default();
         let body = event.body.unwrap_or_default();
-        Self {
-            method: method.or(event.http_method).unwrap_or_default(),
+        let http_method = event.http_method.0?;
+        Ok(Self {
+            method: method.or(http_method).unwrap_or_default(),
             path: routed_path(resource, path, stage.as_deref()),
             headers: headers(
-                event.headers.unwrap_or_default(),
-                event.multi_value_headers.unwrap_or_default(),
+                event.headers.0?.unwrap_or_default(),
+                event.multi_value_headers.0?.unwrap_or_default(),
             ),
             source_ip: source_ip.and_then(|address| address.parse().ok()),
-            body: match event.is_base64_encoded {
+            body: match event.is_base64_encoded.0? {
                 Some(true) => STANDARD.decode(body).ok(),
                 _ => Some(body.into_bytes()),
             },
             ..Self::default()
-        }
+        })
     }
 }
 

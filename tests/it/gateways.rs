@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use labelbox_relay::http::GatewayEvent;
 use lambda_http::Context;
 use lambda_http::http::HeaderMap;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -229,7 +230,6 @@ async fn invocation_that_is_not_http_is_not_counted() {
         json!({"key1": "value1"}),
         json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events"}),
         json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
-        json!({"body": {"warm": true}}),
         json!({"resource": ["arn:aws:events:eu-west-1:1:rule/warm"], "isBase64Encoded": "invalid"}),
         Value::Null,
         json!("warm"),
@@ -253,7 +253,9 @@ async fn one_field_of_a_request_makes_an_event_http() {
 
 #[test]
 fn deserializes_event_with_lone_surrogate() {
-    for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#] {
-        assert!(serde_json::from_str::<GatewayEvent>(event).is_ok(), "{event}");
+    for event in [r#"{"body": "\ud800"}"#, r#"{"headers": {"x": "\ud800"}}"#, r#"{"\ud800": ""}"#] {
+        // Like the runtime, without a check for trailing data.
+        let mut deserializer = serde_json::Deserializer::from_str(event);
+        assert!(GatewayEvent::deserialize(&mut deserializer).is_ok(), "{event}");
     }
 }
