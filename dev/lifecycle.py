@@ -50,17 +50,23 @@ def up(parameters: dict[str, str]) -> None:
                 emulator.stop(instance)
             raise
     if missing := _missing_queues(stack):
-        raise Damaged(f"{', '.join(missing)} of the running stack is deleted; `make down` and `make up` start anew")
+        raise Damaged(f"{', '.join(missing)} of the running stack is deleted; `{_make('down')}` and `{_make('up')}` start anew")
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
     print(
         f"\nThe secret is {SECRET}. Send a signed event with\n\n{curl(stack, load()[0])}\n",
         "A FIFO queue drops an event that it has seen in the last five minutes.\n",
-        'Use relayctl and the AWS CLI in this shell after\n\neval "$(make --silent shell)"\n',
+        f'Use relayctl and the AWS CLI in this shell after\n\neval "$({_make("--silent shell")})"\n',
         f"relayctl webhook and backfill use a local stand-in for Labelbox; its project is {labelbox_api.PROJECT}.\n",
-        "`make down` stops everything.",
+        f"`{_make('down')}` stops everything.",
         sep="\n",
     )
+
+
+def _make(target: str) -> str:
+    """Returns the command for a target of the same instance."""
+    instance = os.environ.get("DEV_INSTANCE")
+    return f"make {target}" + (f" DEV_INSTANCE={shlex.quote(instance)}" if instance else "")
 
 
 def _start_labelbox(instance: Instance) -> None:
@@ -145,7 +151,7 @@ def running_stack() -> Stack:
             return Stack.find(running, _STACK)
     except (BotoCoreError, ClientError):
         pass  # `make up` has not deployed it yet
-    raise NotRunning("nothing is running yet; `make up` starts it")
+    raise NotRunning(f"nothing is running yet; `{_make('up')}` starts it")
 
 
 def _missing_queues(stack: Stack) -> list[str]:

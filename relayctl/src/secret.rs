@@ -2,6 +2,7 @@
 
 mod edit;
 mod error;
+mod invisible;
 mod value;
 mod weakness;
 
@@ -9,5 +10,6 @@ pub use edit::{
     add, can_be_called, check_webhook_name, kept_names, remove, remove_old, rotate, still_accepting,
 };
 pub use error::EditError;
+pub use invisible::Invisible;
 pub use value::{DEFAULT_NAME, TRAINING, Text, Value, bare, is_usable};
-pub use weakness::{Fault, Invisible, Weakness, weakness};
+pub use weakness::{Fault, Weakness, weakness};

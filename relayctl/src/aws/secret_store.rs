@@ -3,7 +3,7 @@
 use crate::aws;
 use crate::aws::stack::Stack;
 use crate::error::Error;
-use crate::secret::Text;
+use crate::secret::{EditError, Text, Value};
 use aws_sdk_secretsmanager::Client;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -20,8 +20,9 @@ pub struct Store {
 
 /// The secret's value, as it was read.
 pub struct SecretVersion {
-    pub text: Text,
-    version: String,
+    /// An error if the function could not use it.
+    pub value: Result<Value, EditError>,
+    pub id: String,
 }
 
 impl Store {
@@ -30,17 +31,23 @@ impl Store {
     }
 
     pub async fn read(&self) -> Result<SecretVersion, Error> {
+        self.read_stage(CURRENT).await
+    }
+
+    /// What was the value before the last change.
+    pub async fn read_previous(&self) -> Result<SecretVersion, Error> {
+        self.read_stage("AWSPREVIOUS").await
+    }
+
+    async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
         let request = self.client.get_secret_value().secret_id(&self.arn);
-        let response = request.send().await;
+        let response = request.version_stage(stage).send().await;
         let response =
             response.map_err(|error| aws::error("secretsmanager:GetSecretValue", &error))?;
-        let (Some(text), Some(version)) = (response.secret_string, response.version_id) else {
-            return Err(Error::Refused(
-                "the secret is binary, which the relay cannot use; put a text into it".to_owned(),
-            ));
-        };
-        let text = Zeroizing::new(text);
-        Ok(SecretVersion { text, version })
+        let binary = || EditError::Unusable("the secret's value is binary".to_owned());
+        let text = response.secret_string.map(Zeroizing::new).ok_or_else(binary);
+        let id = response.version_id.unwrap_or_default();
+        Ok(SecretVersion { value: text.and_then(Value::read), id })
     }
 
     /// Replaces the value that was read.
@@ -76,15 +83,15 @@ impl Store {
             .secret_id(&self.arn)
             .version_stage(CURRENT)
             .move_to_version_id(version)
-            .remove_from_version_id(&current.version);
+            .remove_from_version_id(&current.id);
         let Err(error) = request.send().await else {
             return Ok(());
         };
         let error = aws::error("secretsmanager:UpdateSecretVersionStage", &error);
         // The SDK repeats a call whose response was lost; the repetition fails because the label has moved.
         match self.read().await {
-            Ok(now) if now.version == version => Ok(()),
-            Ok(now) if now.version != current.version && error.code.is_some() => Err(Error::Refused(
+            Ok(now) if now.id == version => Ok(()),
+            Ok(now) if now.id != current.id && error.code.is_some() => Err(Error::Refused(
                 "somebody else has changed the secret; their change stays; run the command again"
                     .to_owned(),
             )),

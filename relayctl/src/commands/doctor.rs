@@ -83,7 +83,7 @@ async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<
     let mut stack = stack::check_outputs(scope)?;
     if let Err(error) = &scope.template {
         let check = Check::failed("template", error, scope);
-        stack.push(Check { status: Status::NotChecked, ..check });
+        stack.push(Check { status: check.status.min(Status::Warning), ..check });
     }
     let first = async {
         tokio::join!(

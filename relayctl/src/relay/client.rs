@@ -176,7 +176,7 @@ impl Sender {
     ) -> Result<Self, Error> {
         let store = Store::of(clients.secrets_manager.clone(), stack)?;
         let current = store.read().await?;
-        Self::with(Value::read(current.text)?, clients, stack, clock)
+        Self::with(current.value?, clients, stack, clock)
     }
 
     /// The same with a secret that was read already.

@@ -2,7 +2,7 @@
 
 use crate::cli::{GlobalArgs, quote};
 
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum EditError {
     #[error(
         "{0} cannot be the name of a webhook: that is 1 to 64 of a to z, 0 to 9 and -, and neither training nor backfill"

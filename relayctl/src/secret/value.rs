@@ -1,6 +1,7 @@
 //! The value of the stack's secret: which names have which secrets, in the order and form in which somebody wrote it.
 
 use super::error::EditError;
+use super::invisible::Invisible;
 use indexmap::IndexMap;
 use labelbox_relay::secrets::{Secret, Secrets};
 use serde::{Deserialize, Serialize};
@@ -64,9 +65,18 @@ impl Value {
     /// # Errors
     /// If the function could not use it.
     pub fn read(text: Text) -> Result<Self, EditError> {
-        let secrets = Secrets::parse(text.to_string());
-        if let Secrets::Shared(_) = secrets.map_err(|it| EditError::Unusable(it.to_string()))? {
-            return Ok(Self::Plain(text));
+        match Secrets::parse(text.to_string()) {
+            Ok(Secrets::Shared(_)) => return Ok(Self::Plain(text)),
+            Ok(_) => {}
+            Err(error) => {
+                // One byte order mark is allowed.
+                let before = text.split_once('{').map(|(before, _)| before.trim());
+                let before = before.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
+                return Err(EditError::Unusable(match before.and_then(Invisible::find) {
+                    Some(hidden) => format!("{error}; it has {hidden} before the brace"),
+                    None => error.to_string(),
+                }));
+            }
         }
         // The function ignores a byte order mark and white space around the object.
         let object = text.trim_start_matches(|it| it != '{').trim_end();

@@ -21,7 +21,8 @@ async fn replace(answers: &[(u16, &str)]) -> (Result<(), Error>, StaticReplayCli
     let (clients, asked) = offline(answers);
     let outputs = HashMap::from([("SecretArn".to_owned(), "arn".to_owned())]);
     let store = Store::of(clients.secrets_manager, &Stack::new("relay", outputs)).unwrap();
-    let current = SecretVersion { text: "held".to_owned().into(), version: "held".to_owned() };
+    let current =
+        SecretVersion { value: Value::read("held".to_owned().into()), id: "held".to_owned() };
     let outcome = store.replace(&current, &"new".to_owned().into()).await;
     (outcome, asked)
 }

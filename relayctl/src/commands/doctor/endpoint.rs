@@ -114,9 +114,14 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check>
         route: Route::Webhook(webhook),
         topic: Some(PROBE_TOPIC.to_owned()),
         delivery_id: Some(new_id()),
-        body: json!({"probe": new_id(), "from": FROM}).to_string().into_bytes(),
+        body: probe_body(),
     };
     Probe { scope, sender, queue, stats, delivery }.run(&signing).await
+}
+
+/// A body that no other event has; all are of one length.
+pub fn probe_body() -> Vec<u8> {
+    json!({"probe": new_id(), "from": FROM}).to_string().into_bytes()
 }
 
 /// The webhook that has a secret: the default one, or else the first.

@@ -2,6 +2,7 @@
 
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
+use super::endpoint::probe_body;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
 use crate::aws::spilled_message;
@@ -169,8 +170,15 @@ async fn read(
     events.retain(|event| {
         field(event, "message").is_some_and(|message| messages.contains(&message))
             && field(event, "event") != Some(PROBE_TOPIC)
+            && !is_failed_probe(event)
     });
     Ok(events)
+}
+
+/// The line of a failed request has no topic, but no event of Labelbox's is as short as a probe.
+fn is_failed_probe(event: &LogEvent) -> bool {
+    let bytes = event.fields.get("body_bytes").and_then(Value::as_u64);
+    field(event, "event").is_none() && bytes == Some(probe_body().len() as u64)
 }
 
 fn field<'e>(event: &'e LogEvent, name: &str) -> Option<&'e str> {

@@ -4,7 +4,7 @@ use super::CheckContext;
 use super::check::{Check, Remediation, Status};
 use super::template::quote_json;
 use crate::aws;
-use crate::aws::secret_store::Store;
+use crate::aws::secret_store::{SecretVersion, Store};
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
 use crate::secret::{
@@ -19,16 +19,20 @@ const SUFFIX_LENGTH: usize = 7;
 /// Checks the secret, and returns it if the function could use it.
 pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
     let Ok(arn) = scope.stack.secret_arn() else { return (Vec::new(), None) };
-    let client = scope.clients.secrets_manager.clone();
-    let value = async { Store::of(client, scope.stack)?.read().await };
-    let describe = scope.clients.secrets_manager.describe_secret().secret_id(arn).send();
-    let (description, value) = tokio::join!(describe, value);
+    let client = &scope.clients.secrets_manager;
+    let Ok(store) = Store::of(client.clone(), scope.stack) else { return (Vec::new(), None) };
+    let describe = client.describe_secret().secret_id(arn).send();
+    let (description, current) = tokio::join!(describe, store.read());
     let description =
         description.map_err(|it| Error::from(aws::error("secretsmanager:DescribeSecret", &it)));
-    let (mut checks, value) = match value {
-        Ok(current) => {
+    let (mut checks, value) = match current {
+        Ok(SecretVersion { value: Ok(value), .. }) => {
             let has_models = scope.stack.parameter("TrainingModels").is_some();
-            check_value(current.text, has_models, &scope.context.args)
+            (check_value(&value, has_models, &scope.context.args), Some(value))
+        }
+        Ok(SecretVersion { value: Err(error), id }) => {
+            let previous = store.read_previous().await.ok();
+            (vec![unusable(&error, arn, &id, previous, &scope.context.args)], None)
         }
         Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
     };
@@ -54,17 +58,15 @@ fn check_missing(
 ) -> Check {
     let command =
         |words: &str| scope.context.args.aws(&format!("secretsmanager {words} {}", quote(arn)));
-    let put =
-        || command("put-secret-value --secret-string \"$(openssl rand -hex 32)\" --secret-id");
     let new_value = "Labelbox needs the new value, which secret show-names --values prints";
     let (message, commands) = match description {
         Ok(it) if it.deleted_date.is_some() => (
             "is scheduled for deletion; the function cannot read it".to_owned(),
             vec![command("restore-secret --secret-id")],
         ),
-        Ok(_) if error.is_not_found() => (format!("has no value yet; {new_value}"), vec![put()]),
-        Ok(_) if matches!(error, Error::Refused(_)) => {
-            (format!("{error}; {new_value}"), vec![put()])
+        Ok(_) if error.is_not_found() => {
+            let put = "put-secret-value --secret-string \"$(openssl rand -hex 32)\" --secret-id";
+            (format!("has no value yet; {new_value}"), vec![command(put)])
         }
         Err(it) if it.is_not_found() => {
             let message = format!(
@@ -101,18 +103,13 @@ fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
     commands.map(|it| scope.context.args.aws(&format!("secretsmanager {it}"))).collect()
 }
 
-fn check_value(text: Text, has_models: bool, args: &GlobalArgs) -> (Vec<Check>, Option<Value>) {
-    let before_object = text.split_once('{').map(|(before, _)| before.trim().to_owned());
-    let value = match Value::read(text) {
-        Ok(value) => value,
-        Err(error) => return (vec![unusable(&error, before_object.as_deref(), args)], None),
-    };
-    if let Value::Plain(text) = &value {
-        return (vec![check_secrets(None, std::slice::from_ref(text), &value, args)], Some(value));
+fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check> {
+    if let Value::Plain(text) = value {
+        return vec![check_secrets(None, std::slice::from_ref(text), value, args)];
     }
     let names = value.entries();
     let mut checks: Vec<_> =
-        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), &value, args)).collect();
+        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), value, args)).collect();
     let mut require = |name, status, message| {
         if value.entry(name).is_none() {
             let add = Remediation::command(args.relayctl(&format!("secret add {name}")));
@@ -129,21 +126,37 @@ fn check_value(text: Text, has_models: bool, args: &GlobalArgs) -> (Vec<Check>, 
             "is missing: model training would be answered 404, but TrainingModels is empty too";
         require(TRAINING, Status::Ok, message);
     }
-    (checks, Some(value))
+    checks
 }
 
-/// A value that the function cannot use.
-fn unusable(error: &EditError, before_object: Option<&str>, args: &GlobalArgs) -> Check {
-    // One byte order mark is allowed.
-    let hidden = before_object.map(|before| before.strip_prefix('\u{feff}').unwrap_or(before));
-    let hidden = hidden.and_then(Invisible::find);
-    let hidden = hidden.map(|it| format!("; it has {it} before the brace")).unwrap_or_default();
+/// A value that the function cannot use. It comes from a mistake of whoever wrote it, so the one before may be usable.
+fn unusable(
+    error: &EditError,
+    arn: &str,
+    id: &str,
+    previous: Option<SecretVersion>,
+    args: &GlobalArgs,
+) -> Check {
+    let replace = args.relayctl(&format!("secret add {DEFAULT_NAME} --replace-broken"));
+    let previous = previous.filter(|it| it.value.as_ref().is_ok_and(Value::has_usable));
+    let (then, commands) = match previous {
+        Some(previous) => {
+            let restore = args.aws(&format!(
+                "secretsmanager update-secret-version-stage --secret-id {} --version-stage AWSCURRENT \
+                 --move-to-version-id {} --remove-from-version-id {}",
+                quote(arn),
+                quote(&previous.id),
+                quote(id)
+            ));
+            let replace = format!("# or replace it, and give Labelbox the new value: {replace}");
+            ("The previous value is usable, and the command restores it", vec![restore, replace])
+        }
+        None => ("The command replaces it; Labelbox then needs the new value", vec![replace]),
+    };
     let message = format!(
-        "{error}{hidden}. Running instances of the function keep the last usable value, new ones have none. The command \
-         replaces it; Labelbox then needs the new value"
+        "{error}. Running instances of the function keep the last usable value, new ones have none. {then}"
     );
-    let command = format!("secret add {DEFAULT_NAME} --replace-broken");
-    Check::new(Status::Problem, NAME, message, Remediation::command(args.relayctl(&command)))
+    Check::new(Status::Problem, NAME, message, Remediation::Commands(commands))
 }
 
 /// The secrets of a name, the newest first; of all names if they share one.
@@ -225,7 +238,10 @@ mod tests {
 
     #[track_caller]
     fn check(value: &str, has_models: bool, name: &str, status: Status, expected: &str) {
-        let (checks, _) = check_value(value.to_owned().into(), has_models, &GlobalArgs::default());
+        let checks = match Value::read(value.to_owned().into()) {
+            Ok(value) => check_value(&value, has_models, &GlobalArgs::default()),
+            Err(error) => vec![unusable(&error, "arn", "id", None, &GlobalArgs::default())],
+        };
         let Some(check) = checks.iter().filter(|it| it.name == name).max_by_key(|it| it.status)
         else {
             panic!("{name:?} is not in {checks:?}");

@@ -3,7 +3,7 @@
 use super::CheckContext;
 use super::check::{Check, Remediation, Status};
 use super::queues::set_queue_attributes;
-use super::template::quote_json;
+use super::template::{quote_json, with_numbers};
 use crate::aws;
 use crate::aws::stack::Entity;
 use crate::cli::{GlobalArgs, quote};
@@ -116,7 +116,7 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             let check = Check::failed("drift", &error, scope);
-            return vec![Check { status: Status::NotChecked, ..check }];
+            return vec![Check { status: check.status.min(Status::Warning), ..check }];
         }
         Err(_) => {
             let message = "CloudFormation has not finished detecting drift within two minutes";
@@ -199,7 +199,8 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
         |path: &str| SERIOUS.iter().any(|(of, prefix)| *of == kind && path.starts_with(prefix));
     let is_serious = paths.iter().any(|path| is_serious(path));
     let status = if is_serious { Status::Problem } else { Status::Warning };
-    let remediation = match restore(drift, &paths, &scope.context.args) {
+    let template = scope.template().and_then(|it| it.properties(name)).unwrap_or_default();
+    let remediation = match restore(drift, &paths, &template, &scope.context.args) {
         Some(command) => Remediation::command(command),
         None => "set it to the expected value; a deployment of the same template does not".into(),
     };
@@ -222,7 +223,12 @@ fn describe(difference: &PropertyDifference) -> String {
 
 /// The command that gives the properties at these paths their values of the template. A deployment does not: to CloudFormation,
 /// nothing has changed.
-fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Option<String> {
+fn restore(
+    drift: &StackResourceDrift,
+    paths: &[&str],
+    template: &Value,
+    args: &GlobalArgs,
+) -> Option<String> {
     let (kind, id) = (drift.resource_type()?, drift.physical_resource_id()?);
     let is_changed = |name: &str| paths.iter().any(|path| path.split('/').nth(1) == Some(name));
     let mut values: Map<String, Value> =
@@ -250,7 +256,9 @@ fn restore(drift: &StackResourceDrift, paths: &[&str], args: &GlobalArgs) -> Opt
         _ => {
             let set =
                 |(name, value)| json!({"op": "add", "path": format!("/{name}"), "value": value});
-            let patch: Vec<_> = values.iter().map(set).collect();
+            // The Cloud Control API takes no text for a number.
+            let values = with_numbers(values.into(), template);
+            let patch: Vec<_> = values.as_object()?.iter().map(set).collect();
             Some(args.aws(&format!(
                 "cloudcontrol update-resource --type-name {kind} --identifier {} --patch-document {}",
                 quote(id),
@@ -287,6 +295,12 @@ mod tests {
         let patch = json!([{"op": "add", "path": "/Policies", "value": policies}]);
         let function = json!({"Timeout": 15, "MemorySize": 128, "ReservedConcurrentExecutions": 2});
         let queue = json!({"VisibilityTimeout": 60, "FifoQueue": true});
+        let stage = json!({"DefaultRouteSettings": {"ThrottlingBurstLimit": "20"}, "Name": "7"});
+        let template = json!({"DefaultRouteSettings": {"ThrottlingBurstLimit": 20}, "Name": "7"});
+        let stage_patch = json!([
+            {"op": "add", "path": "/DefaultRouteSettings", "value": {"ThrottlingBurstLimit": 20}},
+            {"op": "add", "path": "/Name", "value": "7"},
+        ]);
         for (kind, expected, paths, command) in [
             (
                 ROLE,
@@ -307,6 +321,14 @@ mod tests {
             ),
             (FUNCTION, &function, vec!["/Timeout", "/ReservedConcurrentExecutions"], None),
             (
+                "AWS::ApiGatewayV2::Stage",
+                &stage,
+                vec!["/DefaultRouteSettings/ThrottlingBurstLimit", "/Name"],
+                Some(format!(
+                    "cloudcontrol update-resource --type-name AWS::ApiGatewayV2::Stage --identifier x --patch-document '{stage_patch}'"
+                )),
+            ),
+            (
                 QUEUE,
                 &queue,
                 vec!["/VisibilityTimeout"],
@@ -316,7 +338,8 @@ mod tests {
                 ),
             ),
         ] {
-            let restored = restore(&drift(kind, "x", expected.clone()), &paths, &GlobalArgs::default());
+            let drift = drift(kind, "x", expected.clone());
+            let restored = restore(&drift, &paths, &template, &GlobalArgs::default());
             assert_eq!(restored, command.map(|command| format!("aws {command}")), "{kind} {paths:?}");
         }
     }

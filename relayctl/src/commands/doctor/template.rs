@@ -6,7 +6,7 @@ use crate::cli::quote;
 use crate::error::Error;
 use aws_sdk_cloudformation::types::TemplateStage;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use std::collections::HashMap;
 
 struct Resource {
@@ -127,7 +127,7 @@ impl Template {
                 let maps = self.body.get("Mappings");
                 maps.and_then(|maps| get(&get(&get(maps, map)?, key)?, name))
             }
-            ("Fn::Sub", _) => argument.as_str().and_then(|text| self.substitute(text)),
+            ("Fn::Sub", _) => argument.as_str().and_then(|pattern| self.substitute(pattern)),
             _ => None,
         };
         result.unwrap_or(Value::Null)
@@ -145,7 +145,12 @@ impl Template {
             "AWS::Region" => &self.region,
             "AWS::StackName" => &self.stack,
             name => match self.parameters.get(name) {
-                Some(value) => value,
+                Some(value) => {
+                    let declaration = self.body.get("Parameters")?.get(name)?;
+                    let is_number = declaration.get("Type").is_some_and(|it| it == "Number");
+                    let number = || serde_json::from_str::<Number>(value).ok().map(Value::from);
+                    return is_number.then(number).flatten().or_else(|| Some(json!(value)));
+                }
                 None => &self.resources.get(name)?.physical_id,
             },
         };
@@ -169,8 +174,8 @@ impl Template {
     }
 
     /// Replaces each `${Name}` and `${Resource.Attribute}`.
-    fn substitute(&self, text: &str) -> Option<Value> {
-        let mut parts = text.split("${");
+    fn substitute(&self, pattern: &str) -> Option<Value> {
+        let mut parts = pattern.split("${");
         let mut result = parts.next()?.to_owned();
         for part in parts {
             let (name, rest) = part.split_once('}')?;
@@ -178,7 +183,7 @@ impl Template {
                 Some((resource, attribute)) => self.attribute(resource, attribute)?,
                 None => self.reference(name)?,
             };
-            result += value.as_str()?;
+            result += &text(&value);
             result += rest;
         }
         Some(result.into())
@@ -187,6 +192,26 @@ impl Template {
 
 fn is_function(name: &str) -> bool {
     name.starts_with("Fn::") || name == "Ref"
+}
+
+/// A value with numbers where the template has them: CloudFormation may give what comes from a parameter as a text.
+pub fn with_numbers(value: Value, template: &Value) -> Value {
+    match (value, template) {
+        (Value::Object(object), template) => {
+            let typed = |(name, value)| {
+                let value = match template.get(&name) {
+                    Some(template) => with_numbers(value, template),
+                    None => value,
+                };
+                (name, value)
+            };
+            object.into_iter().map(typed).collect()
+        }
+        (Value::String(digits), Value::Number(number)) if digits == number.to_string() => {
+            number.clone().into()
+        }
+        (value, _) => value,
+    }
 }
 
 /// A value as services take it: strings as they are, others as JSON.
@@ -213,6 +238,7 @@ mod tests {
         Template {
             body: json!({
                 "Conditions": {"Fifo": {"Fn::Equals": [{"Ref": "QueueType"}, "fifo"]}},
+                "Parameters": {"QueueType": {"Type": "String"}, "RetentionDays": {"Type": "Number"}},
                 "Mappings": {"Retention": {"14": {"Seconds": 1_209_600}}},
                 "Resources": {"Queue": {"Properties": properties}},
             }),
@@ -239,7 +265,9 @@ mod tests {
             "Retention": {"Fn::FindInMap": ["Retention", {"Ref": "RetentionDays"}, "Seconds"]},
             "Redrive": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dead", "Arn"]}, "maxReceiveCount": 5},
             "Objects": {"Fn::Sub": "${Bucket.Arn}/spill/*"},
-            "Name": {"Fn::Sub": "${AWS::StackName}-a"},
+            "Days": {"Ref": "RetentionDays"},
+            "Account": {"Ref": "AWS::AccountId"},
+            "Name": {"Fn::Sub": "${AWS::StackName}-a-${RetentionDays}"},
             "Unknown": {"Fn::ImportValue": "x"},
             "List": [{"Fn::If": ["Fifo", {"Ref": "Bucket"}, {"Ref": "AWS::NoValue"}]}],
         });
@@ -248,7 +276,9 @@ mod tests {
             "Retention": 1_209_600,
             "Redrive": {"deadLetterTargetArn": "arn:aws-cn:sqs:cn-north-1:111:dead.fifo", "maxReceiveCount": 5},
             "Objects": "arn:aws-cn:s3:::bucket/spill/*",
-            "Name": "relay-a",
+            "Days": 14,
+            "Account": "111",
+            "Name": "relay-a-14",
             "List": ["bucket"],
         });
         assert_eq!(template(properties.clone(), "fifo").properties("Queue").unwrap(), expected);

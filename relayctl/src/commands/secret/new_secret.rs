@@ -90,7 +90,7 @@ struct Options {
 pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> {
     let session = Session::open(context).await?;
     let options = &command.options;
-    let value = match Value::read(session.current.text.clone()) {
+    let value = match session.current.value.clone() {
         Err(EditError::Unusable(_)) if command.replace_broken => {
             let about = "The function cannot use the secret. It is replaced as a whole; Secrets Manager keeps it as the \
                          version AWSPREVIOUS.";
@@ -106,7 +106,7 @@ pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> 
 
 pub async fn rotate(command: &Rotate, context: &Context) -> Result<ExitStatus, Error> {
     let session = Session::open(context).await?;
-    let value = Value::read(session.current.text.clone())?;
+    let value = session.current.value.clone()?;
     let name = command.name.as_deref();
     let edit = |fresh: Text, keep: &[String]| secret::rotate(value.clone(), name, fresh, keep);
     change(&session, &command.options, &value, name, true, edit).await

@@ -5,7 +5,7 @@ use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{Value, remove, remove_old, still_accepting};
+use crate::secret::{remove, remove_old, still_accepting};
 
 const ABOUT: &str = "\
 What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
@@ -33,7 +33,7 @@ pub struct Remove {
 
 pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Error> {
     let session = Session::open(context).await?;
-    let before = Value::read(session.current.text.clone())?;
+    let before = session.current.value.clone()?;
     let name = command.name.as_str();
     let (value, count) = if command.old {
         remove_old(before.clone(), name)?

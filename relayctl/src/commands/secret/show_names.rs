@@ -28,8 +28,7 @@ pub struct ShowNames {
 pub async fn run(command: &ShowNames, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
     let current = Store::of(clients.secrets_manager, &stack)?.read().await?;
-    let value = Value::read(current.text)?;
-    context.output.show(&Names::of(&value, command.values))?;
+    context.output.show(&Names::of(&current.value?, command.values))?;
     Ok(ExitStatus::Success)
 }
 

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::labelbox::{Labelbox, Scope, TOPICS, Webhook, is_local};
 use crate::prompt;
-use crate::secret::{DEFAULT_NAME, EditError, Text, Value, bare, check_webhook_name};
+use crate::secret::{DEFAULT_NAME, EditError, Text, bare, check_webhook_name};
 use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
 use reqwest::Url;
@@ -91,8 +91,7 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
             "Labelbox cannot reach {url}: it needs HTTPS and a public address; --allow-local creates the webhook all the same"
         )));
     }
-    let secret = Store::of(clients.secrets_manager, &stack)?.read().await?;
-    let value = Value::read(secret.text)?;
+    let value = Store::of(clients.secrets_manager, &stack)?.read().await?.value?;
     let secret = value.newest(name).ok_or_else(|| EditError::NoUsableSecret(name.clone()))?;
     let is_wanted = |topic: &&str| {
         command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
