@@ -167,7 +167,7 @@ impl Error {
         match self {
             Self::Refused(_) => INCOMPLETE,
             Self::Usage(_) => USAGE,
-            Self::Edit(error) if error.is_usage() => USAGE,
+            Self::Edit(error) if error.is_usage => USAGE,
             Self::Edit(_) => INCOMPLETE,
             Self::Cancelled(status) => status.code(),
             _ => FAILURE,

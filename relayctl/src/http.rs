@@ -75,7 +75,8 @@ impl Resolve for Resolver {
     }
 }
 
-fn is_local(name: &str) -> bool {
+/// Whether a host name leads to the machine that it is used on.
+pub fn is_local(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }

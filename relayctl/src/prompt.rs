@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal. Without a terminal nobody is asked, and nothing is assumed.
+//! Questions to the person at the terminal, and what is given on standard input.
 
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
@@ -25,7 +25,11 @@ pub async fn confirm(
     if yes {
         return Ok(());
     }
-    check_terminal("--yes to do it without being asked")?;
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Error::Usage(
+            "there is no terminal to ask on, and nothing was changed; give --yes to do it without being asked".to_owned(),
+        ));
+    }
     let _ = write!(io::stderr(), "{question} [y/N] ");
     let line = on_thread(|| {
         let mut line = String::new();
@@ -33,22 +37,6 @@ pub async fn confirm(
     });
     let line = context.interrupt.cancels(async { Ok::<_, Error>(line.await.unwrap_or_default()) });
     if is_yes(&line.await?) { Ok(()) } else { Err(Error::Cancelled(ExitStatus::Incomplete)) }
-}
-
-/// Asks for something that nobody may read over a shoulder.
-///
-/// # Errors
-/// Without a terminal, or an answer.
-pub async fn hidden(prompt: String) -> Result<Zeroizing<String>, Error> {
-    check_terminal("--stdin to read it from standard input")?;
-    // Ctrl-C ends it by itself, after it has made the terminal show again what is typed.
-    match on_thread(|| rpassword::prompt_password(prompt)).await {
-        Ok(text) => Ok(Zeroizing::new(text)),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            Err(Error::Cancelled(ExitStatus::Interrupted))
-        }
-        Err(_) => Err(Error::Cancelled(ExitStatus::Incomplete)),
-    }
 }
 
 /// Reads standard input to its end.
@@ -70,15 +58,6 @@ pub fn read_text(input: impl Read) -> io::Result<Zeroizing<String>> {
         return Err(io::Error::other(format!("it is over {MAX_BYTES} bytes")));
     }
     Ok(text)
-}
-
-fn check_terminal(instead: &str) -> Result<(), Error> {
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        return Ok(());
-    }
-    Err(Error::Usage(format!(
-        "there is no terminal to ask on, and nothing was changed; give {instead}"
-    )))
 }
 
 fn is_yes(line: &str) -> bool {

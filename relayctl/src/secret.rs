@@ -6,10 +6,8 @@ mod invisible;
 mod value;
 mod weakness;
 
-pub use edit::{
-    add, can_be_called, check_webhook_name, kept_names, remove, remove_old, rotate, still_accepting,
-};
+pub use edit::{can_be_called, check_webhook_name, give, kept_names, remove, still_accepting};
 pub use error::EditError;
-pub use invisible::Invisible;
+pub use invisible::find_invisible;
 pub use value::{DEFAULT_NAME, TRAINING, Text, Value, bare, is_usable};
-pub use weakness::{Fault, Weakness, weakness};
+pub use weakness::{Edit, Fault, weakness};

@@ -44,7 +44,7 @@ impl Store {
         let response = request.version_stage(stage).send().await;
         let response =
             response.map_err(|error| aws::error("secretsmanager:GetSecretValue", &error))?;
-        let binary = || EditError::Unusable("the secret's value is binary".to_owned());
+        let binary = || EditError::unusable("the secret's value is binary");
         let text = response.secret_string.map(Zeroizing::new).ok_or_else(binary);
         let id = response.version_id.unwrap_or_default();
         Ok(SecretVersion { value: text.and_then(Value::read), id })

@@ -13,7 +13,7 @@ use crate::aws::Clients;
 use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use check::{Check, Report, Section, Status};
+use check::{Check, Report, Status};
 use template::Template;
 
 const ABOUT: &str = "\
@@ -38,6 +38,8 @@ pub struct Doctor {
     #[arg(long)]
     no_probe: bool,
 }
+
+type Sections = Vec<(&'static str, Vec<Check>)>;
 
 /// What the checks work with.
 pub struct CheckContext<'s> {
@@ -78,12 +80,11 @@ pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Erro
 
 /// Runs all checks, most of them concurrently. Returns `None` after Ctrl-C, which does not interrupt the probe: its event has
 /// to be deleted.
-async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<Section>>, Error> {
+async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Sections>, Error> {
     let interrupt = &scope.context.interrupt;
     let mut stack = stack::check_outputs(scope)?;
     if let Err(error) = &scope.template {
-        let check = Check::failed("template", error, scope);
-        stack.push(Check { status: check.status.min(Status::Warning), ..check });
+        stack.push(Check::failed_at_most_warning("template", error, scope));
     }
     let first = async {
         tokio::join!(
@@ -118,13 +119,12 @@ async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Vec<
         last = last => last,
     };
     events.extend(log);
-    let section = |title, checks| Section { title, checks };
     Ok(Some(vec![
-        section("Stack", stack),
-        section("Secret", secret),
-        section("Queues", queues),
-        section("Bucket", bucket),
-        section("Endpoint", endpoint),
-        section("Events", events),
+        ("Stack", stack),
+        ("Secret", secret),
+        ("Queues", queues),
+        ("Bucket", bucket),
+        ("Endpoint", endpoint),
+        ("Events", events),
     ]))
 }

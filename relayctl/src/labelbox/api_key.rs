@@ -1,6 +1,7 @@
 //! The user's API key, and the addresses that it may go to.
 
 use super::error::LabelboxError;
+use crate::http;
 use crate::sanitize::one_line;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
@@ -45,23 +46,19 @@ impl fmt::Debug for ApiKey {
 
 /// The key goes to this address: over TLS, or not further than this machine.
 pub fn parse_url(text: &str) -> Result<Url, LabelboxError> {
-    let url = Url::parse(text).map_err(|_| LabelboxError::BadAddress(one_line(text)))?;
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_local(&url));
-    let is_plain = url.username().is_empty() && url.password().is_none();
-    if is_safe && is_plain {
-        return Ok(url);
-    }
-    Err(LabelboxError::BadAddress(one_line(text)))
+    let is_allowed = |url: &Url| {
+        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_local(url));
+        is_safe && url.username().is_empty() && url.password().is_none()
+    };
+    let url = Url::parse(text).ok().filter(is_allowed);
+    url.ok_or_else(|| LabelboxError::BadAddress(one_line(text)))
 }
 
 /// Whether an address leads to the machine that it is used on.
 pub fn is_local(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let host = host.trim_matches(['[', ']', '.']);
-    let is_loopback = (host.parse::<std::net::IpAddr>()).is_ok_and(|address| address.is_loopback());
-    is_loopback || host == "localhost" || host.ends_with(".localhost")
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    address.is_ok_and(|address| address.is_loopback()) || http::is_local(host)
 }
 
 #[cfg(test)]

@@ -58,16 +58,12 @@ impl Labelbox {
 
     /// The scope of a webhook, as far as Labelbox tells it.
     pub async fn scope(&self, webhook: &str) -> Scope {
-        let subject = subject(webhook);
-        let data = self.query(&query::project_of(webhook), &subject).await;
-        let webhook: Result<Value, _> = data.and_then(|data| read(&data, &["webhook"], &subject));
-        match webhook.as_ref().ok().and_then(|it| it.get("project")) {
-            Some(Value::Null) => Scope::Global,
-            Some(project) => match project.get("id").and_then(Value::as_str) {
-                Some(id) => Scope::of(Some(id)),
-                None => Scope::Unknown,
-            },
-            None => Scope::Unknown,
+        let data = self.query(&query::project_of(webhook), &subject(webhook)).await;
+        let data = data.unwrap_or_default();
+        match (data.pointer("/webhook/project"), data.pointer("/webhook/project/id")) {
+            (Some(Value::Null), _) => Scope::Global,
+            (_, Some(Value::String(id))) => Scope::of(Some(id)),
+            _ => Scope::Unknown,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Source: <https://pypi.org/project/labelbox/>, 7.17.0: `schema/webhook.py`, `orm/query.py`. Its mutations have their values in
 //! the text, its queries have variables.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ pub const PAGE: usize = 100;
 /// The body of a request.
 #[derive(Serialize)]
 pub struct Query {
-    #[serde(rename = "query", serialize_with = "write_text")]
+    #[serde(rename = "query")]
     pub text: Zeroizing<String>,
     /// The SDK's mutations have none, its queries an object.
     variables: Option<Value>,
@@ -31,11 +31,8 @@ pub struct Query {
 impl Query {
     /// A query with several variables.
     pub fn with_variables(text: &str, variables: Value) -> Self {
-        Self {
-            text: Zeroizing::new(text.to_owned()),
-            variables: Some(variables),
-            hidden: Vec::new(),
-        }
+        let text = Zeroizing::new(text.to_owned());
+        Self { text, variables: Some(variables), hidden: Vec::new() }
     }
 
     /// A text without what must not be shown.
@@ -48,24 +45,20 @@ impl Query {
 /// The webhooks of a project, or all, from this one on.
 pub fn webhooks(project: Option<&str>, skip: usize) -> Query {
     let page = format!("webhooks(skip: {skip} first: {PAGE}){{{FIELDS}}}");
-    match project {
-        None => {
-            query(format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"), None)
-        }
-        Some(id) => query(
-            format!(
-                "query GetProjectWebhooksPyApi($param_0: ID!){{project(where: {{id: $param_0}}){{{page}}}}}"
-            ),
-            Some(id),
+    let text = match project {
+        None => format!("query GetOrganizationWebhooksPyApi{{organization{{{page}}}}}"),
+        Some(_) => format!(
+            "query GetProjectWebhooksPyApi($param_0: ID!){{project(where: {{id: $param_0}}){{{page}}}}}"
         ),
-    }
+    };
+    query(&text, project)
 }
 
 pub fn webhook(id: &str) -> Query {
     let text = format!(
         "query GetWebhookPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{{FIELDS}}}}}"
     );
-    query(text, Some(id))
+    query(&text, Some(id))
 }
 
 /// The project of a webhook; a global one has none.
@@ -73,7 +66,7 @@ pub fn project_of(webhook: &str) -> Query {
     let text = format!(
         "query GetWebhookProjectPyApi($param_0: ID!){{webhook(where: {{id: $param_0}}){{project{{{PROJECT_FIELDS}}}}}}}"
     );
-    query(text, Some(webhook))
+    query(&text, Some(webhook))
 }
 
 pub fn create(topics: &[String], url: &str, secret: &str, project: Option<&str>) -> Query {
@@ -107,20 +100,12 @@ fn literal(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-fn query(text: String, id: Option<&str>) -> Query {
-    Query {
-        text: Zeroizing::new(text),
-        variables: Some(id.map_or_else(|| json!({}), |id| json!({ "param_0": id }))),
-        hidden: Vec::new(),
-    }
+fn query(text: &str, id: Option<&str>) -> Query {
+    Query::with_variables(text, id.map_or_else(|| json!({}), |id| json!({ "param_0": id })))
 }
 
 fn mutation(text: Zeroizing<String>) -> Query {
     Query { text, variables: None, hidden: Vec::new() }
-}
-
-fn write_text<S: Serializer>(text: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
 }
 
 #[cfg(test)]

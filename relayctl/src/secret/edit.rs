@@ -1,74 +1,69 @@
 //! The edits of the stack's secret. What signs today is still accepted afterwards, unless it is removed by name.
 
 use super::error::EditError;
-use super::value::{DEFAULT_NAME, Entry, TRAINING, Text, Value, bare};
-use indexmap::IndexMap;
+use super::value::{DEFAULT_NAME, Entry, Names, TRAINING, Text, Value, bare};
+use crate::cli::quote;
 use labelbox_relay::http::Route;
 
-type Names = IndexMap<String, Entry>;
-
-/// Adds a new name, or gives a secret to one that has no usable one.
-pub fn add(value: Value, name: &str, fresh: Text, keep: &[String]) -> Result<Value, EditError> {
-    check_name(name)?;
-    let mut names = match value {
-        Value::Plain(plain) => return split(&plain, &[name], &fresh, keep),
-        Value::Named(names) => names,
-    };
-    check_keep(keep, &names)?;
-    if names.get(name).is_some_and(|entry| entry.usable().next().is_some()) {
-        return Err(EditError::Exists(name.to_owned()));
-    }
-    names.insert(name.to_owned(), Entry::One(fresh));
-    Ok(Value::Named(names))
-}
-
-/// Puts a new secret before those of a name; without a name, of all that keep a plain text.
-pub fn rotate(
+/// Puts a new secret before those of a name. A rotation is of a name that there is, or without a name, of all that keep a plain
+/// text; any other edit is for a name that has no usable secret.
+pub fn give(
     value: Value,
     name: Option<&str>,
+    is_rotation: bool,
     fresh: Text,
     keep: &[String],
 ) -> Result<Value, EditError> {
     name.map_or(Ok(()), check_name)?;
     let mut names = match value {
-        Value::Plain(plain) => {
-            let fresh_names = name.map_or_else(|| kept_names(keep), |name| vec![name]);
-            return split(&plain, &fresh_names, &fresh, keep);
-        }
+        Value::Plain(plain) => return split(&plain, name, &fresh, keep),
         Value::Named(names) => names,
     };
-    check_keep(keep, &names)?;
-    let name = name.ok_or_else(|| EditError::NoName(list(&names)))?;
-    let entry = find(&mut names, name, true)?;
-    if entry.texts().iter().any(|text| bare(text) == fresh) {
-        return Err(EditError::Same(name.to_owned()));
+    // Names that exist keep their secrets anyway, so that a script need not know which form the secret has.
+    if !keep.iter().all(|name| names.contains_key(name)) {
+        let known = list(&names);
+        let message =
+            format!("--keep is for a secret that is plain text; this one has the names {known}");
+        return Err(EditError::usage(message));
     }
-    // An empty secret verifies nothing.
-    let old: Vec<_> = entry.usable().cloned().collect();
-    *entry = match entry {
-        Entry::One(_) if old.is_empty() => Entry::One(fresh),
-        _ => Entry::Many([vec![fresh], old].concat()),
+    let name = name.ok_or_else(|| {
+        EditError::usage(format!("say which name: the secret has {}", list(&names)))
+    })?;
+    if is_rotation && !names.contains_key(name) {
+        return Err(unknown(name, &names).with_next(format!("secret add {}", quote(name))));
+    }
+    let old = names.get(name).into_iter().flat_map(Entry::usable).cloned().collect::<Vec<_>>();
+    if !is_rotation && !old.is_empty() {
+        let error = EditError::usage(format!("{name} has a secret"));
+        return Err(error.with_next(format!("secret rotate {}", quote(name))));
+    }
+    if old.iter().any(|text| bare(text) == fresh) {
+        return Err(EditError::usage(format!("{name} has this secret already")));
+    }
+    let entry = match old.is_empty() {
+        true => Entry::One(fresh),
+        false => Entry::Many([vec![fresh], old].concat()),
     };
+    names.insert(name.to_owned(), entry);
     Ok(Value::Named(names))
 }
 
-/// Removes a name with all its secrets.
-pub fn remove(value: Value, name: &str) -> Result<Value, EditError> {
-    let mut names = named(value)?;
-    find(&mut names, name, false)?;
-    names.shift_remove(name);
-    Ok(Value::Named(names))
-}
-
-/// Removes all secrets of a name but the newest usable one. Returns how many it has removed, too.
-pub fn remove_old(value: Value, name: &str) -> Result<(Value, usize), EditError> {
-    let mut names = named(value)?;
-    let entry = find(&mut names, name, false)?;
+/// Removes a name, or with `only_old` all its secrets but the newest usable one. Returns how many it has removed, too.
+pub fn remove(value: Value, name: &str, only_old: bool) -> Result<(Value, usize), EditError> {
+    let Value::Named(mut names) = value else {
+        let message =
+            "the secret is plain text, which every name shares; there is no name to remove";
+        return Err(EditError::usage(message.to_owned()));
+    };
+    let Some(entry) = names.get_mut(name) else { return Err(unknown(name, &names)) };
+    let count = entry.texts().len();
+    if !only_old {
+        names.shift_remove(name);
+        return Ok((Value::Named(names), count));
+    }
     let newest = entry.usable().next().cloned();
-    let newest = newest.ok_or_else(|| EditError::NoUsableSecret(name.to_owned()))?;
-    let removed = entry.texts().len() - 1;
-    *entry = Entry::One(newest);
-    Ok((Value::Named(names), removed))
+    *entry = Entry::One(newest.ok_or_else(|| EditError::no_usable_secret(name))?);
+    Ok((Value::Named(names), count - 1))
 }
 
 /// The names that still accept a secret that `name` has lost by an edit.
@@ -94,53 +89,35 @@ pub fn kept_names(keep: &[String]) -> Vec<&str> {
     names
 }
 
-/// An object in place of a plain text. `fresh_names` keep the plain text beside the new secret: a webhook may use it today.
+/// An object in place of a plain text. The name with a new secret, or all, keep the plain text beside it: a webhook may use it
+/// today.
 fn split(
     plain: &Text,
-    fresh_names: &[&str],
+    name: Option<&str>,
     fresh: &Text,
     keep: &[String],
 ) -> Result<Value, EditError> {
     keep.iter().try_for_each(|name| check_name(name))?;
     if bare(plain) == *fresh {
-        return Err(EditError::Same("every name".to_owned()));
+        return Err(EditError::usage("every name has this secret already".to_owned()));
     }
-    let kept = kept_names(keep);
-    let names = kept.iter().chain(fresh_names).map(|name| {
-        let entry = if fresh_names.contains(name) {
-            Entry::Many(vec![fresh.clone(), plain.clone()])
-        } else {
-            Entry::One(plain.clone())
+    let names = kept_names(keep).into_iter().chain(name).map(|kept| {
+        let entry = match name.is_none_or(|name| name == kept) {
+            true => Entry::Many(vec![fresh.clone(), plain.clone()]),
+            false => Entry::One(plain.clone()),
         };
-        ((*name).to_owned(), entry)
+        (kept.to_owned(), entry)
     });
     Ok(Value::Named(names.collect()))
 }
 
-fn named(value: Value) -> Result<Names, EditError> {
-    match value {
-        Value::Plain(_) => Err(EditError::PlainText),
-        Value::Named(names) => Ok(names),
-    }
-}
-
-fn find<'n>(names: &'n mut Names, name: &str, can_add: bool) -> Result<&'n mut Entry, EditError> {
-    let known = list(names);
-    let unknown = || EditError::UnknownName { name: name.to_owned(), known, can_add };
-    names.get_mut(name).ok_or_else(unknown)
+fn unknown(name: &str, names: &Names) -> EditError {
+    EditError::usage(format!("the secret has no name {name}; it has {}", list(names)))
 }
 
 fn list(names: &Names) -> String {
     let names: Vec<_> = names.keys().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-/// Names that exist keep their secrets anyway, so that a script need not know which form the secret has.
-fn check_keep(keep: &[String], names: &Names) -> Result<(), EditError> {
-    if keep.iter().all(|name| names.contains_key(name)) {
-        return Ok(());
-    }
-    Err(EditError::NothingToKeep(list(names)))
 }
 
 fn check_name(name: &str) -> Result<(), EditError> {
@@ -153,7 +130,9 @@ pub fn check_webhook_name(name: &str) -> Result<(), EditError> {
     if matches!(route, Some(Route::Webhook(_))) {
         return Ok(());
     }
-    Err(EditError::InvalidName(name.to_owned()))
+    Err(EditError::usage(format!(
+        "{name} cannot be the name of a webhook: that is 1 to 64 of a to z, 0 to 9 and -, and neither training nor backfill"
+    )))
 }
 
 /// Whether a webhook, or the training, can have this name.

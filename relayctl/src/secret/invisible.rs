@@ -1,49 +1,28 @@
-//! Characters that cannot be seen.
+//! Characters that cannot be seen: editors, terminals and forms add and lose them.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
-use std::fmt;
 
-/// A character that cannot be seen, and its place, counted in characters from 1. Displays no other part of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Invisible {
-    character: char,
-    position: usize,
-}
-
-impl Invisible {
-    /// The first one in a text. A space counts at either end only.
-    pub fn find(text: &str) -> Option<Self> {
-        let last = text.chars().count();
-        let mut characters = text.chars().zip(1..);
-        let (character, position) = characters.find(|&(character, position)| {
-            is_invisible(character) || (character == ' ' && (position == 1 || position == last))
-        })?;
-        Some(Self { character, position })
-    }
-}
-
-/// Whether it is a control character, white space other than a space, a format character, or one that is shown by nothing of
-/// its own.
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || (character.is_whitespace() && character != ' ')
-        || CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::Format
-        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
-}
-
-impl fmt::Display for Invisible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.character.is_control() {
-            "control character"
-        } else if self.character.is_whitespace() {
-            "white space"
-        } else {
-            "invisible"
+/// Describes the first one in a text by code point and place, counted in characters from 1. A space counts at either end only.
+pub fn find_invisible(text: &str) -> Option<String> {
+    let last = text.chars().count();
+    let mut characters = text.chars().zip(1..);
+    characters.find_map(|(character, position)| {
+        let kind = match character {
+            ' ' if position != 1 && position != last => return None,
+            _ if character.is_control() => "control character",
+            _ if character.is_whitespace() => "white space",
+            _ if is_invisible(character) => "invisible",
+            _ => return None,
         };
-        let code_point = u32::from(self.character);
-        write!(f, "U+{code_point:04X} ({kind}) at position {}", self.position)
-    }
+        Some(format!("U+{:04X} ({kind}) at position {position}", u32::from(character)))
+    })
+}
+
+/// Whether it is a format character, or one that is shown by nothing of its own.
+fn is_invisible(character: char) -> bool {
+    CodePointMapData::<GeneralCategory>::new().get(character) == GeneralCategory::Format
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
 #[cfg(test)]
@@ -52,8 +31,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
-        let found = Invisible::find(text).map(|it| it.to_string());
-        assert_eq!(found.as_deref(), expected, "{text:?}");
+        assert_eq!(find_invisible(text).as_deref(), expected, "{text:?}");
     }
 
     /// The categories are those of <https://www.unicode.org/Public/UCD/latest/ucd/UnicodeData.txt>.

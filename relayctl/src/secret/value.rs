@@ -1,7 +1,7 @@
 //! The value of the stack's secret: which names have which secrets, in the order and form in which somebody wrote it.
 
 use super::error::EditError;
-use super::invisible::Invisible;
+use super::invisible::find_invisible;
 use indexmap::IndexMap;
 use labelbox_relay::secrets::{Secret, Secrets};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,10 @@ pub enum Value {
     /// Plain text: one secret for every route. It is never blank.
     Plain(Text),
     /// Names, each with its own secrets.
-    Named(IndexMap<String, Entry>),
+    Named(Names),
 }
+
+pub type Names = IndexMap<String, Entry>;
 
 /// The secrets of a name, the newest first.
 #[derive(Clone, Deserialize, Serialize)]
@@ -72,7 +74,7 @@ impl Value {
                 // One byte order mark is allowed.
                 let before = text.split_once('{').map(|(before, _)| before.trim());
                 let before = before.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
-                return Err(EditError::Unusable(match before.and_then(Invisible::find) {
+                return Err(EditError::unusable(&match before.and_then(find_invisible) {
                     Some(hidden) => format!("{error}; it has {hidden} before the brace"),
                     None => error.to_string(),
                 }));
@@ -81,7 +83,7 @@ impl Value {
         // The function ignores a byte order mark and white space around the object.
         let object = text.trim_start_matches(|it| it != '{').trim_end();
         let names = serde_json::from_str(object);
-        names.map(Self::Named).map_err(|it| EditError::Unusable(it.to_string()))
+        names.map(Self::Named).map_err(|it| EditError::unusable(&it.to_string()))
     }
 
     /// Writes the value.
@@ -94,32 +96,33 @@ impl Value {
             Self::Named(names) => {
                 // With its final capacity, so that it leaves no copies behind while it grows.
                 let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
-                serde_json::to_writer(&mut *bytes, names)
-                    .map_err(|it| EditError::Unwritable(it.to_string()))?;
+                serde_json::to_writer(&mut *bytes, names).map_err(unwritable)?;
                 Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
             }
         };
         if text.len() > MAX_BYTES {
-            return Err(EditError::TooLarge);
+            let message =
+                "the secret would be larger than the 65,536 bytes that Secrets Manager keeps";
+            let error = EditError::refused(message.to_owned());
+            return Err(error.with_next("secret remove NAME --old".to_owned()));
         }
-        let read = Secrets::parse(text.to_string());
-        read.map_err(|it| EditError::Unwritable(it.to_string()))?;
+        Secrets::parse(text.to_string()).map_err(unwritable)?;
         Ok(text)
     }
 
     /// The names with their secrets; a plain text has none.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        let names = match self {
-            Self::Plain(_) => None,
-            Self::Named(names) => Some(names),
-        };
-        names.into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
+        self.names().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
     }
 
     pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.names()?.get(name)
+    }
+
+    fn names(&self) -> Option<&Names> {
         match self {
             Self::Plain(_) => None,
-            Self::Named(names) => names.get(name),
+            Self::Named(names) => Some(names),
         }
     }
 
@@ -131,16 +134,15 @@ impl Value {
         }
     }
 
-    /// How many secrets a name has of its own.
-    pub fn count(&self, name: &str) -> usize {
-        self.entry(name).map_or(0, |entry| entry.texts().len())
-    }
-
     /// Whether anything can be verified with it.
     pub fn has_usable(&self) -> bool {
         matches!(self, Self::Plain(_))
             || self.entries().any(|(_, entry)| entry.usable().next().is_some())
     }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> EditError {
+    EditError::refused(format!("the function could not use what was about to be written: {error}"))
 }
 
 #[cfg(test)]

@@ -1,61 +1,66 @@
 //! What makes a secret useless or weak: a name that no webhook has, few characters, or characters that nobody sees.
 
 use super::edit::can_be_called;
-use super::invisible::Invisible;
+use super::invisible::find_invisible;
 use super::value::{Text, bare, is_usable};
 
 /// Shorter secrets can be guessed from a signed body.
 const MIN_CHARACTERS: usize = 16;
 
-/// What is wrong with the secrets of a name. Displays no part of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    #[error("no webhook can have this name")]
-    ImpossibleName,
-    #[error("nothing to verify with: every event is refused")]
-    NothingUsable,
-    #[error("the newest {0}")]
-    Newest(Weakness),
-    #[error("an old one {0}")]
-    Old(Weakness),
-    #[error("one is empty")]
-    OneEmpty,
+/// What is wrong with the secrets of a name. The message has no part of them.
+#[derive(Debug)]
+pub struct Fault {
+    pub message: String,
+    /// Whether events are refused, or may be.
+    pub is_serious: bool,
+    pub edit: Edit,
+}
+
+/// What repairs the secrets of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit {
+    Rename,
+    Add,
+    Rotate,
+    RemoveOld,
 }
 
 impl Fault {
     /// The worst fault of a name, or of a plain text.
     pub fn find(name: Option<&str>, texts: &[Text]) -> Option<Self> {
+        let fault = |message, is_serious, edit| Some(Self { message, is_serious, edit });
         if name.is_some_and(|name| !can_be_called(name)) {
-            return Some(Self::ImpossibleName);
+            return fault("no webhook can have this name".to_owned(), true, Edit::Rename);
         }
         let mut usable = texts.iter().filter(|text| is_usable(text)).map(|text| bare(text));
-        let Some(newest) = usable.next() else { return Some(Self::NothingUsable) };
-        let old = || usable.find_map(|text| weakness(&text)).map(Self::Old);
-        let empty = || texts.iter().any(|text| !is_usable(text)).then_some(Self::OneEmpty);
-        weakness(&newest).map(Self::Newest).or_else(old).or_else(empty)
+        let Some(newest) = usable.next() else {
+            return fault(
+                "nothing to verify with: every event is refused".to_owned(),
+                true,
+                Edit::Add,
+            );
+        };
+        if let Some((weakness, is_serious)) = weakness(&newest) {
+            return fault(format!("the newest {weakness}"), is_serious, Edit::Rotate);
+        }
+        if let Some((weakness, is_serious)) = usable.find_map(|text| weakness(&text)) {
+            return fault(format!("an old one {weakness}"), is_serious, Edit::RemoveOld);
+        }
+        let has_empty = texts.iter().any(|text| !is_usable(text));
+        if has_empty { fault("one is empty".to_owned(), false, Edit::RemoveOld) } else { None }
     }
 }
 
-/// Why a secret should not be used. Displays no part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Weakness {
-    /// Editors, terminals and forms add and lose such characters, so Labelbox may sign with another secret.
-    #[error("has {0}")]
-    Invisible(Invisible),
-    #[error("has white space in it")]
-    WhiteSpace,
-    #[error("has fewer than {MIN_CHARACTERS} characters")]
-    Short,
-}
-
-/// Finds the worst weakness of a secret as the function uses it, without a newline at its end.
-pub fn weakness(secret: &str) -> Option<Weakness> {
-    if let Some(invisible) = Invisible::find(secret) {
-        Some(Weakness::Invisible(invisible))
+/// Why a secret, as the function uses it, should not be used; and whether Labelbox may sign with another one, as what nobody sees
+/// is easily lost. The reason has no part of the secret.
+pub fn weakness(secret: &str) -> Option<(String, bool)> {
+    if let Some(invisible) = find_invisible(secret) {
+        Some((format!("has {invisible}"), true))
     } else if secret.contains(' ') {
-        Some(Weakness::WhiteSpace)
+        Some(("has white space in it".to_owned(), false))
     } else {
-        (secret.chars().count() < MIN_CHARACTERS).then_some(Weakness::Short)
+        let is_short = secret.chars().count() < MIN_CHARACTERS;
+        is_short.then(|| (format!("has fewer than {MIN_CHARACTERS} characters"), false))
     }
 }
 
@@ -72,7 +77,7 @@ mod tests {
             ("sixteen-letters-", None),
             ("ключключключключ", None),
         ] {
-            let found = weakness(secret).map(|it| it.to_string());
+            let found = weakness(secret).map(|(message, _)| message);
             assert_eq!(found.as_deref(), expected, "{secret:?}");
         }
     }

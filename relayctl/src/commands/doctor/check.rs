@@ -4,6 +4,7 @@ use super::CheckContext;
 use crate::error::{AwsErrorKind, Error, ExitStatus};
 use crate::sanitize::one_line;
 use anstyle::{AnsiColor, Style};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -31,17 +32,12 @@ impl Status {
 }
 
 /// What to do about a problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Remediation {
     Text(String),
     /// Commands for a shell, one per line.
-    Commands(Vec<String>),
-}
-
-impl Remediation {
-    pub fn command(command: String) -> Self {
-        Self::Commands(vec![command])
-    }
+    Commands(String),
 }
 
 impl From<&str> for Remediation {
@@ -50,12 +46,21 @@ impl From<&str> for Remediation {
     }
 }
 
-impl Serialize for Remediation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Commands(commands) => serializer.serialize_str(&commands.join("\n")),
-        }
+impl From<String> for Remediation {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<String>> for Remediation {
+    fn from(commands: Vec<String>) -> Self {
+        Self::Commands(commands.join("\n"))
+    }
+}
+
+impl<const N: usize> From<[String; N]> for Remediation {
+    fn from(commands: [String; N]) -> Self {
+        Self::Commands(commands.join("\n"))
     }
 }
 
@@ -82,6 +87,14 @@ impl Check {
         Self { name: name.into(), status: Status::Ok, message, remediation: None }
     }
 
+    pub fn problem(
+        name: impl Into<String>,
+        message: impl AsRef<str>,
+        remediation: impl Into<Remediation>,
+    ) -> Self {
+        Self::new(Status::Problem, name, message, remediation)
+    }
+
     /// A check that got no result. A missing permission of the user's says nothing about the relay; other errors may.
     pub fn failed(name: impl Into<String>, error: &Error, scope: &CheckContext<'_>) -> Self {
         let args = &scope.context.args;
@@ -90,28 +103,33 @@ impl Check {
             Some(AwsErrorKind::NotFound | AwsErrorKind::Other) => (Status::Problem, None),
             _ => (Status::Problem, error.remediation(args)),
         };
-        let again = || Remediation::command(args.relayctl("doctor"));
-        let remediation = remediation.map_or_else(again, Remediation::Text);
-        Self::new(status, name, error.to_string(), remediation)
+        let again = || Remediation::from([args.relayctl("doctor")]);
+        Self::new(
+            status,
+            name,
+            error.to_string(),
+            remediation.map_or_else(again, Remediation::Text),
+        )
+    }
+
+    /// The same for what the relay does not need.
+    pub fn failed_at_most_warning(name: &str, error: &Error, scope: &CheckContext<'_>) -> Self {
+        let check = Self::failed(name, error, scope);
+        Self { status: check.status.min(Status::Warning), ..check }
     }
 }
 
 #[derive(Debug)]
-pub struct Section {
-    pub title: &'static str,
-    pub checks: Vec<Check>,
-}
-
-#[derive(Debug)]
 pub struct Report {
-    pub sections: Vec<Section>,
+    /// The checks under their titles.
+    pub sections: Vec<(&'static str, Vec<Check>)>,
     /// Columns to wrap messages to.
     pub width: Option<usize>,
 }
 
 impl Report {
     fn checks(&self) -> impl Iterator<Item = &Check> {
-        self.sections.iter().flat_map(|section| &section.checks)
+        self.sections.iter().flat_map(|(_, checks)| checks)
     }
 
     fn status(&self) -> Status {
@@ -126,20 +144,22 @@ impl Report {
     }
 
     fn conclusion(&self) -> String {
-        let count = |status, one: &str, many: &str| {
-            let count = self.checks().filter(|check| check.status == status).count();
-            let unit = if count == 1 { one } else { many };
-            (count > 0).then(|| format!("{count} {unit}"))
-        };
         let counts = [
-            count(Status::Problem, "problem", "problems"),
-            count(Status::Warning, "warning", "warnings"),
-            count(Status::NotChecked, "check not done", "checks not done"),
+            (Status::Problem, "problem", "problems"),
+            (Status::Warning, "warning", "warnings"),
+            (Status::NotChecked, "check not done", "checks not done"),
         ];
-        let counts: Vec<_> = counts.into_iter().flatten().collect();
-        match (counts.is_empty(), self.status()) {
-            (true, _) => "Healthy.".to_owned(),
-            (_, Status::Problem) => format!("{}.", counts.join(", ")),
+        let counts = counts.map(|(status, one, many)| {
+            match self.checks().filter(|check| check.status == status).count() {
+                0 => String::new(),
+                1 => format!("1 {one}"),
+                count => format!("{count} {many}"),
+            }
+        });
+        let counts: Vec<_> = counts.into_iter().filter(|it| !it.is_empty()).collect();
+        match self.status() {
+            _ if counts.is_empty() => "Healthy.".to_owned(),
+            Status::Problem => format!("{}.", counts.join(", ")),
             _ => format!("Healthy, with {}.", counts.join(", ")),
         }
     }
@@ -147,22 +167,19 @@ impl Report {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Flat<'r> {
-            checks: Vec<&'r Check>,
-            status: Status,
-        }
-        Flat { checks: self.checks().collect(), status: self.status() }.serialize(serializer)
+        let mut fields = serializer.serialize_struct("Report", 2)?;
+        fields.serialize_field("checks", &self.checks().collect::<Vec<_>>())?;
+        fields.serialize_field("status", &self.status())?;
+        fields.end()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
-        let names = self.checks().map(|check| check.name.chars().count());
-        let names = names.max().unwrap_or_default();
+        let names = self.checks().map(|check| check.name.chars().count()).max().unwrap_or_default();
         let indent = names + 6;
-        for Section { title, checks } in &self.sections {
+        for (title, checks) in &self.sections {
             writeln!(f, "{bold}{title}{bold:#}")?;
             for Check { name, status, message, remediation } in checks {
                 let (mark, colour) = status.mark();
@@ -175,9 +192,7 @@ impl fmt::Display for Report {
                         writeln!(f, "{:indent$}{dim}{text}{dim:#}", "")?;
                     }
                     Some(Remediation::Commands(commands)) => {
-                        for command in commands {
-                            writeln!(f, "      {command}")?;
-                        }
+                        commands.lines().try_for_each(|line| writeln!(f, "      {line}"))?;
                     }
                 }
             }
@@ -212,7 +227,7 @@ mod tests {
     use super::*;
 
     fn report(checks: Vec<Check>) -> Report {
-        Report { sections: vec![Section { title: "Stack", checks }], width: Some(40) }
+        Report { sections: vec![("Stack", checks)], width: Some(40) }
     }
 
     #[test]
@@ -240,9 +255,9 @@ mod tests {
     #[test]
     fn messages_wrap_and_commands_do_not() {
         let command = "aws sqs create-queue --queue-name a-name-that-is-long --attributes {}";
-        let remediation = Remediation::command(command.to_owned());
+        let remediation = [command.to_owned()];
         let message = "one two three four five six seven eight nine";
-        let text = report(vec![Check::new(Status::Problem, "queue", message, remediation)]);
+        let text = report(vec![Check::problem("queue", message, remediation)]);
         let text = text.to_string();
         assert!(text.lines().any(|line| line.trim() == command));
         assert!(text.lines().all(|line| line.trim() == command || line.chars().count() <= 60));

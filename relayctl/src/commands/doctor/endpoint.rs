@@ -18,7 +18,6 @@ use labelbox_relay::message::dedup_id;
 use labelbox_relay::secrets::Secret;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
-use uuid::Uuid;
 
 const HEALTH: &str = "health";
 const PROBE: &str = "probe";
@@ -28,12 +27,9 @@ const FROM: &str = "relayctl doctor, which deletes it";
 const MAX_OTHERS: u64 = 50;
 /// The relay fetches its secret at most once in 30 s for an unknown signature.
 const SECRET_INTERVAL: Duration = Duration::from_secs(31);
-const MAX_RECEIVES: u32 = 10;
 const MAX_EMPTY_RECEIVES: u32 = 3;
 /// Shorter than what was received stays hidden, so that nothing is received twice.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(12);
-/// A younger probe may belong to another doctor that is running.
-const OLD_PROBE: Duration = Duration::from_secs(60);
 
 /// Requests the health route, as an uptime check does.
 pub async fn check_health(scope: &CheckContext<'_>) -> Check {
@@ -51,7 +47,7 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
         Err(error) => {
             let reason = error_chain(&error.without_url());
             let error = Error::NoResponse { url: url.to_owned(), reason };
-            return Check::new(Status::Problem, HEALTH, error.to_string(), "check the network");
+            return Check::problem(HEALTH, error.to_string(), "check the network");
         }
     };
     let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
@@ -62,14 +58,9 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
     let message = format!("{url} answers {status}");
     if status == 200 {
         let message = format!("{message}, but it is not the relay that answers");
-        return Check::new(
-            Status::Problem,
-            HEALTH,
-            message,
-            "check where the name of this URL leads",
-        );
+        return Check::problem(HEALTH, message, "check where the name of this URL leads");
     }
-    Check::new(Status::Problem, HEALTH, message, function_commands(scope))
+    Check::problem(HEALTH, message, function_commands(scope))
 }
 
 /// Prints the function's state, and its log.
@@ -80,7 +71,7 @@ fn function_commands(scope: &CheckContext<'_>) -> Remediation {
             quote(name)
         ))
     });
-    Remediation::Commands(function.into_iter().chain([scope.log_command()]).collect())
+    function.into_iter().chain([scope.log_command()]).collect::<Vec<_>>().into()
 }
 
 pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check> {
@@ -107,7 +98,7 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check>
         let message = format!(
             "not sent: {waiting} events wait in the Unrouted queue, among which it might not be found again"
         );
-        let peek = Remediation::command(scope.context.args.relayctl("peek unrouted"));
+        let peek = [scope.context.args.relayctl("peek unrouted")];
         return vec![Check::new(Status::NotChecked, PROBE, message, peek)];
     }
     let delivery = Delivery {
@@ -183,10 +174,10 @@ impl Probe<'_> {
             Err(error) => error.to_string(),
         };
         let message = format!(
-            "a signed event was accepted, but remains in the Unrouted queue: {reason}. A later run of the doctor deletes it"
+            "a signed event was accepted, but may remain in the Unrouted queue, with topic {PROBE_TOPIC}: {reason}"
         );
-        let again = Remediation::command(self.scope.context.args.relayctl("doctor"));
-        Check::new(Status::Warning, PROBE, message, again)
+        let peek = [self.scope.context.args.relayctl("peek unrouted")];
+        Check::new(Status::Warning, PROBE, message, peek)
     }
 
     async fn check_spilled(&self, response: &RelayResponse) -> Check {
@@ -200,7 +191,7 @@ impl Probe<'_> {
         };
         let message =
             format!("a signed event could not be queued, and was stored in the bucket, {result}");
-        Check::new(Status::Problem, PROBE, message, Remediation::command(self.scope.log_command()))
+        Check::problem(PROBE, message, [self.scope.log_command()])
     }
 
     /// After a failure or without a response, the event may be in the queue all the same.
@@ -220,7 +211,7 @@ impl Probe<'_> {
             let _ = self.delete_from_queue().await;
             let message = "an event with an invalid signature was accepted";
             let remediation = "deploy the current version of the relay, and rotate its secrets";
-            return Check::new(Status::Problem, FORGERY, message, remediation);
+            return Check::problem(FORGERY, message, remediation);
         }
         match (response.http_status, response.body.error.as_deref()) {
             (Some(401), _) => Check::ok(FORGERY, "an event with an invalid signature is refused"),
@@ -228,8 +219,7 @@ impl Probe<'_> {
             (Some(503), Some("try_again")) => {
                 let message = "an event with an invalid signature is refused, but with 503: the relay cannot fetch its \
                                secret; new instances of the function have none";
-                let log = Remediation::command(self.scope.log_command());
-                Check::new(Status::Problem, FORGERY, message, log)
+                Check::problem(FORGERY, message, [self.scope.log_command()])
             }
             _ => self.unexpected(FORGERY, &response),
         }
@@ -244,13 +234,12 @@ impl Probe<'_> {
         }
         let remediation = match response.http_status {
             Some(429 | 500..) => function_commands(self.scope),
-            _ => Remediation::Text(response.remediation(&self.scope.context.args)),
+            _ => response.remediation(&self.scope.context.args).into(),
         };
-        Check::new(Status::Problem, check, format!("answered {}", response.summary()), remediation)
+        Check::problem(check, format!("answered {}", response.summary()), remediation)
     }
 
-    /// Deletes the probe, and those that earlier runs have left. Gives back all other messages. Returns whether this run's
-    /// probe was found.
+    /// Deletes the probe, and gives back all other messages. Returns whether it was found.
     async fn delete_from_queue(&self) -> Result<bool, Error> {
         // Without the queue's limit, a receive may be the last one of a message.
         let Some(stats) = self.stats else {
@@ -270,30 +259,21 @@ impl Probe<'_> {
     async fn search(&self, others: &mut Vec<ReceivedMessage>) -> Result<bool, Error> {
         let clock = self.scope.context.clock;
         let started = clock();
-        let (mut is_found, mut empty) = (false, 0);
-        for _ in 0..MAX_RECEIVES {
-            let passed = clock().duration_since(started).unwrap_or_default();
-            if is_found || empty == MAX_EMPTY_RECEIVES || passed > SEARCH_TIMEOUT {
-                break;
-            }
-            let mut messages = self.queue.receive(BATCH, LOOK_SECONDS).await?.into_iter();
-            empty += u32::from(messages.len() == 0);
-            while let Some(message) = messages.next() {
-                let is_own = message.message.body.as_bytes() == self.delivery.body;
-                let sent = message.sent_at.map(|sent_at| clock().duration_since(sent_at.into()));
-                let is_old = sent.is_some_and(|age| age.is_ok_and(|age| age > OLD_PROBE));
-                if !(is_own || is_old && is_probe(&message.message.body)) {
-                    others.push(message);
-                    continue;
-                }
-                if let Err(error) = self.queue.delete(&message.receipt_handle).await {
-                    others.extend(std::iter::once(message).chain(messages));
-                    return Err(error.into());
-                }
-                is_found |= is_own;
+        let mut empty = 0;
+        while empty < MAX_EMPTY_RECEIVES
+            && clock().duration_since(started).unwrap_or_default() < SEARCH_TIMEOUT
+        {
+            let messages = self.queue.receive(BATCH, LOOK_SECONDS).await?;
+            empty += u32::from(messages.is_empty());
+            let is_own = |it: &ReceivedMessage| it.message.body.as_bytes() == self.delivery.body;
+            let (own, rest): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_own);
+            others.extend(rest);
+            if let Some(own) = own.first() {
+                self.queue.delete(&own.receipt_handle).await?;
+                return Ok(true);
             }
         }
-        Ok(is_found)
+        Ok(false)
     }
 
     /// Deletes the spilled object that the relay names if its key and its body are the probe's. Returns whether they were.
@@ -322,15 +302,6 @@ impl Probe<'_> {
     }
 }
 
-/// Whether a body has the form of a probe's.
-fn is_probe(body: &str) -> bool {
-    let Ok(Json::Object(object)) = serde_json::from_str(body) else { return false };
-    let id = object.get("probe").and_then(Json::as_str);
-    object.len() == 2
-        && id.is_some_and(|id| Uuid::try_parse(id).is_ok())
-        && object.get("from").is_some_and(|from| from == FROM)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -347,20 +318,6 @@ mod tests {
         ] {
             let value = Value::read(secrets.to_owned().into()).unwrap();
             assert_eq!(webhook(&value).as_deref(), expected, "{secrets}");
-        }
-    }
-
-    #[test]
-    fn only_bodies_of_the_probes_form_are_probes() {
-        let id = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
-        for (body, expected) in [
-            (json!({"probe": id, "from": FROM}), true),
-            (json!({"probe": id, "from": "me"}), false),
-            (json!({"probe": "1", "from": FROM}), false),
-            (json!({"probe": id, "from": FROM, "id": 1}), false),
-            (json!([id, FROM]), false),
-        ] {
-            assert_eq!(is_probe(&body.to_string()), expected, "{body}");
         }
     }
 }

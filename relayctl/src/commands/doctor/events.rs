@@ -1,7 +1,7 @@
 //! Events that need attention: dead letters, spilled events, and the newest entries of the function's log.
 
 use super::CheckContext;
-use super::check::{Check, Remediation, Status};
+use super::check::{Check, Status};
 use super::endpoint::probe_body;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
@@ -17,8 +17,7 @@ use std::time::Duration;
 
 const EVENT: &str = "newest event";
 const MINUTES_MS: i64 = 10 * 60 * 1000;
-const HOUR_MS: i64 = 60 * 60 * 1000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 const FAILURES: [&str; 3] = ["event spilled", "request failed", "start failed"];
 const EVENTS: [&str; 3] = ["event queued", "event queued as unrouted", "event spilled"];
 
@@ -36,7 +35,7 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     checks.extend(join_all(entities).await.into_iter().flatten());
     if let Some(count) = count(None).filter(|count| *count > 0) {
         let message = format!("{count} objects under {PREFIX} are not spilled events");
-        let list = Remediation::command(scope.context.args.relayctl("replay-spill --dry-run"));
+        let list = [scope.context.args.relayctl("replay-spill --dry-run")];
         checks.push(Check::new(Status::Warning, "other objects", message, list));
     }
     checks
@@ -51,8 +50,8 @@ async fn check_entity(
     let mut checks = Vec::new();
     if let Some(spilled) = spilled.filter(|count| *count > 0) {
         let message = format!("{spilled} in the bucket, because the queue did not accept them");
-        let replay = Remediation::command(args.relayctl(&format!("replay-spill --entity {name}")));
-        checks.push(Check::new(Status::Problem, format!("{name} spilled"), message, replay));
+        let replay = [args.relayctl(&format!("replay-spill --entity {name}"))];
+        checks.push(Check::problem(format!("{name} spilled"), message, replay));
     }
     // `None` of a deleted queue, which the check of the queues names.
     let stats = async |is_dead_letter_queue| {
@@ -75,9 +74,8 @@ async fn check_entity(
              redrive"
         );
         let words = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
-        let commands = words.iter().map(|words| args.relayctl(words)).collect();
-        let commands = Remediation::Commands(commands);
-        checks.push(Check::new(Status::Problem, format!("{name} dead letters"), message, commands));
+        let commands = words.map(|words| args.relayctl(&words));
+        checks.push(Check::problem(format!("{name} dead letters"), message, commands));
     }
     // What cannot be counted is not called none.
     if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled) {
@@ -94,32 +92,26 @@ pub async fn check_log(scope: &CheckContext<'_>) -> Vec<Check> {
         let message = "the function's log group is not known";
         return vec![Check::new(Status::NotChecked, EVENT, message, "see the checks above")];
     };
-    match read_log(scope, group).await {
+    match read_newest(scope, group).await {
         Ok((accepted, failure)) => {
-            let failure = failure.map(|failure| check_failure(&failure, &accepted, scope));
-            std::iter::once(check_event(accepted.last(), scope)).chain(failure).collect()
+            let failure = failure.map(|failure| check_failure(&failure, accepted.as_ref(), scope));
+            std::iter::once(check_event(accepted.as_ref(), scope)).chain(failure).collect()
         }
         Err(error) => vec![Check::failed(EVENT, &error, scope)],
     }
 }
 
-/// The last accepted events, and the newest failure.
-async fn read_log(
+/// The newest accepted event, and the newest failure.
+async fn read_newest(
     scope: &CheckContext<'_>,
     group: &str,
-) -> Result<(Vec<LogEvent>, Option<LogEvent>), Error> {
-    let failure = read(scope, group, before(DAY_MS, scope), &FAILURES).await?.pop();
+) -> Result<(Option<LogEvent>, Option<LogEvent>), Error> {
+    let failure = read(scope, group, DAY_MS, &FAILURES).await?.pop();
     // On a busy stack, the last minutes have an event, and the whole day has too many to read.
-    let mut start_ms = before(MINUTES_MS, scope);
-    if let Some(failure) = &failure
-        && failure.timestamp_ms > before(HOUR_MS, scope)
-    {
-        start_ms = start_ms.min(failure.timestamp_ms);
-    }
-    let mut accepted = read(scope, group, start_ms, &EVENTS).await?;
-    if accepted.is_empty() {
-        accepted = read(scope, group, before(DAY_MS, scope), &EVENTS).await?;
-    }
+    let accepted = match read(scope, group, MINUTES_MS, &EVENTS).await?.pop() {
+        None => read(scope, group, DAY_MS, &EVENTS).await?.pop(),
+        accepted => accepted,
+    };
     Ok((accepted, failure))
 }
 
@@ -132,39 +124,36 @@ fn check_event(newest: Option<&LogEvent>, scope: &CheckContext<'_>) -> Check {
         let message = "not known: the function logs only what is refused or fails";
         return Check::new(Status::NotChecked, EVENT, message, "deploy again with LogLevel=info");
     }
-    let list = Remediation::command(scope.context.args.relayctl("webhook list"));
+    let list = [scope.context.args.relayctl("webhook list")];
     Check::new(Status::Warning, EVENT, "none within the last 24 hours", list)
 }
 
-fn check_failure(failure: &LogEvent, accepted: &[LogEvent], scope: &CheckContext<'_>) -> Check {
+fn check_failure(
+    failure: &LogEvent,
+    accepted: Option<&LogEvent>,
+    scope: &CheckContext<'_>,
+) -> Check {
     let name = "newest failure";
     let text = field(failure, "message").unwrap_or_default();
     let error = field(failure, "error").unwrap_or("unknown error");
-    let message = format!("{text} {} ago: {error}", age(failure, scope));
-    let is_since = |event: &&LogEvent| event.timestamp_ms > failure.timestamp_ms;
-    // Of the last hour, all events are read; of a day, only the last.
-    let count = match accepted.iter().filter(is_since).count() {
-        0 => {
-            let log = Remediation::command(scope.log_command());
-            let message = format!("{message}; since then, no event was accepted");
-            return Check::new(Status::Warning, name, message, log);
-        }
-        1 => "1 event was",
-        count if failure.timestamp_ms > before(HOUR_MS, scope) => &format!("{count} events were"),
-        _ => "events were",
-    };
-    Check::ok(name, format!("{message}; since then, {count} accepted"))
+    let message = format!("{text} {} ago: {error}; since then,", age(failure, scope));
+    if accepted.is_some_and(|event| event.timestamp_ms > failure.timestamp_ms) {
+        return Check::ok(name, format!("{message} events were accepted"));
+    }
+    let message = format!("{message} no event was accepted");
+    Check::new(Status::Warning, name, message, [scope.log_command()])
 }
 
 async fn read(
     scope: &CheckContext<'_>,
     group: &str,
-    start_ms: i64,
+    age_ms: i64,
     messages: &[&str],
 ) -> Result<Vec<LogEvent>, Error> {
     let terms: Vec<_> =
         messages.iter().map(|message| format!("($.message = \"{message}\")")).collect();
     let pattern = format!("{{ {} }}", terms.join(" || "));
+    let start_ms = now_ms(scope) - age_ms;
     let mut events = log::read(scope.clients, group, start_ms, Some(&pattern)).await?;
     // The pattern only saves time: not every endpoint applies it.
     events.retain(|event| {
@@ -185,14 +174,14 @@ fn field<'e>(event: &'e LogEvent, name: &str) -> Option<&'e str> {
     event.fields.get(name).and_then(Value::as_str)
 }
 
-/// A time so long ago, in milliseconds since 1970.
-fn before(age_ms: i64, scope: &CheckContext<'_>) -> i64 {
-    scope.context.now().unix_timestamp() * 1000 - age_ms
+/// Milliseconds since 1970.
+fn now_ms(scope: &CheckContext<'_>) -> i64 {
+    scope.context.now().unix_timestamp() * 1000
 }
 
 /// How long ago it was, in its two largest units.
 fn age(event: &LogEvent, scope: &CheckContext<'_>) -> String {
-    format_age(before(event.timestamp_ms, scope))
+    format_age(now_ms(scope) - event.timestamp_ms)
 }
 
 /// A time in the future, of another clock, is now.

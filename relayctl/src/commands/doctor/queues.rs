@@ -1,7 +1,7 @@
 //! Queues and dead-letter queues: whether each exists, with its policy. CloudFormation compares the other attributes.
 
 use super::CheckContext;
-use super::check::{Check, Remediation, Status};
+use super::check::{Check, Remediation};
 use super::template::{Template, quote_json, text};
 use crate::aws;
 use crate::aws::stack::Entity;
@@ -34,38 +34,35 @@ async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check
     let expected = scope.template().and_then(|template| attributes(template, url));
     let request = scope.clients.sqs.get_queue_attributes().queue_url(url);
     let response = request.attribute_names(QueueAttributeName::Policy).send().await;
-    let (message, command) = match response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it))
-    {
+    match response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it)) {
         Ok(response) => {
             let policy = response.attributes().and_then(|it| it.get(&QueueAttributeName::Policy));
-            let policy = policy.filter(|policy| !policy.is_empty());
             let expected = expected.and_then(|mut expected| expected.remove(POLICY));
-            let (Some(expected), None) = (expected, policy) else {
-                return Check::ok(name, "exists");
-            };
-            let attributes = std::iter::once((POLICY.to_owned(), expected));
-            let message = "has no policy, so requests without TLS are allowed".to_owned();
-            (message, Some(set_queue_attributes(url, attributes, args)))
+            match (expected, policy.is_some_and(|policy| !policy.is_empty())) {
+                (Some(expected), false) => {
+                    let message = "has no policy, so requests without TLS are allowed";
+                    let attributes = std::iter::once((POLICY.to_owned(), expected));
+                    Check::problem(name, message, [set_queue_attributes(url, attributes, args)])
+                }
+                _ => Check::ok(name, "exists"),
+            }
         }
         Err(error) if error.kind == AwsErrorKind::NotFound => {
             let queue = url.rsplit('/').next().unwrap_or(url);
-            let create = |attributes: Map<String, Value>| {
-                args.aws(&format!(
+            let message = format!("{queue} is deleted; SQS accepts its name again 60 s after that");
+            let remediation: Remediation = match expected {
+                Some(attributes) => [args.aws(&format!(
                     "sqs create-queue --queue-name {} --attributes {}",
                     quote(queue),
                     quote_json(&attributes)
-                ))
+                ))]
+                .into(),
+                None => "create it again with the attributes that the template gives it".into(),
             };
-            let message = format!("{queue} is deleted; SQS accepts its name again 60 s after that");
-            (message, expected.map(create))
+            Check::problem(name, message, remediation)
         }
-        Err(error) => return Check::failed(name, &error.into(), scope),
-    };
-    let remediation = command.map_or_else(
-        || "create it again with the attributes that the template gives it".into(),
-        Remediation::command,
-    );
-    Check::new(Status::Problem, name, message, remediation)
+        Err(error) => Check::failed(name, &error.into(), scope),
+    }
 }
 
 /// The command that sets attributes of a queue. SQS takes all values as texts.

@@ -1,14 +1,14 @@
 //! The secret as the function reads it. No check contains a value.
 
 use super::CheckContext;
-use super::check::{Check, Remediation, Status};
+use super::check::{Check, Status};
 use super::template::quote_json;
 use crate::aws;
 use crate::aws::secret_store::{SecretVersion, Store};
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
 use crate::secret::{
-    DEFAULT_NAME, EditError, Fault, Invisible, TRAINING, Text, Value, Weakness, can_be_called,
+    DEFAULT_NAME, Edit, EditError, Fault, TRAINING, Text, Value, can_be_called, find_invisible,
 };
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
@@ -45,8 +45,7 @@ fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
     let message = format!(
         "SecretArn {arn} is not the whole ARN of the secret, so the function's role does not reach it"
     );
-    let remediation = Remediation::Text(format!("deploy again with SecretArn={actual}"));
-    Some(Check::new(Status::Problem, "secret ARN", message, remediation))
+    Some(Check::problem("secret ARN", message, format!("deploy again with SecretArn={actual}")))
 }
 
 /// A secret whose value cannot be read.
@@ -76,7 +75,7 @@ fn check_missing(
         }
         _ => return Check::failed(NAME, error, scope),
     };
-    Check::new(Status::Problem, NAME, message, Remediation::Commands(commands))
+    Check::problem(NAME, message, commands)
 }
 
 /// The commands that create a secret with the name that an ARN has.
@@ -112,7 +111,7 @@ fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check>
         names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), value, args)).collect();
     let mut require = |name, status, message| {
         if value.entry(name).is_none() {
-            let add = Remediation::command(args.relayctl(&format!("secret add {name}")));
+            let add = [args.relayctl(&format!("secret add {name}"))];
             checks.push(Check::new(status, format!("{NAME} {name}"), message, add));
         }
     };
@@ -156,57 +155,50 @@ fn unusable(
     let message = format!(
         "{error}. Running instances of the function keep the last usable value, new ones have none. {then}"
     );
-    Check::new(Status::Problem, NAME, message, Remediation::Commands(commands))
+    Check::problem(NAME, message, commands)
 }
 
 /// The secrets of a name, the newest first; of all names if they share one.
 fn check_secrets(name: Option<&str>, texts: &[Text], value: &Value, args: &GlobalArgs) -> Check {
-    let title = name.map(|name| format!("{NAME} {}", name.escape_debug()));
-    let title = title.unwrap_or_else(|| NAME.to_owned());
-    let of_name = name.map(|name| format!(" {}", quote_visibly(name))).unwrap_or_default();
-    let add = || args.relayctl(&format!("secret add{of_name}"));
-    let rotate = args.relayctl(&format!("secret rotate{of_name}"));
-    let remove_old = args.relayctl(&format!("secret remove{of_name} --old"));
-    let Some(fault) = Fault::find(name, texts) else {
+    let title = name.map_or_else(|| NAME.to_owned(), |it| format!("{NAME} {}", it.escape_debug()));
+    let Some(Fault { message, is_serious, edit }) = Fault::find(name, texts) else {
         let count = texts.len();
         let message = if count == 1 { "is valid".to_owned() } else { format!("{count} are valid") };
         return Check::ok(title, message);
     };
-    let status = match fault {
-        Fault::ImpossibleName
-        | Fault::NothingUsable
-        | Fault::Newest(Weakness::Invisible(_))
-        | Fault::Old(Weakness::Invisible(_)) => Status::Problem,
-        _ => Status::Warning,
-    };
-    let (message, commands) = match fault {
-        Fault::ImpossibleName => {
+    let of_name = name.map(|name| format!(" {}", quote_visibly(name))).unwrap_or_default();
+    let command =
+        |verb: &str, options: &str| args.relayctl(&format!("secret {verb}{of_name}{options}"));
+    let remove_old = command("remove", " --old");
+    let (message, commands) = match edit {
+        Edit::Rename => {
             let name = name.unwrap_or_default();
-            let hidden =
-                Invisible::find(name).map(|it| format!("; it has {it}")).unwrap_or_default();
+            let hidden = find_invisible(name);
+            let hidden = hidden.map(|it| format!("; it has {it}")).unwrap_or_default();
             let message = format!(
                 "cannot be the name of a webhook, so its requests are answered 404{hidden}. Add a name that can, give \
                  Labelbox its URL and secret, then remove this one"
             );
-            let remove = args.relayctl(&format!("secret remove{of_name}"));
             let other = possible_name(name);
             let add = args.relayctl(&format!("secret add {other}"));
             let add = value.entry(&other).is_none().then_some(add);
-            (message, add.into_iter().chain([remove]).collect())
+            (message, add.into_iter().chain([command("remove", "")]).collect())
         }
-        Fault::NothingUsable => ("is empty, so every request is refused".to_owned(), vec![add()]),
-        Fault::Newest(_) => {
-            let then =
-                name.map_or_else(|| "secret remove --old of each name".to_owned(), |_| remove_old);
-            let message = format!("{fault}. Rotate it, give Labelbox the new one, then: {then}");
-            (message, vec![rotate])
+        Edit::Add => ("is empty, so every request is refused".to_owned(), vec![command("add", "")]),
+        Edit::Rotate => {
+            let of_each = || "secret remove --old of each name".to_owned();
+            let then = name.map_or_else(of_each, |_| remove_old);
+            let message = format!("{message}. Rotate it, give Labelbox the new one, then: {then}");
+            (message, vec![command("rotate", "")])
         }
-        Fault::Old(_) => {
-            (format!("{fault}. If Labelbox signs with the newest, remove it"), vec![remove_old])
+        Edit::RemoveOld => {
+            let message =
+                format!("{message}. If Labelbox signs with the newest, remove the others");
+            (message, vec![remove_old])
         }
-        Fault::OneEmpty => (fault.to_string(), vec![remove_old]),
     };
-    Check::new(status, title, message, Remediation::Commands(commands))
+    let status = if is_serious { Status::Problem } else { Status::Warning };
+    Check::new(status, title, message, commands)
 }
 
 /// A name that a webhook can have, like one that it cannot.

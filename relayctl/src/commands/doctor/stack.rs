@@ -76,12 +76,12 @@ pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
     let queues = Entity::value_variants()
         .iter()
         .flat_map(|entity| [stack.queue_url(*entity), stack.dead_letter_queue_url(*entity)]);
-    let outputs = OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues);
-    let (found, missing): (Vec<_>, Vec<_>) = outputs.partition(Result::is_ok);
-    if found.is_empty() {
+    let outputs: Vec<_> =
+        OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues).collect();
+    if outputs.iter().all(Result::is_err) {
         stack.output("FunctionName")?;
     }
-    let missing = missing.into_iter().filter_map(|output| match output {
+    let missing = outputs.into_iter().filter_map(|output| match output {
         Err(Error::NoOutput { output, .. }) => Some(output),
         _ => None,
     });
@@ -90,7 +90,7 @@ pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
         Check::ok("outputs", "complete")
     } else {
         let message = format!("missing: {missing}");
-        Check::new(Status::Problem, "outputs", message, "deploy the current version of the relay")
+        Check::problem("outputs", message, "deploy the current version of the relay")
     };
     Ok(vec![check_status(scope), outputs])
 }
@@ -107,7 +107,7 @@ fn check_status(scope: &CheckContext<'_>) -> Check {
         _ => Status::Problem,
     };
     let events = format!("cloudformation describe-stack-events --stack-name {}", quote(name));
-    Check::new(status, "stack", message, Remediation::command(scope.context.args.aws(&events)))
+    Check::new(status, "stack", message, [scope.context.args.aws(&events)])
 }
 
 /// Lets CloudFormation compare all resources with the template.
@@ -115,12 +115,11 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
     let (drifts, failure) = match tokio::time::timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
-            let check = Check::failed("drift", &error, scope);
-            return vec![Check { status: check.status.min(Status::Warning), ..check }];
+            return vec![Check::failed_at_most_warning("drift", &error, scope)];
         }
         Err(_) => {
             let message = "CloudFormation has not finished detecting drift within two minutes";
-            let again = Remediation::command(scope.context.args.relayctl("doctor"));
+            let again = [scope.context.args.relayctl("doctor")];
             return vec![Check::new(Status::NotChecked, "drift", message, again)];
         }
     };
@@ -177,8 +176,8 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
             return None;
         }
         let id = drift.physical_resource_id().unwrap_or_default();
-        let remediation = match create(kind, name, id, scope) {
-            Some(command) => Remediation::command(command),
+        let remediation: Remediation = match create(kind, name, id, scope) {
+            Some(command) => [command].into(),
             None if kind == FUNCTION => {
                 "deploy another stack, point Labelbox's webhooks to it, and move the events over"
                     .into()
@@ -186,7 +185,7 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
             None => "create it again with this name and the template's properties".into(),
         };
         let message = format!("{kind} {id} is deleted; CloudFormation does not create it again");
-        return Some(Check::new(Status::Problem, name, message, remediation));
+        return Some(Check::problem(name, message, remediation));
     }
     // The check of the bucket names what a bucket that was created anew does not have.
     let is_checked = |it: &&PropertyDifference| {
@@ -200,8 +199,8 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
     let is_serious = paths.iter().any(|path| is_serious(path));
     let status = if is_serious { Status::Problem } else { Status::Warning };
     let template = scope.template().and_then(|it| it.properties(name)).unwrap_or_default();
-    let remediation = match restore(drift, &paths, &template, &scope.context.args) {
-        Some(command) => Remediation::command(command),
+    let remediation: Remediation = match restore(drift, &paths, &template, &scope.context.args) {
+        Some(command) => [command].into(),
         None => "set it to the expected value; a deployment of the same template does not".into(),
     };
     let list: Vec<_> = differences.iter().map(|it| describe(it)).collect();

@@ -5,8 +5,7 @@ use crate::aws::log;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{self, EditError, TRAINING, Text, Value, bare, kept_names, weakness};
-use clap::ArgGroup;
+use crate::secret::{TRAINING, Text, Value, bare, give, kept_names, weakness};
 use std::collections::BTreeSet;
 use tokio_rustls::rustls::crypto::ring;
 use zeroize::Zeroizing;
@@ -65,17 +64,10 @@ pub struct Rotate {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("origin").multiple(false)))]
 struct Options {
-    /// Make a new secret of 64 hexadecimal digits; this is the default
-    #[arg(long, group = "origin")]
-    generate: bool,
-    /// Read the secret from standard input
-    #[arg(long, group = "origin")]
+    /// Read the secret from standard input; without this, a new one of 64 hexadecimal digits is made
+    #[arg(long)]
     stdin: bool,
-    /// Ask for the secret on the terminal, without showing it
-    #[arg(long, group = "origin")]
-    prompt: bool,
     /// Another name that keeps a plain-text secret; may be given more than once
     #[arg(long, value_name = "NAME")]
     keep: Vec<String>,
@@ -91,7 +83,7 @@ pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> 
     let session = Session::open(context).await?;
     let options = &command.options;
     let value = match session.current.value.clone() {
-        Err(EditError::Unusable(_)) if command.replace_broken => {
+        Err(_) if command.replace_broken => {
             let about = "The function cannot use the secret. It is replaced as a whole; Secrets Manager keeps it as the \
                          version AWSPREVIOUS.";
             prompt::confirm(context, about, "Replace it?", options.yes).await?;
@@ -99,29 +91,24 @@ pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> 
         }
         value => value?,
     };
-    let name = command.name.as_str();
-    let edit = |fresh: Text, keep: &[String]| secret::add(value.clone(), name, fresh, keep);
-    change(&session, options, &value, Some(name), false, edit).await
+    change(&session, options, value, Some(&command.name), false).await
 }
 
 pub async fn rotate(command: &Rotate, context: &Context) -> Result<ExitStatus, Error> {
     let session = Session::open(context).await?;
     let value = session.current.value.clone()?;
-    let name = command.name.as_deref();
-    let edit = |fresh: Text, keep: &[String]| secret::rotate(value.clone(), name, fresh, keep);
-    change(&session, &command.options, &value, name, true, edit).await
+    change(&session, &command.options, value, command.name.as_deref(), true).await
 }
 
 async fn change(
     session: &Session<'_>,
     options: &Options,
-    value: &Value,
+    value: Value,
     name: Option<&str>,
     is_rotation: bool,
-    edit: impl Fn(Text, &[String]) -> Result<Value, EditError>,
 ) -> Result<ExitStatus, Error> {
     // With any secret first, so that nobody is asked for anything in vain.
-    edit(generate()?, &options.keep)?;
+    give(value.clone(), name, is_rotation, generate()?, &options.keep)?;
     let mut keep = options.keep.clone();
     if let Value::Plain(_) = value {
         keep.extend(find_names_in_use(session, options).await?);
@@ -137,7 +124,7 @@ async fn change(
         prompt::confirm(session.context, &about, question, options.yes).await?;
     }
     let fresh = options.secret(session.context).await?;
-    let edited = edit(fresh.clone(), &keep)?;
+    let edited = give(value, name, is_rotation, fresh.clone(), &keep)?;
     let names = name.map_or_else(|| kept_names(&keep), |name| vec![name]);
     let change = Change {
         done: format!("New secret for {}.", names.join(", ")),
@@ -217,32 +204,34 @@ fn next_steps(
     names: &[&str],
     is_rotation: bool,
 ) -> Vec<String> {
-    let args = &session.context.args;
+    let relayctl = |words: &str| session.context.args.relayctl(words);
     let mut steps = vec![format!(
         "the relay fetches the secret when something is signed with the new one, but at most once in 30 s: to be sure, \
          wait {}",
         session.store.ttl
     )];
-    for name in names {
-        let again = if is_rotation { " --again" } else { "" };
-        steps.push(if *name == TRAINING {
-            let show = args.relayctl("secret show-names --values");
-            format!("enter the new secret at Labelbox, in the settings of its model training: {show} shows it")
-        } else {
-            let create = format!("webhook create --name {name}{again} --global --all-topics");
-            format!("{}, with the scope and the topics that it should have", args.relayctl(&create))
-        });
-    }
+    let again = if is_rotation { " --again" } else { "" };
+    steps.extend(names.iter().map(|name| match *name {
+        TRAINING => format!(
+            "enter the new secret at Labelbox, in the settings of its model training: {} shows it",
+            relayctl("secret show-names --values")
+        ),
+        name => format!(
+            "{}, with the scope and the topics that it should have",
+            relayctl(&format!("webhook create --name {name}{again} --global --all-topics"))
+        ),
+    }));
     if is_rotation && names.iter().any(|name| *name != TRAINING) {
         steps.push(format!(
             "every event comes twice now: find the first webhook with {}, and disable it with {}",
-            args.relayctl("webhook list"),
-            args.relayctl("webhook disable ID")
+            relayctl("webhook list"),
+            relayctl("webhook disable ID")
         ));
     }
-    let old = names.iter().filter(|name| edited.count(name) > 1);
+    let has_old = |name: &&&str| edited.entry(name).is_some_and(|it| it.texts().len() > 1);
+    let old = names.iter().filter(has_old);
     let removals: Vec<_> =
-        old.map(|name| args.relayctl(&format!("secret remove {name} --old"))).collect();
+        old.map(|name| relayctl(&format!("secret remove {name} --old"))).collect();
     if !removals.is_empty() {
         steps.push(format!("when nothing signs with an old secret: {}", removals.join("; ")));
     }
@@ -251,17 +240,19 @@ fn next_steps(
 
 impl Options {
     async fn secret(&self, context: &Context) -> Result<Text, Error> {
-        if self.stdin {
-            check(&prompt::standard_input(context).await?)
-        } else if self.prompt {
-            let secret = prompt::hidden("The secret: ".to_owned()).await?;
-            if secret != prompt::hidden("Once more: ".to_owned()).await? {
-                return Err(refuse("the two are not the same"));
-            }
-            check(&secret)
-        } else {
-            generate()
+        if !self.stdin {
+            return generate();
         }
+        let secret = bare(&prompt::standard_input(context).await?);
+        // What the doctor would complain about is refused.
+        let reason = match weakness(&secret) {
+            _ if secret.is_empty() => "is empty".to_owned(),
+            Some((weakness, _)) => weakness,
+            None => return Ok(secret),
+        };
+        Err(Error::Usage(format!(
+            "this cannot be the secret: it {reason}; give another, or leave out --stdin to have one made; nothing was changed"
+        )))
     }
 }
 
@@ -271,63 +262,4 @@ fn generate() -> Result<Text, Error> {
     let filled = ring::default_provider().secure_random.fill(&mut *bytes);
     filled.map_err(|_| Error::Refused("this machine gives no random numbers".to_owned()))?;
     Ok(Zeroizing::new(hex::encode(*bytes)))
-}
-
-/// Refuses what the doctor would complain about.
-fn check(text: &Text) -> Result<Text, Error> {
-    let text = bare(text);
-    if text.is_empty() {
-        return Err(refuse("it is empty"));
-    }
-    let reason = |it| format!("it {it}; give another, or let --generate make one");
-    weakness(&text).map_or(Ok(text), |weakness| Err(refuse(&reason(weakness))))
-}
-
-fn refuse(reason: &str) -> Error {
-    Error::Usage(format!("this cannot be the secret: {reason}; nothing was changed"))
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use super::*;
-
-    #[test]
-    fn generates_different_secrets_that_can_be_pasted() {
-        let (one, other) = (generate().unwrap(), generate().unwrap());
-        assert_ne!(one, other);
-        assert_eq!(one.len(), 2 * BYTES);
-        assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        assert!(check(&one).is_ok());
-    }
-
-    #[test]
-    fn one_newline_at_the_end_and_one_byte_order_mark_are_not_part_of_it() {
-        for (text, taken) in [
-            ("a-secret-of-letters", "a-secret-of-letters"),
-            ("a-secret-of-letters\n", "a-secret-of-letters"),
-            ("\u{feff}a-secret-of-letters\r\n", "a-secret-of-letters"),
-            ("a-secret-\"of\"-letters-\\", "a-secret-\"of\"-letters-\\"),
-        ] {
-            assert_eq!(*check(&text.to_owned().into()).unwrap(), taken);
-        }
-    }
-
-    #[test]
-    fn refuses_what_the_doctor_complains_about_and_does_not_repeat_it() {
-        for (text, reason) in [
-            ("", "it is empty"),
-            ("\u{feff}\n", "it is empty"),
-            (" hush-of-enough-letters", "has U+0020 (white space) at position 1;"),
-            ("hush-of-enough-letters \n", "has U+0020 (white space) at position 23;"),
-            ("hush-of-enough-letters\n\n", "has U+000A (control character) at position 23;"),
-            ("\u{feff}\u{feff}hush-of-letters", "has U+FEFF (invisible) at position 1;"),
-            ("hush of enough letters", "has white space in it;"),
-            ("hush-of-letters", "has fewer than 16 characters;"),
-        ] {
-            let error = check(&text.to_owned().into()).unwrap_err().to_string();
-            assert!(error.contains(reason) && !error.contains("hush"), "{error}");
-        }
-    }
 }

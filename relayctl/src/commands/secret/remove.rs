@@ -5,7 +5,7 @@ use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{remove, remove_old, still_accepting};
+use crate::secret::{remove, still_accepting};
 
 const ABOUT: &str = "\
 What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
@@ -35,11 +35,7 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
     let session = Session::open(context).await?;
     let before = session.current.value.clone()?;
     let name = command.name.as_str();
-    let (value, count) = if command.old {
-        remove_old(before.clone(), name)?
-    } else {
-        (remove(before.clone(), name)?, before.count(name))
-    };
+    let (value, count) = remove(before.clone(), name, command.old)?;
     let ttl = session.store.ttl.as_str();
     let change = |done, next| Change { done, in_effect_within: ttl, next, value: None };
     if command.old && count == 0 {

@@ -55,7 +55,7 @@ impl<'v> Names<'v> {
             name,
             secrets: texts.len(),
             usable: texts.iter().filter(|text| is_usable(text)).count(),
-            problem: Fault::find(name, texts).map(|fault| fault.to_string()),
+            problem: Fault::find(name, texts).map(|fault| fault.message),
             values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
         };
         let rows = value.entries().map(|(name, entry)| row(Some(name), entry.texts()));

@@ -92,7 +92,7 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
         )));
     }
     let value = Store::of(clients.secrets_manager, &stack)?.read().await?.value?;
-    let secret = value.newest(name).ok_or_else(|| EditError::NoUsableSecret(name.clone()))?;
+    let secret = value.newest(name).ok_or_else(|| EditError::no_usable_secret(name))?;
     let is_wanted = |topic: &&str| {
         command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
     };
