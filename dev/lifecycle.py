@@ -50,7 +50,9 @@ def up(parameters: dict[str, str]) -> None:
                 emulator.stop(instance)
             raise
     if missing := _missing_queues(stack):
-        raise Damaged(f"{', '.join(missing)} of the running stack is deleted; `{_make('down')}` and `{_make('up')}` start anew")
+        raise Damaged(
+            f"{', '.join(missing)} of the running stack is deleted; `{_make('down')}` and `{_make('up')}` start anew"
+        )
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
     print(

@@ -128,9 +128,11 @@ impl Clients {
         http: reqwest::Client,
         has_s3_endpoint: bool,
     ) -> Result<Self, Error> {
-        let region = config.region().map(ToString::to_string);
-        let region = region.filter(|region| !region.is_empty());
-        let region = region.ok_or(Error::NoRegion)?;
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or_else(|| {
+            let remediation = "give --region, or set AWS_REGION, or a region in your profile";
+            Error::setup("no AWS region is set".to_owned(), remediation)
+        })?;
         // A custom endpoint has no host name for each bucket.
         let s3 = aws_sdk_s3::config::Builder::from(config)
             .force_path_style(has_s3_endpoint || config.endpoint_url().is_some());

@@ -1,9 +1,7 @@
 //! Why a command failed, what the user can do about it, and the exit status.
 
 use crate::cli::GlobalArgs;
-use crate::labelbox::LabelboxError;
 use crate::sanitize::one_line;
-use crate::secret::EditError;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -87,25 +85,93 @@ impl fmt::Display for AwsError {
     }
 }
 
+/// A request to Labelbox that failed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LabelboxError {
+    #[error("no Labelbox API key is set")]
+    NoKey,
+    #[error("the Labelbox API key cannot be read: {0}")]
+    BadKey(String),
+    #[error("an API key is not sent to {0}")]
+    BadAddress(String),
+    #[error("Labelbox does not accept this API key")]
+    KeyRefused,
+    #[error("Labelbox does not allow this: {0}")]
+    NotAllowed(String),
+    #[error("Labelbox has no {0}, or not for this API key")]
+    NotFound(String),
+    #[error("Labelbox limits the requests: {0}")]
+    Limited(String),
+    #[error("Labelbox rejects the request: {0}")]
+    Invalid(String),
+    #[error("Labelbox failed: {0}")]
+    Failed(String),
+    #[error("the response is not one of Labelbox's GraphQL API: {0}")]
+    Unreadable(String),
+    #[error("no response from Labelbox: {0}")]
+    NoResponse(String),
+    #[error("Labelbox did not export the project: {0}")]
+    ExportFailed(String),
+    #[error("it is not known whether the change was made: {0}")]
+    Unsure(Box<LabelboxError>),
+}
+
+impl LabelboxError {
+    /// Whether the same query may succeed in a moment.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Limited(_) | Self::Failed(_) | Self::NoResponse(_))
+    }
+
+    /// The error of a mutation: Labelbox may have made the change all the same.
+    pub fn of_mutation(self) -> Self {
+        match self {
+            Self::Failed(_) | Self::NoResponse(_) | Self::Unreadable(_) => {
+                Self::Unsure(Box::new(self))
+            }
+            error => error,
+        }
+    }
+
+    /// What the user can do.
+    pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
+        let list = || args.relayctl("webhook list");
+        let text = match self {
+            Self::NoKey => {
+                "put one into LABELBOX_API_KEY, or into a file for --api-key-file (Labelbox makes it under Workspace settings, API)"
+            }
+            Self::BadKey(_) => {
+                "LABELBOX_API_KEY or --api-key-file must hold the key and nothing else"
+            }
+            Self::BadAddress(_) => "LABELBOX_API_URL has to begin with https://",
+            Self::KeyRefused => "make a new one under Workspace settings, API",
+            Self::NotAllowed(_) => "ask for a key of a role that may do this",
+            Self::NotFound(_) => {
+                return Some(format!("see {}, or the project's URL in Labelbox", list()));
+            }
+            Self::Limited(_) => "try again in a minute",
+            Self::Invalid(_) => return None,
+            Self::Failed(_) | Self::ExportFailed(_) => "try again later",
+            Self::Unreadable(_) => "check LABELBOX_API_URL",
+            Self::NoResponse(_) => "check the network and LABELBOX_API_URL",
+            Self::Unsure(_) => return Some(format!("see {} before you try again", list())),
+        };
+        Some(text.to_owned())
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("no AWS region is set")]
-    NoRegion,
-    /// A profile that does not exist, or that this tool cannot use.
+    /// The command could not do its work, for a reason that the user can remove.
     #[error("{message}")]
-    Profile { message: String, remediation: String },
+    Setup { message: String, remediation: String },
     #[error("{0}")]
     Aws(#[from] AwsError),
-    #[error("there is no stack {name} in {region}")]
-    NoStack { name: String, region: String },
     #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
     NoOutput { stack: String, output: String },
     #[error("{file} cannot be sent: {reason}")]
     File { file: String, reason: String },
     #[error("no such event: {0}")]
     Sample(String),
-    #[error("the stack has no usable secret for {0}")]
-    NoSecret(String),
     #[error("no response from {url}: {reason}")]
     NoResponse { url: String, reason: String },
     #[error(
@@ -114,8 +180,14 @@ pub enum Error {
     HttpClient(String),
     #[error("{0}")]
     Labelbox(#[from] LabelboxError),
-    #[error("{0}")]
-    Edit(#[from] EditError),
+    /// The secret cannot be used, or not be changed in this way. Nothing was changed.
+    #[error("{message}")]
+    Secret {
+        message: String,
+        code: u8,
+        /// Words of a command of this tool that helps.
+        command: String,
+    },
     /// The user said no, or pressed Ctrl-C.
     #[error("nothing was changed")]
     Cancelled(ExitStatus),
@@ -125,9 +197,6 @@ pub enum Error {
     /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
     #[error("{0}")]
     Usage(String),
-    /// There is nothing that a replay could send.
-    #[error("the stack {stack} keeps no archive, and has none of this time: its ArchiveDays is 0")]
-    NoArchive { stack: String },
     #[error("the progress of the replay cannot be kept in {path}: {error}")]
     Checkpoint { path: String, error: io::Error },
     /// Usually a full disk.
@@ -140,6 +209,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub fn setup(message: String, remediation: &str) -> Self {
+        Self::Setup { message, remediation: remediation.to_owned() }
+    }
+
     /// Whether the reader of our output is gone, as in `relayctl tail | head`.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -167,8 +240,7 @@ impl Error {
         match self {
             Self::Refused(_) => INCOMPLETE,
             Self::Usage(_) => USAGE,
-            Self::Edit(error) if error.is_usage => USAGE,
-            Self::Edit(_) => INCOMPLETE,
+            Self::Secret { code, .. } => *code,
             Self::Cancelled(status) => status.code(),
             _ => FAILURE,
         }
@@ -178,10 +250,7 @@ impl Error {
     pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
         let doctor = || format!("{} checks the stack", args.relayctl("doctor"));
         let text = match self {
-            Self::NoRegion => {
-                "give --region, or set AWS_REGION, or a region in your profile".into()
-            }
-            Self::Profile { remediation, .. } => remediation.clone(),
+            Self::Setup { remediation, .. } => remediation.clone(),
             Self::Aws(error) => match error.kind {
                 AwsErrorKind::Credentials => {
                     "sign in (aws sso login, aws configure) or give --profile".into()
@@ -194,13 +263,6 @@ impl Error {
                 }
                 AwsErrorKind::NotFound | AwsErrorKind::Other => doctor(),
             },
-            Self::NoStack { .. } => {
-                "name yours with --stack or RELAY_STACK, its region with --region".into()
-            }
-            Self::NoArchive { .. } => {
-                "deploy it with ArchiveDays=90, or another number of days, to have one from now on"
-                    .into()
-            }
             Self::TemporaryFile(_) => {
                 "free some space, or set TMPDIR to where there is more".into()
             }
@@ -208,10 +270,9 @@ impl Error {
                 "make room there, or set XDG_STATE_HOME to another folder".into()
             }
             Self::Sample(_) => "see relayctl trigger --help".into(),
-            Self::NoSecret(_) => format!("{} lists the names", args.relayctl("secret show-names")),
             Self::NoResponse { .. } => format!("check the network; {}", doctor()),
             Self::Labelbox(error) => return error.remediation(args),
-            Self::Edit(error) => return error.remediation(args),
+            Self::Secret { command, .. } => args.relayctl(command),
             _ => return None,
         };
         Some(text)

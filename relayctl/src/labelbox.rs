@@ -2,13 +2,12 @@
 
 mod api_key;
 mod client;
-mod error;
 mod export;
 mod query;
 mod webhook;
 
+pub use crate::error::LabelboxError;
 pub use api_key::{ApiKey, is_local};
 pub use client::Labelbox;
-pub use error::LabelboxError;
 pub use export::{Export, ExportStream};
 pub use webhook::{Scope, TOPICS, Webhook};

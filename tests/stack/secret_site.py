@@ -54,14 +54,12 @@ class SecretSite(Site):
         event = {"timestamp": int((time.time() - days_ago * 86400) * 1000), "message": json.dumps(line)}
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
 
-    def type(
-        self, dialogue: Sequence[tuple[str, str]], *arguments: str, hidden: bool = False, **variables: str
-    ) -> terminal.Seen:
+    def type(self, dialogue: Sequence[tuple[str, str]], *arguments: str, **variables: str) -> terminal.Seen:
         """Runs relayctl at a terminal, and answers its prompts."""
         emulator = self.stack.emulator
         settings = environment.for_emulator(emulator.instance, emulator.endpoint)
         settings = {**settings, "RELAY_STACK": self.stack.name, **variables}
-        return terminal.run([str(self.program), *arguments], settings, dialogue, hidden)
+        return terminal.run([str(self.program), *arguments], settings, dialogue)
 
 
 def make_secret_site(

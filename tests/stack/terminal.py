@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SECONDS = 60
@@ -25,13 +25,8 @@ class Seen:
     out: str
 
 
-def run(
-    program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]], hidden: bool = False
-) -> Seen:
-    """Waits for each question, and types the answer to it. Standard output goes elsewhere.
-
-    What is `hidden` is typed when the terminal shows no more what is typed; a person is not quicker than that.
-    """
+def run(program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]]) -> Seen:
+    """Waits for each question, and types the answer to it. Standard output goes elsewhere."""
     ours, theirs = pty.openpty()
     started = subprocess.Popen(
         program,
@@ -47,7 +42,6 @@ def run(
         screen = ""
         for question, answer in dialogue:
             screen += _read(ours, question)
-            _wait_until(lambda: not hidden or not termios.tcgetattr(ours)[3] & termios.ECHO)
             os.write(ours, answer.encode())
         screen += _read(ours, None)
         out, _ = started.communicate(timeout=SECONDS)
@@ -58,11 +52,11 @@ def run(
     return Seen(started.returncode, screen, out)
 
 
-def sized(program: Sequence[str], columns: int) -> str:
+def sized(program: Sequence[str], columns: int, variables: Mapping[str, str] | None = None) -> str:
     """What a program prints on a terminal with so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs) as started:
+    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as started:
         os.close(theirs)
         try:
             return re.sub(r"\x1b\[[0-9;]*m", "", _read(ours, None)).replace("\r\n", "\n")
@@ -75,12 +69,6 @@ def _take_terminal() -> None:
     """Makes standard input the terminal that Ctrl-C and /dev/tty are about."""
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, f"not within {SECONDS} s"
 
 
 def _read(terminal: int, until: str | None) -> str:

@@ -1,6 +1,7 @@
 //! The selected profile of the user's AWS configuration.
 
 use super::Environment;
+use crate::cli::quote;
 use crate::error::Error;
 use aws_config::profile::{self, ProfileSet};
 use aws_runtime::env_config::file::EnvConfigFiles;
@@ -19,17 +20,15 @@ pub async fn check(
     let files = EnvConfigFiles::default();
     let selected = name.map(|name| name.to_owned().into());
     let profiles = profile::load(&Fs::real(), &Env::real(), &files, selected).await;
-    let profiles = profiles.map_err(|error| Error::Profile {
-        message: format!("the AWS configuration cannot be read: {}", error_chain(&error)),
-        remediation: "correct ~/.aws/config and ~/.aws/credentials".to_owned(),
+    let profiles = profiles.map_err(|error| {
+        let message = format!("the AWS configuration cannot be read: {}", error_chain(&error));
+        Error::setup(message, "correct ~/.aws/config and ~/.aws/credentials")
     })?;
     if let Some(name) = name
         && profiles.get_profile(name).is_none()
     {
-        return Err(Error::Profile {
-            message: format!("the AWS profile {name} does not exist"),
-            remediation: "aws configure list-profiles lists yours".to_owned(),
-        });
+        let message = format!("the AWS profile {name} does not exist");
+        return Err(Error::setup(message, "aws configure list-profiles lists yours"));
     }
     if option.is_some() || !environment.has_access_key {
         check_mfa(&profiles)?;
@@ -46,15 +45,14 @@ fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
     for _ in profiles.profiles() {
         let Some(profile) = profiles.get_profile(name) else { break };
         if profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some() {
-            let profile = crate::cli::quote(selected);
-            return Err(Error::Profile {
-                message: format!(
-                    "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for"
-                ),
-                remediation: format!(
-                    "let the AWS CLI ask: eval \"$(aws configure export-credentials --format env --profile {profile})\", and then without --profile"
-                ),
-            });
+            let message = format!(
+                "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for"
+            );
+            let profile = quote(selected);
+            let remediation = format!(
+                "let the AWS CLI ask: eval \"$(aws configure export-credentials --format env --profile {profile})\", and then without --profile"
+            );
+            return Err(Error::setup(message, &remediation));
         }
         match profile.get("source_profile") {
             Some(source) => name = source,

@@ -3,7 +3,7 @@
 use crate::aws;
 use crate::aws::stack::Stack;
 use crate::error::Error;
-use crate::secret::{EditError, Text, Value};
+use crate::secret::{Text, Value, unusable};
 use aws_sdk_secretsmanager::Client;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ pub struct Store {
 /// The secret's value, as it was read.
 pub struct SecretVersion {
     /// An error if the function could not use it.
-    pub value: Result<Value, EditError>,
+    pub value: Result<Value, Error>,
     pub id: String,
 }
 
@@ -44,13 +44,13 @@ impl Store {
         let response = request.version_stage(stage).send().await;
         let response =
             response.map_err(|error| aws::error("secretsmanager:GetSecretValue", &error))?;
-        let binary = || EditError::unusable("the secret's value is binary");
+        let binary = || unusable("the secret's value is binary");
         let text = response.secret_string.map(Zeroizing::new).ok_or_else(binary);
         let id = response.version_id.unwrap_or_default();
         Ok(SecretVersion { value: text.and_then(Value::read), id })
     }
 
-    /// Replaces the value that was read.
+    /// Replaces the value of the version that was read.
     ///
     /// Secrets Manager has no conditional write. So the text becomes a version with a label of its own, which nobody reads, and
     /// then the label `AWSCURRENT` moves to it from the version that was read. That fails if somebody else has moved it.
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// If the secret was not changed, or not by this call.
-    pub async fn replace(&self, current: &SecretVersion, text: &Text) -> Result<(), Error> {
+    pub async fn replace(&self, current: &str, text: &Text) -> Result<(), Error> {
         let version = Uuid::new_v4().to_string();
         let label = format!("relayctl-{version}");
         let request = self.client.put_secret_value().secret_id(&self.arn);
@@ -77,13 +77,13 @@ impl Store {
         moved
     }
 
-    async fn make_current(&self, current: &SecretVersion, version: &str) -> Result<(), Error> {
+    async fn make_current(&self, current: &str, version: &str) -> Result<(), Error> {
         let request = self.client.update_secret_version_stage();
         let request = request
             .secret_id(&self.arn)
             .version_stage(CURRENT)
             .move_to_version_id(version)
-            .remove_from_version_id(&current.id);
+            .remove_from_version_id(current);
         let Err(error) = request.send().await else {
             return Ok(());
         };
@@ -91,7 +91,7 @@ impl Store {
         // The SDK repeats a call whose response was lost; the repetition fails because the label has moved.
         match self.read().await {
             Ok(now) if now.id == version => Ok(()),
-            Ok(now) if now.id != current.id && error.code.is_some() => Err(Error::Refused(
+            Ok(now) if now.id != current && error.code.is_some() => Err(Error::Refused(
                 "somebody else has changed the secret; their change stays; run the command again"
                     .to_owned(),
             )),

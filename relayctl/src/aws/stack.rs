@@ -129,7 +129,12 @@ impl Stack {
     /// If they are not. There may be some of an earlier time.
     pub fn archive_days(&self) -> Result<&str, Error> {
         let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
-        days.ok_or_else(|| Error::NoArchive { stack: self.name.clone() })
+        days.ok_or_else(|| {
+            let stack = &self.name;
+            let message = format!("the stack {stack} keeps no archive, and has none of this time: its ArchiveDays is 0");
+            let remediation = "deploy it with ArchiveDays=90, or another number of days, to have one from now on";
+            Error::setup(message, remediation)
+        })
     }
 
     pub fn secret_arn(&self) -> Result<&str, Error> {
@@ -179,5 +184,6 @@ impl Stack {
 }
 
 fn no_stack(name: &str, clients: &Clients) -> Error {
-    Error::NoStack { name: name.to_owned(), region: clients.region.clone() }
+    let message = format!("there is no stack {name} in {}", clients.region);
+    Error::setup(message, "name yours with --stack or RELAY_STACK, its region with --region")
 }

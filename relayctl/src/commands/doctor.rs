@@ -11,9 +11,10 @@ mod template;
 
 use crate::aws::Clients;
 use crate::aws::stack::Stack;
+use crate::cli::GlobalArgs;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use check::{Check, Report, Status};
+use check::{Check, Report};
 use template::Template;
 
 const ABOUT: &str = "\
@@ -39,13 +40,12 @@ pub struct Doctor {
     no_probe: bool,
 }
 
-type Sections = Vec<(&'static str, Vec<Check>)>;
-
 /// What the checks work with.
 pub struct CheckContext<'s> {
     clients: &'s Clients,
     stack: &'s Stack,
     context: &'s Context,
+    args: &'s GlobalArgs,
     template: Result<Template, Error>,
     log_group: Option<String>,
 }
@@ -57,74 +57,61 @@ impl CheckContext<'_> {
 
     /// Prints the function's log of the last hour.
     fn log_command(&self) -> String {
-        self.context.args.relayctl("logs --since 1h")
+        self.args.relayctl("logs --since 1h")
     }
 }
 
+/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted.
 pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = if command.no_probe {
         context.find_stack().await?
     } else {
         context.find_stack_to_change().await?
     };
-    let template = Template::read(&clients, &stack).await;
-    let log_group = stack.log_group(&clients).await.ok();
-    let scope = CheckContext { clients: &clients, stack: &stack, context, template, log_group };
-    let Some(sections) = check(command, &scope).await? else {
-        return Ok(ExitStatus::Interrupted);
+    let scope = CheckContext {
+        clients: &clients,
+        stack: &stack,
+        context,
+        args: &context.args,
+        template: Template::read(&clients, &stack).await,
+        log_group: stack.log_group(&clients).await.ok(),
     };
-    let report = Report { sections, width: context.output.width() };
-    context.output.show(&report)?;
-    Ok(report.exit_status())
-}
-
-/// Runs all checks, most of them concurrently. Returns `None` after Ctrl-C, which does not interrupt the probe: its event has
-/// to be deleted.
-async fn check(command: &Doctor, scope: &CheckContext<'_>) -> Result<Option<Sections>, Error> {
-    let interrupt = &scope.context.interrupt;
-    let mut stack = stack::check_outputs(scope)?;
+    let mut of_stack = stack::check_outputs(&scope)?;
     if let Err(error) = &scope.template {
-        stack.push(Check::failed_at_most_warning("template", error, scope));
+        of_stack.push(Check::failed_at_most_warning("template", error, scope.args));
     }
-    let first = async {
-        tokio::join!(
-            stack::check_drift(scope),
-            secret::check(scope),
-            queues::check(scope),
-            bucket::check(scope),
-            endpoint::check_health(scope)
-        )
+    let checks = async {
+        Ok::<_, Error>(tokio::join!(
+            stack::check_drift(&scope),
+            secret::check(&scope),
+            queues::check(&scope),
+            bucket::check(&scope),
+            endpoint::check_health(&scope)
+        ))
     };
-    let (drift, (secret, value), queues, bucket, health) = tokio::select! {
-        first = first => first,
-        () = interrupt.pressed() => return Ok(None),
-    };
-    stack.extend(drift);
+    let (drift, (secret, value), queues, bucket, health) =
+        context.interrupt.cancels(checks).await?;
+    of_stack.extend(drift);
     let mut endpoint = vec![health];
-    match value {
-        _ if command.no_probe => {
-            endpoint.push(Check::ok("probe", "not sent, because of --no-probe"));
-        }
-        Some(value) => endpoint.extend(endpoint::check_events(scope, value).await),
-        None => {
-            let message = "there is no secret to sign an event with";
-            let remediation = "repair the secret first";
-            endpoint.push(Check::new(Status::NotChecked, "probe", message, remediation));
-        }
+    if command.no_probe {
+        endpoint.push(Check::ok("probe", "not sent, because of --no-probe"));
+    } else {
+        endpoint.extend(endpoint::check_events(&scope, value).await);
     }
-    let last = async { tokio::join!(events::check_counts(scope), events::check_log(scope)) };
-    let (mut events, log) = tokio::select! {
-        biased;
-        () = interrupt.pressed() => return Ok(None),
-        last = last => last,
+    let checks = async {
+        Ok::<_, Error>(tokio::join!(events::check_counts(&scope), events::check_log(&scope)))
     };
+    let (mut events, log) = context.interrupt.cancels(checks).await?;
     events.extend(log);
-    Ok(Some(vec![
-        ("Stack", stack),
+    let sections = vec![
+        ("Stack", of_stack),
         ("Secret", secret),
         ("Queues", queues),
         ("Bucket", bucket),
         ("Endpoint", endpoint),
         ("Events", events),
-    ]))
+    ];
+    let report = Report::new(sections, context.output.width());
+    context.output.show(&report)?;
+    Ok(report.exit_status())
 }

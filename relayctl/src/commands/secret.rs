@@ -10,7 +10,7 @@ use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::sanitize::sanitize;
-use crate::secret::{Text, Value};
+use crate::secret::Value;
 use clap::Subcommand;
 use serde::Serialize;
 use std::fmt;
@@ -53,27 +53,29 @@ struct Session<'c> {
     clients: Clients,
     stack: Stack,
     store: Store,
-    current: SecretVersion,
+    /// The version that was read.
+    version: String,
 }
 
 impl<'c> Session<'c> {
-    async fn open(context: &'c Context) -> Result<Self, Error> {
+    /// Reads the secret. Its value is an error if the function could not use it.
+    async fn open(context: &'c Context) -> Result<(Self, Result<Value, Error>), Error> {
         let opened = async {
             let (clients, stack) = context.find_stack_to_change().await?;
             let store = Store::of(clients.secrets_manager.clone(), &stack)?;
-            let current = store.read().await?;
-            Ok::<_, Error>(Self { context, clients, stack, store, current })
+            let SecretVersion { value, id: version } = store.read().await?;
+            Ok::<_, Error>((Self { context, clients, stack, store, version }, value))
         };
         context.interrupt.cancels(opened).await
     }
 
     /// Replaces the secret, and prints what was done and what to do next.
     async fn write(&self, value: &Value, change: Change<'_>) -> Result<ExitStatus, Error> {
-        let text: Text = value.write()?;
+        let text = value.write()?;
         if self.context.interrupt.is_pressed() {
             return Err(Error::Cancelled(ExitStatus::Interrupted));
         }
-        self.store.replace(&self.current, &text).await?;
+        self.store.replace(&self.version, &text).await?;
         let printed = self.context.output.show(&change);
         if printed.is_err() {
             let show = self.context.args.relayctl("secret show-names");

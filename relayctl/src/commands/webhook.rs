@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const CONCURRENCY: usize = 4;
 
 const ABOUT: &str = "\
-It uses Labelbox's GraphQL API, with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under Workspace \
+It uses Labelbox's GraphQL API (at LABELBOX_API_URL if that is set), with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under Workspace \
 settings, API). The key is never printed, and no option takes it, because others could read it there.";
 
 /// Manage the webhooks at Labelbox
@@ -38,9 +38,6 @@ pub struct Api {
     /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
     #[arg(long, value_name = "FILE", global = true)]
     api_key_file: Option<PathBuf>,
-    /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
-    #[arg(long, value_name = "URL", global = true)]
-    api_url: Option<String>,
 }
 
 impl Api {
@@ -59,7 +56,7 @@ impl Api {
                 ApiKey(text.map_err(error)?)
             }
         };
-        context.labelbox(&key, self.api_url.as_deref()).await
+        context.labelbox(&key).await
     }
 }
 

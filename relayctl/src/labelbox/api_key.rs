@@ -1,6 +1,6 @@
 //! The user's API key, and the addresses that it may go to.
 
-use super::error::LabelboxError;
+use crate::error::LabelboxError;
 use crate::http;
 use crate::sanitize::one_line;
 use reqwest::Url;

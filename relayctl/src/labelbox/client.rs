@@ -1,9 +1,9 @@
 //! Client of Labelbox's GraphQL API. It repeats queries that fail for a moment, and sends a mutation once.
 
 use super::api_key::{ApiKey, parse_url};
-use super::error::LabelboxError;
 use super::query::{self, PAGE, Query};
 use super::webhook::{Scope, Webhook};
+use crate::error::LabelboxError;
 use crate::sanitize::excerpt;
 use labelbox_relay::error::error_chain;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};

@@ -4,8 +4,8 @@
 //! `schema/task.py`, `schema/export_task.py`.
 
 use super::client::{Labelbox, owner, read};
-use super::error::LabelboxError;
 use super::query::Query;
+use crate::error::LabelboxError;
 use crate::sanitize::excerpt;
 use bytes::Bytes;
 use labelbox_relay::error::error_chain;

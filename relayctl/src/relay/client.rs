@@ -4,9 +4,9 @@ use crate::aws::Clients;
 use crate::aws::secret_store::Store;
 use crate::aws::stack::Stack;
 use crate::cli::GlobalArgs;
-use crate::error::Error;
+use crate::error::{Error, FAILURE};
 use crate::sanitize::excerpt;
-use crate::secret::{TRAINING, Value, check_webhook_name};
+use crate::secret::{TRAINING, Value, check_webhook_name, no_usable_secret};
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::error::error_chain;
 use labelbox_relay::event::Event;
@@ -130,8 +130,7 @@ fn newest(value: &Value, route: &Route) -> Result<Secret, Error> {
         }
         Route::ModelRun => TRAINING,
     };
-    let text = value.newest(name);
-    let text = text.ok_or_else(|| Error::NoSecret(name.to_owned()))?;
+    let text = value.newest(name).ok_or_else(|| no_usable_secret(name, FAILURE))?;
     Ok(Secret::new(text.to_string()))
 }
 

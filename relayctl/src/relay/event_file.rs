@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::relay::client::{Delivery, Route, new_id};
 use crate::relay::sample_event::topic_parser;
 use crate::sanitize::one_line;
-use crate::secret::{EditError, check_webhook_name};
+use crate::secret::check_webhook_name;
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
 use serde::Deserialize;
@@ -48,7 +48,7 @@ pub struct Address {
 }
 
 /// Accepts what can be the name of a webhook.
-pub fn webhook_name(text: &str) -> Result<String, EditError> {
+pub fn webhook_name(text: &str) -> Result<String, Error> {
     check_webhook_name(text).map(|()| text.to_owned())
 }
 

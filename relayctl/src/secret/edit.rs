@@ -1,8 +1,8 @@
 //! The edits of the stack's secret. What signs today is still accepted afterwards, unless it is removed by name.
 
-use super::error::EditError;
-use super::value::{DEFAULT_NAME, Entry, Names, TRAINING, Text, Value, bare};
+use super::value::{DEFAULT_NAME, Entry, Names, TRAINING, Text, Value, bare, no_usable_secret};
 use crate::cli::quote;
+use crate::error::{Error, INCOMPLETE, USAGE};
 use labelbox_relay::http::Route;
 
 /// Puts a new secret before those of a name. A rotation is of a name that there is, or without a name, of all that keep a plain
@@ -13,7 +13,7 @@ pub fn give(
     is_rotation: bool,
     fresh: Text,
     keep: &[String],
-) -> Result<Value, EditError> {
+) -> Result<Value, Error> {
     name.map_or(Ok(()), check_name)?;
     let mut names = match value {
         Value::Plain(plain) => return split(&plain, name, &fresh, keep),
@@ -22,23 +22,24 @@ pub fn give(
     // Names that exist keep their secrets anyway, so that a script need not know which form the secret has.
     if !keep.iter().all(|name| names.contains_key(name)) {
         let known = list(&names);
-        let message =
-            format!("--keep is for a secret that is plain text; this one has the names {known}");
-        return Err(EditError::usage(message));
+        return Err(Error::Usage(format!(
+            "--keep is for a secret that is plain text; this one has the names {known}"
+        )));
     }
-    let name = name.ok_or_else(|| {
-        EditError::usage(format!("say which name: the secret has {}", list(&names)))
-    })?;
+    let name = name
+        .ok_or_else(|| Error::Usage(format!("say which name: the secret has {}", list(&names))))?;
     if is_rotation && !names.contains_key(name) {
-        return Err(unknown(name, &names).with_next(format!("secret add {}", quote(name))));
+        let (message, command) = (unknown(name, &names), format!("secret add {}", quote(name)));
+        return Err(Error::Secret { message, code: USAGE, command });
     }
     let old = names.get(name).into_iter().flat_map(Entry::usable).cloned().collect::<Vec<_>>();
     if !is_rotation && !old.is_empty() {
-        let error = EditError::usage(format!("{name} has a secret"));
-        return Err(error.with_next(format!("secret rotate {}", quote(name))));
+        let (message, command) =
+            (format!("{name} has a secret"), format!("secret rotate {}", quote(name)));
+        return Err(Error::Secret { message, code: USAGE, command });
     }
     if old.iter().any(|text| bare(text) == fresh) {
-        return Err(EditError::usage(format!("{name} has this secret already")));
+        return Err(Error::Usage(format!("{name} has this secret already")));
     }
     let entry = match old.is_empty() {
         true => Entry::One(fresh),
@@ -49,33 +50,22 @@ pub fn give(
 }
 
 /// Removes a name, or with `only_old` all its secrets but the newest usable one. Returns how many it has removed, too.
-pub fn remove(value: Value, name: &str, only_old: bool) -> Result<(Value, usize), EditError> {
+pub fn remove(value: Value, name: &str, only_old: bool) -> Result<(Value, usize), Error> {
     let Value::Named(mut names) = value else {
-        let message =
-            "the secret is plain text, which every name shares; there is no name to remove";
-        return Err(EditError::usage(message.to_owned()));
+        return Err(Error::Usage(
+            "the secret is plain text, which every name shares; there is no name to remove"
+                .to_owned(),
+        ));
     };
-    let Some(entry) = names.get_mut(name) else { return Err(unknown(name, &names)) };
+    let Some(entry) = names.get_mut(name) else { return Err(Error::Usage(unknown(name, &names))) };
     let count = entry.texts().len();
     if !only_old {
         names.shift_remove(name);
         return Ok((Value::Named(names), count));
     }
     let newest = entry.usable().next().cloned();
-    *entry = Entry::One(newest.ok_or_else(|| EditError::no_usable_secret(name))?);
+    *entry = Entry::One(newest.ok_or_else(|| no_usable_secret(name, INCOMPLETE))?);
     Ok((Value::Named(names), count - 1))
-}
-
-/// The names that still accept a secret that `name` has lost by an edit.
-pub fn still_accepting<'v>(before: &Value, name: &str, after: &'v Value) -> Vec<&'v str> {
-    let secrets = |value: &Value| -> Vec<Text> {
-        let usable = value.entry(name).into_iter().flat_map(Entry::usable);
-        usable.map(|text| bare(text)).collect()
-    };
-    let (mut lost, stay) = (secrets(before), secrets(after));
-    lost.retain(|text| !stay.contains(text));
-    let accepts = |entry: &Entry| entry.usable().any(|text| lost.contains(&bare(text)));
-    after.entries().filter(|(_, entry)| accepts(entry)).map(|(name, _)| name).collect()
 }
 
 /// The names that keep a plain text when it becomes an object.
@@ -91,15 +81,10 @@ pub fn kept_names(keep: &[String]) -> Vec<&str> {
 
 /// An object in place of a plain text. The name with a new secret, or all, keep the plain text beside it: a webhook may use it
 /// today.
-fn split(
-    plain: &Text,
-    name: Option<&str>,
-    fresh: &Text,
-    keep: &[String],
-) -> Result<Value, EditError> {
+fn split(plain: &Text, name: Option<&str>, fresh: &Text, keep: &[String]) -> Result<Value, Error> {
     keep.iter().try_for_each(|name| check_name(name))?;
     if bare(plain) == *fresh {
-        return Err(EditError::usage("every name has this secret already".to_owned()));
+        return Err(Error::Usage("every name has this secret already".to_owned()));
     }
     let names = kept_names(keep).into_iter().chain(name).map(|kept| {
         let entry = match name.is_none_or(|name| name == kept) {
@@ -111,8 +96,8 @@ fn split(
     Ok(Value::Named(names.collect()))
 }
 
-fn unknown(name: &str, names: &Names) -> EditError {
-    EditError::usage(format!("the secret has no name {name}; it has {}", list(names)))
+fn unknown(name: &str, names: &Names) -> String {
+    format!("the secret has no name {name}; it has {}", list(names))
 }
 
 fn list(names: &Names) -> String {
@@ -120,24 +105,20 @@ fn list(names: &Names) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn check_name(name: &str) -> Result<(), EditError> {
+/// Refuses what neither a webhook nor the training can be called.
+pub fn check_name(name: &str) -> Result<(), Error> {
     if name == TRAINING { Ok(()) } else { check_webhook_name(name) }
 }
 
 /// Refuses what cannot be the last part of a webhook's URL.
-pub fn check_webhook_name(name: &str) -> Result<(), EditError> {
+pub fn check_webhook_name(name: &str) -> Result<(), Error> {
     let route = Route::from_path(&format!("/webhooks/{name}"));
     if matches!(route, Some(Route::Webhook(_))) {
         return Ok(());
     }
-    Err(EditError::usage(format!(
+    Err(Error::Usage(format!(
         "{name} cannot be the name of a webhook: that is 1 to 64 of a to z, 0 to 9 and -, and neither training nor backfill"
     )))
-}
-
-/// Whether a webhook, or the training, can have this name.
-pub fn can_be_called(name: &str) -> bool {
-    check_name(name).is_ok()
 }
 
 #[cfg(test)]

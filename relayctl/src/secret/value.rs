@@ -1,7 +1,8 @@
 //! The value of the stack's secret: which names have which secrets, in the order and form in which somebody wrote it.
 
-use super::error::EditError;
-use super::invisible::find_invisible;
+use crate::cli::quote;
+use crate::error::{Error, INCOMPLETE};
+use crate::sanitize::find_invisible;
 use indexmap::IndexMap;
 use labelbox_relay::secrets::{Secret, Secrets};
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ impl Value {
     ///
     /// # Errors
     /// If the function could not use it.
-    pub fn read(text: Text) -> Result<Self, EditError> {
+    pub fn read(text: Text) -> Result<Self, Error> {
         match Secrets::parse(text.to_string()) {
             Ok(Secrets::Shared(_)) => return Ok(Self::Plain(text)),
             Ok(_) => {}
@@ -74,7 +75,7 @@ impl Value {
                 // One byte order mark is allowed.
                 let before = text.split_once('{').map(|(before, _)| before.trim());
                 let before = before.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
-                return Err(EditError::unusable(&match before.and_then(find_invisible) {
+                return Err(unusable(&match before.and_then(find_invisible) {
                     Some(hidden) => format!("{error}; it has {hidden} before the brace"),
                     None => error.to_string(),
                 }));
@@ -83,14 +84,14 @@ impl Value {
         // The function ignores a byte order mark and white space around the object.
         let object = text.trim_start_matches(|it| it != '{').trim_end();
         let names = serde_json::from_str(object);
-        names.map(Self::Named).map_err(|it| EditError::unusable(&it.to_string()))
+        names.map(Self::Named).map_err(|it| unusable(&it.to_string()))
     }
 
     /// Writes the value.
     ///
     /// # Errors
     /// If it is too large, or the function could not read it.
-    pub fn write(&self) -> Result<Text, EditError> {
+    pub fn write(&self) -> Result<Text, Error> {
         let text = match self {
             Self::Plain(text) => text.clone(),
             Self::Named(names) => {
@@ -103,8 +104,7 @@ impl Value {
         if text.len() > MAX_BYTES {
             let message =
                 "the secret would be larger than the 65,536 bytes that Secrets Manager keeps";
-            let error = EditError::refused(message.to_owned());
-            return Err(error.with_next("secret remove NAME --old".to_owned()));
+            return Err(refused(message.to_owned(), "secret remove NAME --old".to_owned()));
         }
         Secrets::parse(text.to_string()).map_err(unwritable)?;
         Ok(text)
@@ -141,8 +141,24 @@ impl Value {
     }
 }
 
-fn unwritable(error: impl std::fmt::Display) -> EditError {
-    EditError::refused(format!("the function could not use what was about to be written: {error}"))
+fn unwritable(error: impl std::fmt::Display) -> Error {
+    Error::Refused(format!("the function could not use what was about to be written: {error}"))
+}
+
+fn refused(message: String, command: String) -> Error {
+    Error::Secret { message, code: INCOMPLETE, command }
+}
+
+/// The error of a value that the function cannot use.
+pub fn unusable(message: &str) -> Error {
+    let message = format!("{message}, so the function cannot use the secret");
+    refused(message, "secret add NAME --replace-broken".to_owned())
+}
+
+/// The error of a command that needs a secret of this name.
+pub fn no_usable_secret(name: &str, code: u8) -> Error {
+    let message = format!("the stack has no usable secret for {name}");
+    Error::Secret { message, code, command: format!("secret add {}", quote(name)) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What makes a secret useless or weak: a name that no webhook has, few characters, or characters that nobody sees.
 
-use super::edit::can_be_called;
-use super::invisible::find_invisible;
+use super::edit::check_name;
 use super::value::{Text, bare, is_usable};
+use crate::sanitize::find_invisible;
 
 /// Shorter secrets can be guessed from a signed body.
 const MIN_CHARACTERS: usize = 16;
@@ -29,16 +29,13 @@ impl Fault {
     /// The worst fault of a name, or of a plain text.
     pub fn find(name: Option<&str>, texts: &[Text]) -> Option<Self> {
         let fault = |message, is_serious, edit| Some(Self { message, is_serious, edit });
-        if name.is_some_and(|name| !can_be_called(name)) {
+        if name.is_some_and(|name| check_name(name).is_err()) {
             return fault("no webhook can have this name".to_owned(), true, Edit::Rename);
         }
         let mut usable = texts.iter().filter(|text| is_usable(text)).map(|text| bare(text));
         let Some(newest) = usable.next() else {
-            return fault(
-                "nothing to verify with: every event is refused".to_owned(),
-                true,
-                Edit::Add,
-            );
+            let message = "nothing to verify with: every event is refused".to_owned();
+            return fault(message, true, Edit::Add);
         };
         if let Some((weakness, is_serious)) = weakness(&newest) {
             return fault(format!("the newest {weakness}"), is_serious, Edit::Rotate);

@@ -1,11 +1,10 @@
 //! The result of a check, and the report of all of them.
 
-use super::CheckContext;
+use crate::cli::GlobalArgs;
 use crate::error::{AwsErrorKind, Error, ExitStatus};
 use crate::sanitize::one_line;
 use anstyle::{AnsiColor, Style};
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::fmt;
 
 /// From good to bad.
@@ -31,113 +30,98 @@ impl Status {
     }
 }
 
-/// What to do about a problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Remediation {
-    Text(String),
-    /// Commands for a shell, one per line.
-    Commands(String),
-}
-
-impl From<&str> for Remediation {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Remediation {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Vec<String>> for Remediation {
-    fn from(commands: Vec<String>) -> Self {
-        Self::Commands(commands.join("\n"))
-    }
-}
-
-impl<const N: usize> From<[String; N]> for Remediation {
-    fn from(commands: [String; N]) -> Self {
-        Self::Commands(commands.join("\n"))
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     pub name: String,
     pub status: Status,
     pub message: String,
-    pub remediation: Option<Remediation>,
+    /// What to do: advice, or commands for a shell, one per line.
+    pub remediation: Option<String>,
+    #[serde(skip)]
+    has_commands: bool,
 }
 
 impl Check {
-    pub fn new(
-        status: Status,
-        name: impl Into<String>,
-        message: impl AsRef<str>,
-        remediation: impl Into<Remediation>,
-    ) -> Self {
-        Self { status, remediation: Some(remediation.into()), ..Self::ok(name, message) }
+    pub fn new(status: Status, name: impl Into<String>, message: impl AsRef<str>) -> Self {
+        let (name, message) = (name.into(), one_line(message.as_ref()));
+        Self { name, status, message, remediation: None, has_commands: false }
     }
 
     pub fn ok(name: impl Into<String>, message: impl AsRef<str>) -> Self {
-        let message = one_line(message.as_ref());
-        Self { name: name.into(), status: Status::Ok, message, remediation: None }
+        Self::new(Status::Ok, name, message)
     }
 
-    pub fn problem(
-        name: impl Into<String>,
-        message: impl AsRef<str>,
-        remediation: impl Into<Remediation>,
-    ) -> Self {
-        Self::new(Status::Problem, name, message, remediation)
+    pub fn not_checked(name: impl Into<String>, message: impl AsRef<str>) -> Self {
+        Self::new(Status::NotChecked, name, message)
+    }
+
+    pub fn warning(name: impl Into<String>, message: impl AsRef<str>) -> Self {
+        Self::new(Status::Warning, name, message)
+    }
+
+    pub fn problem(name: impl Into<String>, message: impl AsRef<str>) -> Self {
+        Self::new(Status::Problem, name, message)
+    }
+
+    pub fn advise(self, advice: impl Into<String>) -> Self {
+        Self { remediation: Some(advice.into()), ..self }
+    }
+
+    /// The commands that repair it. There are none if the template cannot be read.
+    pub fn run(self, commands: impl IntoIterator<Item = String>) -> Self {
+        let commands: Vec<_> = commands.into_iter().collect();
+        if commands.is_empty() {
+            return self
+                .advise("make it as in the template; a deployment of the same template does not");
+        }
+        Self { remediation: Some(commands.join("\n")), has_commands: true, ..self }
     }
 
     /// A check that got no result. A missing permission of the user's says nothing about the relay; other errors may.
-    pub fn failed(name: impl Into<String>, error: &Error, scope: &CheckContext<'_>) -> Self {
-        let args = &scope.context.args;
-        let (status, remediation) = match error.aws_kind() {
-            Some(AwsErrorKind::AccessDenied) => (Status::NotChecked, error.remediation(args)),
-            Some(AwsErrorKind::NotFound | AwsErrorKind::Other) => (Status::Problem, None),
-            _ => (Status::Problem, error.remediation(args)),
-        };
-        let again = || Remediation::from([args.relayctl("doctor")]);
-        Self::new(
-            status,
-            name,
-            error.to_string(),
-            remediation.map_or_else(again, Remediation::Text),
-        )
+    pub fn failed(name: impl Into<String>, error: &Error, args: &GlobalArgs) -> Self {
+        let kind = error.aws_kind();
+        let is_denied = kind == Some(AwsErrorKind::AccessDenied);
+        let status = if is_denied { Status::NotChecked } else { Status::Problem };
+        let check = Self::new(status, name, error.to_string());
+        match error.remediation(args) {
+            // That would be the doctor.
+            Some(_) if matches!(kind, Some(AwsErrorKind::NotFound | AwsErrorKind::Other)) => {
+                check.run([args.relayctl("doctor")])
+            }
+            Some(remediation) => check.advise(remediation),
+            None => check.run([args.relayctl("doctor")]),
+        }
     }
 
     /// The same for what the relay does not need.
-    pub fn failed_at_most_warning(name: &str, error: &Error, scope: &CheckContext<'_>) -> Self {
-        let check = Self::failed(name, error, scope);
+    pub fn failed_at_most_warning(name: &str, error: &Error, args: &GlobalArgs) -> Self {
+        let check = Self::failed(name, error, args);
         Self { status: check.status.min(Status::Warning), ..check }
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Report {
-    /// The checks under their titles.
-    pub sections: Vec<(&'static str, Vec<Check>)>,
+    checks: Vec<Check>,
+    status: Status,
+    /// The title of each section, with the number of its checks.
+    #[serde(skip)]
+    sections: Vec<(&'static str, usize)>,
     /// Columns to wrap messages to.
-    pub width: Option<usize>,
+    #[serde(skip)]
+    width: Option<usize>,
 }
 
 impl Report {
-    fn checks(&self) -> impl Iterator<Item = &Check> {
-        self.sections.iter().flat_map(|(_, checks)| checks)
-    }
-
-    fn status(&self) -> Status {
-        self.checks().map(|check| check.status).max().unwrap_or(Status::Ok)
+    pub fn new(sections: Vec<(&'static str, Vec<Check>)>, width: Option<usize>) -> Self {
+        let titles = sections.iter().map(|(title, checks)| (*title, checks.len())).collect();
+        let checks: Vec<_> = sections.into_iter().flat_map(|(_, checks)| checks).collect();
+        let status = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
+        Self { checks, status, sections: titles, width }
     }
 
     pub fn exit_status(&self) -> ExitStatus {
-        match self.status() {
+        match self.status {
             Status::Problem => ExitStatus::Incomplete,
             _ => ExitStatus::Success,
         }
@@ -150,14 +134,14 @@ impl Report {
             (Status::NotChecked, "check not done", "checks not done"),
         ];
         let counts = counts.map(|(status, one, many)| {
-            match self.checks().filter(|check| check.status == status).count() {
+            match self.checks.iter().filter(|check| check.status == status).count() {
                 0 => String::new(),
                 1 => format!("1 {one}"),
                 count => format!("{count} {many}"),
             }
         });
         let counts: Vec<_> = counts.into_iter().filter(|it| !it.is_empty()).collect();
-        match self.status() {
+        match self.status {
             _ if counts.is_empty() => "Healthy.".to_owned(),
             Status::Problem => format!("{}.", counts.join(", ")),
             _ => format!("Healthy, with {}.", counts.join(", ")),
@@ -165,39 +149,31 @@ impl Report {
     }
 }
 
-impl Serialize for Report {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Report", 2)?;
-        fields.serialize_field("checks", &self.checks().collect::<Vec<_>>())?;
-        fields.serialize_field("status", &self.status())?;
-        fields.end()
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
-        let names = self.checks().map(|check| check.name.chars().count()).max().unwrap_or_default();
+        let names = self.checks.iter().map(|check| check.name.chars().count()).max();
+        let names = names.unwrap_or_default();
         let indent = names + 6;
-        for (title, checks) in &self.sections {
+        let mut checks = self.checks.iter();
+        for (title, count) in &self.sections {
             writeln!(f, "{bold}{title}{bold:#}")?;
-            for Check { name, status, message, remediation } in checks {
+            for Check { name, status, message, remediation, has_commands } in
+                checks.by_ref().take(*count)
+            {
                 let (mark, colour) = status.mark();
                 let message = wrap(message, indent, self.width);
                 writeln!(f, "  {colour}{mark}{colour:#} {name:names$}  {message}")?;
-                match remediation {
-                    None => {}
-                    Some(Remediation::Text(text)) => {
-                        let text = wrap(&format!("to fix: {text}"), indent, self.width);
-                        writeln!(f, "{:indent$}{dim}{text}{dim:#}", "")?;
-                    }
-                    Some(Remediation::Commands(commands)) => {
-                        commands.lines().try_for_each(|line| writeln!(f, "      {line}"))?;
-                    }
+                let Some(remediation) = remediation else { continue };
+                if *has_commands {
+                    remediation.lines().try_for_each(|line| writeln!(f, "      {line}"))?;
+                } else {
+                    let text = wrap(&format!("to fix: {remediation}"), indent, self.width);
+                    writeln!(f, "{:indent$}{dim}{text}{dim:#}", "")?;
                 }
             }
         }
-        let (_, colour) = self.status().mark();
+        let (_, colour) = self.status.mark();
         writeln!(f, "{colour}{}{colour:#}", self.conclusion())
     }
 }
@@ -227,12 +203,12 @@ mod tests {
     use super::*;
 
     fn report(checks: Vec<Check>) -> Report {
-        Report { sections: vec![("Stack", checks)], width: Some(40) }
+        Report::new(vec![("Stack", checks)], Some(40))
     }
 
     #[test]
     fn the_worst_check_decides() {
-        let check = |status| Check::new(status, "a", "b", "c");
+        let check = |status| Check::new(status, "a", "b");
         for (statuses, exit_status, conclusion) in [
             (vec![Status::Ok], ExitStatus::Success, "Healthy."),
             (
@@ -255,10 +231,9 @@ mod tests {
     #[test]
     fn messages_wrap_and_commands_do_not() {
         let command = "aws sqs create-queue --queue-name a-name-that-is-long --attributes {}";
-        let remediation = [command.to_owned()];
         let message = "one two three four five six seven eight nine";
-        let text = report(vec![Check::problem("queue", message, remediation)]);
-        let text = text.to_string();
+        let check = Check::problem("queue", message).run([command.to_owned()]);
+        let text = report(vec![check]).to_string();
         assert!(text.lines().any(|line| line.trim() == command));
         assert!(text.lines().all(|line| line.trim() == command || line.chars().count() <= 60));
         assert!(text.contains("six\n           seven"), "{text}");

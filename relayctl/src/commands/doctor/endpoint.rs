@@ -2,7 +2,7 @@
 //! is deleted there, and to one with an invalid signature, which has to be refused.
 
 use super::CheckContext;
-use super::check::{Check, Remediation, Status};
+use super::check::Check;
 use crate::aws;
 use crate::aws::message::ReceivedMessage;
 use crate::aws::queue::{BATCH, LOOK_SECONDS, Queue, QueueStats};
@@ -34,8 +34,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(12);
 /// Requests the health route, as an uptime check does.
 pub async fn check_health(scope: &CheckContext<'_>) -> Check {
     let Ok(url) = scope.stack.output("HealthUrl") else {
-        let message = "its URL is not known";
-        return Check::new(Status::NotChecked, HEALTH, message, "see the outputs above");
+        return Check::not_checked(HEALTH, "its URL is not known").advise("see the outputs above");
     };
     let started = (scope.context.clock)();
     let response = async {
@@ -47,7 +46,7 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
         Err(error) => {
             let reason = error_chain(&error.without_url());
             let error = Error::NoResponse { url: url.to_owned(), reason };
-            return Check::problem(HEALTH, error.to_string(), "check the network");
+            return Check::problem(HEALTH, error.to_string()).advise("check the network");
         }
     };
     let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
@@ -57,30 +56,31 @@ pub async fn check_health(scope: &CheckContext<'_>) -> Check {
     }
     let message = format!("{url} answers {status}");
     if status == 200 {
-        let message = format!("{message}, but it is not the relay that answers");
-        return Check::problem(HEALTH, message, "check where the name of this URL leads");
+        return Check::problem(HEALTH, format!("{message}, but it is not the relay that answers"))
+            .advise("check where the name of this URL leads");
     }
-    Check::problem(HEALTH, message, function_commands(scope))
+    Check::problem(HEALTH, message).run(function_commands(scope))
 }
 
 /// Prints the function's state, and its log.
-fn function_commands(scope: &CheckContext<'_>) -> Remediation {
+fn function_commands(scope: &CheckContext<'_>) -> impl Iterator<Item = String> {
     let function = scope.stack.output("FunctionName").ok().map(|name| {
-        scope.context.args.aws(&format!(
+        scope.args.aws(&format!(
             "lambda get-function --function-name {} --query '[Configuration.[State, StateReason, LastUpdateStatusReason], Concurrency]'",
             quote(name)
         ))
     });
-    function.into_iter().chain([scope.log_command()]).collect::<Vec<_>>().into()
+    function.into_iter().chain([scope.log_command()])
 }
 
-pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check> {
+pub async fn check_events(scope: &CheckContext<'_>, secret: Option<Value>) -> Vec<Check> {
     if scope.context.interrupt.is_pressed() {
         return Vec::new();
     }
-    let Some(webhook) = webhook(&secret) else {
+    let webhook = secret.as_ref().and_then(webhook);
+    let (Some(secret), Some(webhook)) = (secret, webhook) else {
         let message = "no webhook has a usable secret to sign an event with";
-        return vec![Check::new(Status::NotChecked, PROBE, message, "repair the secret first")];
+        return vec![Check::not_checked(PROBE, message).advise("repair the secret first")];
     };
     let (clients, stack) = (scope.clients, scope.stack);
     let signing = Secret::new(secret.newest(&webhook).map(|it| it.to_string()).unwrap_or_default());
@@ -88,7 +88,7 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check>
     let queue = Queue::new(clients, stack, Entity::Unrouted, false);
     let (sender, queue) = match (sender, queue) {
         (Ok(sender), Ok(queue)) => (sender, queue),
-        (Err(error), _) | (_, Err(error)) => return vec![Check::failed(PROBE, &error, scope)],
+        (Err(error), _) | (_, Err(error)) => return vec![Check::failed(PROBE, &error, scope.args)],
     };
     // If the queue cannot be read, the relay may spill the probe.
     let stats = queue.stats().await.ok();
@@ -98,8 +98,8 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Value) -> Vec<Check>
         let message = format!(
             "not sent: {waiting} events wait in the Unrouted queue, among which it might not be found again"
         );
-        let peek = [scope.context.args.relayctl("peek unrouted")];
-        return vec![Check::new(Status::NotChecked, PROBE, message, peek)];
+        let peek = scope.args.relayctl("peek unrouted");
+        return vec![Check::not_checked(PROBE, message).run([peek])];
     }
     let delivery = Delivery {
         route: Route::Webhook(webhook),
@@ -176,8 +176,7 @@ impl Probe<'_> {
         let message = format!(
             "a signed event was accepted, but may remain in the Unrouted queue, with topic {PROBE_TOPIC}: {reason}"
         );
-        let peek = [self.scope.context.args.relayctl("peek unrouted")];
-        Check::new(Status::Warning, PROBE, message, peek)
+        Check::warning(PROBE, message).run([self.scope.args.relayctl("peek unrouted")])
     }
 
     async fn check_spilled(&self, response: &RelayResponse) -> Check {
@@ -191,7 +190,7 @@ impl Probe<'_> {
         };
         let message =
             format!("a signed event could not be queued, and was stored in the bucket, {result}");
-        Check::problem(PROBE, message, [self.scope.log_command()])
+        Check::problem(PROBE, message).run([self.scope.log_command()])
     }
 
     /// After a failure or without a response, the event may be in the queue all the same.
@@ -209,9 +208,8 @@ impl Probe<'_> {
         if response.is_success() {
             // Nothing is worse, whether or not it is found.
             let _ = self.delete_from_queue().await;
-            let message = "an event with an invalid signature was accepted";
-            let remediation = "deploy the current version of the relay, and rotate its secrets";
-            return Check::problem(FORGERY, message, remediation);
+            return Check::problem(FORGERY, "an event with an invalid signature was accepted")
+                .advise("deploy the current version of the relay, and rotate its secrets");
         }
         match (response.http_status, response.body.error.as_deref()) {
             (Some(401), _) => Check::ok(FORGERY, "an event with an invalid signature is refused"),
@@ -219,7 +217,7 @@ impl Probe<'_> {
             (Some(503), Some("try_again")) => {
                 let message = "an event with an invalid signature is refused, but with 503: the relay cannot fetch its \
                                secret; new instances of the function have none";
-                Check::problem(FORGERY, message, [self.scope.log_command()])
+                Check::problem(FORGERY, message).run([self.scope.log_command()])
             }
             _ => self.unexpected(FORGERY, &response),
         }
@@ -228,15 +226,14 @@ impl Probe<'_> {
     fn unexpected(&self, check: &str, response: &RelayResponse) -> Check {
         if response.http_status == Some(403) {
             let message = "this machine's address is not in AllowedSourceCidrs, so nothing can be sent from here";
-            let remediation =
-                "run the doctor from an allowed address, or see the newest event below";
-            return Check::new(Status::NotChecked, check, message, remediation);
+            return Check::not_checked(check, message)
+                .advise("run the doctor from an allowed address, or see the newest event below");
         }
-        let remediation = match response.http_status {
-            Some(429 | 500..) => function_commands(self.scope),
-            _ => response.remediation(&self.scope.context.args).into(),
-        };
-        Check::problem(check, format!("answered {}", response.summary()), remediation)
+        let check = Check::problem(check, format!("answered {}", response.summary()));
+        match response.http_status {
+            Some(429 | 500..) => check.run(function_commands(self.scope)),
+            _ => check.advise(response.remediation(self.scope.args)),
+        }
     }
 
     /// Deletes the probe, and gives back all other messages. Returns whether it was found.

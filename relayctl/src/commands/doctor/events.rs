@@ -1,7 +1,7 @@
 //! Events that need attention: dead letters, spilled events, and the newest entries of the function's log.
 
 use super::CheckContext;
-use super::check::{Check, Status};
+use super::check::Check;
 use super::endpoint::probe_body;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
@@ -27,16 +27,19 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
         Ok(spilled) => (Some(spilled), Vec::new()),
         // The check of the bucket names a deleted one.
         Err(error) if error.is_not_found() => (None, Vec::new()),
-        Err(error) => (None, vec![Check::failed("spilled events", &error, scope)]),
+        Err(error) => (None, vec![Check::failed("spilled events", &error, scope.args)]),
     };
     let count = |entity| spilled.as_ref().map(|it| it.get(&entity).copied().unwrap_or_default());
     let entities = Entity::value_variants().iter();
     let entities = entities.map(|entity| check_entity(*entity, count(Some(*entity)), scope));
     checks.extend(join_all(entities).await.into_iter().flatten());
     if let Some(count) = count(None).filter(|count| *count > 0) {
-        let message = format!("{count} objects under {PREFIX} are not spilled events");
-        let list = [scope.context.args.relayctl("replay-spill --dry-run")];
-        checks.push(Check::new(Status::Warning, "other objects", message, list));
+        let message = match count {
+            1 => format!("an object under {PREFIX} is no spilled event"),
+            _ => format!("{count} objects under {PREFIX} are no spilled events"),
+        };
+        let list = scope.args.relayctl("replay-spill --dry-run");
+        checks.push(Check::warning("other objects", message).run([list]));
     }
     checks
 }
@@ -46,12 +49,13 @@ async fn check_entity(
     spilled: Option<u64>,
     scope: &CheckContext<'_>,
 ) -> Vec<Check> {
-    let (args, name) = (&scope.context.args, entity.name());
+    let (args, name) = (scope.args, entity.name());
     let mut checks = Vec::new();
     if let Some(spilled) = spilled.filter(|count| *count > 0) {
-        let message = format!("{spilled} in the bucket, because the queue did not accept them");
-        let replay = [args.relayctl(&format!("replay-spill --entity {name}"))];
-        checks.push(Check::problem(format!("{name} spilled"), message, replay));
+        let them = if spilled == 1 { "it" } else { "them" };
+        let message = format!("{spilled} in the bucket, because the queue did not accept {them}");
+        let replay = args.relayctl(&format!("replay-spill --entity {name}"));
+        checks.push(Check::problem(format!("{name} spilled"), message).run([replay]));
     }
     // `None` of a deleted queue, which the check of the queues names.
     let stats = async |is_dead_letter_queue| {
@@ -61,7 +65,7 @@ async fn check_entity(
     let (queue, dead) = match tokio::try_join!(stats(false), stats(true)) {
         Ok(stats) => stats,
         Err(error) => {
-            checks.push(Check::failed(format!("{name} events"), &error, scope));
+            checks.push(Check::failed(format!("{name} events"), &error, args));
             return checks;
         }
     };
@@ -73,9 +77,9 @@ async fn check_entity(
             "{count} {unit}: consumers received each several times and did not delete it. Correct the consumer, then \
              redrive"
         );
-        let words = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
-        let commands = words.map(|words| args.relayctl(&words));
-        checks.push(Check::problem(format!("{name} dead letters"), message, commands));
+        let commands = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
+        let check = Check::problem(format!("{name} dead letters"), message);
+        checks.push(check.run(commands.map(|words| args.relayctl(&words))));
     }
     // What cannot be counted is not called none.
     if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled) {
@@ -90,29 +94,24 @@ async fn check_entity(
 pub async fn check_log(scope: &CheckContext<'_>) -> Vec<Check> {
     let Some(group) = scope.log_group.as_deref() else {
         let message = "the function's log group is not known";
-        return vec![Check::new(Status::NotChecked, EVENT, message, "see the checks above")];
+        return vec![Check::not_checked(EVENT, message).advise("see the checks above")];
     };
-    match read_newest(scope, group).await {
+    let newest = async {
+        let failure = read(scope, group, DAY_MS, &FAILURES).await?;
+        // On a busy stack, the last minutes have an event, and the whole day has too many to read.
+        let accepted = match read(scope, group, MINUTES_MS, &EVENTS).await? {
+            None => read(scope, group, DAY_MS, &EVENTS).await?,
+            accepted => accepted,
+        };
+        Ok::<_, Error>((accepted, failure))
+    };
+    match newest.await {
         Ok((accepted, failure)) => {
             let failure = failure.map(|failure| check_failure(&failure, accepted.as_ref(), scope));
             std::iter::once(check_event(accepted.as_ref(), scope)).chain(failure).collect()
         }
-        Err(error) => vec![Check::failed(EVENT, &error, scope)],
+        Err(error) => vec![Check::failed(EVENT, &error, scope.args)],
     }
-}
-
-/// The newest accepted event, and the newest failure.
-async fn read_newest(
-    scope: &CheckContext<'_>,
-    group: &str,
-) -> Result<(Option<LogEvent>, Option<LogEvent>), Error> {
-    let failure = read(scope, group, DAY_MS, &FAILURES).await?.pop();
-    // On a busy stack, the last minutes have an event, and the whole day has too many to read.
-    let accepted = match read(scope, group, MINUTES_MS, &EVENTS).await?.pop() {
-        None => read(scope, group, DAY_MS, &EVENTS).await?.pop(),
-        accepted => accepted,
-    };
-    Ok((accepted, failure))
 }
 
 fn check_event(newest: Option<&LogEvent>, scope: &CheckContext<'_>) -> Check {
@@ -122,10 +121,10 @@ fn check_event(newest: Option<&LogEvent>, scope: &CheckContext<'_>) -> Check {
     }
     if matches!(scope.stack.parameter("LogLevel"), Some("error" | "warn")) {
         let message = "not known: the function logs only what is refused or fails";
-        return Check::new(Status::NotChecked, EVENT, message, "deploy again with LogLevel=info");
+        return Check::not_checked(EVENT, message).advise("deploy again with LogLevel=info");
     }
-    let list = [scope.context.args.relayctl("webhook list")];
-    Check::new(Status::Warning, EVENT, "none within the last 24 hours", list)
+    let list = scope.args.relayctl("webhook list");
+    Check::warning(EVENT, "none within the last 24 hours").run([list])
 }
 
 fn check_failure(
@@ -140,16 +139,16 @@ fn check_failure(
     if accepted.is_some_and(|event| event.timestamp_ms > failure.timestamp_ms) {
         return Check::ok(name, format!("{message} events were accepted"));
     }
-    let message = format!("{message} no event was accepted");
-    Check::new(Status::Warning, name, message, [scope.log_command()])
+    Check::warning(name, format!("{message} no event was accepted")).run([scope.log_command()])
 }
 
+/// The newest entry of the log with one of these messages.
 async fn read(
     scope: &CheckContext<'_>,
     group: &str,
     age_ms: i64,
     messages: &[&str],
-) -> Result<Vec<LogEvent>, Error> {
+) -> Result<Option<LogEvent>, Error> {
     let terms: Vec<_> =
         messages.iter().map(|message| format!("($.message = \"{message}\")")).collect();
     let pattern = format!("{{ {} }}", terms.join(" || "));
@@ -161,7 +160,7 @@ async fn read(
             && field(event, "event") != Some(PROBE_TOPIC)
             && !is_failed_probe(event)
     });
-    Ok(events)
+    Ok(events.pop())
 }
 
 /// The line of a failed request has no topic, but no event of Labelbox's is as short as a probe.

@@ -1,7 +1,7 @@
 //! Queues and dead-letter queues: whether each exists, with its policy. CloudFormation compares the other attributes.
 
 use super::CheckContext;
-use super::check::{Check, Remediation};
+use super::check::Check;
 use super::template::{Template, quote_json, text};
 use crate::aws;
 use crate::aws::stack::Entity;
@@ -30,49 +30,42 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
 }
 
 async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check {
-    let args = &scope.context.args;
     let expected = scope.template().and_then(|template| attributes(template, url));
     let request = scope.clients.sqs.get_queue_attributes().queue_url(url);
     let response = request.attribute_names(QueueAttributeName::Policy).send().await;
     match response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it)) {
         Ok(response) => {
             let policy = response.attributes().and_then(|it| it.get(&QueueAttributeName::Policy));
-            let expected = expected.and_then(|mut expected| expected.remove(POLICY));
-            match (expected, policy.is_some_and(|policy| !policy.is_empty())) {
-                (Some(expected), false) => {
-                    let message = "has no policy, so requests without TLS are allowed";
-                    let attributes = std::iter::once((POLICY.to_owned(), expected));
-                    Check::problem(name, message, [set_queue_attributes(url, attributes, args)])
-                }
-                _ => Check::ok(name, "exists"),
+            if expected.is_none() || policy.is_some_and(|policy| !policy.is_empty()) {
+                return Check::ok(name, "exists");
             }
+            let set = expected.and_then(|mut expected| expected.remove_entry(POLICY));
+            let set = set.map(|policy| set_queue_attributes(url, [policy], scope.args));
+            Check::problem(name, "has no policy, so requests without TLS are allowed").run(set)
         }
         Err(error) if error.kind == AwsErrorKind::NotFound => {
             let queue = url.rsplit('/').next().unwrap_or(url);
             let message = format!("{queue} is deleted; SQS accepts its name again 60 s after that");
-            let remediation: Remediation = match expected {
-                Some(attributes) => [args.aws(&format!(
+            Check::problem(name, message).run(expected.map(|attributes| {
+                scope.args.aws(&format!(
                     "sqs create-queue --queue-name {} --attributes {}",
                     quote(queue),
                     quote_json(&attributes)
-                ))]
-                .into(),
-                None => "create it again with the attributes that the template gives it".into(),
-            };
-            Check::problem(name, message, remediation)
+                ))
+            }))
         }
-        Err(error) => Check::failed(name, &error.into(), scope),
+        Err(error) => Check::failed(name, &error.into(), scope.args),
     }
 }
 
 /// The command that sets attributes of a queue. SQS takes all values as texts.
 pub fn set_queue_attributes(
     url: &str,
-    attributes: impl Iterator<Item = (String, Value)>,
+    attributes: impl IntoIterator<Item = (String, Value)>,
     args: &GlobalArgs,
 ) -> String {
     let attributes: Map<_, _> =
-        attributes.map(|(name, value)| (name, text(&value).into())).collect();
+        attributes.into_iter().map(|(name, value)| (name, text(&value).into())).collect();
     args.aws(&format!(
         "sqs set-queue-attributes --queue-url {} --attributes {}",
         quote(url),

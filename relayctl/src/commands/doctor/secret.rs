@@ -7,9 +7,8 @@ use crate::aws;
 use crate::aws::secret_store::{SecretVersion, Store};
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
-use crate::secret::{
-    DEFAULT_NAME, Edit, EditError, Fault, TRAINING, Text, Value, can_be_called, find_invisible,
-};
+use crate::sanitize::find_invisible;
+use crate::secret::{DEFAULT_NAME, Edit, Fault, TRAINING, Text, Value};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
 const NAME: &str = "secret";
@@ -28,11 +27,11 @@ pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
     let (mut checks, value) = match current {
         Ok(SecretVersion { value: Ok(value), .. }) => {
             let has_models = scope.stack.parameter("TrainingModels").is_some();
-            (check_value(&value, has_models, &scope.context.args), Some(value))
+            (check_value(&value, has_models, scope.args), Some(value))
         }
         Ok(SecretVersion { value: Err(error), id }) => {
             let previous = store.read_previous().await.ok();
-            (vec![unusable(&error, arn, &id, previous, &scope.context.args)], None)
+            (vec![unusable(&error, arn, &id, previous, scope.args)], None)
         }
         Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
     };
@@ -45,7 +44,10 @@ fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
     let message = format!(
         "SecretArn {arn} is not the whole ARN of the secret, so the function's role does not reach it"
     );
-    Some(Check::problem("secret ARN", message, format!("deploy again with SecretArn={actual}")))
+    Some(
+        Check::problem("secret ARN", message)
+            .advise(format!("deploy again with SecretArn={actual}")),
+    )
 }
 
 /// A secret whose value cannot be read.
@@ -55,8 +57,7 @@ fn check_missing(
     error: &Error,
     scope: &CheckContext<'_>,
 ) -> Check {
-    let command =
-        |words: &str| scope.context.args.aws(&format!("secretsmanager {words} {}", quote(arn)));
+    let command = |words: &str| scope.args.aws(&format!("secretsmanager {words} {}", quote(arn)));
     let new_value = "Labelbox needs the new value, which secret show-names --values prints";
     let (message, commands) = match description {
         Ok(it) if it.deleted_date.is_some() => (
@@ -73,9 +74,9 @@ fn check_missing(
             );
             (message, create(arn, scope))
         }
-        _ => return Check::failed(NAME, error, scope),
+        _ => return Check::failed(NAME, error, scope.args),
     };
-    Check::problem(NAME, message, commands)
+    Check::problem(NAME, message).run(commands)
 }
 
 /// The commands that create a secret with the name that an ARN has.
@@ -99,20 +100,20 @@ fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
         format!("put-resource-policy --secret-id {name} --resource-policy {policy}")
     });
     let commands = std::iter::once(create).chain(put_policy);
-    commands.map(|it| scope.context.args.aws(&format!("secretsmanager {it}"))).collect()
+    commands.map(|it| scope.args.aws(&format!("secretsmanager {it}"))).collect()
 }
 
 fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check> {
     if let Value::Plain(text) = value {
-        return vec![check_secrets(None, std::slice::from_ref(text), value, args)];
+        return vec![check_secrets(None, std::slice::from_ref(text), args)];
     }
     let names = value.entries();
     let mut checks: Vec<_> =
-        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), value, args)).collect();
+        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), args)).collect();
     let mut require = |name, status, message| {
         if value.entry(name).is_none() {
-            let add = [args.relayctl(&format!("secret add {name}"))];
-            checks.push(Check::new(status, format!("{NAME} {name}"), message, add));
+            let add = args.relayctl(&format!("secret add {name}"));
+            checks.push(Check::new(status, format!("{NAME} {name}"), message).run([add]));
         }
     };
     let message = "is missing: WebhookUrl ends with this name, and is answered 404";
@@ -130,7 +131,7 @@ fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check>
 
 /// A value that the function cannot use. It comes from a mistake of whoever wrote it, so the one before may be usable.
 fn unusable(
-    error: &EditError,
+    error: &Error,
     arn: &str,
     id: &str,
     previous: Option<SecretVersion>,
@@ -155,11 +156,11 @@ fn unusable(
     let message = format!(
         "{error}. Running instances of the function keep the last usable value, new ones have none. {then}"
     );
-    Check::problem(NAME, message, commands)
+    Check::problem(NAME, message).run(commands)
 }
 
 /// The secrets of a name, the newest first; of all names if they share one.
-fn check_secrets(name: Option<&str>, texts: &[Text], value: &Value, args: &GlobalArgs) -> Check {
+fn check_secrets(name: Option<&str>, texts: &[Text], args: &GlobalArgs) -> Check {
     let title = name.map_or_else(|| NAME.to_owned(), |it| format!("{NAME} {}", it.escape_debug()));
     let Some(Fault { message, is_serious, edit }) = Fault::find(name, texts) else {
         let count = texts.len();
@@ -170,43 +171,31 @@ fn check_secrets(name: Option<&str>, texts: &[Text], value: &Value, args: &Globa
     let command =
         |verb: &str, options: &str| args.relayctl(&format!("secret {verb}{of_name}{options}"));
     let remove_old = command("remove", " --old");
-    let (message, commands) = match edit {
+    let (message, command) = match edit {
         Edit::Rename => {
-            let name = name.unwrap_or_default();
-            let hidden = find_invisible(name);
-            let hidden = hidden.map(|it| format!("; it has {it}")).unwrap_or_default();
+            let hidden = name.and_then(find_invisible).map(|it| format!("; it has {it}"));
             let message = format!(
-                "cannot be the name of a webhook, so its requests are answered 404{hidden}. Add a name that can, give \
-                 Labelbox its URL and secret, then remove this one"
+                "cannot be the name of a webhook, so its requests are answered 404{}. Add a name that can, give \
+                 Labelbox its URL and secret, and remove this one",
+                hidden.unwrap_or_default()
             );
-            let other = possible_name(name);
-            let add = args.relayctl(&format!("secret add {other}"));
-            let add = value.entry(&other).is_none().then_some(add);
-            (message, add.into_iter().chain([command("remove", "")]).collect())
+            (message, command("remove", ""))
         }
-        Edit::Add => ("is empty, so every request is refused".to_owned(), vec![command("add", "")]),
+        Edit::Add => ("is empty, so every request is refused".to_owned(), command("add", "")),
         Edit::Rotate => {
             let of_each = || "secret remove --old of each name".to_owned();
             let then = name.map_or_else(of_each, |_| remove_old);
             let message = format!("{message}. Rotate it, give Labelbox the new one, then: {then}");
-            (message, vec![command("rotate", "")])
+            (message, command("rotate", ""))
         }
         Edit::RemoveOld => {
             let message =
                 format!("{message}. If Labelbox signs with the newest, remove the others");
-            (message, vec![remove_old])
+            (message, remove_old)
         }
     };
     let status = if is_serious { Status::Problem } else { Status::Warning };
-    Check::new(status, title, message, commands)
-}
-
-/// A name that a webhook can have, like one that it cannot.
-fn possible_name(name: &str) -> String {
-    let name = name.to_lowercase();
-    let words = name.split(|it: char| !it.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let name = words.collect::<Vec<_>>().join("-");
-    if can_be_called(&name) { name } else { format!("webhook-{name}").chars().take(64).collect() }
+    Check::new(status, title, message).run([command])
 }
 
 /// A word for bash and zsh in which every character can be seen.
@@ -267,7 +256,7 @@ mod tests {
                 object(r#","X Y":"x""#),
                 "secret X Y",
                 Status::Problem,
-                "\"relayctl secret add x-y\\nrelayctl secret remove 'X Y'\"",
+                "\"relayctl secret remove 'X Y'\"",
             ),
             (
                 object(",\"a\u{200b}'b\":\"x\""),
@@ -280,12 +269,6 @@ mod tests {
                 "secret labelbox",
                 Status::Problem,
                 "\"relayctl secret add labelbox\"",
-            ),
-            (
-                object(r#","X Y":"x","x-y":"x""#),
-                "secret X Y",
-                Status::Problem,
-                "\"relayctl secret remove 'X Y'\"",
             ),
             (object(""), "secret training", Status::Ok, "\"relayctl secret add training\""),
             ("{".to_owned(), "secret", Status::Problem, "secret add labelbox --replace-broken\""),

@@ -1,7 +1,7 @@
 //! The stack: its status, its outputs, and what differs from its template.
 
 use super::CheckContext;
-use super::check::{Check, Remediation, Status};
+use super::check::{Check, Status};
 use super::queues::set_queue_attributes;
 use super::template::{quote_json, with_numbers};
 use crate::aws;
@@ -41,6 +41,8 @@ const CHECKED_KINDS: [&str; 5] = [
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
 ];
+/// Properties of the bucket that its check names if they are missing as a whole.
+const CHECKED_SETTINGS: [&str; 2] = ["/LifecycleConfiguration", "/PublicAccessBlockConfiguration"];
 /// Properties without which events are refused or lost.
 const SERIOUS: [(&str, &str); 6] = [
     (BUCKET, "/LifecycleConfiguration"),
@@ -73,9 +75,8 @@ const NAMES: [(&str, &str); 3] = [
 /// If the stack has no output of a relay at all.
 pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
     let stack = scope.stack;
-    let queues = Entity::value_variants()
-        .iter()
-        .flat_map(|entity| [stack.queue_url(*entity), stack.dead_letter_queue_url(*entity)]);
+    let queues = Entity::value_variants().iter();
+    let queues = queues.flat_map(|it| [stack.queue_url(*it), stack.dead_letter_queue_url(*it)]);
     let outputs: Vec<_> =
         OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues).collect();
     if outputs.iter().all(Result::is_err) {
@@ -86,11 +87,10 @@ pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
         _ => None,
     });
     let missing = missing.collect::<Vec<_>>().join(", ");
-    let outputs = if missing.is_empty() {
-        Check::ok("outputs", "complete")
-    } else {
-        let message = format!("missing: {missing}");
-        Check::problem("outputs", message, "deploy the current version of the relay")
+    let outputs = match missing.as_str() {
+        "" => Check::ok("outputs", "complete"),
+        _ => Check::problem("outputs", format!("missing: {missing}"))
+            .advise("deploy the current version of the relay"),
     };
     Ok(vec![check_status(scope), outputs])
 }
@@ -107,7 +107,7 @@ fn check_status(scope: &CheckContext<'_>) -> Check {
         _ => Status::Problem,
     };
     let events = format!("cloudformation describe-stack-events --stack-name {}", quote(name));
-    Check::new(status, "stack", message, [scope.context.args.aws(&events)])
+    Check::new(status, "stack", message).run([scope.args.aws(&events)])
 }
 
 /// Lets CloudFormation compare all resources with the template.
@@ -115,19 +115,18 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
     let (drifts, failure) = match tokio::time::timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
-            return vec![Check::failed_at_most_warning("drift", &error, scope)];
+            return vec![Check::failed_at_most_warning("drift", &error, scope.args)];
         }
         Err(_) => {
             let message = "CloudFormation has not finished detecting drift within two minutes";
-            let again = [scope.context.args.relayctl("doctor")];
-            return vec![Check::new(Status::NotChecked, "drift", message, again)];
+            return vec![Check::not_checked("drift", message).run([scope.args.relayctl("doctor")])];
         }
     };
     let mut checks: Vec<_> =
         drifts.iter().filter_map(|drift| check_resource(drift, scope)).collect();
     if let Some(reason) = failure {
         let message = format!("some resources cannot be compared with the template: {reason}");
-        checks.push(Check::new(Status::NotChecked, "drift", message, "ask for the permissions"));
+        checks.push(Check::not_checked("drift", message).advise("ask for the permissions"));
     } else if drifts.is_empty() {
         checks.push(Check::ok("drift", "every resource is as in the template"));
     }
@@ -176,20 +175,19 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
             return None;
         }
         let id = drift.physical_resource_id().unwrap_or_default();
-        let remediation: Remediation = match create(kind, name, id, scope) {
-            Some(command) => [command].into(),
-            None if kind == FUNCTION => {
-                "deploy another stack, point Labelbox's webhooks to it, and move the events over"
-                    .into()
-            }
-            None => "create it again with this name and the template's properties".into(),
-        };
         let message = format!("{kind} {id} is deleted; CloudFormation does not create it again");
-        return Some(Check::problem(name, message, remediation));
+        let check = Check::problem(name, message);
+        return Some(if kind == FUNCTION {
+            check.advise(
+                "deploy another stack, point Labelbox's webhooks to it, and move the events over",
+            )
+        } else {
+            check.run(create(kind, name, id, scope))
+        });
     }
     // The check of the bucket names what a bucket that was created anew does not have.
     let is_checked = |it: &&PropertyDifference| {
-        kind == BUCKET && it.difference_type() == Some(&DifferenceType::Remove)
+        kind == BUCKET && it.property_path().is_some_and(|path| CHECKED_SETTINGS.contains(&path))
     };
     let differences = drift.property_differences().iter().filter(|it| !is_checked(it));
     let differences: Vec<_> = differences.collect();
@@ -199,13 +197,10 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
     let is_serious = paths.iter().any(|path| is_serious(path));
     let status = if is_serious { Status::Problem } else { Status::Warning };
     let template = scope.template().and_then(|it| it.properties(name)).unwrap_or_default();
-    let remediation: Remediation = match restore(drift, &paths, &template, &scope.context.args) {
-        Some(command) => [command].into(),
-        None => "set it to the expected value; a deployment of the same template does not".into(),
-    };
+    let command = restore(drift, &paths, &template, scope.args);
     let list: Vec<_> = differences.iter().map(|it| describe(it)).collect();
     let message = format!("differs from the template: {}", list.join("; "));
-    (!list.is_empty()).then(|| Check::new(status, name, message, remediation))
+    (!list.is_empty()).then(|| Check::new(status, name, message).run(command))
 }
 
 /// What was added is not printed: a variable that somebody has added may hold a credential.
@@ -249,7 +244,7 @@ fn restore(
                 quote_json(&input)
             )))
         }
-        QUEUE => Some(set_queue_attributes(id, values.into_iter(), args)),
+        QUEUE => Some(set_queue_attributes(id, values, args)),
         // It takes another id for these.
         _ if !drift.physical_resource_id_context().is_empty() => None,
         _ => {
@@ -272,7 +267,7 @@ fn create(kind: &str, logical_id: &str, id: &str, scope: &CheckContext<'_>) -> O
     let (_, name) = NAMES.iter().find(|(of, _)| *of == kind)?;
     let mut properties = scope.template()?.properties(logical_id)?;
     properties.as_object_mut()?.insert((*name).to_owned(), id.into());
-    Some(scope.context.args.aws(&format!(
+    Some(scope.args.aws(&format!(
         "cloudcontrol create-resource --type-name {kind} --desired-state {}",
         quote_json(&properties)
     )))

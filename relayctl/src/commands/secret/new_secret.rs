@@ -80,9 +80,9 @@ struct Options {
 }
 
 pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> {
-    let session = Session::open(context).await?;
+    let (session, value) = Session::open(context).await?;
     let options = &command.options;
-    let value = match session.current.value.clone() {
+    let value = match value {
         Err(_) if command.replace_broken => {
             let about = "The function cannot use the secret. It is replaced as a whole; Secrets Manager keeps it as the \
                          version AWSPREVIOUS.";
@@ -95,9 +95,8 @@ pub async fn add(command: &Add, context: &Context) -> Result<ExitStatus, Error> 
 }
 
 pub async fn rotate(command: &Rotate, context: &Context) -> Result<ExitStatus, Error> {
-    let session = Session::open(context).await?;
-    let value = session.current.value.clone()?;
-    change(&session, &command.options, value, command.name.as_deref(), true).await
+    let (session, value) = Session::open(context).await?;
+    change(&session, &command.options, value?, command.name.as_deref(), true).await
 }
 
 async fn change(
@@ -107,24 +106,25 @@ async fn change(
     name: Option<&str>,
     is_rotation: bool,
 ) -> Result<ExitStatus, Error> {
-    // With any secret first, so that nobody is asked for anything in vain.
-    give(value.clone(), name, is_rotation, generate()?, &options.keep)?;
+    let context = session.context;
+    let fresh = options.secret(context).await?;
+    let is_plain = matches!(value, Value::Plain(_));
     let mut keep = options.keep.clone();
-    if let Value::Plain(_) = value {
+    if is_plain {
         keep.extend(find_names_in_use(session, options).await?);
+    }
+    let edited = give(value, name, is_rotation, fresh.clone(), &keep)?;
+    if is_plain {
         // Every name that is not in the object is unknown to the relay from then on.
-        let mut names = kept_names(&keep);
-        names.extend(name.filter(|name| !kept_names(&keep).contains(name)));
+        let names: Vec<_> = edited.entries().map(|(name, _)| name).collect();
         let about = format!(
             "The secret is plain text, which every webhook name shares. It becomes an object of names, and these keep \
              today's secret: {}. Events for any other name will be refused with 404; --keep names more.",
             names.join(", ")
         );
         let question = "Make it an object of just these names?";
-        prompt::confirm(session.context, &about, question, options.yes).await?;
+        prompt::confirm(context, &about, question, options.yes).await?;
     }
-    let fresh = options.secret(session.context).await?;
-    let edited = give(value, name, is_rotation, fresh.clone(), &keep)?;
     let names = name.map_or_else(|| kept_names(&keep), |name| vec![name]);
     let change = Change {
         done: format!("New secret for {}.", names.join(", ")),
@@ -135,6 +135,8 @@ async fn change(
     session.write(&edited, change).await
 }
 
+/// # Errors
+/// If nobody can be asked although it is not known which names are in use.
 async fn find_names_in_use(
     session: &Session<'_>,
     options: &Options,
@@ -167,14 +169,13 @@ async fn names_in_use(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet
     let logged = logged_names(session, keep).await;
     let Some(key) = &context.api_key else { return logged };
     let url = session.stack.webhooks_url()?;
-    let webhooks = context.labelbox(key, None).await?.webhooks(None).await?;
+    let webhooks = context.labelbox(key).await?.webhooks(None).await?;
+    let mut names = logged.unwrap_or_else(|error| {
+        context.output.warn(error.line(&context.args));
+        BTreeSet::new()
+    });
     let active = webhooks.iter().filter(|webhook| webhook.is_active());
-    let names = active.filter_map(|webhook| webhook.url.strip_prefix(url)).map(str::to_owned);
-    let mut names: BTreeSet<_> = names.collect();
-    match logged {
-        Ok(logged) => names.extend(logged),
-        Err(error) => context.output.warn(error.line(&context.args)),
-    }
+    names.extend(active.filter_map(|webhook| webhook.url.strip_prefix(url)).map(str::to_owned));
     Ok(names)
 }
 
@@ -204,36 +205,41 @@ fn next_steps(
     names: &[&str],
     is_rotation: bool,
 ) -> Vec<String> {
-    let relayctl = |words: &str| session.context.args.relayctl(words);
+    let relayctl = |words: String| session.context.args.relayctl(&words);
     let mut steps = vec![format!(
         "the relay fetches the secret when something is signed with the new one, but at most once in 30 s: to be sure, \
          wait {}",
         session.store.ttl
     )];
     let again = if is_rotation { " --again" } else { "" };
-    steps.extend(names.iter().map(|name| match *name {
-        TRAINING => format!(
-            "enter the new secret at Labelbox, in the settings of its model training: {} shows it",
-            relayctl("secret show-names --values")
-        ),
-        name => format!(
-            "{}, with the scope and the topics that it should have",
-            relayctl(&format!("webhook create --name {name}{again} --global --all-topics"))
-        ),
-    }));
-    if is_rotation && names.iter().any(|name| *name != TRAINING) {
+    let (training, webhooks): (Vec<&str>, Vec<&str>) =
+        names.iter().partition(|name| **name == TRAINING);
+    for name in &webhooks {
+        let create = format!("webhook create --name {name}{again} --global --all-topics");
         steps.push(format!(
-            "every event comes twice now: find the first webhook with {}, and disable it with {}",
-            relayctl("webhook list"),
-            relayctl("webhook disable ID")
+            "{}, with the scope and the topics that it should have",
+            relayctl(create)
+        ));
+    }
+    if !training.is_empty() {
+        let show = relayctl("secret show-names --values".to_owned());
+        steps.push(format!(
+            "enter the new secret at Labelbox, in the settings of its model training: {show} shows it"
+        ));
+    }
+    if is_rotation && !webhooks.is_empty() {
+        let [list, disable] =
+            ["list", "disable ID"].map(|verb| relayctl(format!("webhook {verb}")));
+        steps.push(format!(
+            "every event comes twice now: find the first webhook with {list}, and disable it with {disable}"
         ));
     }
     let has_old = |name: &&&str| edited.entry(name).is_some_and(|it| it.texts().len() > 1);
-    let old = names.iter().filter(has_old);
-    let removals: Vec<_> =
-        old.map(|name| relayctl(&format!("secret remove {name} --old"))).collect();
-    if !removals.is_empty() {
-        steps.push(format!("when nothing signs with an old secret: {}", removals.join("; ")));
+    let old =
+        names.iter().filter(has_old).map(|name| relayctl(format!("secret remove {name} --old")));
+    let old: Vec<_> = old.collect();
+    if !old.is_empty() {
+        steps.push(format!("when nothing signs with an old secret: {}", old.join("; ")));
     }
     steps
 }

@@ -1,11 +1,10 @@
 //! `relayctl secret remove`: removes a name with its secrets, or just its old ones.
 
 use super::{Change, Session};
-use crate::cli::quote;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::prompt;
-use crate::secret::{remove, still_accepting};
+use crate::secret::remove;
 
 const ABOUT: &str = "\
 What Labelbox still signs with a removed secret is refused, and Labelbox may never send it again. So disable the \
@@ -32,26 +31,26 @@ pub struct Remove {
 }
 
 pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Error> {
-    let session = Session::open(context).await?;
-    let before = session.current.value.clone()?;
-    let name = command.name.as_str();
-    let (value, count) = remove(before.clone(), name, command.old)?;
+    let (session, before) = Session::open(context).await?;
+    let (before, name) = (before?, command.name.as_str());
+    let had_usable = before.has_usable();
+    let (value, count) = remove(before, name, command.old)?;
     let ttl = session.store.ttl.as_str();
     let change = |done, next| Change { done, in_effect_within: ttl, next, value: None };
     if command.old && count == 0 {
-        let next = vec![context.args.relayctl("secret show-names")];
-        context.output.show(&change(format!("{name} has no old secret."), next))?;
+        context.output.show(&change(format!("{name} has no old secret."), Vec::new()))?;
         return Ok(ExitStatus::Success);
     }
-    if before.has_usable() && !value.has_usable() && !command.yes {
+    if had_usable && !value.has_usable() && !command.yes {
         return Err(Error::Usage(format!(
             "{name} has the last secret of the stack, without which every event is refused; --yes removes it all the same"
         )));
     }
     let (about, done) = if command.old {
+        let secrets = if count == 1 { "secret" } else { "secrets" };
         let about = format!(
-            "{count} old of {name} will be removed. What Labelbox signs with one of them is refused then: is the webhook \
-             that uses it disabled?"
+            "{count} old {secrets} of {name} will be removed. What Labelbox still signs with that is refused then: is the \
+             webhook that uses it disabled?"
         );
         (about, format!("{name} has its newest secret only."))
     } else {
@@ -64,17 +63,9 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
         (about, format!("{name} is removed."))
     };
     prompt::confirm(context, &about, "Remove it?", command.yes).await?;
-    let mut next = vec![
+    let next = vec![
         format!("the relay forgets what was removed within {ttl}"),
         "until the next change, Secrets Manager keeps the previous value as the version AWSPREVIOUS".to_owned(),
     ];
-    for other in still_accepting(&before, name, &value) {
-        let name = quote(other);
-        let [rotate, remove] = [format!("rotate {name}"), format!("remove {name} --old")]
-            .map(|words| context.args.relayctl(&format!("secret {words}")));
-        next.push(format!(
-            "{other} still accepts what was removed here; if that has leaked: {rotate}, and then {remove}"
-        ));
-    }
     session.write(&value, change(done, next)).await
 }

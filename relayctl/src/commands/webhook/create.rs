@@ -2,10 +2,10 @@
 
 use crate::aws::secret_store::Store;
 use crate::context::Context;
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, INCOMPLETE};
 use crate::labelbox::{Labelbox, Scope, TOPICS, Webhook, is_local};
 use crate::prompt;
-use crate::secret::{DEFAULT_NAME, EditError, Text, bare, check_webhook_name};
+use crate::secret::{DEFAULT_NAME, Text, bare, check_webhook_name, no_usable_secret};
 use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
 use reqwest::Url;
@@ -92,7 +92,7 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
         )));
     }
     let value = Store::of(clients.secrets_manager, &stack)?.read().await?.value?;
-    let secret = value.newest(name).ok_or_else(|| EditError::no_usable_secret(name))?;
+    let secret = value.newest(name).ok_or_else(|| no_usable_secret(name, INCOMPLETE))?;
     let is_wanted = |topic: &&str| {
         command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
     };

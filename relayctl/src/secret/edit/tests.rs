@@ -4,7 +4,6 @@
 
 use super::*;
 use crate::cli::GlobalArgs;
-use crate::error::Error;
 
 const OBJECT: &str =
     r#"{"training":"t","labelbox":["new","old"],"empty":["","\n"],"list":["one"]}"#;
@@ -14,21 +13,21 @@ fn read(text: &str) -> Value {
 }
 
 /// Gives a secret to a name, or to all of a plain text, which other names keep.
-fn edit(before: &str, name: &str, is_rotation: bool, keep: &[&str]) -> Result<Value, EditError> {
+fn edit(before: &str, name: &str, is_rotation: bool, keep: &[&str]) -> Result<Value, Error> {
     let keep: Vec<_> = keep.iter().map(|&name| name.to_owned()).collect();
     let name = Some(name).filter(|name| *name != "all");
     give(read(before), name, is_rotation, "fresh".to_owned().into(), &keep)
 }
 
 #[track_caller]
-fn check(edited: Result<Value, EditError>, expected: &str) {
+fn check(edited: Result<Value, Error>, expected: &str) {
     assert_eq!(*edited.unwrap().write().unwrap(), expected);
 }
 
 #[track_caller]
-fn check_refused<T>(edited: Result<T, EditError>, expected: &str) {
+fn check_refused<T>(edited: Result<T, Error>, expected: &str) {
     let Err(error) = edited else { panic!("not refused: {expected}") };
-    let line = Error::Edit(error).line(&GlobalArgs::default());
+    let line = error.line(&GlobalArgs::default());
     assert!(line.contains(expected), "{line}");
 }
 
