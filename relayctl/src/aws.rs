@@ -13,7 +13,7 @@ pub mod upload;
 
 use crate::cli::GlobalArgs;
 use crate::error::{AwsError, AwsErrorKind, Error};
-use crate::http::{self, Trust};
+use crate::http;
 use crate::sanitize::excerpt;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -98,9 +98,9 @@ impl Clients {
     pub async fn connect(
         args: &GlobalArgs,
         environment: &Environment,
-        trust: &Trust,
+        ca_bundle: Option<&[u8]>,
     ) -> Result<Self, Error> {
-        let http_client = http_client(trust)?;
+        let http_client = http_client(ca_bundle)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client.clone())
             .timeout_config(timeouts())
@@ -120,7 +120,7 @@ impl Clients {
             let provider = SharedCredentialsProvider::new(provider.profile_name(name).build());
             config = config.into_builder().credentials_provider(provider).build();
         }
-        Self::new(&config, http::client(trust)?, environment.has_s3_endpoint)
+        Self::new(&config, http::client(ca_bundle)?, environment.has_s3_endpoint)
     }
 
     fn new(
@@ -150,10 +150,10 @@ impl Clients {
 }
 
 /// HTTPS with ring, as in the function, through the proxy that the environment names.
-fn http_client(trust: &Trust) -> Result<SharedHttpClient, Error> {
+fn http_client(ca_bundle: Option<&[u8]>) -> Result<SharedHttpClient, Error> {
     let mut tls = TlsContext::builder();
-    if let Some(pem) = &trust.ca_bundle {
-        tls = tls.with_trust_store(TrustStore::empty().with_pem_certificate(pem.as_slice()));
+    if let Some(pem) = ca_bundle {
+        tls = tls.with_trust_store(TrustStore::empty().with_pem_certificate(pem));
     }
     let tls = tls.build().map_err(|error| Error::HttpClient(error_chain(&error)))?;
     let connector = move |settings: Option<&HttpConnectorSettings>,

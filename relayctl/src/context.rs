@@ -4,7 +4,7 @@ use crate::aws::stack::Stack;
 use crate::aws::{Clients, Environment, profile};
 use crate::cli::GlobalArgs;
 use crate::error::Error;
-use crate::http::{self, Trust};
+use crate::http;
 use crate::interrupt::Interrupt;
 use crate::labelbox::{ApiKey, Labelbox};
 use crate::output::{Output, Target};
@@ -29,23 +29,24 @@ impl Context {
         (self.clock)().into()
     }
 
-    /// Which certificate authorities to trust, by the environment and the AWS profile.
-    pub async fn trust(&self) -> Result<Trust, Error> {
+    /// The certificate authorities that the environment or the AWS profile names.
+    async fn ca_bundle(&self) -> Result<Option<Vec<u8>>, Error> {
         let option = self.args.profile.as_deref();
         let of_profile = profile::check(option, &self.environment).await?;
         let path = self.environment.ca_bundle.as_ref().or(of_profile.as_ref());
-        Trust::read(path.map(String::as_str))
+        path.map(|path| http::read_ca_bundle(path)).transpose()
     }
 
     /// Connects to Labelbox with this key.
     pub async fn labelbox(&self, key: &ApiKey) -> Result<Labelbox, Error> {
         let url = self.api_url.as_deref().unwrap_or(Labelbox::URL);
-        Ok(Labelbox::new(http::client(&self.trust().await?)?, url, key)?)
+        let http = http::client(self.ca_bundle().await?.as_deref())?;
+        Ok(Labelbox::new(http, url, key)?)
     }
 
     pub async fn connect(&self) -> Result<Clients, Error> {
-        let trust = self.trust().await?;
-        Clients::connect(&self.args, &self.environment, &trust).await
+        let ca_bundle = self.ca_bundle().await?;
+        Clients::connect(&self.args, &self.environment, ca_bundle.as_deref()).await
     }
 
     /// Connects to AWS and finds the stack.

@@ -14,27 +14,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The relay responds within 10 s, and API Gateway gives up after 30.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// Which certificate authorities to trust.
-#[derive(Debug, Default)]
-pub struct Trust {
-    /// Certificates in PEM that take the place of the system's.
-    pub ca_bundle: Option<Vec<u8>>,
-}
-
-impl Trust {
-    /// Reads the file that `AWS_CA_BUNDLE`, or the profile's `ca_bundle`, names.
-    ///
-    /// # Errors
-    /// If it cannot be read, or holds no certificate.
-    pub fn read(path: Option<&str>) -> Result<Self, Error> {
-        let Some(path) = path else { return Ok(Self::default()) };
-        let invalid = |reason: String| Error::HttpClient(format!("AWS_CA_BUNDLE {path}: {reason}"));
-        let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
-        match Certificate::from_pem_bundle(&pem) {
-            Ok(certificates) if !certificates.is_empty() => Ok(Self { ca_bundle: Some(pem) }),
-            Ok(_) => Err(invalid("it has no certificate".to_owned())),
-            Err(error) => Err(invalid(error_chain(&error))),
-        }
+/// Reads the file that `AWS_CA_BUNDLE`, or the profile's `ca_bundle`, names: certificates in PEM that take the place of the
+/// system's.
+///
+/// # Errors
+/// If it cannot be read, or holds no certificate.
+pub fn read_ca_bundle(path: &str) -> Result<Vec<u8>, Error> {
+    let invalid = |reason: String| Error::HttpClient(format!("AWS_CA_BUNDLE {path}: {reason}"));
+    let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(pem),
+        Ok(_) => Err(invalid("it has no certificate".to_owned())),
+        Err(error) => Err(invalid(error_chain(&error))),
     }
 }
 
@@ -42,7 +33,7 @@ impl Trust {
 ///
 /// # Errors
 /// If there are no usable root certificates.
-pub fn client(trust: &Trust) -> Result<Client, Error> {
+pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
     let error = |error: reqwest::Error| Error::HttpClient(error_chain(&error));
     // A second client finds the first one's choice.
     let _ = ring::default_provider().install_default();
@@ -52,7 +43,7 @@ pub fn client(trust: &Trust) -> Result<Client, Error> {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .dns_resolver(Arc::new(Resolver));
-    if let Some(pem) = &trust.ca_bundle {
+    if let Some(pem) = ca_bundle {
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(error)?);
     }
     builder.build().map_err(error)

@@ -183,10 +183,22 @@ def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
     return Done(tool.returncode, out, err)
 
 
-def make_site(emulator: Emulator, program: Path, name: str, queue_type: str, receives: int = 1) -> Site:
-    """Creates a stack with the outputs of the contract. Messages are dead-lettered after so many `receives`."""
+def make_site(
+    emulator: Emulator, program: Path, name: str, queue_type: str, receives: int = 1, url: str | None = None
+) -> Site:
+    """Creates a stack with the outputs of the contract. Messages are dead-lettered after so many `receives`.
+
+    With a URL, the stack has a secret, and its relay is there.
+    """
+    template = _template(queue_type, receives)
+    if url is not None:
+        properties = {"SecretString": "a-secret-of-enough-letters"}
+        template["Resources"]["Secret"] = {"Type": "AWS::SecretsManager::Secret", "Properties": properties}
+        paths = {"WebhookUrl": "/webhooks/labelbox", "TrainingUrl": "/training", "HealthUrl": "/health"}
+        template["Outputs"] |= {output: {"Value": url + path} for output, path in paths.items()}
+        template["Outputs"]["SecretArn"] = {"Value": {"Ref": "Secret"}}
     cloudformation = emulator.client("cloudformation")
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(_template(queue_type, receives)))
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
     return Site(Stack.find(emulator, name), program)
 

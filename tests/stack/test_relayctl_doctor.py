@@ -22,7 +22,6 @@ from terminal import sized
 
 from dev import environment
 from dev.emulator import Emulator
-from dev.stack import Stack
 from dev.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.extended
@@ -78,6 +77,8 @@ def expect(site: Site, name: str, status: str, message: str, remediation: str, *
 
 def paste(site: Site, folder: Path, *commands: str) -> None:
     """Types commands into a shell as they were printed."""
+    folder = folder / str(next(_numbers))
+    folder.mkdir()
     shell = Shell.open(folder, site.stack, site.program)
     done = shell.run("\n".join(commands))
     assert done.returncode == 0, (commands, done)
@@ -129,12 +130,6 @@ def test_dead_letters_are_reported_and_the_printed_redrive_moves_them(healthy: S
     healthy.stack.purge()
 
 
-def test_spilled_events_are_reported(healthy: Site) -> None:
-    key = healthy.spill("stranded")
-    expect(healthy, "label spilled", "problem", "1 in the bucket", "relayctl replay-spill --entity label")
-    healthy.client("s3").delete_object(Bucket=healthy.bucket, Key=key)
-
-
 @pytest.mark.parametrize(
     ("value", "name", "status", "message", "remediation"),
     [
@@ -143,7 +138,6 @@ def test_spilled_events_are_reported(healthy: Site) -> None:
         (f"\ufeff{VALID}\n", "secret", "ok", "is valid", ""),
         (f'\ufeff{{"labelbox": "{VALID}"}}', "secret labelbox", "ok", "is valid", ""),
         (f'\ufeff\ufeff{{"labelbox": "{VALID}"}}', "secret", "problem", "it has U+FEFF", "--replace-broken"),
-        ({"labelbox": VALID}, "secret training", "ok", "TrainingModels is empty", "relayctl secret add training"),
         (
             {"labelbox": VALID, "backfill": VALID},
             "secret backfill",
@@ -214,8 +208,7 @@ def test_a_deleted_secret_is_restored_or_created_as_printed(make: Callable[..., 
     name = client.describe_secret(SecretId=arn)["Name"]
     client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
     command = expect(site, "secret", "problem", "deploy again with SecretArn", "create-secret", "--no-probe")
-    (tmp_path / "again").mkdir()
-    paste(site, tmp_path / "again", command)
+    paste(site, tmp_path, command)
     # The secret has a value and the old name, but another ARN, which the stack has to be told.
     assert client.get_secret_value(SecretId=name)["SecretString"]
 
@@ -311,8 +304,7 @@ def test_a_bucket_deleted_or_made_anew_is_repaired_as_printed(make: Callable[...
     done = site.run("doctor", "--no-probe", "--json")
     found = checks(done)
     assert problems(done) >= {"bucket lifecycle", "bucket policy"}, done
-    (tmp_path / "again").mkdir()
-    paste(site, tmp_path / "again", *(found[name]["remediation"] for name in sorted(problems(done))))
+    paste(site, tmp_path, *(found[name]["remediation"] for name in sorted(problems(done))))
     assert site.run("doctor", "--no-probe").status == 0
 
 
@@ -360,9 +352,8 @@ def test_what_else_differs_from_the_template_is_repaired_as_printed(make: Callab
     )
     name = described["StackResourceDetail"]["PhysicalResourceId"]
     site.client("logs").delete_log_group(logGroupName=name)
-    (tmp_path / "again").mkdir()
     command = expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
-    paste(site, tmp_path / "again", command)
+    paste(site, tmp_path, command)
     created = cloudcontrol.list_resources(TypeName=kind)["ResourceDescriptions"]
     states = [json.loads(each["Properties"]) for each in created]
     assert {"LogGroupName": name, "RetentionInDays": 30} in states
@@ -475,24 +466,7 @@ def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str
     """A stack whose URLs lead to a server that answers what the test says."""
     answer: dict[str, Any] = {}
     with serving(lambda *_: (200, json.dumps(answer).encode())) as url:
-        site = make_site(running, relayctl, f"imposter-{next(_numbers)}", "standard", receives=5)
-        cloudformation = site.client("cloudformation")
-        template = cloudformation.get_template(StackName=site.stack.name)["TemplateBody"]
-        template = template if isinstance(template, dict) else json.loads(template)
-        template["Resources"]["Secret"] = {
-            "Type": "AWS::SecretsManager::Secret",
-            "Properties": {"SecretString": json.dumps({"labelbox": VALID})},
-        }
-        outputs = {
-            "WebhookUrl": f"{url}/webhooks/labelbox",
-            "TrainingUrl": f"{url}/training",
-            "HealthUrl": f"{url}/health",
-        }
-        template["Outputs"] |= {name: {"Value": value} for name, value in outputs.items()}
-        template["Outputs"]["SecretArn"] = {"Value": {"Ref": "Secret"}}
-        cloudformation.update_stack(StackName=site.stack.name, TemplateBody=json.dumps(template))
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=site.stack.name, WaiterConfig={"Delay": 0.1})
-        yield Site(Stack.find(running, site.stack.name), relayctl), answer
+        yield make_site(running, relayctl, f"imposter-{next(_numbers)}", "standard", 5, url), answer
 
 
 @contextmanager

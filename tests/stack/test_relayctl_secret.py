@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import repair
 from conftest import Deploy
-from repair import end
 from secret_site import ADDRESS, SecretSite, make_secret_site
 from terminal import CTRL_C
 
@@ -23,7 +23,6 @@ from dev.stack import Stack
 
 pytestmark = pytest.mark.extended
 
-SECONDS = 20
 LABELS = ["AWSCURRENT", "AWSPREVIOUS"]
 """All that a secret has when nobody is at work on it."""
 NEW, OLD, TRAINING, OF_X = (
@@ -63,15 +62,11 @@ def send(stack: Stack, secret: str, webhook: str = "labelbox") -> int:
 
 
 def wait_for(stack: Stack, secret: str, webhook: str, status: int) -> None:
-    deadline = time.monotonic() + SECONDS
-    while send(stack, secret, webhook) != status:
-        assert time.monotonic() < deadline, f"no {status} for {webhook} within {SECONDS} s"
+    repair.wait_for(lambda: send(stack, secret, webhook) == status)
 
 
 def wait_for_log(stack: Stack, webhook: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not any(f'"webhook":"{webhook}"' in line for line in stack.logs()):
-        assert time.monotonic() < deadline, f"nothing of {webhook} in the log within {SECONDS} s"
+    repair.wait_for(lambda: any(f'"webhook":"{webhook}"' in line for line in stack.logs()))
 
 
 # ---- a relay goes on
@@ -185,13 +180,6 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
     assert len(steps) == 3 and all(words in step for words, step in zip(order, steps, strict=True)), steps
     text = site.run("secret", "rotate", "training").out
     assert "model training" in text and "secret remove training --old" in text
-
-
-def test_a_rotation_asks_only_where_its_help_says_so(make: MakeSite) -> None:
-    shown = make(OBJECT).run("secret", "rotate", "--help").out
-    assert "Do not ask before a plain text becomes an object of names" in " ".join(shown.split())
-    assert make(OBJECT).run("secret", "rotate", "labelbox").status == 0
-    assert "no terminal to ask on" in make("hush-plain").run("secret", "rotate").err
 
 
 # ---- what is not done
@@ -353,7 +341,7 @@ def test_what_makes_it_impossible_is_said_on_one_line(make: MakeSite, variables:
 def test_of_edits_at_once_none_is_lost_and_who_was_late_is_told(make: MakeSite) -> None:
     site = make({"labelbox": "hush"})
     runs = [site.start("secret", "rotate", "labelbox", "--values", "--json") for _ in range(8)]
-    ended = [end(run) for run in runs]
+    ended = [repair.end(run) for run in runs]
     fresh = {json.loads(run.out)["value"] for run in ended if run.status == 0}
     late = [run for run in ended if run.status != 0]
     assert fresh and {*site.secrets["labelbox"]} == {*fresh, "hush"}

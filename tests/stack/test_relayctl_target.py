@@ -1,20 +1,14 @@
 """Which account, region and endpoints relayctl uses: profiles, proxies, CA bundles, FIPS and dual-stack."""
 
-import datetime
-import ipaddress
-import json
 import os
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from repair import Done, Site, make_site
 from tls_proxy import TlsProxy
 
@@ -172,27 +166,11 @@ def test_no_proxy_is_respected(site: Site, proxy: Proxy) -> None:
 
 
 def test_the_relay_is_reached_through_the_proxy_too(running: Emulator, relayctl: Path, proxy: Proxy) -> None:
-    template = {
-        "Resources": {
-            "Secret": {
-                "Type": "AWS::SecretsManager::Secret",
-                "Properties": {"SecretString": "a-secret-of-enough-letters"},
-            }
-        },
-        "Outputs": {
-            "SecretArn": {"Value": {"Ref": "Secret"}},
-            "WebhookUrl": {"Value": "https://relay.invalid/webhooks/labelbox"},
-            "TrainingUrl": {"Value": "https://relay.invalid/training"},
-        },
-    }
-    cloudformation = running.client("cloudformation")
-    cloudformation.create_stack(StackName="proxied", TemplateBody=json.dumps(template))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="proxied", WaiterConfig={"Delay": 0.1})
-    site = Site(make_site(running, relayctl, "proxied-site", "fifo").stack, relayctl)
-    done = site.run("send", "-", "--stack", "proxied", given="{}", HTTPS_PROXY=proxy.url)
+    site = make_site(running, relayctl, "proxied", "fifo", url="https://relay.invalid")
+    done = site.run("send", "-", given="{}", HTTPS_PROXY=proxy.url)
     assert done.status == 1, done
     assert proxy.asked == ["relay.invalid:443"]
-    site.run("send", "-", "--stack", "proxied", given="{}", HTTPS_PROXY=proxy.url, NO_PROXY="relay.invalid")
+    site.run("send", "-", given="{}", HTTPS_PROXY=proxy.url, NO_PROXY="relay.invalid")
     assert proxy.asked == ["relay.invalid:443"]
 
 
@@ -203,26 +181,10 @@ def test_the_relay_is_reached_through_the_proxy_too(running: Emulator, relayctl:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that signs itself, with its key."""
     folder = tmp_path_factory.mktemp("authority")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a company")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "ca.pem").write_bytes(certificate.public_bytes(encoding))
+    arguments = "-newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 -subj /CN=company"
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    program = ["openssl", "req", "-x509", *arguments.split(), "-addext", names]
+    subprocess.run(program, cwd=folder, check=True, capture_output=True)
     return folder
 
 

@@ -16,8 +16,7 @@ from dev.labelbox_api import KEY, PROJECT, WHEN, Api, Asked
 
 pytestmark = pytest.mark.extended
 
-ODD = 'hu"sh\\'
-SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": "", "odd": ODD}
+SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": ""}
 TOPICS = ["LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION"]
 OURS = f"{ADDRESS}labelbox"
 CREATE = ("create", "--topic", "LABEL_CREATED", "--global")
@@ -56,7 +55,7 @@ class Operator:
     def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
         """Runs a verb. Nobody's secret is in what it prints."""
         done = self._site.run("webhook", *arguments, given=given, **{**self._settings, **variables})
-        assert "hush" not in done.out + done.err and ODD not in done.err, done
+        assert "hush" not in done.out + done.err, done
         return done
 
     def type(self, answer: str, question: str, *arguments: str) -> Seen:
@@ -193,11 +192,6 @@ def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: A
     assert "permanent" in done.err and made["scope"] in done.err
     assert operator.run("create", "--all-topics", *scope, "--name", "project-x", "--yes").status == 0
     assert '"hush-x"' in api.asked[-1].query and api.webhooks[-1]["url"] == f"{ADDRESS}project-x"
-
-
-def test_a_secret_with_quotes_stays_in_its_quotes(operator: Operator, api: Api) -> None:
-    assert operator.run(*CREATE, "--name", "odd", "--yes").status == 0
-    assert '"hu\\"sh\\\\"' in api.asked[-1].query
 
 
 @pytest.mark.parametrize(

@@ -27,19 +27,15 @@ pub struct SecretVersion {
 
 impl Store {
     pub fn of(client: Client, stack: &Stack) -> Result<Self, Error> {
-        Ok(Self { client, arn: stack.secret_arn()?.to_owned(), ttl: stack.secret_ttl() })
+        Ok(Self { client, arn: stack.output("SecretArn")?.to_owned(), ttl: stack.secret_ttl() })
     }
 
     pub async fn read(&self) -> Result<SecretVersion, Error> {
         self.read_stage(CURRENT).await
     }
 
-    /// What was the value before the last change.
-    pub async fn read_previous(&self) -> Result<SecretVersion, Error> {
-        self.read_stage("AWSPREVIOUS").await
-    }
-
-    async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
+    /// Reads the version with this label.
+    pub async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
         let request = self.client.get_secret_value().secret_id(&self.arn);
         let response = request.version_stage(stage).send().await;
         let response =

@@ -58,7 +58,7 @@ pub struct Stack {
     /// What CloudFormation did last, and how that went.
     pub status: String,
     outputs: HashMap<String, String>,
-    parameters: HashMap<String, String>,
+    pub parameters: HashMap<String, String>,
 }
 
 impl Stack {
@@ -135,15 +135,6 @@ impl Stack {
             let remediation = "deploy it with ArchiveDays=90, or another number of days, to have one from now on";
             Error::setup(message, remediation)
         })
-    }
-
-    pub fn secret_arn(&self) -> Result<&str, Error> {
-        self.output("SecretArn")
-    }
-
-    /// Where Labelbox's model training calls, without a slash at its end.
-    pub fn training_url(&self) -> Result<&str, Error> {
-        self.output("TrainingUrl")
     }
 
     /// Where Labelbox sends to, up to the webhook's name.

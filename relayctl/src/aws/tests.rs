@@ -35,11 +35,7 @@ pub fn offline_at(
         .credentials_provider(SharedCredentialsProvider::new(key))
         .http_client(asked.clone());
     shared.set_endpoint_url(endpoint.map(str::to_owned));
-    (
-        Clients::new(&shared.build(), crate::http::client(&Default::default()).unwrap(), false)
-            .unwrap(),
-        asked,
-    )
+    (Clients::new(&shared.build(), crate::http::client(None).unwrap(), false).unwrap(), asked)
 }
 
 #[track_caller]

@@ -46,12 +46,12 @@ pub struct CheckContext<'s> {
     stack: &'s Stack,
     context: &'s Context,
     args: &'s GlobalArgs,
-    template: Result<Template, Error>,
+    template: Result<Template<'s>, Error>,
     log_group: Option<String>,
 }
 
-impl CheckContext<'_> {
-    fn template(&self) -> Option<&Template> {
+impl<'s> CheckContext<'s> {
+    fn template(&self) -> Option<&Template<'s>> {
         self.template.as_ref().ok()
     }
 

@@ -34,7 +34,7 @@ pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
     };
     let (account, arn) = (identity.account.unwrap_or_default(), identity.arn.unwrap_or_default());
     if context.output.is_json {
-        let mut object = json!({
+        context.output.json_line(&json!({
             "account": account,
             "arn": arn,
             "region": clients.region,
@@ -42,11 +42,8 @@ pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
             "profile": profile,
             "stack": name,
             "stack_status": stack_status,
-        });
-        if let (Some(fields), Some(error)) = (object.as_object_mut(), &error) {
-            fields.insert("error".to_owned(), json!(error));
-        }
-        context.output.json_line(&object)?;
+            "error": error,
+        }))?;
     } else {
         let status = stack_status.as_ref().or(error.as_ref()).map_or("", String::as_str);
         for (label, value) in [

@@ -2,6 +2,7 @@
 
 use crate::sanitize::excerpt;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The topics that a webhook can have.
@@ -33,12 +34,8 @@ impl Webhook {
 
     /// Whether it sends just these topics to this URL.
     pub fn sends(&self, topics: &[String], url: &str) -> bool {
-        let sorted = |topics: &[String]| {
-            let mut topics = topics.to_vec();
-            topics.sort_unstable();
-            topics
-        };
-        self.url == url && sorted(&self.topics) == sorted(topics)
+        let set = |topics: &[String]| topics.iter().cloned().collect::<BTreeSet<_>>();
+        self.url == url && set(&self.topics) == set(topics)
     }
 }
 

@@ -189,7 +189,7 @@ impl Sender {
             http: clients.http.clone(),
             secrets,
             webhooks_url: stack.webhooks_url()?.to_owned(),
-            training_url: stack.training_url()?.to_owned(),
+            training_url: stack.output("TrainingUrl")?.to_owned(),
             clock,
         })
     }

@@ -29,8 +29,11 @@ impl Fault {
     /// The worst fault of a name, or of a plain text.
     pub fn find(name: Option<&str>, texts: &[Text]) -> Option<Self> {
         let fault = |message, is_serious, edit| Some(Self { message, is_serious, edit });
-        if name.is_some_and(|name| check_name(name).is_err()) {
-            return fault("no webhook can have this name".to_owned(), true, Edit::Rename);
+        if let Some(name) = name.filter(|name| check_name(name).is_err()) {
+            let hidden = find_invisible(name).map(|it| format!("; it has {it}"));
+            let message = "no webhook can have this name, so its requests are answered 404";
+            let message = format!("{message}{}", hidden.unwrap_or_default());
+            return fault(message, true, Edit::Rename);
         }
         let mut usable = texts.iter().filter(|text| is_usable(text)).map(|text| bare(text));
         let Some(newest) = usable.next() else {
@@ -38,13 +41,18 @@ impl Fault {
             return fault(message, true, Edit::Add);
         };
         if let Some((weakness, is_serious)) = weakness(&newest) {
-            return fault(format!("the newest {weakness}"), is_serious, Edit::Rotate);
+            let which = if texts.len() == 1 { "the secret" } else { "the newest secret" };
+            return fault(format!("{which} {weakness}"), is_serious, Edit::Rotate);
         }
         if let Some((weakness, is_serious)) = usable.find_map(|text| weakness(&text)) {
-            return fault(format!("an old one {weakness}"), is_serious, Edit::RemoveOld);
+            return fault(format!("an old secret {weakness}"), is_serious, Edit::RemoveOld);
         }
         let has_empty = texts.iter().any(|text| !is_usable(text));
-        if has_empty { fault("one is empty".to_owned(), false, Edit::RemoveOld) } else { None }
+        if has_empty {
+            fault("one secret is empty".to_owned(), false, Edit::RemoveOld)
+        } else {
+            None
+        }
     }
 }
 

@@ -102,12 +102,12 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Option<Value>) -> Ve
         return vec![Check::not_checked(PROBE, message).run([peek])];
     }
     let delivery = Delivery {
-        route: Route::Webhook(webhook),
+        route: Route::Webhook(webhook.clone()),
         topic: Some(PROBE_TOPIC.to_owned()),
         delivery_id: Some(new_id()),
         body: probe_body(),
     };
-    Probe { scope, sender, queue, stats, delivery }.run(&signing).await
+    Probe { scope, sender, queue, stats, webhook, delivery }.run(&signing).await
 }
 
 /// A body that no other event has; all are of one length.
@@ -128,6 +128,7 @@ struct Probe<'p> {
     queue: Queue<'p>,
     /// `None` if the queue cannot be read.
     stats: Option<QueueStats>,
+    webhook: String,
     delivery: Delivery,
 }
 
@@ -275,12 +276,9 @@ impl Probe<'_> {
 
     /// Deletes the spilled object that the relay names if its key and its body are the probe's. Returns whether they were.
     async fn delete_spilled(&self, key: &str) -> Result<bool, Error> {
-        let Delivery { route, topic, delivery_id, body } = &self.delivery;
-        let webhook = match route {
-            Route::Webhook(name) => Some(name.as_str()),
-            Route::ModelRun => None,
-        };
-        let dedup_id = dedup_id(webhook, topic.as_deref(), delivery_id.as_deref(), body);
+        let Delivery { delivery_id, body, .. } = &self.delivery;
+        let webhook = Some(self.webhook.as_str());
+        let dedup_id = dedup_id(webhook, Some(PROBE_TOPIC), delivery_id.as_deref(), body);
         let of_probe = Key { entity: Entity::Unrouted, dedup_id: &dedup_id };
         if Key::read(key) != Ok(of_probe) {
             return Ok(false);

@@ -36,12 +36,14 @@ async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check
     match response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it)) {
         Ok(response) => {
             let policy = response.attributes().and_then(|it| it.get(&QueueAttributeName::Policy));
-            if expected.is_none() || policy.is_some_and(|policy| !policy.is_empty()) {
-                return Check::ok(name, "exists");
+            match expected.and_then(|mut expected| expected.remove_entry(POLICY)) {
+                Some(expected) if policy.is_none_or(String::is_empty) => {
+                    let message = "has no policy, so requests without TLS are allowed";
+                    let set = set_queue_attributes(url, [expected], scope.args);
+                    Check::problem(name, message).run([set])
+                }
+                _ => Check::ok(name, "exists"),
             }
-            let set = expected.and_then(|mut expected| expected.remove_entry(POLICY));
-            let set = set.map(|policy| set_queue_attributes(url, [policy], scope.args));
-            Check::problem(name, "has no policy, so requests without TLS are allowed").run(set)
         }
         Err(error) if error.kind == AwsErrorKind::NotFound => {
             let queue = url.rsplit('/').next().unwrap_or(url);
@@ -74,7 +76,7 @@ pub fn set_queue_attributes(
 }
 
 /// The attributes that the template gives a queue, its policy included.
-fn attributes(template: &Template, url: &str) -> Option<Map<String, Value>> {
+fn attributes(template: &Template<'_>, url: &str) -> Option<Map<String, Value>> {
     let properties = template.properties(template.logical_id("AWS::SQS::Queue", url)?)?;
     let properties = properties.as_object()?.iter();
     let mut attributes: Map<_, _> = properties

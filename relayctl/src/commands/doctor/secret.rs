@@ -7,7 +7,6 @@ use crate::aws;
 use crate::aws::secret_store::{SecretVersion, Store};
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
-use crate::sanitize::find_invisible;
 use crate::secret::{DEFAULT_NAME, Edit, Fault, TRAINING, Text, Value};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
@@ -17,9 +16,9 @@ const SUFFIX_LENGTH: usize = 7;
 
 /// Checks the secret, and returns it if the function could use it.
 pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
-    let Ok(arn) = scope.stack.secret_arn() else { return (Vec::new(), None) };
     let client = &scope.clients.secrets_manager;
-    let Ok(store) = Store::of(client.clone(), scope.stack) else { return (Vec::new(), None) };
+    let (arn, store) = (scope.stack.output("SecretArn"), Store::of(client.clone(), scope.stack));
+    let (Ok(arn), Ok(store)) = (arn, store) else { return (Vec::new(), None) };
     let describe = client.describe_secret().secret_id(arn).send();
     let (description, current) = tokio::join!(describe, store.read());
     let description =
@@ -30,7 +29,7 @@ pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
             (check_value(&value, has_models, scope.args), Some(value))
         }
         Ok(SecretVersion { value: Err(error), id }) => {
-            let previous = store.read_previous().await.ok();
+            let previous = store.read_stage("AWSPREVIOUS").await.ok();
             (vec![unusable(&error, arn, &id, previous, scope.args)], None)
         }
         Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
@@ -110,21 +109,15 @@ fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check>
     let names = value.entries();
     let mut checks: Vec<_> =
         names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), args)).collect();
-    let mut require = |name, status, message| {
+    let mut require = |name, message| {
         if value.entry(name).is_none() {
             let add = args.relayctl(&format!("secret add {name}"));
-            checks.push(Check::new(status, format!("{NAME} {name}"), message).run([add]));
+            checks.push(Check::problem(format!("{NAME} {name}"), message).run([add]));
         }
     };
-    let message = "is missing: WebhookUrl ends with this name, and is answered 404";
-    require(DEFAULT_NAME, Status::Problem, message);
+    require(DEFAULT_NAME, "is missing: WebhookUrl ends with this name, and is answered 404");
     if has_models {
-        let message = "is missing, but TrainingModels is set: model training is answered 404";
-        require(TRAINING, Status::Problem, message);
-    } else {
-        let message =
-            "is missing: model training would be answered 404, but TrainingModels is empty too";
-        require(TRAINING, Status::Ok, message);
+        require(TRAINING, "is missing, but TrainingModels is set: model training is answered 404");
     }
     checks
 }
@@ -171,31 +164,23 @@ fn check_secrets(name: Option<&str>, texts: &[Text], args: &GlobalArgs) -> Check
     let command =
         |verb: &str, options: &str| args.relayctl(&format!("secret {verb}{of_name}{options}"));
     let remove_old = command("remove", " --old");
-    let (message, command) = match edit {
-        Edit::Rename => {
-            let hidden = name.and_then(find_invisible).map(|it| format!("; it has {it}"));
-            let message = format!(
-                "cannot be the name of a webhook, so its requests are answered 404{}. Add a name that can, give \
-                 Labelbox its URL and secret, and remove this one",
-                hidden.unwrap_or_default()
-            );
-            (message, command("remove", ""))
-        }
-        Edit::Add => ("is empty, so every request is refused".to_owned(), command("add", "")),
+    let (advice, command) = match edit {
+        Edit::Rename => (
+            "Add another name, give Labelbox its URL and secret, and remove this one".to_owned(),
+            command("remove", ""),
+        ),
+        Edit::Add => ("Add a secret, and give it to Labelbox".to_owned(), command("add", "")),
         Edit::Rotate => {
             let of_each = || "secret remove --old of each name".to_owned();
             let then = name.map_or_else(of_each, |_| remove_old);
-            let message = format!("{message}. Rotate it, give Labelbox the new one, then: {then}");
-            (message, command("rotate", ""))
+            (format!("Rotate it, give Labelbox the new one, then: {then}"), command("rotate", ""))
         }
         Edit::RemoveOld => {
-            let message =
-                format!("{message}. If Labelbox signs with the newest, remove the others");
-            (message, remove_old)
+            ("If Labelbox signs with the newest, remove the others".to_owned(), remove_old)
         }
     };
     let status = if is_serious { Status::Problem } else { Status::Warning };
-    Check::new(status, title, message).run([command])
+    Check::new(status, title, format!("{message}. {advice}")).run([command])
 }
 
 /// A word for bash and zsh in which every character can be seen.
@@ -270,7 +255,6 @@ mod tests {
                 Status::Problem,
                 "\"relayctl secret add labelbox\"",
             ),
-            (object(""), "secret training", Status::Ok, "\"relayctl secret add training\""),
             ("{".to_owned(), "secret", Status::Problem, "secret add labelbox --replace-broken\""),
         ] {
             check(&value, false, name, status, expected);

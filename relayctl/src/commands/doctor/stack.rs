@@ -187,7 +187,9 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
     }
     // The check of the bucket names what a bucket that was created anew does not have.
     let is_checked = |it: &&PropertyDifference| {
-        kind == BUCKET && it.property_path().is_some_and(|path| CHECKED_SETTINGS.contains(&path))
+        let is_missing = it.difference_type() == Some(&DifferenceType::Remove);
+        let is_setting = it.property_path().is_some_and(|path| CHECKED_SETTINGS.contains(&path));
+        kind == BUCKET && is_missing && is_setting
     };
     let differences = drift.property_differences().iter().filter(|it| !is_checked(it));
     let differences: Vec<_> = differences.collect();

@@ -4,71 +4,42 @@ use crate::aws::stack::Stack;
 use crate::aws::{self, Clients};
 use crate::cli::quote;
 use crate::error::Error;
-use aws_sdk_cloudformation::types::TemplateStage;
+use aws_sdk_cloudformation::types::{StackResourceSummary, TemplateStage};
 use serde::Serialize;
-use serde_json::{Map, Number, Value, json};
-use std::collections::HashMap;
-
-struct Resource {
-    kind: String,
-    physical_id: String,
-}
+use serde_json::{Number, Value, json};
 
 /// The template as it was deployed.
-#[derive(Default)]
-pub struct Template {
+pub struct Template<'s> {
     body: Value,
-    parameters: HashMap<String, String>,
-    /// By logical id.
-    resources: HashMap<String, Resource>,
-    stack: String,
-    secret_arn: Option<String>,
-    partition: String,
-    region: String,
-    account: String,
+    resources: Vec<StackResourceSummary>,
+    stack: &'s Stack,
+    region: &'s str,
 }
 
-impl Template {
-    pub async fn read(clients: &Clients, stack: &Stack) -> Result<Self, Error> {
+impl<'s> Template<'s> {
+    pub async fn read(clients: &'s Clients, stack: &'s Stack) -> Result<Self, Error> {
         let request = clients.cloudformation.get_template().stack_name(&stack.name);
         // After SAM's transform it is JSON.
         let response = request.template_stage(TemplateStage::Processed).send().await;
         let response = response.map_err(|it| aws::error("cloudformation:GetTemplate", &it))?;
         let body = serde_json::from_str(response.template_body().unwrap_or_default());
-        let body: Value = body.map_err(|error| {
+        let body = body.map_err(|error| {
             Error::Refused(format!("the stack's processed template is not JSON: {error}"))
         })?;
-        let names = body.get("Parameters").and_then(Value::as_object).into_iter();
-        let names = names
-            .flat_map(Map::keys)
-            .map(|name| (name.clone(), stack.parameter(name).unwrap_or_default().to_owned()));
-        let parameters = names.collect();
         let request = clients.cloudformation.list_stack_resources().stack_name(&stack.name);
         let pages = request.into_paginator().send().try_collect().await;
         let pages = pages.map_err(|it| aws::error("cloudformation:ListStackResources", &it))?;
         let resources = pages.into_iter().filter_map(|page| page.stack_resource_summaries);
-        let resources = resources.flatten().filter_map(|it| {
-            let (kind, physical_id) = (it.resource_type?, it.physical_resource_id?);
-            Some((it.logical_resource_id?, Resource { kind, physical_id }))
-        });
-        Ok(Self {
-            body,
-            parameters,
-            resources: resources.collect(),
-            stack: stack.name.clone(),
-            secret_arn: stack.secret_arn().ok().map(str::to_owned),
-            partition: stack.partition().to_owned(),
-            region: clients.region.clone(),
-            account: stack.account().to_owned(),
-        })
+        let resources = resources.flatten().collect();
+        Ok(Self { body, resources, stack, region: &clients.region })
     }
 
     /// The logical id of the resource of this type with this physical id.
     pub fn logical_id(&self, kind: &str, physical_id: &str) -> Option<&str> {
-        let mut resources = self.resources.iter();
-        let (logical_id, _) =
-            resources.find(|(_, it)| it.kind == kind && it.physical_id == physical_id)?;
-        Some(logical_id)
+        let is_it = |it: &&StackResourceSummary| {
+            it.resource_type() == Some(kind) && it.physical_resource_id() == Some(physical_id)
+        };
+        self.resources.iter().find(is_it)?.logical_resource_id()
     }
 
     /// The properties of a resource. Those that cannot be resolved are left out.
@@ -79,8 +50,8 @@ impl Template {
 
     /// The properties of all resources of a type.
     pub fn all_properties(&self, kind: &str) -> impl Iterator<Item = Value> {
-        let resources = self.resources.iter().filter(move |(_, it)| it.kind == kind);
-        resources.filter_map(|(logical_id, _)| self.properties(logical_id))
+        let resources = self.resources.iter().filter(move |it| it.resource_type() == Some(kind));
+        resources.filter_map(|it| self.properties(it.logical_resource_id()?))
     }
 
     /// `null` for what is not known, and for `AWS::NoValue`.
@@ -139,36 +110,43 @@ impl Template {
     }
 
     fn reference(&self, name: &str) -> Option<Value> {
-        let text = match name {
-            "AWS::AccountId" => &self.account,
-            "AWS::Partition" => &self.partition,
-            "AWS::Region" => &self.region,
-            "AWS::StackName" => &self.stack,
-            name => match self.parameters.get(name) {
-                Some(value) => {
-                    let declaration = self.body.get("Parameters")?.get(name)?;
+        Some(json!(match name {
+            "AWS::AccountId" => self.stack.account(),
+            "AWS::Partition" => self.stack.partition(),
+            "AWS::Region" => self.region,
+            "AWS::StackName" => &self.stack.name,
+            name => match self.body.get("Parameters").and_then(|all| all.get(name)) {
+                Some(declaration) => {
+                    let value = self.stack.parameter(name).unwrap_or_default();
                     let is_number = declaration.get("Type").is_some_and(|it| it == "Number");
                     let number = || serde_json::from_str::<Number>(value).ok().map(Value::from);
                     return is_number.then(number).flatten().or_else(|| Some(json!(value)));
                 }
-                None => &self.resources.get(name)?.physical_id,
+                None => self.resource(name)?.physical_resource_id()?,
             },
-        };
-        Some(json!(text))
+        }))
+    }
+
+    fn resource(&self, logical_id: &str) -> Option<&StackResourceSummary> {
+        self.resources.iter().find(|it| it.logical_resource_id() == Some(logical_id))
     }
 
     fn attribute(&self, logical_id: &str, attribute: &str) -> Option<Value> {
-        let Self { partition, region, account, .. } = self;
-        let Resource { kind, physical_id } = self.resources.get(logical_id)?;
-        let name = physical_id.rsplit('/').next()?;
-        Some(json!(match (kind.as_str(), attribute) {
+        let (partition, region) = (self.stack.partition(), self.region);
+        let account = self.stack.account();
+        let resource = self.resource(logical_id)?;
+        let id = resource.physical_resource_id()?;
+        let name = id.rsplit('/').next()?;
+        Some(json!(match (resource.resource_type()?, attribute) {
             ("AWS::SQS::Queue", "Arn") => format!("arn:{partition}:sqs:{region}:{account}:{name}"),
             ("AWS::S3::Bucket", "Arn") => format!("arn:{partition}:s3:::{name}"),
             ("AWS::Logs::LogGroup", "Arn") => {
-                format!("arn:{partition}:logs:{region}:{account}:log-group:{physical_id}:*")
+                format!("arn:{partition}:logs:{region}:{account}:log-group:{id}:*")
             }
             ("AWS::IAM::Role", "Arn") => format!("arn:{partition}:iam::{account}:role/{name}"),
-            ("AWS::SecretsManager::Secret", "Id") => self.secret_arn.clone()?,
+            ("AWS::SecretsManager::Secret", "Id") => {
+                self.stack.output("SecretArn").ok()?.to_owned()
+            }
             _ => return None,
         }))
     }
@@ -230,10 +208,10 @@ mod tests {
 
     use super::*;
 
-    fn template(properties: Value, queue_type: &str) -> Template {
-        let resource = |kind: &str, physical_id: &str| Resource {
-            kind: kind.to_owned(),
-            physical_id: physical_id.to_owned(),
+    fn template<'s>(properties: &Value, stack: &'s Stack) -> Template<'s> {
+        let resource = |id: &str, kind: &str, physical_id: &str| {
+            let resource = StackResourceSummary::builder().logical_resource_id(id);
+            resource.resource_type(kind).physical_resource_id(physical_id).build()
         };
         Template {
             body: json!({
@@ -242,20 +220,22 @@ mod tests {
                 "Mappings": {"Retention": {"14": {"Seconds": 1_209_600}}},
                 "Resources": {"Queue": {"Properties": properties}},
             }),
-            parameters: [("QueueType", queue_type), ("RetentionDays", "14")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-            resources: [
-                ("Dead".to_owned(), resource("AWS::SQS::Queue", "https://sqs.x/111/dead.fifo")),
-                ("Bucket".to_owned(), resource("AWS::S3::Bucket", "bucket")),
-            ]
-            .into(),
-            stack: "relay".to_owned(),
-            secret_arn: None,
-            partition: "aws-cn".to_owned(),
-            region: "cn-north-1".to_owned(),
-            account: "111".to_owned(),
+            resources: vec![
+                resource("Dead", "AWS::SQS::Queue", "https://sqs.x/111/dead.fifo"),
+                resource("Bucket", "AWS::S3::Bucket", "bucket"),
+            ],
+            stack,
+            region: "cn-north-1",
         }
+    }
+
+    fn stack(queue_type: &str) -> Stack {
+        let parameters = [("QueueType", queue_type), ("RetentionDays", "14")];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut stack = Stack::new("relay", [].into());
+        stack.id = "arn:aws-cn:cloudformation:cn-north-1:111:stack/relay/uuid".to_owned();
+        stack.parameters = parameters.into();
+        stack
     }
 
     #[test]
@@ -281,9 +261,10 @@ mod tests {
             "Name": "relay-a-14",
             "List": ["bucket"],
         });
-        assert_eq!(template(properties.clone(), "fifo").properties("Queue").unwrap(), expected);
+        let resolve = |queue_type| template(&properties, &stack(queue_type)).properties("Queue");
+        assert_eq!(resolve("fifo").unwrap(), expected);
         expected.as_object_mut().unwrap().remove("FifoQueue");
         expected.as_object_mut().unwrap().insert("List".to_owned(), json!([]));
-        assert_eq!(template(properties, "standard").properties("Queue").unwrap(), expected);
+        assert_eq!(resolve("standard").unwrap(), expected);
     }
 }

@@ -207,8 +207,7 @@ fn next_steps(
 ) -> Vec<String> {
     let relayctl = |words: String| session.context.args.relayctl(&words);
     let mut steps = vec![format!(
-        "the relay fetches the secret when something is signed with the new one, but at most once in 30 s: to be sure, \
-         wait {}",
+        "the relay fetches the new secret when an event is signed with it, at most once in 30 s, and after {} in any case",
         session.store.ttl
     )];
     let again = if is_rotation { " --again" } else { "" };
@@ -216,22 +215,20 @@ fn next_steps(
         names.iter().partition(|name| **name == TRAINING);
     for name in &webhooks {
         let create = format!("webhook create --name {name}{again} --global --all-topics");
-        steps.push(format!(
-            "{}, with the scope and the topics that it should have",
-            relayctl(create)
-        ));
+        let create = relayctl(create);
+        steps.push(format!("create a webhook, with the scope and topics that you want: {create}"));
     }
     if !training.is_empty() {
         let show = relayctl("secret show-names --values".to_owned());
         steps.push(format!(
-            "enter the new secret at Labelbox, in the settings of its model training: {show} shows it"
+            "enter the new secret at Labelbox, in the settings of its model training; this shows it: {show}"
         ));
     }
     if is_rotation && !webhooks.is_empty() {
         let [list, disable] =
             ["list", "disable ID"].map(|verb| relayctl(format!("webhook {verb}")));
         steps.push(format!(
-            "every event comes twice now: find the first webhook with {list}, and disable it with {disable}"
+            "every event comes twice now; find the id of the first webhook: {list}; and disable it: {disable}"
         ));
     }
     let has_old = |name: &&&str| edited.entry(name).is_some_and(|it| it.texts().len() > 1);

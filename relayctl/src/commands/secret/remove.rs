@@ -52,7 +52,7 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
             "{count} old {secrets} of {name} will be removed. What Labelbox still signs with that is refused then: is the \
              webhook that uses it disabled?"
         );
-        (about, format!("{name} has its newest secret only."))
+        (about, format!("Removed {count} old {secrets} of {name}; the newest stays."))
     } else {
         let others: Vec<_> = value.entries().map(|(name, _)| name).collect();
         let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
@@ -60,7 +60,7 @@ pub async fn run(command: &Remove, context: &Context) -> Result<ExitStatus, Erro
             "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its \
              webhook disabled? The names that stay: {others}."
         );
-        (about, format!("{name} is removed."))
+        (about, format!("Removed {name}."))
     };
     prompt::confirm(context, &about, "Remove it?", command.yes).await?;
     let next = vec![

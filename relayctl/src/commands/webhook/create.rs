@@ -1,15 +1,15 @@
 //! `relayctl webhook create`: creates a webhook that sends to the stack.
 
+use super::Row;
 use crate::aws::secret_store::Store;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus, INCOMPLETE};
-use crate::labelbox::{Labelbox, Scope, TOPICS, Webhook, is_local};
+use crate::labelbox::{self, Labelbox, Scope, TOPICS, is_local};
 use crate::prompt;
 use crate::secret::{DEFAULT_NAME, Text, bare, check_webhook_name, no_usable_secret};
 use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
 use reqwest::Url;
-use serde::Serialize;
 
 const ABOUT: &str = "\
 Creates a webhook that sends to this stack. The name is the last part of its URL, and the newest secret of that name \
@@ -72,12 +72,13 @@ pub async fn run(
     prompt::confirm(context, &plan.describe(&command.name), "Create it?", command.yes).await?;
     let project = command.project.as_deref();
     let webhook = labelbox.create(&plan.topics, &plan.url, &plan.secret, project).await?;
-    let Webhook { id, status, .. } = &webhook;
+    let labelbox::Webhook { id, status, .. } = &webhook;
     let line = format!("Created the webhook {id}, {}, {status}.", plan.scope);
-    let created = Created { webhook: &webhook, scope: &plan.scope };
+    let note = format!("the webhook {id} is created all the same");
+    let created = Row { webhook, scope: plan.scope, this_stack: true };
     let printed = context.output.show_line(&created, line);
     if printed.is_err() {
-        context.output.warn(format!("the webhook {id} is created all the same"));
+        context.output.warn(note);
     }
     printed.map(|()| ExitStatus::Success)
 }
@@ -142,12 +143,4 @@ impl Plan {
             self.scope
         )
     }
-}
-
-#[derive(Serialize)]
-struct Created<'c> {
-    #[serde(flatten)]
-    webhook: &'c Webhook,
-    #[serde(flatten)]
-    scope: &'c Scope,
 }
