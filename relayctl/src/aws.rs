@@ -130,8 +130,8 @@ impl Clients {
     ) -> Result<Self, Error> {
         let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
         let region = region.ok_or_else(|| {
-            let remediation = "give --region, or set AWS_REGION, or a region in your profile";
-            Error::setup("no AWS region is set".to_owned(), remediation)
+            let message = "no AWS region is set; give --region, or set AWS_REGION, or a region in your profile";
+            Error::Setup(message.to_owned())
         })?;
         // A custom endpoint has no host name for each bucket.
         let s3 = aws_sdk_s3::config::Builder::from(config)

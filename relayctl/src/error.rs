@@ -88,19 +88,24 @@ impl fmt::Display for AwsError {
 /// A request to Labelbox that failed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum LabelboxError {
-    #[error("no Labelbox API key is set")]
+    #[error(
+        "no Labelbox API key is set; put one into LABELBOX_API_KEY, or into a file for --api-key-file (Labelbox makes it \
+         under Workspace settings, API)"
+    )]
     NoKey,
-    #[error("the Labelbox API key cannot be read: {0}")]
+    #[error(
+        "the Labelbox API key cannot be read: {0}; LABELBOX_API_KEY or --api-key-file must hold the key and nothing else"
+    )]
     BadKey(String),
-    #[error("an API key is not sent to {0}")]
+    #[error("an API key is not sent to {0}; LABELBOX_API_URL has to begin with https://")]
     BadAddress(String),
-    #[error("Labelbox does not accept this API key")]
+    #[error("Labelbox does not accept this API key; make a new one under Workspace settings, API")]
     KeyRefused,
-    #[error("Labelbox does not allow this: {0}")]
+    #[error("Labelbox does not allow this: {0}; ask for a key of a role that may do this")]
     NotAllowed(String),
     #[error("Labelbox has no {0}, or not for this API key")]
     NotFound(String),
-    #[error("Labelbox limits the requests: {0}")]
+    #[error("Labelbox limits the requests: {0}; try again in a minute")]
     Limited(String),
     #[error("Labelbox rejects the request: {0}")]
     Invalid(String),
@@ -110,7 +115,7 @@ pub enum LabelboxError {
     Unreadable(String),
     #[error("no response from Labelbox: {0}")]
     NoResponse(String),
-    #[error("Labelbox did not export the project: {0}")]
+    #[error("Labelbox did not export the project: {0}; try again later")]
     ExportFailed(String),
     #[error("it is not known whether the change was made: {0}")]
     Unsure(Box<LabelboxError>),
@@ -132,45 +137,33 @@ impl LabelboxError {
         }
     }
 
-    /// What the user can do.
+    /// What the user can do, if the message does not say it.
     pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
         let list = || args.relayctl("webhook list");
         let text = match self {
-            Self::NoKey => {
-                "put one into LABELBOX_API_KEY, or into a file for --api-key-file (Labelbox makes it under Workspace settings, API)"
-            }
-            Self::BadKey(_) => {
-                "LABELBOX_API_KEY or --api-key-file must hold the key and nothing else"
-            }
-            Self::BadAddress(_) => "LABELBOX_API_URL has to begin with https://",
-            Self::KeyRefused => "make a new one under Workspace settings, API",
-            Self::NotAllowed(_) => "ask for a key of a role that may do this",
-            Self::NotFound(_) => {
-                return Some(format!("see {}, or the project's URL in Labelbox", list()));
-            }
-            Self::Limited(_) => "try again in a minute",
-            Self::Invalid(_) => return None,
-            Self::Failed(_) | Self::ExportFailed(_) => "try again later",
-            Self::Unreadable(_) => "check LABELBOX_API_URL",
-            Self::NoResponse(_) => "check the network and LABELBOX_API_URL",
-            Self::Unsure(_) => return Some(format!("see {} before you try again", list())),
+            Self::NotFound(_) => format!("see {}, or the project's URL in Labelbox", list()),
+            Self::Failed(_) => "try again later".to_owned(),
+            Self::Unreadable(_) => "check LABELBOX_API_URL".to_owned(),
+            Self::NoResponse(_) => "check the network and LABELBOX_API_URL".to_owned(),
+            Self::Unsure(_) => format!("see {} before you try again", list()),
+            _ => return None,
         };
-        Some(text.to_owned())
+        Some(text)
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command could not do its work, for a reason that the user can remove.
-    #[error("{message}")]
-    Setup { message: String, remediation: String },
+    #[error("{0}")]
+    Setup(String),
     #[error("{0}")]
     Aws(#[from] AwsError),
     #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
     NoOutput { stack: String, output: String },
     #[error("{file} cannot be sent: {reason}")]
     File { file: String, reason: String },
-    #[error("no such event: {0}")]
+    #[error("no such event: {0}; see relayctl trigger --help")]
     Sample(String),
     #[error("no response from {url}: {reason}")]
     NoResponse { url: String, reason: String },
@@ -197,10 +190,15 @@ pub enum Error {
     /// The command needs other arguments, or a terminal to ask on. Nothing was changed.
     #[error("{0}")]
     Usage(String),
-    #[error("the progress of the replay cannot be kept in {path}: {error}")]
+    #[error(
+        "the progress of the replay cannot be kept in {path}: {error}; make room there, or set XDG_STATE_HOME to another \
+         folder"
+    )]
     Checkpoint { path: String, error: io::Error },
     /// Usually a full disk.
-    #[error("a large row cannot be kept in a temporary file: {0}")]
+    #[error(
+        "a large row cannot be kept in a temporary file: {0}; free some space, or set TMPDIR to where there is more"
+    )]
     TemporaryFile(io::Error),
     #[error("the summary cannot be printed: {0}; repeat the command")]
     Summary(io::Error),
@@ -209,10 +207,6 @@ pub enum Error {
 }
 
 impl Error {
-    pub fn setup(message: String, remediation: &str) -> Self {
-        Self::Setup { message, remediation: remediation.to_owned() }
-    }
-
     /// Whether the reader of our output is gone, as in `relayctl tail | head`.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -246,11 +240,10 @@ impl Error {
         }
     }
 
-    /// What the user can do, as a command for the same profile, region and stack where there is one.
+    /// What the user can do, if the message does not say it: often a command for the same profile, region and stack.
     pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
         let doctor = || format!("{} checks the stack", args.relayctl("doctor"));
         let text = match self {
-            Self::Setup { remediation, .. } => remediation.clone(),
             Self::Aws(error) => match error.kind {
                 AwsErrorKind::Credentials => {
                     "sign in (aws sso login, aws configure) or give --profile".into()
@@ -263,13 +256,6 @@ impl Error {
                 }
                 AwsErrorKind::NotFound | AwsErrorKind::Other => doctor(),
             },
-            Self::TemporaryFile(_) => {
-                "free some space, or set TMPDIR to where there is more".into()
-            }
-            Self::Checkpoint { .. } => {
-                "make room there, or set XDG_STATE_HOME to another folder".into()
-            }
-            Self::Sample(_) => "see relayctl trigger --help".into(),
             Self::NoResponse { .. } => format!("check the network; {}", doctor()),
             Self::Labelbox(error) => return error.remediation(args),
             Self::Secret { command, .. } => args.relayctl(command),

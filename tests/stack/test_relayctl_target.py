@@ -182,8 +182,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that signs itself, with its key."""
     folder = tmp_path_factory.mktemp("authority")
     arguments = "-newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 -subj /CN=company"
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    program = ["openssl", "req", "-x509", *arguments.split(), "-addext", names]
+    arguments += " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE"
+    program = ["openssl", "req", "-x509", *arguments.split()]
     subprocess.run(program, cwd=folder, check=True, capture_output=True)
     return folder
 

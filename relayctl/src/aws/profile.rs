@@ -21,14 +21,17 @@ pub async fn check(
     let selected = name.map(|name| name.to_owned().into());
     let profiles = profile::load(&Fs::real(), &Env::real(), &files, selected).await;
     let profiles = profiles.map_err(|error| {
-        let message = format!("the AWS configuration cannot be read: {}", error_chain(&error));
-        Error::setup(message, "correct ~/.aws/config and ~/.aws/credentials")
+        let error = error_chain(&error);
+        Error::Setup(format!(
+            "the AWS configuration cannot be read: {error}; correct ~/.aws/config and ~/.aws/credentials"
+        ))
     })?;
     if let Some(name) = name
         && profiles.get_profile(name).is_none()
     {
-        let message = format!("the AWS profile {name} does not exist");
-        return Err(Error::setup(message, "aws configure list-profiles lists yours"));
+        return Err(Error::Setup(format!(
+            "the AWS profile {name} does not exist; aws configure list-profiles lists yours"
+        )));
     }
     if option.is_some() || !environment.has_access_key {
         check_mfa(&profiles)?;
@@ -45,14 +48,11 @@ fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
     for _ in profiles.profiles() {
         let Some(profile) = profiles.get_profile(name) else { break };
         if profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some() {
-            let message = format!(
-                "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for"
-            );
-            let profile = quote(selected);
-            let remediation = format!(
-                "let the AWS CLI ask: eval \"$(aws configure export-credentials --format env --profile {profile})\", and then without --profile"
-            );
-            return Err(Error::setup(message, &remediation));
+            return Err(Error::Setup(format!(
+                "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
+                 ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
+                quote(selected)
+            )));
         }
         match profile.get("source_profile") {
             Some(source) => name = source,

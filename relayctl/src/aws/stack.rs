@@ -130,10 +130,11 @@ impl Stack {
     pub fn archive_days(&self) -> Result<&str, Error> {
         let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
         days.ok_or_else(|| {
-            let stack = &self.name;
-            let message = format!("the stack {stack} keeps no archive, and has none of this time: its ArchiveDays is 0");
-            let remediation = "deploy it with ArchiveDays=90, or another number of days, to have one from now on";
-            Error::setup(message, remediation)
+            Error::Setup(format!(
+                "the stack {} keeps no archive, and has none of this time: its ArchiveDays is 0; deploy it with \
+                 ArchiveDays=90, or another number of days, to have one from now on",
+                self.name
+            ))
         })
     }
 
@@ -175,6 +176,8 @@ impl Stack {
 }
 
 fn no_stack(name: &str, clients: &Clients) -> Error {
-    let message = format!("there is no stack {name} in {}", clients.region);
-    Error::setup(message, "name yours with --stack or RELAY_STACK, its region with --region")
+    let region = &clients.region;
+    Error::Setup(format!(
+        "there is no stack {name} in {region}; name yours with --stack or RELAY_STACK, its region with --region"
+    ))
 }

@@ -51,14 +51,6 @@ impl Check {
         Self::new(Status::Ok, name, message)
     }
 
-    pub fn not_checked(name: impl Into<String>, message: impl AsRef<str>) -> Self {
-        Self::new(Status::NotChecked, name, message)
-    }
-
-    pub fn warning(name: impl Into<String>, message: impl AsRef<str>) -> Self {
-        Self::new(Status::Warning, name, message)
-    }
-
     pub fn problem(name: impl Into<String>, message: impl AsRef<str>) -> Self {
         Self::new(Status::Problem, name, message)
     }

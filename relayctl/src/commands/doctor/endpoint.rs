@@ -2,7 +2,7 @@
 //! is deleted there, and to one with an invalid signature, which has to be refused.
 
 use super::CheckContext;
-use super::check::Check;
+use super::check::{Check, Status};
 use crate::aws;
 use crate::aws::message::ReceivedMessage;
 use crate::aws::queue::{BATCH, LOOK_SECONDS, Queue, QueueStats};
@@ -34,7 +34,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(12);
 /// Requests the health route, as an uptime check does.
 pub async fn check_health(scope: &CheckContext<'_>) -> Check {
     let Ok(url) = scope.stack.output("HealthUrl") else {
-        return Check::not_checked(HEALTH, "its URL is not known").advise("see the outputs above");
+        return Check::new(Status::NotChecked, HEALTH, "its URL is not known")
+            .advise("see the outputs above");
     };
     let started = (scope.context.clock)();
     let response = async {
@@ -80,7 +81,9 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Option<Value>) -> Ve
     let webhook = secret.as_ref().and_then(webhook);
     let (Some(secret), Some(webhook)) = (secret, webhook) else {
         let message = "no webhook has a usable secret to sign an event with";
-        return vec![Check::not_checked(PROBE, message).advise("repair the secret first")];
+        return vec![
+            Check::new(Status::NotChecked, PROBE, message).advise("repair the secret first"),
+        ];
     };
     let (clients, stack) = (scope.clients, scope.stack);
     let signing = Secret::new(secret.newest(&webhook).map(|it| it.to_string()).unwrap_or_default());
@@ -99,7 +102,7 @@ pub async fn check_events(scope: &CheckContext<'_>, secret: Option<Value>) -> Ve
             "not sent: {waiting} events wait in the Unrouted queue, among which it might not be found again"
         );
         let peek = scope.args.relayctl("peek unrouted");
-        return vec![Check::not_checked(PROBE, message).run([peek])];
+        return vec![Check::new(Status::NotChecked, PROBE, message).run([peek])];
     }
     let delivery = Delivery {
         route: Route::Webhook(webhook.clone()),
@@ -177,7 +180,7 @@ impl Probe<'_> {
         let message = format!(
             "a signed event was accepted, but may remain in the Unrouted queue, with topic {PROBE_TOPIC}: {reason}"
         );
-        Check::warning(PROBE, message).run([self.scope.args.relayctl("peek unrouted")])
+        Check::new(Status::Warning, PROBE, message).run([self.scope.args.relayctl("peek unrouted")])
     }
 
     async fn check_spilled(&self, response: &RelayResponse) -> Check {
@@ -227,7 +230,7 @@ impl Probe<'_> {
     fn unexpected(&self, check: &str, response: &RelayResponse) -> Check {
         if response.http_status == Some(403) {
             let message = "this machine's address is not in AllowedSourceCidrs, so nothing can be sent from here";
-            return Check::not_checked(check, message)
+            return Check::new(Status::NotChecked, check, message)
                 .advise("run the doctor from an allowed address, or see the newest event below");
         }
         let check = Check::problem(check, format!("answered {}", response.summary()));

@@ -1,7 +1,7 @@
 //! Events that need attention: dead letters, spilled events, and the newest entries of the function's log.
 
 use super::CheckContext;
-use super::check::Check;
+use super::check::{Check, Status};
 use super::endpoint::probe_body;
 use crate::aws::log::{self, LogEvent};
 use crate::aws::queue::{Queue, QueueStats};
@@ -39,7 +39,7 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
             _ => format!("{count} objects under {PREFIX} are no spilled events"),
         };
         let list = scope.args.relayctl("replay-spill --dry-run");
-        checks.push(Check::warning("other objects", message).run([list]));
+        checks.push(Check::new(Status::Warning, "other objects", message).run([list]));
     }
     checks
 }
@@ -94,7 +94,7 @@ async fn check_entity(
 pub async fn check_log(scope: &CheckContext<'_>) -> Vec<Check> {
     let Some(group) = scope.log_group.as_deref() else {
         let message = "the function's log group is not known";
-        return vec![Check::not_checked(EVENT, message).advise("see the checks above")];
+        return vec![Check::new(Status::NotChecked, EVENT, message).advise("see the checks above")];
     };
     let newest = async {
         let failure = read(scope, group, DAY_MS, &FAILURES).await?;
@@ -121,10 +121,11 @@ fn check_event(newest: Option<&LogEvent>, scope: &CheckContext<'_>) -> Check {
     }
     if matches!(scope.stack.parameter("LogLevel"), Some("error" | "warn")) {
         let message = "not known: the function logs only what is refused or fails";
-        return Check::not_checked(EVENT, message).advise("deploy again with LogLevel=info");
+        return Check::new(Status::NotChecked, EVENT, message)
+            .advise("deploy again with LogLevel=info");
     }
     let list = scope.args.relayctl("webhook list");
-    Check::warning(EVENT, "none within the last 24 hours").run([list])
+    Check::new(Status::Warning, EVENT, "none within the last 24 hours").run([list])
 }
 
 fn check_failure(
@@ -139,7 +140,8 @@ fn check_failure(
     if accepted.is_some_and(|event| event.timestamp_ms > failure.timestamp_ms) {
         return Check::ok(name, format!("{message} events were accepted"));
     }
-    Check::warning(name, format!("{message} no event was accepted")).run([scope.log_command()])
+    Check::new(Status::Warning, name, format!("{message} no event was accepted"))
+        .run([scope.log_command()])
 }
 
 /// The newest entry of the log with one of these messages.

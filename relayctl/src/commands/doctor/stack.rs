@@ -119,14 +119,19 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
         }
         Err(_) => {
             let message = "CloudFormation has not finished detecting drift within two minutes";
-            return vec![Check::not_checked("drift", message).run([scope.args.relayctl("doctor")])];
+            return vec![
+                Check::new(Status::NotChecked, "drift", message)
+                    .run([scope.args.relayctl("doctor")]),
+            ];
         }
     };
     let mut checks: Vec<_> =
         drifts.iter().filter_map(|drift| check_resource(drift, scope)).collect();
     if let Some(reason) = failure {
         let message = format!("some resources cannot be compared with the template: {reason}");
-        checks.push(Check::not_checked("drift", message).advise("ask for the permissions"));
+        checks.push(
+            Check::new(Status::NotChecked, "drift", message).advise("ask for the permissions"),
+        );
     } else if drifts.is_empty() {
         checks.push(Check::ok("drift", "every resource is as in the template"));
     }
