@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates a signed API Gateway event for every sample in manifest.json, and the table of samples in README.md.
+"""Generates a signed API Gateway event for every sample in manifest.json.
 
 python3 events/regenerate.py            write the files
 python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
@@ -25,7 +25,6 @@ UNUSED_IDENTITY_FIELDS = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType"),
     *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
-TABLE_BEGIN, TABLE_END = "<!-- samples: written by regenerate.py -->\n", "<!-- end of samples -->"
 
 Sample = dict[str, Any]
 Headers = dict[str, str]
@@ -40,7 +39,6 @@ def main() -> None:
     ]:
         sys.exit(f"missing: {', '.join(missing)}")
     expected = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
-    expected["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)
     if "--check" in sys.argv:
         sys.exit(report(find_stale(expected) + find_orphans(expected, samples)))
     for name in find_stale(expected):
@@ -224,20 +222,6 @@ def make_trace_id(sample: Sample) -> str:
 
 def hash_name(sample: Sample) -> bytes:
     return hashlib.sha256(sample["name"].encode()).digest()
-
-
-def fill_table(readme: bytes, samples: list[Sample]) -> bytes:
-    """Replaces the table of samples between the two markers in the README."""
-    head, begin, rest = readme.decode().partition(TABLE_BEGIN)
-    _, end, tail = rest.partition(TABLE_END)
-    if not begin or not end:
-        sys.exit("events/README.md lacks a marker of the table")
-    rows = ["| sample | topic or call | what it shows | queue |", "|---|---|---|---|"]
-    for sample in samples:
-        name, topic, queue = sample["name"], sample["topic"], sample["expect"]["queue"]
-        call = f"`{topic}`" if topic else "no topic" if is_webhook(sample) else f"`{sample['method']} {sample['path']}`"
-        rows.append(f"| [{name}]({name}.json) | {call} | {sample['about']} | {queue or 'none'} |")
-    return (head + begin + "\n".join(rows) + "\n" + end + tail).encode()
 
 
 if __name__ == "__main__":

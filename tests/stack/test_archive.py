@@ -1,4 +1,4 @@
-"""The archive: every accepted event is in it, as the queue got it, and the queries of docs/operating.md find it."""
+"""The archive: every accepted event is in it, as the queue got it, and the queries in examples/archive find it."""
 
 import json
 import re
@@ -20,6 +20,7 @@ EVENTS: dict[str, Request] = {
     **{kind.name: kind.request for kind in offloaded()},
 }
 """One of each kind: every sample event, and what SQS cannot carry."""
+EXAMPLES = PROJECT / "examples" / "archive"
 KEY = re.compile(
     r"archive/(?P<entity>[a-z_]+)/(?P<folder>\d{4}/\d\d/\d\d/\d\d)/"
     r"(?P<received_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)-(?P<dedup_id>[0-9a-f]{64})\.json"
@@ -118,31 +119,29 @@ def test_without_the_setting_nothing_is_archived(empty: Stack) -> None:
     assert empty.objects("archive/") == []
 
 
-def blocks() -> list[str]:
-    """The SQL that the document has for DuckDB."""
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    section = text.partition("### Query it with DuckDB\n")[2].partition("\n### ")[0]
-    return re.findall(r"^```sql\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
+def statements() -> list[str]:
+    """A view, and queries on it."""
+    return [each for each in (EXAMPLES / "duckdb.sql").read_text().split(";\n") if each.strip()]
 
 
 @pytest.fixture(scope="module")
 def database(
     archiving: Stack, taken: list[Message], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database beside a copy of the archive, with the view of the document."""
+    """A database beside a copy of the archive, with the view of the example."""
     folder = tmp_path_factory.mktemp("copy")
     for key in archiving.objects("archive/"):
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         (folder / key).write_bytes(read(archiving, key))
     with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
         patch.chdir(folder)
-        connection.execute(blocks()[0])
+        connection.execute(statements()[0])
         yield connection
 
 
 def query(number: int, **texts: str) -> str:
-    """A query of the document, with other texts in place of these."""
-    found = [query for block in blocks()[1:] for query in block.split(";\n") if query.strip()]
+    """A query of the example, with other texts in place of these."""
+    found = statements()[1:]
     assert len(found) == 4
     for written, meant in texts.items():
         assert written in found[number]
@@ -183,8 +182,7 @@ def test_duckdb_finds_a_text_in_bodies(database: duckdb.DuckDBPyConnection, take
 
 
 def test_the_columns_of_the_athena_table_are_the_records_fields() -> None:
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    table = text.partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
+    table = (EXAMPLES / "athena.sql").read_text().partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
     columns = re.findall(r"^  (\w+) (?:string|map)", table, flags=re.MULTILINE)
     assert columns == ["MessageBody", "MessageAttributes", "MessageGroupId"]
     [entities] = re.findall("'projection.entity.values' = '([^']+)'", table)
