@@ -1,6 +1,8 @@
 //! Which messages a command is about: by topic, project, entity and event, and by the time at which the relay received them.
 
 use crate::aws::message::OutgoingMessage;
+use crate::aws::stack::Entity;
+use clap::ValueEnum;
 use labelbox_relay::event::timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,6 +10,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
+
+/// The entities that an option names, or all if it names none.
+pub fn or_all(chosen: &[Entity]) -> Vec<Entity> {
+    let all = Entity::value_variants().iter().copied();
+    all.filter(|entity| chosen.is_empty() || chosen.contains(entity)).collect()
+}
 
 /// Only events of these topics and projects.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]

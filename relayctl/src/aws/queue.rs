@@ -42,6 +42,21 @@ pub struct Queue<'r> {
     pub is_dead_letter_queue: bool,
 }
 
+/// The client for a queue's URL: SQS knows a queue in its own region only.
+pub fn client_of(sqs: &aws_sdk_sqs::Client, url: &str) -> aws_sdk_sqs::Client {
+    let is_region = |label: &&str| {
+        let parts: Vec<_> = label.split('-').collect();
+        let number = parts.last().is_some_and(|last| last.parse::<u8>().is_ok());
+        parts.len() > 2 && number
+    };
+    let host = url.split('/').nth(2).unwrap_or_default();
+    let Some(region) = host.split('.').find(is_region).map(str::to_owned) else {
+        return sqs.clone();
+    };
+    let config = sqs.config().to_builder().region(aws_sdk_sqs::config::Region::new(region));
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
 /// SQS's approximate counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueStats {
@@ -67,8 +82,8 @@ impl<'r> Queue<'r> {
     }
 
     /// A queue that need not be the stack's.
-    pub fn at(clients: &'r Clients, url: &'r str, label: &'r str) -> Self {
-        Self { sqs: &clients.sqs, url, label, is_dead_letter_queue: false }
+    pub fn at(sqs: &'r aws_sdk_sqs::Client, url: &'r str, label: &'r str) -> Self {
+        Self { sqs, url, label, is_dead_letter_queue: false }
     }
 
     /// The name as people read it.

@@ -7,7 +7,7 @@ use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::{Filter, Wanted};
+use crate::filter::{Filter, Wanted, or_all};
 use crate::summary::{Outcome, Summary};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, stream};
@@ -17,13 +17,12 @@ const CONCURRENT_MESSAGES: usize = 8;
 
 const ABOUT: &str = "\
 A message that its queue did not accept is an object in the relay's bucket. Each goes to the queue of its \
-entity, and the object is deleted only after SQS has confirmed the message with the right checksums. One that cannot \
-be read, or points to a payload that is gone, stays and is named; the others go on. Messages that a filter excludes stay, \
-and are counted as skipped.
+entity, and the object is deleted only after SQS has confirmed the message. One that cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A message may arrive \
 twice, with the same dedup_id, if its queue had accepted it after all. Messages go by entity and day, \
-in no order within a day: consumers keep the newest occurred_at, and of two with the same time the one received later.";
+in no order within a day.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,10 +69,16 @@ async fn replay(
         dry_run: command.dry_run,
     };
     let mut keys = Vec::new();
-    for prefix in prefixes(command) {
-        keys.extend(spilled_message::list(clients, stack, &prefix).await?);
+    if command.entity.is_empty() {
+        // With what is no spilled message, to name it.
+        keys = spilled_message::list(clients, stack, PREFIX).await?;
+    } else {
+        for entity in or_all(&command.entity) {
+            let prefix = format!("{PREFIX}{}/", entity.name());
+            keys.extend(spilled_message::list(clients, stack, &prefix).await?);
+        }
     }
-    summary.add_found(keys.len() as u64);
+    summary.found = keys.len() as u64;
     let bar = context.output.progress("replay", keys.len() as u64);
     let outcomes = stream::iter(&keys)
         .take_until(context.interrupt.pressed())
@@ -86,20 +91,9 @@ async fn replay(
     }
     bar.finish_and_clear();
     if context.interrupt.is_pressed() {
-        summary.interrupt(&replay.wanted);
+        summary.interrupt(replay.wanted.is_relative());
     }
     Ok(())
-}
-
-fn prefixes(command: &ReplaySpill) -> Vec<String> {
-    if command.entity.is_empty() {
-        return vec![PREFIX.to_owned()];
-    }
-    let mut entities = command.entity.clone();
-    entities.sort_unstable();
-    entities.dedup();
-    let prefix = |entity: Entity| format!("{PREFIX}{}/", entity.name());
-    entities.into_iter().map(prefix).collect()
 }
 
 struct Replay<'r> {
