@@ -6,6 +6,7 @@ mod count;
 mod doctor;
 mod forward;
 mod logs;
+mod look;
 mod open;
 mod outputs;
 mod peek;

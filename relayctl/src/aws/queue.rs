@@ -250,7 +250,7 @@ impl<'r> Queue<'r> {
         &self,
         messages: &[ReceivedMessage],
         max_receive_count: Option<u32>,
-    ) -> Result<usize, String> {
+    ) -> Result<u64, String> {
         let is_spent =
             |it: &&ReceivedMessage| max_receive_count.is_some_and(|max| it.receive_count >= max);
         let (spent, others): (Vec<_>, Vec<_>) = messages.iter().partition(is_spent);
@@ -262,7 +262,7 @@ impl<'r> Queue<'r> {
             let deleted = self.delete(&message.receipt_handle).await;
             deleted.map_err(|error| error.reason().into_owned())?;
         }
-        released.map(|()| spent.len())
+        released.map(|()| spent.len() as u64)
     }
 
     /// Makes messages visible again.

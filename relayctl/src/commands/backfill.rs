@@ -15,7 +15,9 @@ use crate::error::{Error, ExitStatus};
 use crate::filter::Moment;
 use crate::labelbox::{ExportStream, Labelbox, LabelboxError};
 use crate::sanitize::{excerpt, one_line};
+use crate::summary::counted;
 use futures_util::{StreamExt, TryStreamExt, future};
+use indexmap::IndexSet;
 use labelbox_relay::config::{MessageConfig, QueueType};
 use labelbox_relay::event::{Event, timestamp};
 use labelbox_relay::message::{DedupId, DeliveryMetadata, Message, payload_key};
@@ -24,6 +26,7 @@ use row::{Change, Row, Window};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::fmt;
+use std::path::Path;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -146,8 +149,8 @@ struct Run<'r> {
 impl Run<'_> {
     /// Backfills one project after the other. A project that cannot be exported does not keep the others from it.
     async fn projects(&self, labelbox: &Labelbox) -> Result<(), Error> {
-        let projects = &self.command.project;
-        for project in projects {
+        let projects: IndexSet<_> = self.command.project.iter().collect();
+        for project in &projects {
             match self.project(project, labelbox).await {
                 Err(Error::Labelbox(error)) if projects.len() > 1 && is_of_project(&error) => {
                     self.fail(format!("project {}", one_line(project)), error.to_string());
@@ -177,7 +180,10 @@ impl Run<'_> {
         };
         let name = one_line(project);
         let lines = rows.total_lines();
-        self.context.output.warn(format_args!("project {name}: {lines} rows with any activity"));
+        self.context.output.warn(match lines {
+            0 => format!("project {name}: no data row had any activity since then"),
+            _ => format!("project {name}: {} with any activity", counted(lines, "data row")),
+        });
         let bar = self.context.output.progress("backfill", lines);
         let outcomes = Lines::of(rows)
             .stream()
@@ -317,8 +323,12 @@ impl Run<'_> {
             let only: Vec<_> = only.iter().map(clap::builder::PossibleValue::get_name).collect();
             words += &format!(" --only {}", only.join(","));
         }
-        if let Some(file) = self.command.api.key_file() {
+        let Api { api_key_file, api_url } = &self.command.api;
+        if let Some(file) = api_key_file.as_deref().and_then(Path::to_str) {
             words += &format!(" --api-key-file {}", quote(file));
+        }
+        if let Some(url) = api_url {
+            words += &format!(" --api-url {}", quote(url));
         }
         self.context.args.relayctl(&words)
     }

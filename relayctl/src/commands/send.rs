@@ -70,11 +70,15 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
             }
             Err(error) => {
                 summary.not_sent += 1;
-                let error = error.line(args);
-                output.warn(&error);
+                let line = Some(error.line(args));
                 if output.is_json {
-                    output.json(&FileResult { file: name, result: None, error: Some(error) })?;
+                    output.json(&FileResult { file: name, result: None, error: line })?;
                 }
+                // As of other commands, if there is nothing that it could do.
+                if summary.not_sent == command.files.len() as u64 {
+                    return Err(error);
+                }
+                output.warn(error.line(args));
             }
         }
     }
