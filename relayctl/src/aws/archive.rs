@@ -5,7 +5,7 @@
 //! their times: so each entity is listed from the start of the window to its end, a page at a time, and the lists are merged.
 
 use crate::aws::message::OutgoingMessage;
-use crate::aws::spilled_message::{self, Unsendable};
+use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::error::{AwsError, Error};
@@ -236,7 +236,7 @@ async fn read(
     let Some(object) = spilled_message::get(s3, bucket, &entry.key).await? else {
         return Ok(Err("it was deleted meanwhile".to_owned()));
     };
-    Ok(event(bucket, key, entry, &object.content).map_err(|error| error.to_string()))
+    Ok(event(bucket, key, entry, &object.content))
 }
 
 fn event(
@@ -244,29 +244,27 @@ fn event(
     key: Key<'_>,
     entry: &Entry,
     content: &[u8],
-) -> Result<ArchivedEvent, Unsendable> {
+) -> Result<ArchivedEvent, String> {
     let Key { entity, dedup_id, .. } = key;
     let mut message =
         spilled_message::message(spilled_message::Key { entity, dedup_id }, content, true)?;
     if message.attribute("received_at") != Some(key.received_at) {
-        return Err(Unsendable::Contradiction("received_at"));
+        return Err("its key and its attribute received_at differ".to_owned());
     }
     let mut body_key = None;
     if spilled_message::payload(&message)?.is_some() {
         let size = message.attribute(PAYLOAD_SIZE).and_then(|size| size.parse().ok());
         if entry.body_size.is_none() || entry.body_size != size {
-            return Err(Unsendable::NoBody);
+            return Err("the archived body beside it is missing, or not whole".to_owned());
         }
         let key = format!("{}{BODY}", entry.key.trim_end_matches(RECORD));
         message.body = spilled_message::pointer(bucket, &key);
         body_key = Some(key);
     }
-    let dedup_id = dedup_id.to_owned();
-    let object_key = entry.key.clone();
     Ok(ArchivedEvent {
-        key: object_key,
+        key: entry.key.clone(),
         entity,
-        dedup_id,
+        dedup_id: dedup_id.to_owned(),
         received_at: key.time,
         message,
         body_key,

@@ -11,7 +11,6 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     QueueAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
-use futures_util::{StreamExt, stream};
 use labelbox_relay::queue::{SendMessageOutput, verify_response};
 use serde::Deserialize;
 use std::time::Duration;
@@ -25,7 +24,6 @@ pub const BATCH_BYTES: usize = 1 << 20;
 /// How often the messages of a batch are sent that SQS could not accept through no fault of theirs.
 const BATCH_ATTEMPTS: u32 = 5;
 const BATCH_BACKOFF: Duration = Duration::from_millis(100);
-const CONCURRENT_CALLS: usize = 8;
 /// A long poll asks all servers of SQS, so that no messages means that there are none. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT_SECONDS: i32 = 1;
@@ -275,23 +273,20 @@ impl<'r> Queue<'r> {
 
     /// Hides messages for so long from now.
     pub async fn hide(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
-        let batches = receipt_handles.chunks(BATCH as usize).map(<[_]>::to_vec);
-        let batches: Vec<Vec<String>> = batches.collect();
-        let changes = stream::iter(batches)
-            .map(|batch| self.hide_batch(batch, seconds))
-            .buffer_unordered(CONCURRENT_CALLS);
-        let results: Vec<_> = changes.collect().await;
-        results.into_iter().collect()
+        let mut result = Ok(());
+        for batch in receipt_handles.chunks(BATCH as usize) {
+            result = result.and(self.hide_batch(batch, seconds).await);
+        }
+        result
     }
 
-    async fn hide_batch(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
-        let entry = |(number, handle): (usize, String)| {
+    async fn hide_batch(&self, receipt_handles: &[String], seconds: i32) -> Result<(), String> {
+        let entry = |(number, handle): (usize, &String)| {
             let entry = VisibilityEntry::builder().id(number.to_string());
-            let entry = entry.receipt_handle(handle).visibility_timeout(seconds);
-            entry.build()
+            entry.receipt_handle(handle).visibility_timeout(seconds).build()
         };
-        let entries = receipt_handles.into_iter().enumerate().map(entry);
-        let entries: Result<Vec<_>, BuildError> = entries.collect();
+        let entries: Result<Vec<_>, BuildError> =
+            receipt_handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|error| error.to_string())?;
         let request = self.sqs.change_message_visibility_batch();
         let response = request.queue_url(self.url).set_entries(Some(entries)).send().await;

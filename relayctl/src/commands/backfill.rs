@@ -117,8 +117,8 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
         uploads: Semaphore::new(1),
         summary: RefCell::new(Summary {
             dry_run: command.dry_run,
-            since: timestamp(window.since()),
-            until: window.until().map(timestamp),
+            since: timestamp(window.since),
+            until: window.until.map(timestamp),
             ..Summary::default()
         }),
         window,

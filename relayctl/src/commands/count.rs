@@ -64,7 +64,7 @@ struct Row {
 }
 
 pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error> {
-    let has_filter = !command.entity.is_empty() || !command.filter.at(context.now()).is_all();
+    let has_filter = !command.entity.is_empty() || !command.filter.is_all();
     if has_filter && !command.archive {
         return Err(Error::Usage("SQS counts all messages; filters need --archive".to_owned()));
     }
@@ -112,7 +112,8 @@ pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error
             "missing": missing,
         }))?;
     } else {
-        let mut lines = vec![["queue", "waiting", "in flight", "dead letters", "spilled"].map(str::to_owned)];
+        let mut lines =
+            vec![["queue", "waiting", "in flight", "dead letters", "spilled"].map(str::to_owned)];
         for Row { queue, counts } in rows.iter().chain([&Row { queue: "total", counts: total }]) {
             let Counts { waiting, in_flight, dead_letters, spilled } = *counts;
             let [waiting, in_flight, dead_letters, spilled] =
@@ -123,7 +124,9 @@ pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error
         context.output.line(table(lines, 1).trim_fmt())?;
         if foreign_objects > 0 {
             let objects = counted(foreign_objects, "object");
-            context.output.line(format!("not spilled messages, though under {PREFIX}: {objects}"))?;
+            context
+                .output
+                .line(format!("not spilled messages, though under {PREFIX}: {objects}"))?;
         }
     }
     if missing.is_empty() {

@@ -31,7 +31,7 @@ pub async fn look_into_archive(
                 status = ExitStatus::Incomplete;
                 context.output.warn(one_line(&format!("{key}: {reason}")));
             }
-            Ok(event) if filter.at(now).matches(&event.message) => {
+            Ok(event) if filter.matches(&event.message, now) => {
                 if each(event).await?.is_break() {
                     break;
                 }

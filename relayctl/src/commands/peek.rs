@@ -4,8 +4,9 @@ use super::look::look_into_archive;
 use crate::aws::Clients;
 use crate::aws::archive::ArchivedEvent;
 use crate::aws::message::{OutgoingMessage, ReceivedMessage};
-use crate::aws::payload::{self, Content, S3Location};
+use crate::aws::payload::{self, Content};
 use crate::aws::queue::{LOOK_SECONDS, Queue};
+use crate::aws::spilled_message::Payload;
 use crate::aws::stack::Entity;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
@@ -69,13 +70,19 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
     let (clients, stack) = context.find_stack().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
     let (output, filter) = (&context.output, &command.filter);
-    let mut view = View { queue, max_receive_count: None, width: width(command, context) };
+    let is_cut = !command.full && !output.is_json;
+    let width = || output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT);
+    let mut view = View { queue, max_receive_count: None, width: is_cut.then(width) };
     if command.archive {
         let mut shown = 0;
         let show = async |event: ArchivedEvent| {
             view.show(&clients, &event.message, None, context).await?;
             shown += 1;
-            Ok(if shown < command.count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            Ok(if shown < command.count {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
         };
         let found = (&clients, &stack);
         let (found, status) =
@@ -106,23 +113,15 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
             count => format!("{}: no message is visible; {count} in flight", queue.name()),
         });
     }
-    let wanted = filter.at(context.now());
-    let (found, mut shown) = (messages.len() as u64, 0);
-    for message in messages.iter().filter(|it| wanted.matches(&it.message)) {
+    let (now, found, mut shown) = (context.now(), messages.len() as u64, 0);
+    for message in messages.iter().filter(|it| filter.matches(&it.message, now)) {
         shown += 1;
         view.show(&clients, &message.message, Some(message), context).await?;
     }
-    if !wanted.is_all() && found > 0 {
+    if !filter.is_all() && found > 0 {
         output.warn(format_args!("looked at {}; {shown} shown", counted(found, "message")));
     }
     Ok(ExitStatus::Success)
-}
-
-/// To how many characters a body is cut.
-fn width(command: &Peek, context: &Context) -> Option<usize> {
-    let output = &context.output;
-    let is_cut = !command.full && !output.is_json;
-    is_cut.then(|| output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT))
 }
 
 /// How messages are printed.
@@ -164,7 +163,7 @@ impl View<'_> {
             },
             Err(reason) => ("body_error", reason.clone()),
         };
-        let mut object = json!({
+        json!({
             "message_id": received.map(|it| &it.message_id),
             "queue": self.queue.label,
             "dead_letter": self.queue.is_dead_letter_queue,
@@ -179,11 +178,8 @@ impl View<'_> {
             },
             name: body,
             "size": content.size,
-        });
-        if let (Some(fields), Some(location)) = (object.as_object_mut(), &content.location) {
-            fields.insert("payload".to_owned(), json!(location));
-        }
-        object
+            "payload": content.payload,
+        })
     }
 
     /// A line about the message, and its body.
@@ -213,7 +209,7 @@ impl View<'_> {
             get_or_dash("project_id"),
             HumanBytes(content.size),
         );
-        if let Some(S3Location { bucket, key, .. }) = &content.location {
+        if let Some(Payload { bucket, key }) = &content.payload {
             text += &format!("  {dim}s3://{}/{}{dim:#}\n", sanitize(bucket), sanitize(key));
         }
         text += &match (&content.bytes, self.width) {

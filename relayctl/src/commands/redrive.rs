@@ -6,7 +6,7 @@ use crate::aws::stack::{Entity, Stack};
 use crate::aws::{CALL_TIMEOUT, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::{Filter, Wanted, or_all};
+use crate::filter::{Filter, or_all};
 use crate::summary::{Outcome, Summary};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -14,6 +14,7 @@ use futures_util::{StreamExt, stream};
 use indexmap::IndexMap;
 use indicatif::ProgressBar;
 use std::collections::{HashMap, HashSet};
+use time::OffsetDateTime;
 
 const CONCURRENT_GROUPS: usize = 8;
 /// For how long received messages are hidden: enough for a batch of one group, whose messages are sent and deleted one after
@@ -86,7 +87,7 @@ async fn redrive(
     stack: &Stack,
     summary: &mut Summary,
 ) -> Result<(), Error> {
-    let wanted = command.filter.at(context.now());
+    let (filter, now) = (&command.filter, context.now());
     let Queues(entities) = &command.queue;
     let mut failed = Vec::new();
     for entity in entities {
@@ -94,7 +95,8 @@ async fn redrive(
             queue: Queue::new(clients, stack, *entity, false)?,
             dead_letters: Queue::new(clients, stack, *entity, true)?,
             context,
-            wanted,
+            filter,
+            now,
             dry_run: command.dry_run,
             summary,
             seen: HashMap::new(),
@@ -108,7 +110,7 @@ async fn redrive(
             Err(error) => failed.push((entity, error)),
         }
         if context.interrupt.is_pressed() {
-            summary.interrupt(wanted.is_relative());
+            summary.interrupt(filter.is_relative());
             break;
         }
     }
@@ -126,7 +128,8 @@ struct Mover<'r> {
     queue: Queue<'r>,
     dead_letters: Queue<'r>,
     context: &'r Context,
-    wanted: Wanted<'r>,
+    filter: &'r Filter,
+    now: OffsetDateTime,
     dry_run: bool,
     summary: &'r mut Summary,
     /// What this run knows of a message, by its id.
@@ -154,7 +157,7 @@ type MoveResult = Result<(String, Outcome), String>;
 impl Mover<'_> {
     async fn run(&mut self) -> Result<(), Error> {
         let count = self.dead_letters.stats().await?.waiting;
-        if self.dry_run && self.wanted.is_all() {
+        if self.dry_run && self.filter.is_all() {
             self.summary.found += count;
             self.summary.would_send += count;
             return Ok(());
@@ -231,7 +234,7 @@ impl Mover<'_> {
                     self.summary.found += 1;
                     bar.inc(1);
                     self.seen.insert(id.clone(), Seen::Left);
-                    let is_wanted = self.wanted.matches(&message.message);
+                    let is_wanted = self.filter.matches(&message.message, self.now);
                     if is_wanted && !self.dry_run {
                         selected.push(message);
                         continue;

@@ -16,24 +16,22 @@ use crate::sanitize::one_line;
 use crate::summary::{Kept, Summary, counted};
 use checkpoint::{Checkpoint, Plan};
 use futures_util::future::join_all;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 use labelbox_relay::event::timestamp;
 use serde_json::json;
 use std::collections::HashMap;
 use std::iter::Peekable;
 use std::ops::Range;
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 use std::vec;
 use time::OffsetDateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// So many events are sent before the progress is kept: as many as are read meanwhile. With a low rate they are fewer, four times a
-/// second.
-const CHUNK: u32 = CONCURRENT_READS as u32;
-const CHUNKS_PER_SECOND: u32 = 4;
+/// As many events are sent before the progress is kept as are read meanwhile; with a low rate fewer, so many times a second.
+const CHUNKS_PER_SECOND: usize = 4;
 /// A replay stops when it has found so many events that cannot be sent: something else is wrong.
 const MAX_KEPT: usize = 1000;
 
@@ -261,11 +259,11 @@ impl Run<'_> {
         let (context, plan) = (self.context, self.plan);
         let archive = Archive::new(self.clients, self.stack, &plan.entities, window)?;
         let mut events = pin!(archive.events(|id| plan.filter.matches_id(id)));
-        let size = (plan.rate / CHUNKS_PER_SECOND).clamp(1, CHUNK);
+        let size = (plan.rate as usize / CHUNKS_PER_SECOND).clamp(1, CONCURRENT_READS);
         let bar = context.output.timeline(milliseconds(window.start, window.end));
         while !summary.interrupted && summary.kept.len() < MAX_KEPT {
             let chunk = tokio::select! {
-                chunk = next_chunk(events.as_mut(), size) => chunk?,
+                chunk = events.as_mut().take(size).try_collect::<Vec<_>>() => chunk?,
                 () = context.interrupt.pressed() => {
                     summary.interrupted = true;
                     break;
@@ -286,11 +284,16 @@ impl Run<'_> {
             }
             if let Some(time) = last {
                 if let Some(checkpoint) = checkpoint {
-                    let held_back = |lane: &Lane<'_>| (lane.queue.label.to_owned(), lane.held_back.clone());
+                    let held_back =
+                        |lane: &Lane<'_>| (lane.queue.label.to_owned(), lane.held_back.clone());
                     checkpoint.advance(time, self.lanes.iter().map(held_back).collect())?;
                 }
                 bar.set_position(milliseconds(window.start, time));
-                bar.set_message(format!("{}, to {}", counted(summary.found, "event"), timestamp(time)));
+                bar.set_message(format!(
+                    "{}, to {}",
+                    counted(summary.found, "event"),
+                    timestamp(time)
+                ));
             }
             tokio::select! {
                 () = pause => {}
@@ -307,7 +310,7 @@ impl Run<'_> {
         chunk: Vec<Result<ArchivedEvent, UnusableObject>>,
         summary: &mut Summary,
     ) -> u64 {
-        let wanted = self.plan.filter.at(self.context.now());
+        let (filter, now) = (&self.plan.filter, self.context.now());
         let mut count = 0;
         for event in chunk {
             summary.found += 1;
@@ -315,8 +318,9 @@ impl Run<'_> {
                 Err(UnusableObject { key, reason }) => {
                     summary.kept.push(Kept { message: key, reason });
                 }
-                Ok(event) if wanted.matches(&event.message) && !is_probe(&event.message) => {
-                    let is_of = |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
+                Ok(event) if filter.matches(&event.message, now) && !is_probe(&event.message) => {
+                    let is_of =
+                        |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
                     if let Some(lane) = self.lanes.iter_mut().find(is_of) {
                         lane.events.push(event);
                         count += 1;
@@ -454,20 +458,6 @@ impl<'r> Lane<'r> {
         }
         Ok(Ok(message))
     }
-}
-
-/// The next events, up to so many.
-async fn next_chunk<T>(
-    mut events: Pin<&mut impl Stream<Item = Result<T, Error>>>,
-    size: u32,
-) -> Result<Vec<T>, Error> {
-    let mut chunk = Vec::new();
-    while chunk.len() < size as usize
-        && let Some(event) = events.try_next().await?
-    {
-        chunk.push(event);
-    }
-    Ok(chunk)
 }
 
 /// The next events that can be sent together: if one fails, none of its group may be behind it.

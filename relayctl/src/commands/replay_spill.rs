@@ -7,11 +7,12 @@ use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::{Filter, Wanted, or_all};
+use crate::filter::{Filter, or_all};
 use crate::summary::{Outcome, Summary};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::spill::PREFIX;
+use time::OffsetDateTime;
 
 const CONCURRENT_MESSAGES: usize = 8;
 
@@ -65,7 +66,8 @@ async fn replay(
         clients,
         stack,
         bucket: stack.payload_bucket()?,
-        wanted: command.filter.at(context.now()),
+        filter: &command.filter,
+        now: context.now(),
         dry_run: command.dry_run,
     };
     let mut keys = Vec::new();
@@ -91,7 +93,7 @@ async fn replay(
     }
     bar.finish_and_clear();
     if context.interrupt.is_pressed() {
-        summary.interrupt(replay.wanted.is_relative());
+        summary.interrupt(command.filter.is_relative());
     }
     Ok(())
 }
@@ -100,14 +102,15 @@ struct Replay<'r> {
     clients: &'r Clients,
     stack: &'r Stack,
     bucket: &'r str,
-    wanted: Wanted<'r>,
+    filter: &'r Filter,
+    now: OffsetDateTime,
     dry_run: bool,
 }
 
 impl Replay<'_> {
     /// Replays one message. The error says why it stays.
     async fn one(&self, name: &str) -> Result<Outcome, String> {
-        let key = Key::read(name).map_err(|error| error.to_string())?;
+        let key = Key::read(name).ok_or("its key is not that of a spilled message")?;
         let queue = Queue::new(self.clients, self.stack, key.entity, false);
         let queue = queue.map_err(|error| error.to_string())?;
         let object = spilled_message::get(&self.clients.s3, self.bucket, name).await;
@@ -115,9 +118,8 @@ impl Replay<'_> {
         let Some(Object { content, etag }) = object else {
             return Ok(Outcome::Gone);
         };
-        let message = spilled_message::message(key, &content, queue.is_fifo())
-            .map_err(|error| error.to_string())?;
-        if !self.wanted.matches(&message) {
+        let message = spilled_message::message(key, &content, queue.is_fifo())?;
+        if !self.filter.matches(&message, self.now) {
             return Ok(Outcome::Skipped);
         }
         self.check_payload(&message).await?;
@@ -131,8 +133,7 @@ impl Replay<'_> {
 
     /// A pointer to nothing would fail at its consumer, again and again.
     async fn check_payload(&self, message: &OutgoingMessage) -> Result<(), String> {
-        let payload = spilled_message::payload(message).map_err(|error| error.to_string())?;
-        let Some(Payload { bucket, key }) = payload else {
+        let Some(Payload { bucket, key }) = spilled_message::payload(message)? else {
             return Ok(());
         };
         let request = self.clients.s3.head_object().bucket(&bucket).key(&key);

@@ -50,7 +50,6 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let (output, args) = (&context.output, &context.args);
-    let started = (context.clock)();
     let mut summary = DeliverySummary::default();
     for file in &command.files {
         if context.interrupt.is_pressed() {
@@ -82,5 +81,5 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
             }
         }
     }
-    summary.close(started, command.files.len() > 1 && !output.is_json, context)
+    summary.close(command.files.len() > 1 && !output.is_json, context)
 }

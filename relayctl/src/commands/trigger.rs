@@ -94,7 +94,6 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     sender.secret(&first.route)?;
     let bar = context.output.progress("trigger", command.count);
-    let started = (context.clock)();
     let mut summary = DeliverySummary::default();
     let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
@@ -116,7 +115,7 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
         }
     }
     bar.finish_and_clear();
-    summary.close(started, context.output.is_json || command.count > 1, context)
+    summary.close(context.output.is_json || command.count > 1, context)
 }
 
 /// Items at this rate, or all at once. A late item does not make the next ones come sooner.

@@ -51,8 +51,9 @@ pub fn of_topic(topic: &str) -> Value {
 
 /// Makes a sample unique: with new ids, and with `now`, in RFC 3339, as its time.
 pub fn renew(body: &mut Value, now: &str, random: &mut Rng) {
-    let mut id =
-        || format!("cm{}", std::iter::repeat_with(|| random.lowercase()).take(23).collect::<String>());
+    let mut id = || {
+        format!("cm{}", std::iter::repeat_with(|| random.lowercase()).take(23).collect::<String>())
+    };
     for (path, value) in [
         ("/id", id()),
         ("/dataRow/id", id()),
