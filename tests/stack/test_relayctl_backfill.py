@@ -495,17 +495,19 @@ def test_a_broken_row_is_named_by_its_line_and_the_others_are_sent(site: Site, a
     assert f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z --stack" in done.out
 
 
-def test_another_project_is_backfilled_when_one_is_not_there(site: Site, api: Api) -> None:
+def test_another_project_is_backfilled_when_one_is_not_there_and_none_twice(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("there", edited=WITHIN)]
-    done = backfill(site, api, "--project", "gone", "--json")
+    done = backfill(site, api, "--project", "gone", "--project", PROJECT, "--json")
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "there")])
     assert [failed["what"] for failed in done.account["failed"]] == ["project gone"]
+    assert done.account["updated"] == 1 and f"project {PROJECT}: 1 data row with any activity\n" in done.err
 
 
-def test_a_window_without_changes_is_a_success(site: Site, api: Api) -> None:
+def test_a_window_without_changes_is_a_success_and_says_so(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("old")]
     done = backfill(site, api, "--json")
     assert (done.status, done.account["rows"], sent(site)) == (0, 0, [])
+    assert f"project {PROJECT}: no data row had any activity since then\n" in done.err
 
 
 def test_a_full_disk_is_named(site: Site, api: Api) -> None:
@@ -607,6 +609,7 @@ def test_after_an_interruption_the_same_command_does_the_rest(make: Callable[[st
         (["--project", "p", "--since", "1h", "--until", "2h"], {}, 2, "--since is not before --until"),
         (["--project", "p", "--since", "9999-01-01T00:00:00Z"], {}, 2, "nothing can have changed"),
         (["--project", "p", "--since", "1h", "--only", "deleted"], {}, 2, "created, updated, moved"),
+        (["--project", "p", "--since", "1h", "--api-url", "http://example.com/graphql"], {}, 2, "begin with https://"),
     ],
 )
 def test_what_makes_it_impossible_is_said(

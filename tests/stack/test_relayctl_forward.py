@@ -85,7 +85,7 @@ def test_each_message_is_posted_with_its_attributes_and_deleted(
     assert done.err.splitlines() == [
         "relayctl: account {account}, region {region}, stack {stack}".format(**account),
         "relayctl: waiting for messages of label; Ctrl-C ends",
-        "relayctl: forwarded 3",
+        "relayctl: forwarded 3 messages",
     ]
     assert sorted(target.posted) == ["a", "b", "c"]
     for headers, body in target.requests:
@@ -147,7 +147,7 @@ def test_a_refused_message_is_kept_and_a_status_tells_so(
     target.respond = lambda _: 302
     done = site.run("forward", "label", target.url, "--count", "1", "--json")
     assert (done.status, lines(done.out)[0]["outcome"], lines(done.out)[0]["http_status"]) == (1, "failed", 302)
-    assert done.err.endswith("\nrelayctl: forwarded 0; 1 failed and were not deleted\n")
+    assert done.err.endswith("\nrelayctl: forwarded 0 messages; not accepted, so not deleted: 1\n")
     # It is hidden for two seconds, so that five receives are not over in one.
     assert not site.messages()
     assert wait_for(site.messages)[0]["Attributes"]["ApproximateReceiveCount"] == "2", (
@@ -227,6 +227,8 @@ def test_a_target_that_is_down_costs_messages_nothing(make: Callable[..., Site],
     site = make("standard")
     site.send("event")
     target.close()
+    nothing = site.run("forward", "label", target.url, "--for", "2s")
+    assert nothing.status == 1 and f"forwarded 0 messages; {target.url} cannot be reached: " in nothing.err, nothing
     run = Run(site, "forward", "label", target.url, "--count", "1")
     run.wait_for_note(f"{target.url} cannot be reached: ")
     assert site.stack.count()["label"] == 1

@@ -157,41 +157,21 @@ impl<'r> Queue<'r> {
     /// # Errors
     /// Says why there is no confirmed copy. There may still be one.
     pub async fn send(&self, message: OutgoingMessage) -> Result<String, String> {
-        let expected = message.checksums();
-        let mut request = self
-            .sqs
-            .send_message()
-            .queue_url(self.url)
-            .message_body(message.body)
-            .set_message_group_id(message.group_id)
-            .set_message_deduplication_id(message.dedup_id)
-            .set_message_attributes(Some(message.attributes));
-        if let Some(trace) = message.trace {
-            let trace = trace_header(trace).map_err(|error| error.to_string())?;
-            request = request.message_system_attributes(TRACE_HEADER, trace);
-        }
-        let response = request.send().await;
-        let response = response
-            .map_err(|it| self.named(error("sqs:SendMessage", &it)).reason().into_owned())?;
-        let response = SendMessageOutput {
-            message_id: response.message_id,
-            md5_of_message_body: response.md5_of_message_body,
-            md5_of_message_attributes: response.md5_of_message_attributes,
-        };
-        verify_response(response, &expected).map_err(|error| error.to_string())
+        let results = self.send_batch(&[message]).await;
+        let mut results = results.map_err(|error| error.reason().into_owned())?;
+        results.pop().unwrap_or_else(unanswered)
     }
 
-    /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each that has no confirmed copy, it returns why.
-    /// The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
+    /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each it returns the message id, or why it has no
+    /// confirmed copy. The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
     ///
     /// # Errors
     /// If the queue accepts no messages now. It may have accepted some of these.
     pub async fn send_batch(
         &self,
         messages: &[OutgoingMessage],
-    ) -> Result<Vec<Result<(), String>>, AwsError> {
-        let no_answer = || Err("SQS does not say what became of it".to_owned());
-        let mut results: Vec<_> = messages.iter().map(|_| no_answer()).collect();
+    ) -> Result<Vec<Result<String, String>>, AwsError> {
+        let mut results: Vec<_> = messages.iter().map(|_| unanswered()).collect();
         let entries = messages.iter().enumerate().map(batch_entry);
         let entries = entries.collect::<Result<Vec<_>, BuildError>>();
         let mut entries = entries.map_err(|it| {
@@ -202,21 +182,22 @@ impl<'r> Queue<'r> {
             let response = request.set_entries(Some(entries.clone())).send().await;
             let response = response.map_err(|it| self.named(error("sqs:SendMessage", &it)))?;
             for sent in response.successful {
-                let Some((message, result)) = at(messages, &mut results, sent.id()) else {
-                    continue;
-                };
+                let number = sent.id.parse::<usize>().unwrap_or(usize::MAX);
+                let pair = messages.get(number).zip(results.get_mut(number));
+                let Some((message, result)) = pair else { continue };
                 let output = SendMessageOutput {
                     message_id: Some(sent.message_id),
                     md5_of_message_body: Some(sent.md5_of_message_body),
                     md5_of_message_attributes: sent.md5_of_message_attributes,
                 };
-                let confirmed = verify_response(output, &message.checksums());
-                *result = confirmed.map(|_| ()).map_err(|error| error.to_string());
+                *result = verify_response(output, &message.checksums())
+                    .map_err(|error| error.to_string());
             }
             let (rejected, failed): (Vec<_>, Vec<_>) =
                 response.failed.into_iter().partition(is_rejected);
             for failed in rejected {
-                if let Some((_, result)) = at(messages, &mut results, failed.id()) {
+                let number = failed.id.parse::<usize>().unwrap_or(usize::MAX);
+                if let Some(result) = results.get_mut(number) {
                     *result = Err(batch_error(failed).reason().into_owned());
                 }
             }
@@ -298,11 +279,8 @@ impl<'r> Queue<'r> {
     }
 }
 
-const TRACE_HEADER: MessageSystemAttributeNameForSends =
-    MessageSystemAttributeNameForSends::AwsTraceHeader;
-
-fn trace_header(trace: String) -> Result<MessageSystemAttributeValue, BuildError> {
-    MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build()
+fn unanswered() -> Result<String, String> {
+    Err("SQS does not say what became of it".to_owned())
 }
 
 fn batch_entry((number, message): (usize, &OutgoingMessage)) -> Result<BatchEntry, BuildError> {
@@ -313,19 +291,11 @@ fn batch_entry((number, message): (usize, &OutgoingMessage)) -> Result<BatchEntr
         .set_message_deduplication_id(message.dedup_id.clone())
         .set_message_attributes(Some(message.attributes.clone()));
     if let Some(trace) = &message.trace {
-        entry = entry.message_system_attributes(TRACE_HEADER, trace_header(trace.clone())?);
+        let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace);
+        let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+        entry = entry.message_system_attributes(name, value.build()?);
     }
     entry.build()
-}
-
-/// The message with this number in a batch, and its result.
-fn at<'m, R>(
-    messages: &'m [OutgoingMessage],
-    results: &'m mut [R],
-    id: &str,
-) -> Option<(&'m OutgoingMessage, &'m mut R)> {
-    let number: usize = id.parse().ok()?;
-    messages.get(number).zip(results.get_mut(number))
 }
 
 /// Whether the message will not be accepted later either. Throttling is not the message's fault, whatever SQS says.

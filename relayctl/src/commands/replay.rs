@@ -129,24 +129,23 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         lanes.push(Lane::new(Some(*entity), Queue::new(clients, stack, *entity, false)?, &plan));
     }
     if let Some(url) = &plan.to {
-        let queue = Queue::at(&sqs, url, "--to");
+        lanes.push(Lane::new(None, Queue::at(&sqs, url, "--to"), &plan));
+    }
+    for lane in &lanes {
         // A replay to a queue that does not exist is not begun. Who may only send to it is not told whether it exists.
-        match queue.stats().await {
+        match lane.queue.stats().await {
             Err(error) if error.kind == AwsErrorKind::NotFound => return Err(error.into()),
-            _ => lanes.push(Lane { is_checked: true, ..Lane::new(None, queue, &plan) }),
+            _ => {}
         }
     }
     match &checkpoint {
         Some(checkpoint) => context.output.warn(format_args!("resumes {}", checkpoint.plan)),
         None if command.dry_run => {}
-        None => {
-            checkpoint = Some(Checkpoint::create(folder()?, plan.clone())?);
-            context.output.warn(format_args!("if it is interrupted, go on with: {}", plan.resume));
-        }
+        None => checkpoint = Some(Checkpoint::create(folder()?, plan.clone())?),
     }
     let held_back = plan.held_back.values().map(HashMap::len).sum::<usize>();
     let mut summary = Summary::new(command.dry_run);
-    let mut run = Run { context, clients, stack, plan: &plan, dry_run: command.dry_run, lanes };
+    let mut run = Run { context, clients, stack, plan: &plan, lanes };
     let result = run.replay(&window, &mut checkpoint, &mut summary).await;
     let is_stopped = summary.kept.len() >= MAX_KEPT;
     let is_complete = result.is_ok() && !summary.interrupted && !is_stopped;
@@ -244,7 +243,6 @@ struct Run<'r> {
     clients: &'r Clients,
     stack: &'r Stack,
     plan: &'r Plan,
-    dry_run: bool,
     lanes: Vec<Lane<'r>>,
 }
 
@@ -272,15 +270,17 @@ impl Run<'_> {
             if chunk.is_empty() {
                 break;
             }
+            if checkpoint.is_some() && summary.found == 0 {
+                let resume = &plan.resume;
+                context.output.warn(format_args!("if it is interrupted, go on with: {resume}"));
+            }
             let last = chunk.iter().rev().find_map(|event| event.as_ref().ok());
             let last = last.map(|event| event.received_at);
             let count = self.select(chunk, summary);
             let pause = sleep(Duration::from_secs(count) / plan.rate);
-            if self.dry_run {
-                self.check_queues().await?;
-                summary.would_send += count;
-            } else {
-                self.send(summary).await?;
+            match summary.dry_run {
+                true => summary.would_send += count,
+                false => self.send(summary).await?,
             }
             if let Some(time) = last {
                 if let Some(checkpoint) = checkpoint {
@@ -321,26 +321,16 @@ impl Run<'_> {
                 Ok(event) if filter.matches(&event.message, now) && !is_probe(&event.message) => {
                     let is_of =
                         |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
-                    if let Some(lane) = self.lanes.iter_mut().find(is_of) {
+                    count += 1;
+                    let lane = self.lanes.iter_mut().find(is_of).filter(|_| !summary.dry_run);
+                    if let Some(lane) = lane {
                         lane.events.push(event);
-                        count += 1;
                     }
                 }
                 Ok(_) => summary.skipped += 1,
             }
         }
         count
-    }
-
-    /// A dry run finds out whether the queues exist.
-    async fn check_queues(&mut self) -> Result<(), Error> {
-        for lane in self.lanes.iter_mut().filter(|lane| !lane.events.is_empty()) {
-            if !std::mem::replace(&mut lane.is_checked, true) {
-                lane.queue.stats().await?;
-            }
-            lane.events.clear();
-        }
-        Ok(())
     }
 
     /// Sends to all queues at the same time.
@@ -362,8 +352,6 @@ struct Lane<'r> {
     /// Whose events those are; `None` for all.
     entity: Option<Entity>,
     queue: Queue<'r>,
-    /// Whether a dry run knows that the queue exists.
-    is_checked: bool,
     events: Vec<ArchivedEvent>,
     /// The FIFO groups with an event that could not be sent, and that event.
     held_back: HashMap<String, String>,
@@ -372,7 +360,7 @@ struct Lane<'r> {
 impl<'r> Lane<'r> {
     fn new(entity: Option<Entity>, queue: Queue<'r>, plan: &Plan) -> Self {
         let held_back = plan.held_back.get(queue.label).cloned().unwrap_or_default();
-        Self { entity, queue, is_checked: false, events: Vec::new(), held_back }
+        Self { entity, queue, events: Vec::new(), held_back }
     }
 
     /// Sends the events, batch after batch. Returns how many were sent, and those that were not; and the error if the queue or the
@@ -405,7 +393,7 @@ impl<'r> Lane<'r> {
                 Ok(results) => {
                     for (name, result) in names.into_iter().zip(results) {
                         match result {
-                            Ok(()) => sent += 1,
+                            Ok(_) => sent += 1,
                             Err(reason) => kept.push(self.keep(name, reason)),
                         }
                     }

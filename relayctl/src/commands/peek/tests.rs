@@ -31,7 +31,7 @@ fn received(attributes: &[(&str, &str)]) -> ReceivedMessage {
 }
 
 fn inline(bytes: &[u8]) -> Content {
-    Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, location: None }
+    Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, payload: None }
 }
 
 fn with_view<T>(
@@ -87,7 +87,7 @@ fn sanitizes_everything_in_a_message() {
         let content = Content {
             bytes,
             size: 1,
-            location: Some(S3Location { bucket: evil.to_owned(), key: evil.to_owned(), size: 1 }),
+            payload: Some(Payload { bucket: evil.to_owned(), key: evil.to_owned() }),
         };
         let attributes = ["event", "entity_id", "project_id", "received_at"].map(|it| (it, evil));
         for width in [None, Some(80)] {
@@ -111,7 +111,7 @@ fn scripts_can_tell_a_body_from_base64_and_from_an_error() {
     assert_eq!(text.get("body"), Some(&"ü".into()));
     let bytes = of(inline(b"\xff"));
     assert_eq!((bytes.get("body"), bytes.get("body_base64")), (None, Some(&"/w==".into())));
-    let missing = of(Content { bytes: Err("gone".to_owned()), size: 7, location: None });
+    let missing = of(Content { bytes: Err("gone".to_owned()), size: 7, payload: None });
     assert_eq!((missing.get("body"), missing.get("body_error")), (None, Some(&"gone".into())));
     assert_eq!(missing.get("size"), Some(&7.into()));
 }
