@@ -12,7 +12,6 @@ use aws_sdk_sqs::types::{
     QueueAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
 use labelbox_relay::queue::{SendMessageOutput, verify_response};
-use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -314,15 +313,9 @@ fn batch_error(failed: BatchResultErrorEntry) -> AwsError {
 
 /// Reads `maxReceiveCount`, which SQS accepts as a number or as a string.
 fn max_receive_count(policy: &str) -> Option<u32> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Policy {
-        max_receive_count: serde_json::Value,
-    }
-    let policy: Policy = serde_json::from_str(policy).ok()?;
-    let number = policy.max_receive_count;
-    let text = number.as_str().map_or(number.to_string(), str::to_owned);
-    text.parse().ok()
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let number = policy.get("maxReceiveCount")?;
+    number.as_str().map_or_else(|| number.to_string(), str::to_owned).parse().ok()
 }
 
 #[cfg(test)]

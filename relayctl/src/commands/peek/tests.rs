@@ -5,7 +5,6 @@
 use super::*;
 use crate::aws::offline;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use std::collections::HashMap;
 use time::macros::datetime;
 
 fn received(attributes: &[(&str, &str)]) -> ReceivedMessage {
@@ -40,9 +39,7 @@ fn with_view<T>(
     show: impl FnOnce(View<'_>) -> T,
 ) -> T {
     let (clients, _) = offline(&[]);
-    let url = ("LabelQueueUrl".to_owned(), "https://sqs/queue".to_owned());
-    let stack = Stack::new("relay", HashMap::from([url]));
-    let queue = Queue::new(&clients, &stack, Entity::Label, false).unwrap();
+    let queue = Queue::at(&clients.sqs, "https://sqs/queue", "label");
     show(View { queue, max_receive_count, width })
 }
 

@@ -26,25 +26,6 @@ fn signs_as_openssl_does() {
 }
 
 #[test]
-fn signs_with_the_newest_usable_secret() {
-    let text = r#"{"labelbox": ["", "new", "old"], "training": "another", "empty": ["", "\n"]}"#;
-    let value = Value::read(text.to_owned().into()).unwrap();
-    let newest = |route: Route| newest(&value, &route);
-    let webhook = |name: &str| Route::Webhook(name.to_owned());
-    assert_eq!(newest(webhook("labelbox")).unwrap().as_bytes(), b"new");
-    assert_eq!(newest(Route::ModelRun).unwrap().as_bytes(), b"another");
-    for (name, says) in [
-        ("empty", "no usable secret for empty"),
-        ("nobody", "no usable secret for nobody"),
-        ("training", "training"),
-        ("a/b", "a/b"),
-    ] {
-        let line = newest(webhook(name)).unwrap_err().to_string();
-        assert!(line.contains(says), "{line}");
-    }
-}
-
-#[test]
 fn leaves_out_headers_without_a_value() {
     let delivery =
         Delivery { route: Route::ModelRun, topic: None, delivery_id: None, body: Vec::new() };

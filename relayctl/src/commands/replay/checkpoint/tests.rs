@@ -7,6 +7,8 @@ use crate::error::{FAILURE, USAGE};
 use time::macros::datetime;
 
 fn create(folder: &Path, id: &str, stack: &str) -> Checkpoint {
+    let mut filter = Filter::default();
+    filter.since = "2026-11-23T12:00:00Z".parse().ok();
     let plan = Plan {
         id: id.to_owned(),
         command: "relayctl replay --since 2h".to_owned(),
@@ -14,7 +16,7 @@ fn create(folder: &Path, id: &str, stack: &str) -> Checkpoint {
         resume: format!("relayctl replay --resume {id}"),
         stack: stack.to_owned(),
         entities: vec![Entity::Label, Entity::ModelRun],
-        filter: Filter { since: "2026-11-23T12:00:00Z".parse().ok(), ..Filter::default() },
+        filter,
         to: Some("https://sqs/queue".to_owned()),
         rate: 7,
         held_back: HashMap::new(),
