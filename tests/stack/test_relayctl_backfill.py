@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import itertools
 import json
 import re
 import resource
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import MakeSite
 from references import of_type
-from repair import POINTER, Done, Run, Site, end, make_site, wait_for
+from repair import POINTER, Done, Run, Site, end, wait_for
 from test_relayctl_webhook import comparable, entity, sdk
 
 from dev import environment, labelbox_api
-from dev.emulator import Emulator
 from dev.labelbox_api import KEY, PROJECT, Api
 from dev.paths import PROJECT as SOURCES
 
@@ -38,14 +37,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> Callable[[str], Site]:
-    """Makes stacks of which no two have the same name."""
-    numbers = itertools.count()
-    return lambda queue_type: make_site(running, relayctl, f"backfilled-{next(numbers)}", queue_type, 5)
-
-
-@pytest.fixture(scope="session")
-def shared(make: Callable[[str], Site]) -> Site:
+def shared(make: MakeSite) -> Site:
     """A stack for tests that take all that they send."""
     return make("fifo")
 
@@ -144,9 +136,7 @@ def sent(site: Site) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("queue_type", ["fifo", "standard"])
-def test_a_message_is_the_row_with_the_attributes_of_a_snapshot(
-    make: Callable[[str], Site], api: Api, queue_type: str
-) -> None:
+def test_a_message_is_the_row_with_the_attributes_of_a_snapshot(make: MakeSite, api: Api, queue_type: str) -> None:
     site = make(queue_type)
     changed = row("row1", edited=WITHIN, moved=WITHIN)
     large = row("row2", created=WITHIN, pad="ü" * 600_000)
@@ -283,7 +273,7 @@ def test_the_scheduled_backfill_of_the_document_is_a_valid_template(tmp_path: Pa
 
 @pytest.mark.parametrize("queue_type", ["fifo", "standard"])
 def test_a_consumer_has_the_state_of_labelbox_and_repeated_it_changes_nothing(
-    make: Callable[[str], Site], api: Api, queue_type: str, monkeypatch: pytest.MonkeyPatch
+    make: MakeSite, api: Api, queue_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = make(queue_type)
     monkeypatch.syspath_prepend(str(SOURCES / "examples" / "python"))
@@ -539,7 +529,7 @@ def backfill_with(site: Site, api: Api, prepare: Callable[[], None]) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_queue_that_is_not_there_is_named_before_labelbox_is_asked(make: Callable[[str], Site], api: Api) -> None:
+def test_a_queue_that_is_not_there_is_named_before_labelbox_is_asked(make: MakeSite, api: Api) -> None:
     site = make("standard")
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("workflow"))
     api.rows[PROJECT] = [row("row", edited=WITHIN)]
@@ -565,7 +555,7 @@ def with_small_messages(site: Site) -> None:
     ],
 )
 def test_it_stops_when_the_bucket_or_a_queue_refuses(
-    make: Callable[[str], Site], api: Api, refuse: Callable[[Site], None], size: int, reason: str
+    make: MakeSite, api: Api, refuse: Callable[[Site], None], size: int, reason: str
 ) -> None:
     site = make("standard")
     refuse(site)
@@ -577,7 +567,7 @@ def test_it_stops_when_the_bucket_or_a_queue_refuses(
     assert all(reason in each["reason"] for each in failed), failed
 
 
-def test_after_an_interruption_the_same_command_does_the_rest(make: Callable[[str], Site], api: Api) -> None:
+def test_after_an_interruption_the_same_command_does_the_rest(make: MakeSite, api: Api) -> None:
     site = make("fifo")
     names = [f"row{number}" for number in range(3000)]
     api.rows[PROJECT] = [row(name, edited=WITHIN) for name in names]

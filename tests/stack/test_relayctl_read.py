@@ -2,7 +2,6 @@
 
 import base64
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -16,28 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
+from conftest import MakeSite
+from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of
 
 from dev import environment
-from dev.emulator import Emulator
 from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.extended
-
-MakeSite = Callable[..., Site]
-
-
-@pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> MakeSite:
-    """Makes stacks with different names, whose messages have five receives, as the template's have."""
-    numbers = itertools.count()
-    return lambda queue_type, receives=5: make_site(running, relayctl, f"look-{next(numbers)}", queue_type, receives)
-
-
-@pytest.fixture
-def site(make: MakeSite, queue_type: str) -> Site:
-    """An empty stack of each kind."""
-    return make(queue_type)
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -510,16 +494,9 @@ def send_some(site: Site, put: Callable[..., Any]) -> None:
 
 
 FILTERS = [
-    (("--topic", "label_created"), ["new"]),
-    (("--topic", "LABEL_*"), ["new", "old", "other"]),
-    (("--topic", "REVIEW_*"), []),
-    (("--project", "p1"), ["new", "old"]),
+    (("--topic", "label_c*"), ["new"]),
     (("--project", "p1", "--project", "p2"), ["new", "old", "other"]),
-    (("--since", "2026-11-23T12:00:00Z"), ["new", "other"]),
-    (("--since", "2026-11-23"), ["new", "other"]),
-    (("--until", "2026-11-23T12:00:00Z"), ["old"]),
-    (("--project", "p1", "--since", "2026-11-23T00:00:00Z"), ["new"]),
-    (("--until", "1s"), ["new", "old", "other"]),
+    (("--since", "2026-11-23", "--until", "2026-11-23T13:00:00Z"), ["new"]),
 ]
 
 
@@ -533,7 +510,7 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
     check_untouched(site, ["old", "new", "other"], most_receives=100)
 
 
-@pytest.mark.parametrize(("arguments", "taken"), [FILTERS[0], FILTERS[4], FILTERS[-2]])
+@pytest.mark.parametrize(("arguments", "taken"), FILTERS)
 def test_repairs_move_what_filters_take_and_leave_the_rest(
     make: MakeSite, arguments: tuple[str, ...], taken: list[str]
 ) -> None:
@@ -597,29 +574,6 @@ def test_a_redrive_of_all_goes_on_past_a_queue_that_is_broken(make: MakeSite) ->
 LOOKS = [("tail", "--since", "1h"), ("logs",), ("peek", "label"), ("count",)]
 
 
-@pytest.mark.parametrize("command", LOOKS)
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS to cloudformation:DescribeStacks"),
-        (
-            {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:9"},
-            "no response from AWS to ",
-        ),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
-        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
-    ],
-)
-def test_what_makes_a_look_impossible_is_said_on_one_line(
-    make: MakeSite, command: tuple[str, ...], variables: dict[str, str], said: str
-) -> None:
-    done = make("fifo").run(*command, "--json", **variables)
-    assert (done.status, done.out) == (3, "")
-    err = done.err.removeprefix(WAITING)
-    assert err.startswith(f"relayctl: {said}") and err.count("\n") == 1, done.err
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -668,15 +622,6 @@ def test_help_has_the_options_of_the_command_before_those_that_all_have(make: Ma
     assert re.findall(r"^ +(--\w+)", target, re.MULTILINE) == ["--stack", "--profile", "--region"]
 
 
-def test_one_object_says_which_stack_it_is_of_and_lines_do_not(make: MakeSite) -> None:
-    site = make("standard")
-    target = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name}
-    for command in (("redrive", "all", "--dry-run"), ("replay-spill", "--dry-run")):
-        assert site.run(*command, "--json").account["target"] == target, command
-    site.send("event")
-    assert "target" not in site.run("peek", "label", "--json").account
-
-
 def test_a_reader_that_goes_away_ends_the_tail_quietly(filtered: Site) -> None:
     run = filtered.start("tail", "--since", "1h")
     assert run.stdout and run.stderr
@@ -704,10 +649,3 @@ def test_a_full_disk_is_trouble_and_no_message_stays_hidden(make: MakeSite, comm
     assert (run.returncode, err.count("\n")) == (3, 1), run
     assert err.startswith("relayctl: the output cannot be written: No space left on device")
     check_untouched(site, ["event"], most_receives=1)
-
-
-def test_a_payload_store_that_cannot_be_had_ends_no_look(make: MakeSite) -> None:
-    site = make("standard")
-    point(site, "large", pointer_to(site, "payloads/large/1"), 7)
-    done = site.run("peek", "label", "--json", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
-    assert done.status == 0 and json.loads(done.out)["body_error"]

@@ -1,11 +1,9 @@
 """`relayctl replay`, `peek --archive` and `count --archive`: what arrives again, its order, and what is reported."""
 
-import itertools
 import json
 import random
 import re
 import signal
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,17 +12,15 @@ from typing import Any
 
 import botocore.session
 import pytest
-from conftest import Deploy
-from repair import POINTER, Done, Run, Site, attributes, body_of, dedup_id, make_site, spilled, wait_for
+from conftest import Deploy, MakeSite
+from repair import POINTER, Done, Run, Site, attributes, body_of, dedup_id, spilled, wait_for
 
-from dev.emulator import Emulator
 from dev.stack import QUEUES, Message
 
 pytestmark = pytest.mark.extended
 
 NOON = datetime(2025, 11, 23, 12, tzinfo=UTC)
 WINDOW = ("--since", "2025-11-23T12:00:00Z", "--until", "2025-11-23T14:00:00Z")
-MakeSite = Callable[[str], Site]
 
 
 def written(time: datetime) -> str:
@@ -67,17 +63,6 @@ class Archived:
         if self.payload is not None:
             site.put(f"{self.key}.body", self.payload)
         return site.put(f"{self.key}.json", json.dumps(self.record(site)).encode())
-
-
-@pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> MakeSite:
-    numbers = itertools.count()
-    return lambda queue_type: make_site(running, relayctl, f"replay-{next(numbers)}", queue_type, receives=5)
-
-
-@pytest.fixture
-def site(make: MakeSite, queue_type: str) -> Site:
-    return make(queue_type)
 
 
 def names(messages: list[dict[str, Any]]) -> list[str]:
@@ -202,7 +187,7 @@ def test_a_queue_of_another_region_is_asked_there(make: MakeSite) -> None:
     site = make("standard")
     Archived("event").put(site)
     session = botocore.session.get_session()
-    sqs = session.create_client("sqs", "eu-west-1", endpoint_url=site.stack.emulator.endpoint)
+    sqs: Any = session.create_client("sqs", "eu-west-1", endpoint_url=site.stack.emulator.endpoint)
     url = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{site.stack.name}"
     missing = site.run("replay", *WINDOW, "--to", url)
     assert (missing.status, missing.warnings.count("\n")) == (3, 1) and "does not exist" in missing.err, missing

@@ -289,11 +289,3 @@ def test_what_cannot_be_sent_is_said_on_one_line(site: Site, arguments: list[str
     assert says in done.err
     assert status == 2 or done.warnings.count("\n") == 1
     assert not any(site.stack.count().values())
-
-
-def test_an_account_that_cannot_be_written_is_no_success(site: Site) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = end(site.start("trigger", "LABEL_CREATED", output=full))
-    assert done.status == 3
-    assert "cannot be written: No space left on device" in done.err
-    assert len(take_all(site.stack, "label")) == 1

@@ -292,17 +292,21 @@ impl Run<'_> {
     }
 
     /// Prints what was done, and how to go on if that is not all.
-    fn close(&self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
-        let status = self.summary.borrow().exit_status();
-        if result.is_err() && self.summary.borrow().is_empty() {
-            return result.map(|()| status);
+    fn close(self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
+        let rest = self.same_command();
+        let mut summary = self.summary.into_inner();
+        let status = match &summary {
+            Summary { interrupted: true, .. } => ExitStatus::Interrupted,
+            Summary { failed, .. } if !failed.is_empty() => ExitStatus::Incomplete,
+            _ => ExitStatus::Success,
+        };
+        let is_empty = summary.rows == 0 && summary.failed.is_empty();
+        if result.is_ok() || !is_empty {
+            let is_complete = result.is_ok() && status == ExitStatus::Success;
+            summary.rest = (!is_complete).then_some(rest);
+            self.context.output.show(&summary)?;
+            self.context.output.warn(NOT_SHOWN);
         }
-        if result.is_err() || status != ExitStatus::Success {
-            let rest = self.same_command();
-            self.summary.borrow_mut().rest = Some(rest);
-        }
-        self.context.output.show(&*self.summary.borrow())?;
-        self.context.output.warn(NOT_SHOWN);
         result.map(|()| status)
     }
 
@@ -376,18 +380,6 @@ impl Summary {
             Change::Moved => self.moved += 1,
         }
     }
-
-    fn is_empty(&self) -> bool {
-        self.rows == 0 && self.failed.is_empty()
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        match self {
-            Self { interrupted: true, .. } => ExitStatus::Interrupted,
-            Self { failed, .. } if !failed.is_empty() => ExitStatus::Incomplete,
-            _ => ExitStatus::Success,
-        }
-    }
 }
 
 impl fmt::Display for Summary {
@@ -413,8 +405,7 @@ impl fmt::Display for Summary {
             writeln!(f, "stopped after {} events that could not be sent", self.refused)?;
         }
         match &self.rest {
-            Some(rest) if self.interrupted => writeln!(f, "interrupted; {rest} does the rest"),
-            Some(rest) => writeln!(f, "{rest} does the rest"),
+            Some(rest) => writeln!(f, "not complete; go on with: {rest}"),
             None => Ok(()),
         }
     }

@@ -28,14 +28,13 @@ Each dead letter goes back to its queue with its body, attributes, trace and gro
 only after SQS has confirmed the copy. Each is tried once; one that fails stays, holds back the later \
 ones of its group, and is named.
 
-In its queue it is a new message: age and receives start anew (the payload of a large one keeps its age), and a FIFO queue accepts it \
-even if it has had the event minutes ago.
+In its queue it is a new message: age and receives start anew.
 
 With a filter, messages that do not match stay. In a FIFO group, what is moved overtakes them, and where ten or more stay, SQS shows \
 nothing that comes after them. A dry run with a filter receives the dead letters and releases them, which hides them while it runs.
 
 It may be interrupted, repeated, and run by two people at once: no message is lost. A run that is killed leaves what it had \
-received invisible for up to five minutes; what it had sent and not deleted goes out again, with the same dedup_id.";
+received invisible for up to five minutes.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,7 +96,6 @@ async fn redrive(
             context,
             filter,
             now,
-            dry_run: command.dry_run,
             summary,
             seen: HashMap::new(),
             blocked: HashMap::new(),
@@ -130,7 +128,6 @@ struct Mover<'r> {
     context: &'r Context,
     filter: &'r Filter,
     now: OffsetDateTime,
-    dry_run: bool,
     summary: &'r mut Summary,
     /// What this run knows of a message, by its id.
     seen: HashMap<String, Seen>,
@@ -157,24 +154,25 @@ type MoveResult = Result<(String, Outcome), String>;
 impl Mover<'_> {
     async fn run(&mut self) -> Result<(), Error> {
         let count = self.dead_letters.stats().await?.waiting;
-        if self.dry_run && self.filter.is_all() {
+        if self.summary.dry_run && self.filter.is_all() {
             self.summary.found += count;
             self.summary.would_send += count;
             return Ok(());
         }
         let bar = self.context.output.progress("", count);
         let bar = bar.with_message(self.queue.label.to_owned());
-        loop {
+        let result = loop {
             let result = self.pass(&bar).await;
             // Not before the end of the pass, or it would receive them again. If it fails, they become visible by themselves.
             let _ = self.dead_letters.release(std::mem::take(&mut self.to_release)).await;
-            let has_moved = result?;
-            // Messages that the filter excludes hide those behind them in their group until they are visible again.
-            if self.context.interrupt.is_pressed() || self.left.is_empty() || !has_moved {
-                break;
+            match result {
+                // Messages that the filter excludes hide those behind them in their group until they are visible again.
+                Ok(true) if !self.left.is_empty() && !self.context.interrupt.is_pressed() => {}
+                result => break result,
             }
-        }
+        };
         bar.finish_and_clear();
+        result?;
         // SQS delivers no more than ten messages of a group at a time.
         let mut full: Vec<_> = self.left.iter().filter(|(_, left)| **left >= BATCH).collect();
         full.sort();
@@ -235,7 +233,7 @@ impl Mover<'_> {
                     bar.inc(1);
                     self.seen.insert(id.clone(), Seen::Left);
                     let is_wanted = self.filter.matches(&message.message, self.now);
-                    if is_wanted && !self.dry_run {
+                    if is_wanted && !self.summary.dry_run {
                         selected.push(message);
                         continue;
                     }

@@ -10,7 +10,7 @@ use crate::sanitize::excerpt;
 use bytes::Bytes;
 use labelbox_relay::error::error_chain;
 use reqwest::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -43,19 +43,12 @@ const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What an export has: rows, or errors of rows that are not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ExportStream {
+    #[serde(rename = "RESULT")]
     Rows,
+    #[serde(rename = "ERRORS")]
     Errors,
-}
-
-impl ExportStream {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "RESULT",
-            Self::Errors => "ERRORS",
-        }
-    }
 }
 
 impl Labelbox {
@@ -139,7 +132,7 @@ impl Labelbox {
         task: &str,
         stream: ExportStream,
     ) -> Result<Export<'_>, LabelboxError> {
-        let variables = json!({ "where": { "id": task }, "streamType": stream.name() });
+        let variables = json!({ "where": { "id": task }, "streamType": stream });
         let query = Query::with_variables(HEADER, variables);
         let data = self.patient_query(&query, "export").await?;
         let task_data: Value = read(&data, &["task"], "export")?;
@@ -237,7 +230,7 @@ impl Export<'_> {
             FILE,
             json!({
                 "where": { "id": self.task },
-                "streamType": self.stream.name(),
+                "streamType": self.stream,
                 "offset": self.file_offset.to_string(),
             }),
         );
