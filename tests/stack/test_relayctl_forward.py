@@ -213,7 +213,7 @@ def test_a_target_that_is_down_costs_messages_nothing(make: MakeSite, target: Ta
     site.send("event")
     target.close()
     nothing = site.run("forward", "label", target.url, "--for", "2s")
-    assert nothing.status == 1 and f"forwarded 0 messages; {target.url} cannot be reached: " in nothing.err, nothing
+    assert nothing.status == 1 and f"forwarded 0 messages; {target.url} cannot be reached\n" in nothing.err, nothing
     run = Run(site, "forward", "label", target.url, "--count", "1")
     run.wait_for_note(f"{target.url} cannot be reached: ")
     assert site.stack.count()["label"] == 1

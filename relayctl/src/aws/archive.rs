@@ -9,6 +9,7 @@ use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::error::{AwsError, Error};
+use crate::summary::Kept;
 use aws_sdk_s3::types::Object;
 use futures_util::future::ready;
 use futures_util::{FutureExt, Stream, TryStreamExt, stream};
@@ -86,13 +87,6 @@ pub struct ArchivedEvent {
     pub body_key: Option<String>,
 }
 
-/// An object that holds no event, or no whole one.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UnusableObject {
-    pub key: String,
-    pub reason: String,
-}
-
 /// The events of a window of time.
 pub struct Archive<'s> {
     s3: &'s aws_sdk_s3::Client,
@@ -130,7 +124,7 @@ impl<'s> Archive<'s> {
     pub fn events(
         self,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> impl Stream<Item = Result<Result<ArchivedEvent, UnusableObject>, Error>> {
+    ) -> impl Stream<Item = Result<Result<ArchivedEvent, Kept>, Error>> {
         let (s3, bucket) = (self.s3.clone(), self.bucket.to_owned());
         let entries = stream::try_unfold(self, async |mut archive| {
             Ok(archive.next().await?.map(|entry| (entry, archive)))
@@ -143,7 +137,7 @@ impl<'s> Archive<'s> {
             let (s3, bucket) = (s3.clone(), bucket.clone());
             let read = tokio::spawn(async move {
                 let event = read(&s3, &bucket, &entry).await?;
-                Ok(event.map_err(|reason| UnusableObject { key: entry.key, reason }))
+                Ok(event.map_err(|reason| Kept { message: entry.key, reason }))
             });
             // A task fails only if it panics.
             read.map(|read| read.unwrap_or_else(|error| Err(Error::Refused(error.to_string()))))

@@ -117,8 +117,8 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         text += &format!("; not accepted, so not deleted: {failed}");
     }
     let unreachable = forwarder.unreachable.borrow();
-    if let Some(reason) = unreachable.as_ref() {
-        text += &format!("; {} cannot be reached: {reason}", command.url);
+    if unreachable.is_some() {
+        text += &format!("; {} cannot be reached", command.url);
     }
     output.warn(text);
     results.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -1,12 +1,13 @@
 //! What the commands share that look into the archive.
 
 use crate::aws::Clients;
-use crate::aws::archive::{Archive, ArchivedEvent, UnusableObject};
+use crate::aws::archive::{Archive, ArchivedEvent};
 use crate::aws::stack::{Entity, Stack};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Filter;
 use crate::sanitize::one_line;
+use crate::summary::Kept;
 use futures_util::TryStreamExt;
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -27,9 +28,9 @@ pub async fn look_into_archive(
     while let Some(event) = context.interrupt.cancels(events.try_next()).await? {
         found += 1;
         match event {
-            Err(UnusableObject { key, reason }) => {
+            Err(Kept { message, reason }) => {
                 status = ExitStatus::Incomplete;
-                context.output.warn(one_line(&format!("{key}: {reason}")));
+                context.output.warn(one_line(&format!("{message}: {reason}")));
             }
             Ok(event) if filter.matches(&event.message, now) => {
                 if each(event).await?.is_break() {

@@ -88,8 +88,11 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
         let (found, status) =
             look_into_archive(context, found, &[command.queue], filter, show).await?;
         if shown < command.count {
-            let found = counted(found, "archived event");
-            output.warn(format_args!("looked at {found}; {shown} shown"));
+            let name = queue.name();
+            output.warn(match found {
+                0 => format!("{name}: the archive has no events of this time"),
+                _ => format!("looked at {}; {shown} shown", counted(found, "archived event")),
+            });
         }
         return Ok(status);
     }

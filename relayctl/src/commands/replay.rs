@@ -2,7 +2,7 @@
 
 mod checkpoint;
 
-use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS, UnusableObject};
+use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS};
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::{BATCH, BATCH_BYTES, Queue, client_of};
 use crate::aws::spilled_message;
@@ -134,7 +134,10 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
     for lane in &lanes {
         // A replay to a queue that does not exist is not begun. Who may only send to it is not told whether it exists.
         match lane.queue.stats().await {
-            Err(error) if error.kind == AwsErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind == AwsErrorKind::NotFound => {
+                let missing = |url| Error::Missing(format!("--to: there is no queue {url}"));
+                return Err(plan.to.as_deref().map_or_else(|| error.into(), missing));
+            }
             _ => {}
         }
     }
@@ -305,19 +308,13 @@ impl Run<'_> {
     }
 
     /// Gives the events of a chunk that are to be sent to their lanes. Returns how many those are.
-    fn select(
-        &mut self,
-        chunk: Vec<Result<ArchivedEvent, UnusableObject>>,
-        summary: &mut Summary,
-    ) -> u64 {
+    fn select(&mut self, chunk: Vec<Result<ArchivedEvent, Kept>>, summary: &mut Summary) -> u64 {
         let (filter, now) = (&self.plan.filter, self.context.now());
         let mut count = 0;
         for event in chunk {
             summary.found += 1;
             match event {
-                Err(UnusableObject { key, reason }) => {
-                    summary.kept.push(Kept { message: key, reason });
-                }
+                Err(kept) => summary.kept.push(kept),
                 Ok(event) if filter.matches(&event.message, now) && !is_probe(&event.message) => {
                     let is_of =
                         |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
