@@ -1,7 +1,5 @@
 //! What the summary says, and the exit status.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use super::*;
 
 fn summary(outcomes: &[Outcome]) -> Summary {

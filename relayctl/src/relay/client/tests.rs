@@ -1,7 +1,5 @@
 //! Known signatures, which secret signs, and what is said of a response.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use super::*;
 
 fn secret(text: &str) -> Secret {
