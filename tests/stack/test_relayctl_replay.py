@@ -190,7 +190,7 @@ def test_a_queue_of_another_region_is_asked_there(make: MakeSite) -> None:
     sqs: Any = session.create_client("sqs", "eu-west-1", endpoint_url=site.stack.emulator.endpoint)
     url = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{site.stack.name}"
     missing = site.run("replay", *WINDOW, "--to", url)
-    assert (missing.status, missing.warnings.count("\n")) == (3, 1) and f"there is no queue {url}" in missing.err, missing
+    assert (missing.status, missing.warnings.count("\n")) == (3, 1) and f"there is no queue {url}" in missing.err
     sqs.create_queue(QueueName=site.stack.name)
     done = site.run("replay", *WINDOW, "--to", url, "--json")
     assert (done.status, counts(done)) == (0, (1, 1, 0, 0)), done
