@@ -102,8 +102,9 @@ pub enum Error {
     NoOutput { stack: String, output: String },
     #[error("{file} cannot be sent: {reason}")]
     File { file: String, reason: String },
-    #[error("no such event: {0}")]
-    Sample(String),
+    /// Something that the command line names does not exist.
+    #[error("{0}")]
+    Missing(String),
     #[error("the stack has no usable secret for {0}")]
     NoSecret(String),
     #[error("no response from {url}: {reason}")]
@@ -207,7 +208,6 @@ impl Error {
             Self::Checkpoint { .. } => {
                 "make room there, or set XDG_STATE_HOME to another folder".into()
             }
-            Self::Sample(_) => "see relayctl trigger --help".into(),
             Self::NoSecret(_) => format!("{} lists the names", args.relayctl("secret show-names")),
             Self::NoResponse { .. } => format!("check the network; {}", doctor()),
             Self::Labelbox(error) => return error.remediation(args),

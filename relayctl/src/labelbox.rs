@@ -7,7 +7,7 @@ mod export;
 mod query;
 mod webhook;
 
-pub use api_key::{ApiKey, is_local};
+pub use api_key::{ApiKey, is_local, parse_url};
 pub use client::Labelbox;
 pub use error::LabelboxError;
 pub use export::{Export, ExportStream};

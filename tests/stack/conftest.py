@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from consumers import Consumer, Node, Python, Rust
+from repair import Site, make_site
 from scenario import PARAMETERS, Scenario
 
 from dev import build, deploy, emulator, environment
@@ -38,6 +39,7 @@ LONGEST = (
 """Files that start first, so that no worker runs alone at the end."""
 
 Deploy = Callable[..., Stack]
+MakeSite = Callable[..., Site]
 
 
 def pytest_configure() -> None:
@@ -125,6 +127,19 @@ def queue_type(request: pytest.FixtureRequest) -> str:
 def stack(queue_type: str, deployed: Deploy) -> Stack:
     """The relay with its usual settings."""
     return deployed(f"relay-{queue_type}", QueueType=queue_type, TrainingModels=",".join(MODELS))
+
+
+@pytest.fixture(scope="session")
+def make(running: emulator.Emulator, relayctl: Path) -> MakeSite:
+    """Makes stacks without a function, whose messages have five receives, as the template's have."""
+    numbers = itertools.count()
+    return lambda queue_type, receives=5: make_site(running, relayctl, f"site-{next(numbers)}", queue_type, receives)
+
+
+@pytest.fixture
+def site(make: MakeSite, queue_type: str) -> Site:
+    """An empty stack of each kind."""
+    return make(queue_type)
 
 
 @pytest.fixture

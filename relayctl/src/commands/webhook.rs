@@ -37,18 +37,18 @@ pub struct Webhook {
 pub struct Api {
     /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
     #[arg(long, value_name = "FILE", global = true)]
-    api_key_file: Option<PathBuf>,
+    pub api_key_file: Option<PathBuf>,
     /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
-    #[arg(long, value_name = "URL", global = true)]
-    api_url: Option<String>,
+    #[arg(long, value_name = "URL", global = true, value_parser = api_url)]
+    pub api_url: Option<String>,
+}
+
+fn api_url(text: &str) -> Result<String, &'static str> {
+    let url = labelbox::parse_url(text).map(|_| text.to_owned());
+    url.map_err(|_| "the API key is sent to it, so it has to begin with https://")
 }
 
 impl Api {
-    /// The file that has the key, if it is not in the environment.
-    pub fn key_file(&self) -> Option<&str> {
-        self.api_key_file.as_deref()?.to_str()
-    }
-
     pub async fn connect(&self, context: &Context) -> Result<Labelbox, Error> {
         let key = match self.api_key_file.as_deref() {
             None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
