@@ -212,7 +212,9 @@ class Soak:
             "slowest response, s": round(max(entry.slowest for entry in self.entries.values()), 2),
             "messages": len(found),
             "messages with a pointer": sum(message.is_pointer for message in found),
-            **{"faults": self.faults, "processes killed": self.killed, "messages replayed": self.replayed},
+            "faults": self.faults,
+            "processes killed": self.killed,
+            "messages replayed": self.replayed,
         }
 
     def _undergo(self, fault: Fault) -> None:
@@ -259,7 +261,8 @@ class Soak:
                 if thread.done():
                     thread.result()
             if time.monotonic() > deadline:
-                return self._violate("not within a minute", what)
+                self._violate("not within a minute", what)
+                return
             time.sleep(0.1)
 
     def _violate(self, invariant: str, what: str) -> None:

@@ -45,11 +45,6 @@ def test_all_urls_have_the_host_of_the_endpoint(empty: Stack) -> None:
     assert {urlsplit(url).netloc for url in urls} == {urlsplit(empty.emulator.endpoint).netloc}
 
 
-def test_health_url_reaches_the_relay(empty: Stack) -> None:
-    answer = empty.send("GET", "/health")
-    assert (answer.status, json.loads(answer.data)) == (200, {"status": "ok"})
-
-
 @pytest.mark.parametrize("size", [10 * MIB + 1, 6 * MIB])
 def test_what_the_gateway_or_lambda_would_refuse_gets_413(empty: Stack, size: int) -> None:
     body = label(size)

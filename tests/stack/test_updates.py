@@ -33,11 +33,7 @@ def policies() -> dict[str, dict[str, Any]]:
 
 def actions(policy: dict[str, Any]) -> set[str]:
     statements = [each["Fn::If"][1] if "Fn::If" in each else each for each in policy["PolicyDocument"]["Statement"]]
-    return {
-        action
-        for each in statements
-        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
-    }
+    return {action for each in statements for action in permissions.many(each["Action"])}
 
 
 # ---- The order
