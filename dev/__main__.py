@@ -35,7 +35,7 @@ class _Stopped(BaseException):
 
 
 _ERRORS = (
-    *(Busy, UsageError, aws.Refused, build.Missing, deploy.UnknownParameter),
+    *(Busy, UsageError, aws.Refused, build.CannotCompile, deploy.UnknownParameter),
     *(lifecycle.Damaged, lifecycle.NotRunning),
 )
 """Errors that one line explains."""
@@ -117,9 +117,9 @@ def _deploy(arguments: Arguments) -> bool:
 
 
 def _build(arguments: Arguments) -> None:
-    title = f"Building the function for {arguments.architecture}"
-    with Instance("build").claim() as instance, step(title) as this:
-        sha256 = build.build_for_aws(instance, arguments.architecture, this.update)
+    title = f"Building the function for {arguments.architecture}, which takes some minutes"
+    with Instance("build").claim() as instance, step(title):
+        sha256 = build.build_for_aws(instance, arguments.architecture)
     console.print(f"Once deployed, its CodeSha256 is {sha256}")
 
 

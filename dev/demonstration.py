@@ -16,8 +16,8 @@ MODELS = ("bounding_box", "ner")
 def run() -> bool:
     """Builds, deploys, sends and compares. Returns whether everything was as expected."""
     with Instance("run").claim() as instance:
-        with step("Building the function") as this:
-            build_locally(instance, this.update, function_only=True)
+        with step("Building the function"):
+            build_locally(instance, function_only=True)
         with step("Starting the emulator of AWS"):
             running = emulator.start(instance)
         try:

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dev import deploy, emulator, environment, processes, samples
 from dev.build import build_locally
-from dev.output import Row, show, step
+from dev.output import Row, console, show, step
 from dev.paths import Instance
 from dev.samples import SECRET, sign
 from dev.stack import QUEUES, Stack
@@ -133,14 +133,14 @@ FAULTS = (
 def command(minutes: float, queue_type: str) -> bool:
     """`make soak`. Returns whether no invariant was violated."""
     with Instance("soak").claim() as instance:
-        with step("Building the function and relayctl") as this:
-            relayctl = build_locally(instance, this.update)
+        with step("Building the function and relayctl"):
+            relayctl = build_locally(instance)
         with (
-            step(f"Soaking for {minutes:g} minutes, {queue_type} queues") as this,
+            step(f"Soaking for {minutes:g} minutes, {queue_type} queues"),
             deployed(instance, queue_type) as (stack, proxies),
         ):
             soak = Soak(stack, proxies, relayctl)
-            violations = soak.run(minutes * 60, this.update)
+            violations = soak.run(minutes * 60)
     rows = [Row((name, f"{count:,}")) for name, count in soak.figures().items()]
     rows += [Row((name, str(len(each))), each[:_SHOWN]) for name, each in violations.items()]
     show("Outcome", ("", "count"), rows)
@@ -176,7 +176,7 @@ class Soak:
         self._sending, self._receiving = threading.Event(), threading.Event()
         self._threads: list[Future[None]] = []
 
-    def run(self, seconds: float, say: Callable[[str], None] = lambda _: None) -> dict[str, list[str]]:
+    def run(self, seconds: float) -> dict[str, list[str]]:
         """Injects every fault, once or until `seconds` have passed. Returns the violations of each invariant."""
         deadline = time.monotonic() + seconds
         self._sending.set()
@@ -188,7 +188,7 @@ class Soak:
                 self._wait_until_recovered()
                 while not self.faults or time.monotonic() < deadline:
                     for fault in random.sample(FAULTS, len(FAULTS)):
-                        say(fault.name)
+                        console.print(f"  {fault.name}", markup=False)
                         self._undergo(fault)
                 self._sending.clear()
                 self._expect("clients end", lambda: all(thread.done() for thread in self._threads[:-1]))
