@@ -1,11 +1,17 @@
 """What dev/emulator_main.py corrects in the emulator."""
 
 import json
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import pytest
+import urllib3
+from conftest import own_instance
+from scenario import wait_until
 
-from dev import log_filter
+from dev import emulator, log_filter
+from dev.paths import PROJECT
 from dev.samples import Offloaded, label
 from dev.stack import Stack
 
@@ -59,3 +65,29 @@ def test_receipt_handles_have_no_dash(empty: Stack) -> None:
     [message] = empty.receive(empty.queue_url("label"), 2)
     assert "-" not in message.receipt
     empty.delete(empty.queue_url("label"), message)
+
+
+@pytest.mark.extended
+def test_emulator_ends_with_a_process_that_is_killed() -> None:
+    instance = own_instance("killed")
+    script = f"""import time
+from dev import emulator
+with emulator.run(emulator.Instance("{instance.name}")) as running:
+    print(running.endpoint, flush=True)
+    time.sleep(600)"""
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        endpoint = starter.stdout.readline().strip()
+        assert _is_listening(endpoint)
+        starter.kill()
+    try:
+        wait_until(lambda: not _is_listening(endpoint))
+    finally:
+        emulator.stop(instance)
+
+
+def _is_listening(endpoint: str) -> bool:
+    try:
+        return urllib3.request("GET", endpoint, retries=False).status > 0
+    except urllib3.exceptions.HTTPError:
+        return False
