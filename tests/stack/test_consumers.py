@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
@@ -20,7 +19,7 @@ from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
 from dev import environment, processes
 from dev.build import SAM, SAM_CONFIG
 from dev.emulator import Emulator
-from dev.paths import PROJECT, Instance
+from dev.paths import PROJECT
 from dev.stack import Stack
 
 NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'
@@ -111,24 +110,6 @@ def test_consumers_in_parallel_keep_the_same(consumer: Consumer, events: Feed, r
     for program in [consumer.start(events), Python().start(events)]:
         assert wait(program).is_success
     assert kept(events) == expected(deliveries)
-
-
-@pytest.mark.parametrize("kind", [Python, Node])
-def test_events_of_a_forgotten_window_are_processed_again(
-    kind: type[Python | Node], events: Feed, built: tuple[Instance, Path]
-) -> None:
-    consumer = kind.prepare(built[0])
-    # More than one page of a scan, which has up to 1 MB.
-    stream = [replace(label(1, entity_id=f"{n} {'x' * 2000}"), received_at=at(n % 3)) for n in range(600)]
-    for event in stream:
-        events.deliver(event)
-    assert consumer.drain(events).is_success
-    assert consumer.forget(events, (at(1), at(2))) == 200
-    for event in stream[:30]:
-        events.deliver(event)
-    done = consumer.drain(events)
-    assert (done.is_success, len(done.lines)) == (True, 10), "those received at another time are known"
-    assert kept(events) == expected([event for n, event in enumerate(stream) if n % 3 != 1 or n < 30])
 
 
 def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> None:
