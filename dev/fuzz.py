@@ -29,16 +29,16 @@ def run(minutes: float, names: Sequence[str], keep: bool) -> bool:
         install = ["cargo", "install", "--locked", "--profile", "dev", "--root", str(_CARGO_FUZZ)]
         program = [str(_CARGO_FUZZ / "bin" / "cargo-fuzz"), "fuzz"]
         with step("Building cargo-fuzz and the instrumented targets"):
-            log = instance.log("build")
-            processes.run("cargo install", [*install, "--version", _VERSION, "cargo-fuzz"], settings, log)
-            processes.run("cargo fuzz", [*program, "build", *_OPTIONS], settings, log)
+            building = instance.log("build")
+            processes.run("cargo install", [*install, "--version", _VERSION, "cargo-fuzz"], settings, building)
+            processes.run("cargo fuzz", [*program, "build", *_OPTIONS], settings, building)
         running: dict[str, processes.Process] = {}
         with step(f"Fuzzing {', '.join(names)} for {minutes:g} minutes; the logs are in {instance.log('').parent}"):
             try:
                 for name in names:
                     (_FUZZ / "failures" / name).mkdir(parents=True, exist_ok=True)
                     options = [
-                        *(*_LIMITS, f"-max_total_time={minutes * 60:.0f}", "-print_final_stats=1"),
+                        *(*_LIMITS, f"-max_total_time={minutes * 60:.0f}"),
                         f"-dict={_FUZZ / 'dictionaries' / name}.dict",
                         f"-artifact_prefix={_FUZZ / 'failures' / name}/",
                     ]
@@ -49,7 +49,8 @@ def run(minutes: float, names: Sequence[str], keep: bool) -> bool:
                 for process in running.values():
                     processes.stop(process)
         for name in names:
-            print(f"\n{name}:", *instance.log(name).read_text(errors="replace").splitlines()[-12:], sep="\n  ")
+            log = instance.log(name).read_text(errors="replace").splitlines()
+            print(f"{name}:", *(line for line in log if line.startswith(("Done ", "SUMMARY", "artifact_prefix"))))
         for name in names if keep else ():
             with step(f"Minimizing the corpus of {name}"):
                 _keep(instance, name, program, settings)
