@@ -21,9 +21,9 @@ DURABLE = ("queued", SPILLED)
 class Load:
     """Sends labels without a pause for as long as the block runs, and records what became of them."""
 
-    def __init__(self, stack: Stack, senders: int = 2, sizes: tuple[int, ...] = (0,)) -> None:
+    def __init__(self, stack: Stack, senders: int = 2, sizes: tuple[int, ...] = (0,), pause: float = 0) -> None:
         self._stack, self._stop, self._answered = stack, threading.Event(), threading.Condition()
-        self._unique, self._sizes = uuid.uuid4().hex, sizes
+        self._unique, self._sizes, self._pause = uuid.uuid4().hex, sizes, pause
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(senders)]
         self.answers: dict[str, str] = {}
         """What was answered to each event, by the event's id: the status in the body of a 200, else the HTTP status."""
@@ -60,7 +60,7 @@ class Load:
 
     def _send(self, sender: int) -> None:
         for number, size in enumerate(itertools.cycle(self._sizes)):
-            if self._stop.is_set():
+            if self._stop.wait(self._pause):
                 return
             event = f"{self._unique}-{sender}-{number}"
             sent = json.dumps({"id": event, "updatedAt": "2021-03-17T13:51:59Z", "x": " " * size}).encode()

@@ -88,7 +88,8 @@ def soak(
 ) -> tuple[Load, dict[str, list[str]]]:
     """Injects every fault, once or until `seconds` have passed. Returns what was answered, and what is wrong."""
     deadline = time.monotonic() + seconds
-    with Load(stack, senders=6, sizes=_SIZES) as load:
+    # Without a pause, the emulator does nothing but start functions when they are killed.
+    with Load(stack, senders=6, sizes=_SIZES, pause=0.2) as load:
         load.wait_for(20, "queued")
         faults = random.sample(FAULTS, len(FAULTS))
         while faults or time.monotonic() < deadline:

@@ -172,4 +172,4 @@ def _environments() -> Iterator[dict[str, str]]:
 
 
 def many(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
