@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates a signed API Gateway event for every sample in manifest.json, and the table of samples in README.md.
+"""Generates a signed API Gateway event for every sample in manifest.json.
 
 python3 events/regenerate.py            write the files
 python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
@@ -26,7 +26,6 @@ UNUSED_IDENTITY_FIELDS = (
     *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
 SIGNATURES = {"sha1": "X-Hub-Signature", "sha256": "X-Hub-Signature-256"}
-TABLE_BEGIN, TABLE_END = "<!-- samples: written by regenerate.py -->\n", "<!-- end of samples -->"
 
 Sample = dict[str, Any]
 Headers = dict[str, str]
@@ -37,8 +36,7 @@ def main() -> None:
         sys.exit(__doc__)
     samples = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
     expected = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
-    expected["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)
-    found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in (".json", ".md")}
+    found = {path.name: path.read_bytes() for path in FOLDER.glob("*.json")}
     stale = [name for name, content in expected.items() if found.get(name) != content]
     if "--check" in sys.argv:
         unknown = found.keys() - expected.keys() - {sample["payload"] for sample in samples} - {"manifest.json"}
@@ -194,18 +192,6 @@ def make_trace_id(sample: Sample) -> str:
 
 def hash_name(sample: Sample) -> bytes:
     return hashlib.sha256(sample["name"].encode()).digest()
-
-
-def fill_table(readme: bytes, samples: list[Sample]) -> bytes:
-    """Replaces the table of samples between the two markers in the README."""
-    head, rest = readme.decode().split(TABLE_BEGIN)
-    _, tail = rest.split(TABLE_END)
-    rows = ["| sample | topic or call | what it shows | queue |", "|---|---|---|---|"]
-    for sample in samples:
-        name, topic, queue = sample["name"], sample["topic"], sample["expect"]["queue"]
-        call = f"`{topic}`" if topic else "no topic" if is_webhook(sample) else f"`{sample['method']} {sample['path']}`"
-        rows.append(f"| [{name}]({name}.json) | {call} | {sample['about']} | {queue or 'none'} |")
-    return (head + TABLE_BEGIN + "\n".join(rows) + "\n" + TABLE_END + tail).encode()
 
 
 if __name__ == "__main__":

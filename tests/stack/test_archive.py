@@ -1,4 +1,4 @@
-"""The archive: every accepted event is in it, as the queue got it, and the queries of docs/operating.md find it."""
+"""The archive: every accepted event is in it, as the queue got it, and the queries in examples/archive find it."""
 
 import json
 import re
@@ -20,6 +20,7 @@ EVENTS: dict[str, Request] = {
     **{kind.name: kind.request for kind in offloaded()},
 }
 """One of each kind: every sample event, and what SQS cannot carry."""
+EXAMPLES = PROJECT / "examples" / "archive"
 KEY = re.compile(
     r"archive/(?P<entity>[a-z_]+)/(?P<folder>\d{4}/\d\d/\d\d/\d\d)/"
     r"(?P<received_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)-(?P<dedup_id>[0-9a-f]{64})\.json"
@@ -118,34 +119,30 @@ def test_without_the_setting_nothing_is_archived(empty: Stack) -> None:
     assert empty.objects("archive/") == []
 
 
-def blocks() -> list[str]:
-    """The SQL that the document has for DuckDB."""
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    section = text.partition("### Query it with DuckDB\n")[2].partition("\n### ")[0]
-    return re.findall(r"^```sql\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
+def statements() -> list[str]:
+    """A view, and queries on it."""
+    return [each for each in (EXAMPLES / "duckdb.sql").read_text().split(";\n") if each.strip()]
 
 
 @pytest.fixture(scope="module")
 def database(
     archiving: Stack, taken: list[Message], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database beside a copy of the archive, with the view of the document."""
+    """A database beside a copy of the archive, with the view of the example."""
     folder = tmp_path_factory.mktemp("copy")
     for key in archiving.objects("archive/"):
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         (folder / key).write_bytes(read(archiving, key))
     with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
         patch.chdir(folder)
-        connection.execute(blocks()[0])
+        connection.execute(statements()[0])
         yield connection
 
 
 def test_the_documented_queries_find_events_and_bodies(
     database: duckdb.DuckDBPyConnection, taken: list[Message]
 ) -> None:
-    count, history, of_project, bodies = (
-        query for block in blocks()[1:] for query in block.split(";\n") if query.strip()
-    )
+    count, history, of_project, bodies = statements()[1:]
     counted = {(topic, day): number for topic, day, number in database.execute(count).fetchall()}
     ids = {(each.attributes.get("event"), each.attributes["received_at"][:10]): set[str]() for each in taken}
     for each in taken:
@@ -165,8 +162,7 @@ def test_the_documented_queries_find_events_and_bodies(
 
 
 def test_the_columns_of_the_athena_table_are_the_records_fields() -> None:
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    table = text.partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
+    table = (EXAMPLES / "athena.sql").read_text().partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
     columns = re.findall(r"^  (\w+) (?:string|map)", table, flags=re.MULTILINE)
     assert columns == ["MessageBody", "MessageAttributes", "MessageGroupId"]
     [entities] = re.findall("'projection.entity.values' = '([^']+)'", table)

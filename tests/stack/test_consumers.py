@@ -19,7 +19,6 @@ from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
 from dev import environment, processes
 from dev.build import SAM, SAM_CONFIG
 from dev.emulator import Emulator
-from dev.paths import PROJECT
 from dev.stack import Stack
 
 NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'
@@ -125,10 +124,10 @@ def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> No
     "changes",
     [
         pytest.param({}, id="python"),
-        pytest.param({"CodeUri": "examples/node/", "Runtime": "nodejs22.x"}, id="node", marks=pytest.mark.extended),
+        pytest.param({"CodeUri": "node/", "Runtime": "nodejs22.x"}, id="node", marks=pytest.mark.extended),
     ],
 )
-def test_documented_function_leaves_failed_events_in_the_queue(
+def test_example_function_leaves_failed_events_in_the_queue(
     changes: dict[str, str], events: Feed, running: Emulator
 ) -> None:
     Node.prepare(running.instance)
@@ -136,7 +135,7 @@ def test_documented_function_leaves_failed_events_in_the_queue(
     events.deliver(label(1, b"", "without its payload"), keep_payload=False)
     for event in deliveries:
         events.deliver(event)
-    table = deploy_documented_function(events, **changes)
+    table = deploy_example_function(events, **changes)
     deadline = time.monotonic() + 60
     while events.count() > 1:
         assert time.monotonic() < deadline, events.count()
@@ -144,17 +143,17 @@ def test_documented_function_leaves_failed_events_in_the_queue(
     assert kept(events, table) == expected(deliveries)
 
 
-def deploy_documented_function(events: Feed, **changes: str) -> str:
-    """Deploys the template in docs/consuming.md with changed lines. Returns the name of its table."""
-    document = (PROJECT / "docs" / "consuming.md").read_text()
-    [template] = re.findall(r"^```yaml\n(.*?)^```$", document, flags=re.DOTALL | re.MULTILINE)
+def deploy_example_function(events: Feed, **changes: str) -> str:
+    """Deploys examples/template.yaml with changed lines. Returns the name of its table."""
+    template = (EXAMPLES / "template.yaml").read_text()
     for name, value in changes.items():
         template, replaced = re.subn(rf"(?<= {name}: ).*", value, template)
         assert replaced == 1, name
     emulator, name = events.emulator, events.name
     folder = emulator.instance.temporary / name
     folder.mkdir()
-    (folder / "examples").symlink_to(EXAMPLES)
+    for language in ("python", "node"):
+        (folder / language).symlink_to(EXAMPLES / language)
     (folder / "template.yaml").write_text(template)
     queue = emulator.client("sqs").get_queue_attributes(QueueUrl=events.queue, AttributeNames=["QueueArn"])
     deploy = [

@@ -49,7 +49,7 @@ def test_last_valid_secret_stays_in_use_while_the_value_is_unusable(relay: Stack
     relay.put_secret('{"labelbox": "rotated",}')
 
     def is_logged() -> bool:
-        assert send(relay, SECRET) == 200
+        assert send(relay, SECRET) == 200, relay.logs()[before:]
         return any('"secret_error":"the secret cannot be used' in line for line in relay.logs()[before:])
 
     wait_until(is_logged)
