@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -81,16 +80,6 @@ def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator
     with emulator.run(built[0], variables) as started:
         secrets_manager.forward_to(started.endpoint)
         yield started
-
-
-@pytest.fixture(scope="session")
-def copy_build(built: tuple[Instance, Path]) -> Callable[[Instance], None]:
-    """Copies the build into another instance."""
-
-    def copy(instance: Instance) -> None:
-        shutil.copytree(built[0].build, instance.build, dirs_exist_ok=True)
-
-    return copy
 
 
 @pytest.fixture(scope="session")
