@@ -1,4 +1,4 @@
-# The commands that people type. `make` installs the tools that they need into .tools; `.tools/bin/python -m dev --help` lists rarer ones.
+# The commands that people type. `make` installs the tools that they need into .tools.
 
 SHELL := /bin/bash
 
@@ -54,8 +54,8 @@ faults: ## Run 100,000 random sequences of requests and AWS faults; SEQUENCES=â€
 fuzz: $(INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=â€¦ fuzzes one, KEEP=yes stores new inputs
 	@$(DEV) fuzz --minutes $(or $(MINUTES),60) $(TARGET) $(if $(KEEP),--keep)
 
-soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10, QUEUE_TYPE, SEED, JSON
-	@$(DEV) soak --minutes $(or $(MINUTES),10) --queue-type $(or $(QUEUE_TYPE),fifo) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10, QUEUE_TYPE=fifo
+	@$(DEV) soak --minutes $(or $(MINUTES),10) --queue-type $(or $(QUEUE_TYPE),fifo)
 
 bench: $(INSTALLED) ## Measure cold start, CPU and memory beside the least program for the job, and write docs/performance.md; ROUNDS=20
 	@$(DEV) bench --rounds $(or $(ROUNDS),20) --write

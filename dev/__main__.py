@@ -12,23 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import (
-    aws,
-    bench,
-    build,
-    checks,
-    coverage,
-    demonstration,
-    deploy,
-    environment,
-    fuzz,
-    lifecycle,
-    mutants,
-    reproduce,
-    sbom,
-    screens,
-    soak,
-)
+from dev import aws, bench, build, checks, demonstration, deploy, environment, fuzz, lifecycle, soak
 from dev.accept import run as accept
 from dev.output import console, step
 from dev.paths import Busy, Instance
@@ -51,8 +35,8 @@ class _Stopped(BaseException):
 
 
 _ERRORS = (
-    *(Busy, aws.Refused, build.Missing, deploy.UnknownParameter, lifecycle.Damaged, lifecycle.NotRunning),
-    *(sbom.Invalid, soak.Timeout, UsageError),
+    *(Busy, UsageError, aws.Refused, build.CannotCompile, deploy.UnknownParameter),
+    *(lifecycle.Damaged, lifecycle.NotRunning),
 )
 """Errors that one line explains."""
 
@@ -98,14 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     add("down", lambda _: lifecycle.down(), "stop what `up` left running")
     test = add("test", lambda given: checks.run(given.all), "check format, lints and types, and run the tests")
     test.add_argument("--all", action="store_true", help="also those that take minutes")
-    add("screens", lambda _: screens.draw(), "draw what the commands print, for the README")
-    add("sbom", lambda _: sbom.write(), "write the CycloneDX documents of the function")
 
-    load = add("soak", soak.run_command, "send events during one fault after another, and check the outcome of each")
-    load.add_argument("--minutes", type=float, default=10, help="at least one round of all faults")
-    load.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
-    load.add_argument("--seed", help="repeats the events and faults of the soak that printed it")
-    load.add_argument("--json", type=Path, metavar="FILE", help="also writes the figures there")
+    soaking = add("soak", lambda given: soak.command(given.minutes, given.queue_type), "send events during faults")
+    soaking.add_argument("--minutes", type=float, default=10, help="at least one round of all faults")
+    soaking.add_argument("--queue-type", choices=["fifo", "standard"], default="fifo")
 
     measure = add("bench", lambda given: bench.run(given.rounds, given.write), "measure the function beside others")
     measure.add_argument("--rounds", type=int, default=20, help="starts of each program for each measurement")
@@ -116,23 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     fuzzing.add_argument("--minutes", type=float, default=60, help="wall clock time")
     fuzzing.add_argument("--keep", action="store_true", help="store the inputs that reach new code")
 
-    mutation = add("mutants", lambda given: mutants.run(given.file, given.shard), "mutation tests of the libraries")
-    mutation.add_argument("--file", action="append", default=[], help="only mutants of this file: src/secret.rs")
-    mutation.add_argument("--shard", help="only a part of them: 0/8")
-    covered = add("coverage", lambda given: coverage.run(given.missing), "line coverage of the libraries")
-    covered.add_argument("--missing", action="store_true", help="list the lines that are not covered")
-
     deployment = add("deploy", _deploy, "build and deploy to AWS")
     deployment.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change these without questions")
     acceptance = add("accept", _accept, "show on AWS what no emulator can show")
     acceptance.add_argument("--on", default="aws", metavar="PLACE", help="aws, emulator, or the address of an emulator")
     acceptance.add_argument("--email", default="", metavar="ADDRESS", help="where an alarm has to notify")
     acceptance.add_argument("--page", type=Path, metavar="FILE", help="where to write, if not docs/aws-acceptance.md")
-    for command in (
-        deployment,
-        add("build", _build, "build the function for AWS"),
-        add("reproduce", lambda given: reproduce.run(given.architecture), "build the commit twice, and compare"),
-    ):
+    for command in (deployment, add("build", _build, "build the function for AWS")):
         default = environment.host_architecture()
         command.add_argument("architecture", nargs="?", choices=["arm64", "x86_64"], default=default)
     return parser
@@ -147,9 +117,9 @@ def _deploy(arguments: Arguments) -> bool:
 
 
 def _build(arguments: Arguments) -> None:
-    title = f"Building the function for {arguments.architecture}"
-    with Instance("build").claim() as instance, step(title) as this:
-        sha256 = build.build_for_aws(instance, arguments.architecture, this.update)
+    title = f"Building the function for {arguments.architecture}, which takes some minutes"
+    with Instance("build").claim() as instance, step(title):
+        sha256 = build.build_for_aws(instance, arguments.architecture)
     console.print(f"Once deployed, its CodeSha256 is {sha256}")
 
 

@@ -23,16 +23,13 @@ def run(rounds: int, write: bool) -> bool:
     """
     with Instance("bench").claim() as instance:
         settings = environment.for_building(instance)
-        with step("Building the programs as they would be deployed, which takes some minutes") as this:
-            programs = build.build_contestants(instance, this.update, ("floor", "relay", "usual"))
-            this.update("Node and Python")
-            peers = {"usual Rust": programs.pop("usual"), **_scripts(instance, settings)}
+        with step("Building the programs as they would be deployed, which takes some minutes"):
+            floor, relay, usual = build.build_to_compare(instance, "floor", "labelbox-relay", "usual")
+            peers = {"usual Rust": usual, **_scripts(instance, settings)}
         harness = ["cargo", "run", "--quiet", "--locked", "--profile", "bench", "--package", "bench", "--"]
-        options = ["--rounds", str(rounds), "--project", str(PROJECT)]
-        for name, path in programs.items():
-            options += [f"--{name}", str(path.resolve())]
+        options = ["--rounds", str(rounds), "--project", str(PROJECT), "--floor", str(floor), "--relay", str(relay)]
         for name, path in peers.items():
-            options += ["--peer", f"{name}={path.resolve()}"]
+            options += ["--peer", f"{name}={path}"]
         if write:
             options += ["--write", str(PAGE)]
         return subprocess.run([*harness, *options], cwd=PROJECT, env=settings, check=False).returncode == 0

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
@@ -23,20 +23,18 @@ WORKSPACE = ["--locked", "--workspace", "--exclude", "usual"]
 """The same flags as in `make test`, so that cargo uses the dependencies that it has compiled."""
 
 
-class Missing(Exception):
-    """Something has to be installed first."""
+class CannotCompile(Exception):
+    """There is no cargo, or it failed."""
 
 
-def build_locally(
-    instance: Instance, say: Callable[[str], None] = lambda _: None, *, function_only: bool = False
-) -> Path:
+def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
     """Builds all programs for this machine, and puts the function and the template where `sam deploy` expects them.
 
     Returns the path of relayctl. The function alone takes a third of the time in a fresh clone.
     """
     # With examples, features of dependencies are those of `cargo test`, and nothing is compiled twice.
     programs = ["--locked", "--package", "labelbox-relay"] if function_only else [*WORKSPACE, "--bins", "--examples"]
-    target = _cargo(instance, ["build", *programs], say) / "debug"
+    target = _cargo(instance, ["build", *programs]) / "debug"
     program = instance.build / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)
     # The emulator unpacks the program for each stack; without symbols that is quick.
@@ -49,18 +47,16 @@ def build_locally(
     return target / "relayctl"
 
 
-def build_for_aws(instance: Instance, architecture: str, say: Callable[[str], None] = lambda _: None) -> str:
+def build_for_aws(instance: Instance, architecture: str) -> str:
     """Builds the function as it is deployed to AWS. Returns the CodeSha256 that Lambda will report."""
     _require_cargo()
     program = [*SAM, "build", *SAM_CONFIG, "--build-dir", str(FOR_AWS), *overrides({"Architecture": architecture})]
     settings = environment.reproducible(environment.for_building(instance), architecture)
-    target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
     LOCAL.mkdir(exist_ok=True)
     with (LOCAL / "build.lock").open("w") as lock:
         # All builds leave the program at one place before sam copies it.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        log = instance.log("build")
-        processes.run("sam build", program, settings, log, lambda: say(_compiled_crates(target, "release")))
+        processes.run("sam build", program, settings, instance.log("build"))
     (FOR_AWS / PROGRAM).chmod(0o755)  # sam zips it with its mode, and on Lambda its user is not the owner
     return code_sha256(pack(FOR_AWS, instance.folder / "function"))
 
@@ -70,23 +66,17 @@ def build_settings_check() -> Path:
     instance = Instance("build")
     instance.prepare()
     build = ["build", "--locked", "--package", "labelbox-relay", "--example", "check-settings"]
-    return _cargo(instance, build, lambda _: None) / "debug" / "examples" / "check-settings"
+    return _cargo(instance, build) / "debug" / "examples" / "check-settings"
 
 
-CONTESTANTS = {"floor": "floor", "relay": "labelbox-relay", "usual": "usual", "noop": "noop"}
-"""What `bench` and `accept` compare, with the package of each."""
-
-
-def build_contestants(instance: Instance, say: Callable[[str], None], names: Iterable[str]) -> dict[str, Path]:
-    """Builds functions to compare as they would be deployed. Returns the programs."""
+def build_to_compare(instance: Instance, *packages: str) -> list[Path]:
+    """Builds functions as they would be deployed. Returns the programs."""
     settings = environment.reproducible(environment.for_building(instance), environment.host_architecture())
     target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-    contestants = {name: CONTESTANTS[name] for name in names}
-    for package in contestants.values():
-        say(package)
+    for package in packages:
         program = ["cargo", "lambda", "build", "--release", "--locked", "--package", package]
         processes.run("cargo lambda build", program, settings, instance.log(f"build-{package}"))
-    return {name: target / "lambda" / package / "bootstrap" for name, package in contestants.items()}
+    return [target / "lambda" / package / "bootstrap" for package in packages]
 
 
 def overrides(parameters: Mapping[str, str]) -> list[str]:
@@ -106,24 +96,15 @@ def code_sha256(package: Path) -> str:
     return base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
 
 
-def _cargo(instance: Instance, arguments: list[str], say: Callable[[str], None]) -> Path:
-    """Runs cargo. Returns its target folder."""
+def _cargo(instance: Instance, arguments: list[str]) -> Path:
+    """Runs cargo, which shows its progress on standard error. Returns its target folder."""
     _require_cargo()
     settings = environment.for_building(instance)
-    target = Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
-    log = instance.log("cargo")
-    processes.run("cargo", ["cargo", *arguments], settings, log, lambda: say(_compiled_crates(target, "debug")))
-    return target
+    if subprocess.run(["cargo", *arguments], cwd=PROJECT, env=settings, check=False).returncode != 0:
+        raise CannotCompile("cargo could not build it")
+    return Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
 
 
 def _require_cargo() -> None:
     if shutil.which("cargo") is None:
-        raise Missing("cargo is not installed; https://rustup.rs says how to install it")
-
-
-def _compiled_crates(target: Path, profile: str) -> str:
-    """Returns the progress of cargo by its fingerprints; sam shows nothing of its output before the end."""
-    crates = [*target.glob(f"{profile}/.fingerprint/*"), *target.glob(f"*/{profile}/.fingerprint/*")]
-    # cargo creates a folder for each crate first, and the fingerprint when the crate is compiled.
-    compiled = sum(any(crate.glob("*.json")) for crate in crates)
-    return f"{compiled} of {len(crates)} crates" if crates else ""
+        raise CannotCompile("cargo is not installed; https://rustup.rs says how to install it")

@@ -5,8 +5,6 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from dev.build import WORKSPACE
 from dev.output import console
 from dev.paths import PROJECT, TOOLS
@@ -85,25 +83,18 @@ def run(everything: bool) -> bool:
         "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
         "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true",
     }
-    seconds: dict[str, float] = {}
+    times, begun = list[str](), time.monotonic()
     failed: Command | None = None
     for number, phase in enumerate(phases, 1):
         console.print(f"\n[bold]{phase.title}[/bold] ({number} of {len(phases)})")
         started = time.monotonic()
         failed = next((it for it in phase.commands if not _passes(it, environment)), None)
-        seconds[phase.title] = time.monotonic() - started
+        times.append(f"{time.monotonic() - started:5.0f} s  {phase.title}")
         if failed:
             break
-    summary = Table(box=None, show_header=False)
-    for title, duration in seconds.items():
-        summary.add_row(title, f"{duration:.0f} s")
-    summary.add_row("[bold]Total[/bold]", f"[bold]{sum(seconds.values()):.0f} s[/bold]")
-    console.print()
-    console.print(summary)
-    if failed:
-        console.print("[red]Failed:[/red]", " ".join(failed), markup=True)
-    else:
-        console.print("[green]All passed.[/green]")
+    times.append(f"{time.monotonic() - begun:5.0f} s  in total")
+    console.print("", *times, sep="\n")
+    console.print(f"[red]Failed:[/red] {' '.join(failed)}" if failed else "[green]All passed.[/green]")
     return failed is None
 
 

@@ -16,11 +16,9 @@ MODELS = ("bounding_box", "ner")
 def run() -> bool:
     """Builds, deploys, sends and compares. Returns whether everything was as expected."""
     with Instance("run").claim() as instance:
-        with step("Building the function") as this:
-            build_locally(instance, this.update, function_only=True)
-        with step("Starting the emulator of AWS"):
-            running = emulator.start(instance)
-        try:
+        with step("Building the function"):
+            build_locally(instance, function_only=True)
+        with emulator.run(instance) as running:
             with step("Deploying template.yaml to it"):
                 stack = deploy.deploy(running, "labelbox-relay", {"TrainingModels": ",".join(MODELS)})
                 stack.put_secret({"labelbox": SECRET, "training": SECRET})
@@ -30,9 +28,6 @@ def run() -> bool:
                 pointers = [check_pointer(stack, event) for event in offloaded()]
             with step("Sending invalid requests"):
                 rejections = [*(check_rejection(stack, each) for each in REJECTIONS), _expect_empty_queues(stack)]
-        finally:
-            with step("Stopping the emulator"):
-                emulator.stop(instance)
     show("Sample events", ("event", "response", "queue", "entity id", "message id"), samples)
     show("Bodies in the bucket", ("event", "bytes", "response", "queue", "key of the object"), pointers)
     show("Rejected requests", ("request", "response", "body"), rejections)

@@ -42,9 +42,9 @@ class Emulator:
 
 @contextmanager
 def run(instance: Instance, extra_environment: Mapping[str, str] | None = None) -> Iterator[Emulator]:
-    """Runs an emulator for as long as the block runs. Functions inherit `extra_environment`."""
+    """Runs an emulator for as long as the block, or this process, runs. Functions inherit `extra_environment`."""
     try:
-        yield start(instance, extra_environment)
+        yield start(instance, {**(extra_environment or {}), "DIES_WITH_ITS_STARTER": "1"})
     finally:
         stop(instance)
 

@@ -1,8 +1,10 @@
 """Starts the emulator, with what it does otherwise than AWS corrected."""
 
 import contextvars
+import ctypes
 import json
 import os
+import signal
 import threading
 import uuid
 from typing import Any
@@ -19,6 +21,8 @@ _GATEWAY_LIMIT = 10 * 1024 * 1024
 _LAMBDA_LIMIT = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _PROPAGATION_SECONDS = 1
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that this process gets when its parent is killed."""
 _TOO_LARGE = 413, {"Content-Type": "application/json"}, b'{"message":"Request Entity Too Large"}'
 
 # It answers /health on every host itself, in place of the deployed API.
@@ -123,4 +127,6 @@ _api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
 _create, _api["create"] = _api["create"], _create_api
 
 if __name__ == "__main__":
+    if os.environ.pop("DIES_WITH_ITS_STARTER", ""):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     app.main()

@@ -32,8 +32,8 @@ def up(parameters: dict[str, str]) -> None:
     """Deploys to the running emulator, or to a new one, and leaves it running."""
     deploy.check_parameters(parameters)
     with _INSTANCE.claim() as instance:
-        with step("Building the function") as this:
-            build_locally(instance, this.update, function_only=True)
+        with step("Building the function"):
+            build_locally(instance, function_only=True)
         running = emulator.find(instance)
         is_new = running is None
         try:
@@ -89,8 +89,8 @@ def outputs() -> None:
 def shell() -> None:
     """Prints commands that make `relayctl` and `aws` available in a shell, with the running stack as their target."""
     stack = running_stack()
-    with step("Building relayctl") as this:
-        relayctl = build_locally(_INSTANCE, this.update)
+    with step("Building relayctl"):
+        relayctl = build_locally(_INSTANCE)
     programs = _INSTANCE.folder / "bin"
     install_tools(programs, relayctl)
     for name, value in tool_variables(stack).items():

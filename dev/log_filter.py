@@ -7,86 +7,44 @@ Terms with `=`, `!=`, `<`, `<=`, `>`, `>=`, `IS NULL` and `NOT EXISTS`, parenthe
 import json
 import operator
 import re
-from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-_TOKEN = re.compile(r'\s*(\(|\)|&&|\|\||[<>]=?|!?=|"(?:[^"\\]|\\.)*"|[^\s()=<>!&|]+)')
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_TERM = re.compile(r'\$\.([\w.]+)\s*(?:(IS NULL|NOT EXISTS)|([<>]=?|!?=)\s*("[^"]*"|[\w.*-]+))')
+_ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MISSING = object()
 
 
 def matches(pattern: str, message: str) -> bool:
     """Whether a pattern in braces matches a log event. Raises `ValueError` for a pattern that is not understood."""
-    inner = pattern.strip()
-    if not (inner.startswith("{") and inner.endswith("}")):
-        raise ValueError(f"not a pattern for JSON: {pattern}")
-    inner = inner[1:-1].strip()
-    tokens = _TOKEN.findall(inner)
-    if "".join(tokens) != re.sub(r"\s+(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", "", inner):
-        raise ValueError(f"not understood: {pattern}")
     try:
         event = json.loads(message)
     except ValueError:
         return False
-    result = _any(tokens, event)
-    if tokens:
-        raise ValueError(f"not understood from {tokens[0]}: {pattern}")
-    return result
+    expression = _TERM.sub(lambda term: f" {_holds(event, *term.groups())} ", pattern.strip())
+    expression = expression.replace("&&", " and ").replace("||", " or ")
+    if not re.fullmatch(r"\{(?:\s|[()]|True|False|and|or)+\}", expression):
+        raise ValueError(f"not understood: {pattern}")
+    try:
+        return bool(eval(expression[1:-1].strip()))  # nothing but booleans, their operators and parentheses
+    except SyntaxError:
+        raise ValueError(f"not understood: {pattern}") from None
 
 
-def _any(tokens: list[str], event: Any) -> bool:
-    return any(_operands("||", _all, tokens, event))
-
-
-def _all(tokens: list[str], event: Any) -> bool:
-    return all(_operands("&&", _term, tokens, event))
-
-
-def _operands(operator: str, evaluate: Callable[[list[str], Any], bool], tokens: list[str], event: Any) -> list[bool]:
-    """Evaluates all operands, so that their tokens are consumed."""
-    results = [evaluate(tokens, event)]
-    while tokens and tokens[0] == operator:
-        tokens.pop(0)
-        results.append(evaluate(tokens, event))
-    return results
-
-
-def _term(tokens: list[str], event: Any) -> bool:
-    first = tokens.pop(0)
-    if first == "(":
-        result = _any(tokens, event)
-        if tokens.pop(0) != ")":
-            raise ValueError("a parenthesis is not closed")
-        return result
-    value, comparison = _field(first, event), tokens.pop(0)
-    if comparison in ("IS", "NOT"):
-        tokens.pop(0)
-        return value is None if comparison == "IS" else value is _MISSING
-    expected = tokens.pop(0)
-    if comparison in _ORDER:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and _ORDER[comparison](value, float(expected))
-    return (value is not _MISSING and _equals(value, expected)) == (comparison == "=")
-
-
-def _field(selector: str, event: Any) -> Any:
-    for name in selector.removeprefix("$.").split("."):
+def _holds(event: Any, path: str, presence: str | None, comparison: str | None, expected: str | None) -> bool:
+    for name in path.split("."):
         event = event.get(name, _MISSING) if isinstance(event, dict) else _MISSING
-    return event
+    if presence or not comparison or not expected:
+        return event is (None if presence == "IS NULL" else _MISSING)
+    if comparison in _ORDER:
+        is_number = isinstance(event, (int, float)) and not isinstance(event, bool)
+        return is_number and bool(_ORDER[comparison](event, float(expected)))
+    return (event is not _MISSING and _equals(event, expected.strip('"'))) == (comparison == "=")
 
 
 def _equals(value: Any, expected: str) -> bool:
     if isinstance(value, bool) or value is None:
-        return expected.strip('"').lower() == str(value).lower()
+        return expected.lower() == str(value).lower()
     if isinstance(value, (int, float)):
-        try:
-            return float(value) == float(expected)
-        except ValueError:
-            return False
-    return isinstance(value, str) and fnmatchcase(value, expected.strip('"'))
+        return re.fullmatch(r"-?[\d.]+", expected) is not None and float(expected) == value
+    return isinstance(value, str) and fnmatchcase(value, expected)

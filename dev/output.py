@@ -11,43 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_SECONDS_BETWEEN_LINES = 20
-
 console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 # Wide enough for two ids; the width of a terminal counts only if there is one.
 _output = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
-class Step:
-    """A piece of work that takes some time."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._started = self._last_line = time.monotonic()
-        self._status = console.status(title)
-
-    def update(self, detail: str) -> None:
-        """Shows how far the work is: on a terminal at once, elsewhere as a line every 20 s."""
-        seconds = time.monotonic() - self._started
-        if console.is_terminal:
-            self._status.update(f"{self._title}, {seconds:.0f} s [dim]{detail}")
-        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            console.print(f"  … {seconds:.0f} s {detail}", markup=False)
-
-
 @contextmanager
-def step(title: str) -> Iterator[Step]:
-    """Shows that the work of the block is in progress, and how long it took."""
-    this, started = Step(title), time.monotonic()
-    if not console.is_terminal:
-        console.print(title, markup=False)
-        yield this
-        console.print(f"  done in {time.monotonic() - started:.1f} s", markup=False)
-        return
-    with this._status:
-        yield this
-    console.print(f"[green]✓[/green] {title}, {time.monotonic() - started:.1f} s")
+def step(title: str) -> Iterator[None]:
+    """Says that the work of the block is in progress, and then how long it took."""
+    console.print(title, markup=False)
+    started = time.monotonic()
+    yield
+    console.print(f"  done in {time.monotonic() - started:.1f} s", markup=False, style="dim")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import psutil
 
 from dev.paths import PROJECT, Instance
 
-_POLL_SECONDS = 0.2
 _GRACE_SECONDS = 8
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,31 +40,15 @@ def start(program: list[str], environment: dict[str, str], log: Path) -> Process
         )
 
 
-def run(
-    what: str,
-    program: list[str],
-    environment: dict[str, str],
-    log: Path,
-    meanwhile: Callable[[], None] = lambda: None,
-    expected: Container[int] = (0,),
-) -> None:
-    """Runs a program to its end and calls `meanwhile` again and again. Raises `Failed` on an unexpected status."""
+def run(what: str, program: list[str], environment: dict[str, str], log: Path) -> None:
+    """Runs a program to its end. Raises `Failed` if it fails."""
     process = start(program, environment, log)
     try:
-        while process.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_SECONDS)
-            meanwhile()
+        process.wait()
     finally:
         stop(process)
-    if process.returncode not in expected:
+    if process.returncode != 0:
         raise Failed(f"{what} ended with status {process.returncode}", log)
-
-
-def last_line(log: Path) -> str:
-    """Returns the last line of a log that is not empty, shortened."""
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    return next((line for line in reversed(lines) if line.strip()), "")[:100]
 
 
 def stop(process: Process) -> None:

@@ -107,12 +107,6 @@ class Stack:
         """Deletes a message."""
         self.emulator.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
 
-    def put_back(self, queue: str, message: Message) -> None:
-        """Resets the visibility timeout of a message."""
-        self.emulator.client("sqs").change_message_visibility(
-            QueueUrl=queue, ReceiptHandle=message.receipt, VisibilityTimeout=0
-        )
-
     def payload(self, message: Message) -> bytes | None:
         """Returns the object that a message points to; `None` if the message has the body itself."""
         key = self.payload_key(message)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Generates a signed API Gateway event for every sample in manifest.json, and the table of samples in README.md.
+"""Generates a signed API Gateway event for every sample in manifest.json.
 
 python3 events/regenerate.py            write the files
 python3 events/regenerate.py --check    write nothing; list stale files and exit with status 1
@@ -25,7 +25,7 @@ UNUSED_IDENTITY_FIELDS = (
     *("accessKey", "accountId", "caller", "cognitoAuthenticationProvider", "cognitoAuthenticationType"),
     *("cognitoIdentityId", "cognitoIdentityPoolId", "principalOrgId", "user", "userArn"),
 )
-TABLE_BEGIN, TABLE_END = "<!-- samples: written by regenerate.py -->\n", "<!-- end of samples -->"
+SIGNATURES = {"sha1": "X-Hub-Signature", "sha256": "X-Hub-Signature-256"}
 
 Sample = dict[str, Any]
 Headers = dict[str, str]
@@ -35,52 +35,21 @@ def main() -> None:
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
     samples = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-    if missing := [
-        sample["payload"] for sample in samples if sample["payload"] and not (FOLDER / sample["payload"]).exists()
-    ]:
-        sys.exit(f"missing: {', '.join(missing)}")
     expected = {f"{sample['name']}.json": encode(build_event(sample)) for sample in samples}
-    expected["README.md"] = fill_table((FOLDER / "README.md").read_bytes(), samples)
+    found = {path.name: path.read_bytes() for path in FOLDER.glob("*.json")}
+    stale = [name for name, content in expected.items() if found.get(name) != content]
     if "--check" in sys.argv:
-        sys.exit(report(find_stale(expected) + find_orphans(expected, samples)))
-    for name in find_stale(expected):
+        unknown = found.keys() - expected.keys() - {sample["payload"] for sample in samples} - {"manifest.json"}
+        if stale or unknown:
+            sys.exit(f"stale: {stale}, of no sample: {sorted(unknown)}; run `python3 events/regenerate.py`")
+    for name in stale:
         (FOLDER / name).write_bytes(expected[name])
         print(f"wrote {name}")
-
-
-def find_stale(expected: dict[str, bytes]) -> list[str]:
-    """Returns the names of files that are missing or differ from their expected content."""
-    return [name for name, content in expected.items() if read_optional(name) != content]
-
-
-def find_orphans(expected: dict[str, bytes], samples: list[Sample]) -> list[str]:
-    """Returns the names of JSON files that belong to no sample."""
-    known = expected.keys() | {sample["payload"] for sample in samples} | {"manifest.json"}
-    return sorted(path.name for path in FOLDER.glob("*.json") if path.name not in known)
-
-
-def report(names: list[str]) -> int:
-    """Prints the stale files and returns the exit status."""
-    for name in names:
-        print(f"stale: events/{name}", file=sys.stderr)
-    if names:
-        print("run `python3 events/regenerate.py`; delete files that belong to no sample", file=sys.stderr)
-    return 1 if names else 0
-
-
-def read_optional(name: str) -> bytes | None:
-    path = FOLDER / name
-    return path.read_bytes() if path.exists() else None
 
 
 def encode(event: dict[str, Any]) -> bytes:
     """Serializes an event as indented JSON. Escapes byte order marks, which editors do not show."""
     return (json.dumps(event, indent=2, ensure_ascii=False).replace("\ufeff", "\\ufeff") + "\n").encode()
-
-
-def sign(algorithm: str, body: bytes) -> str:
-    """Returns a signature in Labelbox's format: `<algorithm>=<hex HMAC of the body>`."""
-    return f"{algorithm}={hmac.new(SECRET, body, algorithm).hexdigest()}"
 
 
 def build_event(sample: Sample) -> dict[str, Any]:
@@ -180,8 +149,7 @@ def build_headers(sample: Sample, body: bytes) -> Headers:
         "X-Forwarded-For": SOURCE_IP,
         "X-Forwarded-Port": "443",
         "X-Forwarded-Proto": "https",
-        "X-Hub-Signature": sign("sha1", body) if "sha1" in sample["signatures"] else None,
-        "X-Hub-Signature-256": sign("sha256", body) if "sha256" in sample["signatures"] else None,
+        **{SIGNATURES[name]: f"{name}={hmac.new(SECRET, body, name).hexdigest()}" for name in sample["signatures"]},
         "X-Labelbox-Event": sample["topic"],
         "X-Labelbox-Id": sample["delivery_id"],
     }
@@ -224,20 +192,6 @@ def make_trace_id(sample: Sample) -> str:
 
 def hash_name(sample: Sample) -> bytes:
     return hashlib.sha256(sample["name"].encode()).digest()
-
-
-def fill_table(readme: bytes, samples: list[Sample]) -> bytes:
-    """Replaces the table of samples between the two markers in the README."""
-    head, begin, rest = readme.decode().partition(TABLE_BEGIN)
-    _, end, tail = rest.partition(TABLE_END)
-    if not begin or not end:
-        sys.exit("events/README.md lacks a marker of the table")
-    rows = ["| sample | topic or call | what it shows | queue |", "|---|---|---|---|"]
-    for sample in samples:
-        name, topic, queue = sample["name"], sample["topic"], sample["expect"]["queue"]
-        call = f"`{topic}`" if topic else "no topic" if is_webhook(sample) else f"`{sample['method']} {sample['path']}`"
-        rows.append(f"| [{name}]({name}.json) | {call} | {sample['about']} | {queue or 'none'} |")
-    return (head + begin + "\n".join(rows) + "\n" + end + tail).encode()
 
 
 if __name__ == "__main__":

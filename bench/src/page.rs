@@ -76,7 +76,7 @@ fn targets(outcome: &Outcome) -> Table {
     table
 }
 
-/// One row for each figure, one column for each program from `first` on.
+/// One row for each of the main figures, one column for each program from `first` on.
 fn compare(
     outcome: &Outcome,
     first: usize,
@@ -84,7 +84,14 @@ fn compare(
     cell: impl Fn(Figure, usize) -> String,
 ) -> Table {
     let mut table = Table::new(header(outcome, first, corner));
-    for figure in outcome.figures() {
+    // As a function mostly runs: idle between events, with services that have names.
+    let is_shown = |figure: &Figure| {
+        !matches!(
+            figure,
+            Figure::ColdStart(Host::Address) | Figure::ColdCpu(_) | Figure::Cpu(_, Mode::Hot)
+        )
+    };
+    for figure in outcome.figures().into_iter().filter(is_shown) {
         let cells = (first..outcome.programs.len()).map(|place| match figure {
             Figure::Cpu(size, _) | Figure::Answer(size) | Figure::Peak(size)
                 if outcome.fails(size, place) =>

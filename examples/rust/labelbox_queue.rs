@@ -1,6 +1,22 @@
 //! Consumes a queue of the relay without losing events, and lets the newest event of each entity win.
 //!
-//! Add it to your program as a module, unchanged, as in `consumer.rs`. `docs/consuming.md` explains the rules.
+//! Add it to your program as a module, unchanged except for `mod tests`, as in `consumer.rs`. `docs/consuming.md` explains the rules. It needs
+//! edition 2024 and these dependencies:
+//!
+//! ```toml
+//! aws-config = { version = "1.13.0", default-features = false, features = ["behavior-version-latest", "rt-tokio"] }
+//! aws-sdk-dynamodb = { version = "1.136.0", default-features = false, features = ["behavior-version-latest", "rt-tokio"] }
+//! aws-sdk-s3 = { version = "1.157.0", default-features = false, features = ["behavior-version-latest", "rt-tokio"] }
+//! aws-sdk-sqs = { version = "1.119.0", default-features = false, features = ["behavior-version-latest", "rt-tokio"] }
+//! hex = "0.4.3"
+//! serde = { version = "1.0.229", features = ["derive"] }
+//! serde_json = "1.0.154"
+//! sha2 = "0.11.1"
+//! tokio = { version = "1.54.1", features = ["macros", "rt", "time"] }
+//! # for consumer.rs only
+//! aws-smithy-http-client = { version = "1.5.2", default-features = false, features = ["rustls-ring"] }
+//! lambda_runtime = { version = "1.5.0", default-features = false }
+//! ```
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue::{self, N, S};

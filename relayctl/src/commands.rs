@@ -6,6 +6,7 @@ mod count;
 mod doctor;
 mod forward;
 mod logs;
+mod look;
 mod open;
 mod outputs;
 mod peek;
@@ -30,7 +31,7 @@ Exit status:
   0    all done, or all healthy
   1    something was not done, or is not healthy; the output names it
   2    wrong usage
-  3    the command could not work: no such stack, no credentials, no permission, no network
+  3    the command could not work: no such stack, queue, file, name or id; no credentials, permission or network
   130  interrupted; what had begun is finished";
 
 /// Operates a Labelbox Relay in your AWS account.

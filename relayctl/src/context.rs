@@ -38,8 +38,8 @@ impl Context {
     }
 
     /// Connects to Labelbox with this key.
-    pub async fn labelbox(&self, key: &ApiKey) -> Result<Labelbox, Error> {
-        let url = self.api_url.as_deref().unwrap_or(Labelbox::URL);
+    pub async fn labelbox(&self, key: &ApiKey, url: Option<&str>) -> Result<Labelbox, Error> {
+        let url = url.or(self.api_url.as_deref()).unwrap_or(Labelbox::URL);
         let http = http::client(self.ca_bundle().await?.as_deref())?;
         Ok(Labelbox::new(http, url, key)?)
     }

@@ -163,8 +163,6 @@ pub enum Error {
     NoOutput { stack: String, output: String },
     #[error("{file} cannot be sent: {reason}")]
     File { file: String, reason: String },
-    #[error("no such event: {0}; see relayctl trigger --help")]
-    Sample(String),
     #[error("no response from {url}: {reason}")]
     NoResponse { url: String, reason: String },
     #[error(

@@ -1,6 +1,8 @@
 //! Which messages a command is about: by topic, project, entity and event, and by the time at which the relay received them.
 
 use crate::aws::message::OutgoingMessage;
+use crate::aws::stack::Entity;
+use clap::ValueEnum;
 use labelbox_relay::event::timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,6 +10,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
+
+/// The entities that an option names, or all if it names none.
+pub fn or_all(chosen: &[Entity]) -> Vec<Entity> {
+    let all = Entity::value_variants().iter().copied();
+    all.filter(|entity| chosen.is_empty() || chosen.contains(entity)).collect()
+}
 
 /// Only events of these topics and projects.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
@@ -54,15 +62,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    #[cfg(test)]
-    pub fn since(time: Option<&str>) -> Self {
-        Self { since: time.and_then(|time| time.parse().ok()), ..Self::default() }
-    }
-
     /// The time in which matching messages were received: to this moment, if the filter does not say to when.
     pub fn window(&self, now: OffsetDateTime) -> Range<OffsetDateTime> {
-        let Wanted { since, until, .. } = self.at(now);
-        since.unwrap_or(OffsetDateTime::UNIX_EPOCH)..until.unwrap_or(now)
+        let since = self.since.map_or(OffsetDateTime::UNIX_EPOCH, |since| since.from(now));
+        since..self.until.map_or(now, |until| until.from(now))
     }
 
     /// Whether it names events by their ids.
@@ -75,55 +78,34 @@ impl Filter {
         self.dedup_id.is_empty() || self.dedup_id.iter().any(|it| it == dedup_id)
     }
 
-    /// The filter for a command that was started at this time.
-    pub fn at(&self, now: OffsetDateTime) -> Wanted<'_> {
-        Wanted {
-            filter: self,
-            since: self.since.map(|moment| moment.from(now)),
-            until: self.until.map(|moment| moment.from(now)),
-        }
-    }
-}
-
-/// A filter at the time of its command.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'f> {
-    filter: &'f Filter,
-    since: Option<OffsetDateTime>,
-    until: Option<OffsetDateTime>,
-}
-
-impl Wanted<'_> {
     /// Whether there is no filter at all.
     pub fn is_all(&self) -> bool {
-        let Filter { subject, entity_id, dedup_id, .. } = self.filter;
-        subject.is_all() && entity_id.is_empty() && dedup_id.is_empty() && !self.is_timed()
-    }
-
-    /// A message without an attribute that the filter needs does not match.
-    pub fn matches(&self, message: &OutgoingMessage) -> bool {
-        let topic = message.attribute("event").unwrap_or_default();
-        let project = message.attribute("project_id").unwrap_or_default();
-        let entity_id = message.attribute("entity_id").unwrap_or_default();
-        let wanted = &self.filter.entity_id;
-        self.filter.subject.matches(topic, project)
-            && (wanted.is_empty() || wanted.iter().any(|it| it == entity_id))
-            && self.filter.matches_id(message.attribute("dedup_id").unwrap_or_default())
-            && (!self.is_timed() || received_at(message).is_some_and(|time| self.is_time(time)))
+        let Self { subject, entity_id, dedup_id, since, until } = self;
+        subject.is_all()
+            && entity_id.is_empty()
+            && dedup_id.is_empty()
+            && since.is_none()
+            && until.is_none()
     }
 
     /// Whether the same filter is another one later.
     pub fn is_relative(&self) -> bool {
-        let is_ago = |it: &Option<Moment>| matches!(it, Some(Moment::Ago(_)));
-        is_ago(&self.filter.since) || is_ago(&self.filter.until)
+        [self.since, self.until].iter().any(|it| matches!(it, Some(Moment::Ago(_))))
     }
 
-    fn is_timed(&self) -> bool {
-        self.since.is_some() || self.until.is_some()
-    }
-
-    fn is_time(&self, time: OffsetDateTime) -> bool {
-        self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
+    /// Whether a message matches for a command that was started at this time. One without an attribute that the filter needs does
+    /// not.
+    pub fn matches(&self, message: &OutgoingMessage, now: OffsetDateTime) -> bool {
+        let get = |name| message.attribute(name).unwrap_or_default();
+        let is_time = |time: OffsetDateTime| {
+            self.since.is_none_or(|since| since.from(now) <= time)
+                && self.until.is_none_or(|until| time < until.from(now))
+        };
+        let is_timed = self.since.is_some() || self.until.is_some();
+        self.subject.matches(get("event"), get("project_id"))
+            && (self.entity_id.is_empty() || self.entity_id.iter().any(|it| it == get("entity_id")))
+            && self.matches_id(get("dedup_id"))
+            && (!is_timed || received_at(message).is_some_and(is_time))
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 /// A command that has nothing to finish ends sooner, and says nothing.
 const NOTICE_DELAY: Duration = Duration::from_millis(500);
@@ -22,21 +22,12 @@ impl Interrupt {
                 return pressed.closed().await;
             }
             let _ = pressed.send(true);
-            let notice = async {
-                sleep(NOTICE_DELAY).await;
-                let _ = writeln!(
-                    io::stderr(),
-                    "relayctl: finishing what has begun; Ctrl-C again ends at once"
-                );
-                std::future::pending().await
-            };
-            let again = tokio::select! {
-                again = termination_signal() => again,
-                () = notice => Ok(()),
-            };
-            if again.is_ok() {
-                std::process::exit(INTERRUPTED.into());
+            if timeout(NOTICE_DELAY, termination_signal()).await.is_err() {
+                let line = "relayctl: finishing what has begun; Ctrl-C again ends at once";
+                let _ = writeln!(io::stderr(), "{line}");
+                let _ = termination_signal().await;
             }
+            std::process::exit(INTERRUPTED.into());
         });
         Self(receiver)
     }

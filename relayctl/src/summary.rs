@@ -1,7 +1,6 @@
 //! What became of every message of a redrive or a replay, for people and for scripts, and the exit status.
 
 use crate::error::{Error, ExitStatus};
-use crate::filter::Wanted;
 use crate::output::Output;
 use crate::sanitize::one_line;
 use serde::Serialize;
@@ -39,36 +38,25 @@ pub struct Kept {
 
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
-    dry_run: bool,
-    interrupted: bool,
-    found: u64,
-    would_send: u64,
-    sent: u64,
+    pub dry_run: bool,
+    pub interrupted: bool,
+    pub found: u64,
+    pub would_send: u64,
+    pub sent: u64,
     deleted: u64,
     already_gone: u64,
-    skipped: u64,
-    kept: Vec<Kept>,
-    /// Whether the filter has a time that is relative to the start.
+    pub skipped: u64,
+    pub kept: Vec<Kept>,
+    /// The command that goes on where this one ended.
+    pub resume: Option<String>,
+    /// What is to be known besides the counts.
     #[serde(skip)]
-    is_relative: bool,
+    pub remarks: Vec<String>,
 }
 
 impl Summary {
     pub fn new(dry_run: bool) -> Self {
         Self { dry_run, ..Self::default() }
-    }
-
-    pub fn add_found(&mut self, messages: u64) {
-        self.found += messages;
-    }
-
-    pub fn add_sendable(&mut self, messages: u64) {
-        self.would_send += messages;
-    }
-
-    pub fn interrupt(&mut self, wanted: &Wanted<'_>) {
-        self.interrupted = true;
-        self.is_relative = wanted.is_relative();
     }
 
     /// Adds what became of a message; the name is for one that stays.
@@ -96,6 +84,19 @@ impl Summary {
         }
     }
 
+    /// Ctrl-C ended a command that leaves what it has not done where it was.
+    pub fn interrupt(&mut self, has_relative_time: bool) {
+        self.interrupted = true;
+        let rest = match (self.dry_run, has_relative_time) {
+            (true, _) => "the counts are incomplete",
+            (_, true) => {
+                "for the rest, repeat the command with the times of --since and --until in RFC 3339"
+            }
+            _ => "repeat the command for the rest",
+        };
+        self.remarks.push(format!("interrupted: {rest}"));
+    }
+
     /// An interruption tells a script more than what stayed because of it.
     pub fn exit_status(&self) -> ExitStatus {
         match self {
@@ -119,56 +120,45 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, count: u64| writeln!(f, "{name:13}{count:>8}");
-        line("found", self.found)?;
-        if self.dry_run {
-            line("would send", self.would_send)?;
-        } else {
-            line("sent", self.sent)?;
-            line("deleted", self.deleted)?;
-        }
-        line("already gone", self.already_gone)?;
-        if self.skipped > 0 {
-            line("skipped", self.skipped)?;
-        }
-        line("kept", self.kept.len() as u64)?;
-        write_kept(f, &self.kept)?;
-        if !self.interrupted {
-            return Ok(());
-        }
-        let rest = match self {
-            Self { dry_run: true, .. } => "the counts are incomplete",
-            Self { is_relative: true, .. } => {
-                "for the rest, repeat the command with the times of --since and --until in RFC 3339"
+        let kept = self.kept.len() as u64;
+        for (name, count, is_always_shown) in [
+            ("found", self.found, true),
+            ("would send", self.would_send, self.dry_run),
+            ("sent", self.sent, !self.dry_run),
+            ("deleted", self.deleted, false),
+            ("already gone", self.already_gone, false),
+            ("skipped", self.skipped, false),
+            ("kept", kept, true),
+        ] {
+            if is_always_shown || count > 0 {
+                writeln!(f, "{name:13}{count:>8}")?;
             }
-            Self { kept, .. } if kept.is_empty() => "the same command does the rest",
-            _ => "the same command does the rest, if the reasons of what was kept are gone",
-        };
-        writeln!(f, "interrupted: {rest}")
+        }
+        let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for Kept { message, reason } in &self.kept {
+            by_reason.entry(reason).or_default().push(message);
+        }
+        for (reason, messages) in by_reason {
+            let reason = one_line(reason);
+            if let [message] = *messages {
+                writeln!(f, "  {}: {reason}", one_line(message))?;
+                continue;
+            }
+            writeln!(f, "  {} messages: {reason}", messages.len())?;
+            for message in messages.iter().take(MAX_NAMES) {
+                writeln!(f, "    {}", one_line(message))?;
+            }
+            if let Some(more) = messages.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
+                writeln!(f, "    and {more} more, which --json names")?;
+            }
+        }
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "{remark}"))
     }
 }
 
-/// Writes the reasons, with the messages of each.
-pub fn write_kept(f: &mut fmt::Formatter<'_>, kept: &[Kept]) -> fmt::Result {
-    let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Kept { message, reason } in kept {
-        by_reason.entry(reason).or_default().push(message);
-    }
-    for (reason, messages) in by_reason {
-        let reason = one_line(reason);
-        if let [message] = *messages {
-            writeln!(f, "  {}: {reason}", one_line(message))?;
-            continue;
-        }
-        writeln!(f, "  {} messages: {reason}", messages.len())?;
-        for message in messages.iter().take(MAX_NAMES) {
-            writeln!(f, "    {}", one_line(message))?;
-        }
-        if let Some(more) = messages.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
-            writeln!(f, "    and {more} more, which --json names")?;
-        }
-    }
-    Ok(())
+/// A number of things, such as `1 event` or `2 events`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ def body(shape: str, rng: Random) -> Object:
     if shape != "mixture":
         varied: Object = _vary(rng.choice(_samples(shape)), rng)
         return varied
-    drawn = [field for each in _SAMPLES for field in body(each, rng).fields]
+    drawn = [field for each in _SAMPLES for field in body(each, rng)]
     if rng.random() < 0.6:  # else the first source would nearly always be present
         drawn = [(name, value) for name, value in drawn if name not in ("id", "updatedAt")]
     return Object(rng.sample(drawn, rng.randint(1, len(drawn))))
@@ -44,7 +44,7 @@ def _samples(shape: str) -> list[Object]:
 
 def _vary(value: Any, rng: Random, name: str = "") -> Any:
     if isinstance(value, Object):
-        fields = [(key, _vary(inner, rng, key)) for key, inner in value.fields if rng.random() < 0.85]
+        fields = [(key, _vary(inner, rng, key)) for key, inner in value if rng.random() < 0.85]
         if name == "projects" and fields:
             # None, several, or several with the same key, of which all times count.
             keys = [_id(rng), _id(rng)]

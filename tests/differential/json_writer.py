@@ -1,8 +1,6 @@
 """Serializes JSON in the many notations that the grammar allows for one value."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -10,43 +8,36 @@ _WHITESPACE = ("", " ", "\n", "\t", "\r\n  ")
 _SURROGATES = range(0xD800, 0xE000)
 
 
-@dataclass
-class Object:
-    """A JSON object that may contain a name more than once."""
-
-    fields: list[tuple[str, Any]]
+class Object(list[tuple[str, Any]]):
+    """The fields of a JSON object, which may contain a name more than once."""
 
 
-@dataclass(frozen=True)
-class Raw:
+class Raw(str):
     """Text that is inserted as it is, whether it is valid JSON or not."""
-
-    text: str
 
 
 def write(value: Any, rng: Random) -> str:
     """Serializes a value, in the usual notation or with whitespace and escapes wherever JSON allows them."""
-    styles: tuple[Callable[[str], str], ...] = (_unescaped, json.dumps, lambda text: _escaped(text, rng))
-    string = rng.choices(styles, (5, 3, 1))[0]
+    string = rng.choices((_unescaped, json.dumps, lambda text: _escaped(text, rng)), (5, 3, 1))[0]
     whitespace = ("",) if rng.random() < 0.7 else _WHITESPACE
 
-    def space() -> str:
-        return rng.choice(whitespace)
+    def spaced(text: str) -> str:
+        return rng.choice(whitespace) + text + rng.choice(whitespace)
 
-    return space() + _write(value, string, space) + space()
+    def text(value: Any) -> str:
+        match value:
+            case Raw():
+                return value
+            case str():
+                return string(value)
+            case Object():
+                fields = ",".join(f"{spaced(string(name))}:{spaced(text(it))}" for name, it in value)
+                return "{" + (fields or spaced("")) + "}"
+            case list():
+                return "[" + (",".join(spaced(text(item)) for item in value) or spaced("")) + "]"
+        return json.dumps(value)
 
-
-def _write(value: Any, string: Callable[[str], str], space: Callable[[], str]) -> str:
-    if isinstance(value, Raw):
-        return value.text
-    if isinstance(value, str):
-        return string(value)
-    if isinstance(value, Object):
-        fields = (f"{space()}{string(name)}{space()}:{space()}{_write(it, string, space)}" for name, it in value.fields)
-        return "{" + ",".join(fields) + space() + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(space() + _write(item, string, space) for item in value) + space() + "]"
-    return json.dumps(value)
+    return spaced(text(value))
 
 
 def _unescaped(text: str) -> str:
@@ -62,5 +53,5 @@ def _character(character: str, rng: Random) -> str:
     if rng.random() < 0.7:
         return "\\/" if character == "/" else _unescaped(character)[1:-1]
     units = character.encode("utf-16-be", "surrogatepass")
-    escapes = (f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-    return "".join(escape if rng.random() < 0.5 else "\\u" + escape[2:].upper() for escape in escapes)
+    digits = [units[at : at + 2].hex() for at in range(0, len(units), 2)]
+    return "".join(f"\\u{rng.choice((unit, unit.upper()))}" for unit in digits)

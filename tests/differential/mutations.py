@@ -1,6 +1,7 @@
 """Mutates bodies: unusual strings, times and numbers, duplicate fields, wrong types, deep nesting, corrupted bytes."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,8 +63,7 @@ def mutate(body: Object, rng: Random) -> None:
     """Add, duplicate, remove, rename or replace one field anywhere in a body."""
     objects = list(_objects(body))
     # The outermost object has most of the fields that the relay reads.
-    chosen = rng.choice((body, rng.choice(objects)))
-    fields = chosen.fields
+    fields = rng.choice((body, rng.choice(objects)))
     at = rng.randrange(len(fields) + 1)
     change = rng.randrange(6)
     if change == 0 or at == len(fields):
@@ -80,12 +80,11 @@ def mutate(body: Object, rng: Random) -> None:
         fields[at] = (fields[at][0], value(rng))
 
 
-def _objects(tree: Any) -> Any:
-    inner = [it for _, it in tree.fields] if isinstance(tree, Object) else tree if isinstance(tree, list) else []
+def _objects(tree: Any) -> Iterator[Object]:
     if isinstance(tree, Object):
         yield tree
-    for it in inner:
-        yield from _objects(it)
+    for it in tree if isinstance(tree, list) else ():
+        yield from _objects(it[1] if isinstance(it, tuple) else it)
 
 
 def corrupt(body: bytes, rng: Random) -> bytes:

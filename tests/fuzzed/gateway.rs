@@ -74,6 +74,8 @@ impl Request {
             "isBase64Encoded",
         ];
         let fields_of_event = fields(event, names)?;
+        // A body that is not a text is malformed, whatever the event is.
+        string(fields_of_event[8])?;
         if matches!(fields_of_event[..3], [Json::Null, Json::Null, Json::Null]) {
             return Err(InvalidEvent::NotHttp);
         }

@@ -41,7 +41,7 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// The relay with the default settings. In `make coverage`, it writes its counters when it ends by itself.
+/// The relay with the default settings. Under cargo-llvm-cov, it writes its counters when it ends by itself.
 fn relay() -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().envs(SETTINGS);

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from consumers import Consumer, Node, Python, Rust
+from repair import Site, make_site
 from scenario import PARAMETERS, Scenario
 
 from dev import build, deploy, emulator, environment
@@ -38,6 +38,7 @@ LONGEST = (
 """Files that start first, so that no worker runs alone at the end."""
 
 Deploy = Callable[..., Stack]
+MakeSite = Callable[..., Site]
 
 
 def pytest_configure() -> None:
@@ -82,16 +83,6 @@ def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def copy_build(built: tuple[Instance, Path]) -> Callable[[Instance], None]:
-    """Copies the build into another instance."""
-
-    def copy(instance: Instance) -> None:
-        shutil.copytree(built[0].build, instance.build, dirs_exist_ok=True)
-
-    return copy
-
-
-@pytest.fixture(scope="session")
 def relayctl(built: tuple[Instance, Path]) -> Path:
     return built[1]
 
@@ -125,6 +116,19 @@ def queue_type(request: pytest.FixtureRequest) -> str:
 def stack(queue_type: str, deployed: Deploy) -> Stack:
     """The relay with its usual settings."""
     return deployed(f"relay-{queue_type}", QueueType=queue_type, TrainingModels=",".join(MODELS))
+
+
+@pytest.fixture(scope="session")
+def make(running: emulator.Emulator, relayctl: Path) -> MakeSite:
+    """Makes stacks without a function, whose messages have five receives, as the template's have."""
+    numbers = itertools.count()
+    return lambda queue_type, receives=5: make_site(running, relayctl, f"site-{next(numbers)}", queue_type, receives)
+
+
+@pytest.fixture
+def site(make: MakeSite, queue_type: str) -> Site:
+    """An empty stack of each kind."""
+    return make(queue_type)
 
 
 @pytest.fixture

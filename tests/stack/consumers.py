@@ -151,10 +151,6 @@ class Python(Consumer):
 
     program: tuple[str, ...] = (sys.executable, str(EXAMPLES / "python" / "consumer.py"))
 
-    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
-        call = "import json, sys, labelbox_queue as q; print(q.Consumer(print, sys.argv[1]).forget(*sys.argv[2:]))"
-        return _forget([sys.executable, "-c", call, feed.name, *window], feed)
-
 
 @dataclass(frozen=True)
 class Node(Consumer):
@@ -169,12 +165,6 @@ class Node(Consumer):
             install = [str(TOOLS / "npm"), "install", "--prefix", str(EXAMPLES / "node"), "--no-audit", "--no-fund"]
             processes.run("npm install", install, environment.for_building(instance), instance.log("npm"))
         return cls()
-
-    def forget(self, feed: Feed, window: tuple[str, str]) -> int:
-        call = """import { Consumer } from './examples/node/labelbox-queue.js'
-            const [, table, since, until] = process.argv
-            console.log(await new Consumer(() => {}, table).forget(since, until))"""
-        return _forget([self.program[0], "--input-type=module", "--eval", call, feed.name, *window], feed)
 
 
 @dataclass(frozen=True)
@@ -200,11 +190,3 @@ def wait(program: "subprocess.Popen[str]") -> Ended:
     assert program.returncode in (0, 1), log
     assert "will be received again" in log if program.returncode else not log, log
     return Ended(program.returncode == 0, lines.splitlines(), log)
-
-
-def _forget(program: list[str], feed: Feed) -> int:
-    """Runs a program that prints how many items it deleted."""
-    variables = environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
-    variables |= {"PYTHONPATH": str(EXAMPLES / "python")}
-    done = subprocess.run(program, env=variables, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
-    return int(done.stdout.splitlines()[-1])

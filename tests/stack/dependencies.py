@@ -2,14 +2,14 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from samcli.yamlhelper import yaml_parse
+from permissions import many
+from references import TEMPLATE
 from samtranslator.translator.transform import transform
 
 from dev import environment
-from dev.paths import PROJECT
 
 _VARIABLE = re.compile(r"\$\{([\w:]+)(?:\.\w+)?\}")
 
@@ -22,9 +22,8 @@ class _NoManagedPolicies:
 class Dependencies:
     """The resources of the template as CloudFormation sees them."""
 
-    def __init__(self, template: Mapping[str, Any] | None = None) -> None:
-        written = template or yaml_parse((PROJECT / "template.yaml").read_text())
-        sam = copy.deepcopy(dict(written))
+    def __init__(self) -> None:
+        sam = copy.deepcopy(TEMPLATE)
         for each in sam["Resources"].values():
             if each["Type"] == "AWS::Serverless::Function":
                 each["Properties"]["CodeUri"] = "s3://bucket/key"
@@ -46,7 +45,7 @@ class Dependencies:
         waiting = {name}
         while waiting:
             each = self.resources[waiting.pop()]
-            named = {*self.names(each.get("Properties")), *_many(each.get("DependsOn"))} & self.resources.keys()
+            named = {*self.names(each.get("Properties")), *many(each.get("DependsOn", []))} & self.resources.keys()
             waiting |= named - found
             found |= named
         return found
@@ -81,7 +80,3 @@ class Dependencies:
             case list():
                 for value in part:
                     yield from self._names(value)
-
-
-def _many(value: str | list[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else value or []

@@ -35,6 +35,7 @@ class Shell:
             git -C origin {identity} commit --quiet --allow-empty --message=first
             git clone --quiet origin clone"""
         subprocess.run(["sh", "-ec", script], cwd=folder, check=True, capture_output=True)
+        (folder / "clone" / "examples").symlink_to(PROJECT / "examples")
         settings = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint) | tool_variables(stack)
         path = f"{programs}{os.pathsep}{settings['PATH']}"
         return cls(folder / "clone", {**settings, "PATH": path, "AWS_PAGER": "", **variables})

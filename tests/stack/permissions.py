@@ -47,6 +47,19 @@ class Permission:
         return {**rest, "Action": self.action, "Resource": self.resource}
 
 
+def granted(stack: Stack) -> list[Permission]:
+    """Returns everything that the role of the stack's function grants."""
+    iam, role = stack.emulator.client("iam"), stack.function["Role"].rpartition("/")[2]
+    assert not iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    return [
+        Permission(action, resource, policy, statement)
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        for statement in iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]
+        for action in many(statement["Action"])
+        for resource in many(statement["Resource"])
+    ]
+
+
 @dataclass(frozen=True)
 class RestrictedStack:
     """A stack whose function has exactly the permissions of its role."""
@@ -60,15 +73,7 @@ class RestrictedStack:
 
     def permissions(self) -> dict[str, Permission]:
         """Returns everything that the role grants, by a description."""
-        iam = self.stack.emulator.client("iam")
-        assert not iam.list_attached_role_policies(RoleName=self._role)["AttachedPolicies"]
-        found = [
-            Permission(action, resource, policy, statement)
-            for policy in iam.list_role_policies(RoleName=self._role)["PolicyNames"]
-            for statement in iam.get_role_policy(RoleName=self._role, PolicyName=policy)["PolicyDocument"]["Statement"]
-            for action in _many(statement["Action"])
-            for resource in _many(statement["Resource"])
-        ]
+        found = granted(self.stack)
         described = {f"{each.action} on {self._describe(each.resource)}": each for each in found}
         assert len(described) == len(found), "a permission is granted twice"
         return described
@@ -131,18 +136,12 @@ class RestrictedStack:
 def run_emulator(claimed: Instance) -> Iterator[Endpoints]:
     """Runs an emulator that enforces IAM, with a build of the function, for as long as the block runs."""
     environment.isolate()
-    with claimed.claim() as instance:
+    with claimed.claim() as instance, tls_proxy.listening() as end:
         build.build_locally(instance)
-        with _run_emulator(instance) as endpoints:
-            yield endpoints
-
-
-@contextmanager
-def _run_emulator(instance: Instance) -> Iterator[Endpoints]:
-    with tls_proxy.listening() as end, emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
-        end.forward_to(plain.endpoint)
-        tls = emulator.Emulator(instance, end.url)
-        yield Endpoints(tls, plain, deploy.Package.upload(tls))
+        with emulator.run(instance, {"AUTH": "true", "AWS_ENDPOINT_URL": end.url}) as plain:
+            end.forward_to(plain.endpoint)
+            tls = emulator.Emulator(instance, end.url)
+            yield Endpoints(tls, plain, deploy.Package.upload(tls))
 
 
 def deploy_on(endpoints: Endpoints, name: str, **parameters: str) -> RestrictedStack:
@@ -172,5 +171,5 @@ def _environments() -> Iterator[dict[str, str]]:
             continue
 
 
-def _many(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+def many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.accept.claims import CLAIMS
-from dev.accept.report import Status
+from dev.accept.run import Status
 from dev.emulator import Emulator
 from dev.paths import PROJECT
 

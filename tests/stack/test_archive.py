@@ -1,4 +1,4 @@
-"""The archive: every accepted event is in it, as the queue got it, and the queries of docs/operating.md find it."""
+"""The archive: every accepted event is in it, as the queue got it, and the queries in examples/archive find it."""
 
 import json
 import re
@@ -20,6 +20,7 @@ EVENTS: dict[str, Request] = {
     **{kind.name: kind.request for kind in offloaded()},
 }
 """One of each kind: every sample event, and what SQS cannot carry."""
+EXAMPLES = PROJECT / "examples" / "archive"
 KEY = re.compile(
     r"archive/(?P<entity>[a-z_]+)/(?P<folder>\d{4}/\d\d/\d\d/\d\d)/"
     r"(?P<received_at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)-(?P<dedup_id>[0-9a-f]{64})\.json"
@@ -118,73 +119,50 @@ def test_without_the_setting_nothing_is_archived(empty: Stack) -> None:
     assert empty.objects("archive/") == []
 
 
-def blocks() -> list[str]:
-    """The SQL that the document has for DuckDB."""
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    section = text.partition("### Query it with DuckDB\n")[2].partition("\n### ")[0]
-    return re.findall(r"^```sql\n(.*?)^```$", section, flags=re.DOTALL | re.MULTILINE)
+def statements() -> list[str]:
+    """A view, and queries on it."""
+    return [each for each in (EXAMPLES / "duckdb.sql").read_text().split(";\n") if each.strip()]
 
 
 @pytest.fixture(scope="module")
 def database(
     archiving: Stack, taken: list[Message], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database beside a copy of the archive, with the view of the document."""
+    """A database beside a copy of the archive, with the view of the example."""
     folder = tmp_path_factory.mktemp("copy")
     for key in archiving.objects("archive/"):
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         (folder / key).write_bytes(read(archiving, key))
     with pytest.MonkeyPatch.context() as patch, duckdb.connect() as connection:
         patch.chdir(folder)
-        connection.execute(blocks()[0])
+        connection.execute(statements()[0])
         yield connection
 
 
-def query(number: int, **texts: str) -> str:
-    """A query of the document, with other texts in place of these."""
-    found = [query for block in blocks()[1:] for query in block.split(";\n") if query.strip()]
-    assert len(found) == 4
-    for written, meant in texts.items():
-        assert written in found[number]
-        found[number] = found[number].replace(written, meant)
-    return found[number]
-
-
-def test_duckdb_counts_events_by_topic_and_day(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+def test_the_documented_queries_find_events_and_bodies(
+    database: duckdb.DuckDBPyConnection, taken: list[Message]
+) -> None:
+    count, history, of_project, bodies = statements()[1:]
+    counted = {(topic, day): number for topic, day, number in database.execute(count).fetchall()}
     ids = {(each.attributes.get("event"), each.attributes["received_at"][:10]): set[str]() for each in taken}
     for each in taken:
         ids[each.attributes.get("event"), each.attributes["received_at"][:10]].add(each.attributes["dedup_id"])
-    found = {(topic, day): count for topic, day, count in database.execute(query(0)).fetchall()}
-    assert found == {key: len(each) for key, each in ids.items()}
-
-
-def test_duckdb_finds_the_history_of_an_entity(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    assert counted == {key: len(each) for key, each in ids.items()}
     labels = [each.attributes for each in taken if each.attributes["entity"] == "label"]
     [(entity_id, times), *_] = Counter(each["entity_id"] for each in labels if "entity_id" in each).most_common()
-    assert times > 1
-    expected = [
-        (each["received_at"], each["event"], each.get("occurred_at"))
-        for each in labels
-        if each.get("entity_id") == entity_id
-    ]
-    found = database.execute(query(1, cl0sjr9nb9tfi0zatagsq5zw1=entity_id)).fetchall()
-    assert found == sorted(expected)
-
-
-def test_duckdb_finds_a_text_in_bodies(database: duckdb.DuckDBPyConnection, taken: list[Message]) -> None:
+    found = database.execute(history.replace("cl0sjr9nb9tfi0zatagsq5zw1", entity_id)).fetchall()
+    assert len(found) == times > 1 and found == sorted(found)
     project = next(each.attributes["project_id"] for each in taken if "project_id" in each.attributes)
-    found = database.execute(query(2, ckm1qkb1v0bqx0797dvjt4wjt=project)).fetchall()
-    expected = {each.attributes["received_at"] for each in taken if project.encode() in each.body}
-    assert expected and {time for time, _, _ in found} == expected
-    with_text = [kind for kind in offloaded() if b"label1" in kind.body]
-    found = database.execute(query(3, ckm1qkb1v0bqx0797dvjt4wjt="label1")).fetchall()
-    assert with_text and len(found) == len(with_text)
-    assert all(name.endswith(".body") for [name] in found)
+    found = database.execute(of_project.replace("ckm1qkb1v0bqx0797dvjt4wjt", project)).fetchall()
+    assert {time for time, *_ in found} == {
+        each.attributes["received_at"] for each in taken if project.encode() in each.body
+    }
+    found = database.execute(bodies.replace("ckm1qkb1v0bqx0797dvjt4wjt", "label1")).fetchall()
+    assert len(found) == sum(b"label1" in kind.body for kind in offloaded()) > 0
 
 
 def test_the_columns_of_the_athena_table_are_the_records_fields() -> None:
-    text = (PROJECT / "docs" / "operating.md").read_text()
-    table = text.partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
+    table = (EXAMPLES / "athena.sql").read_text().partition("CREATE EXTERNAL TABLE")[2].partition(";")[0]
     columns = re.findall(r"^  (\w+) (?:string|map)", table, flags=re.MULTILINE)
     assert columns == ["MessageBody", "MessageAttributes", "MessageGroupId"]
     [entities] = re.findall("'projection.entity.values' = '([^']+)'", table)

@@ -1,11 +1,17 @@
 """What dev/emulator_main.py corrects in the emulator."""
 
 import json
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import pytest
+import urllib3
+from conftest import own_instance
+from scenario import wait_until
 
-from dev import log_filter
+from dev import emulator, log_filter
+from dev.paths import PROJECT
 from dev.samples import Offloaded, label
 from dev.stack import Stack
 
@@ -36,18 +42,13 @@ def test_json_filter_patterns_filter(pattern: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("pattern", ["{ $.a }", "{ $.a = 1 ) }", "{ $.a = 1 % }", "a"])
 def test_a_pattern_that_is_not_understood_is_an_error(pattern: str) -> None:
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises(ValueError, match="not understood"):
         log_filter.matches(pattern, '{"a": 1}')
 
 
 def test_all_urls_have_the_host_of_the_endpoint(empty: Stack) -> None:
     urls = [url for name, url in empty.outputs.items() if name.endswith("Url") and name != "DashboardUrl"]
     assert {urlsplit(url).netloc for url in urls} == {urlsplit(empty.emulator.endpoint).netloc}
-
-
-def test_health_url_reaches_the_relay(empty: Stack) -> None:
-    answer = empty.send("GET", "/health")
-    assert (answer.status, json.loads(answer.data)) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("size", [10 * MIB + 1, 6 * MIB])
@@ -64,3 +65,29 @@ def test_receipt_handles_have_no_dash(empty: Stack) -> None:
     [message] = empty.receive(empty.queue_url("label"), 2)
     assert "-" not in message.receipt
     empty.delete(empty.queue_url("label"), message)
+
+
+@pytest.mark.extended
+def test_emulator_ends_with_a_process_that_is_killed() -> None:
+    instance = own_instance("killed")
+    script = f"""import time
+from dev import emulator
+with emulator.run(emulator.Instance("{instance.name}")) as running:
+    print(running.endpoint, flush=True)
+    time.sleep(600)"""
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        endpoint = starter.stdout.readline().strip()
+        assert _is_listening(endpoint)
+        starter.kill()
+    try:
+        wait_until(lambda: not _is_listening(endpoint))
+    finally:
+        emulator.stop(instance)
+
+
+def _is_listening(endpoint: str) -> bool:
+    try:
+        return urllib3.request("GET", endpoint, retries=False).status > 0
+    except urllib3.exceptions.HTTPError:
+        return False

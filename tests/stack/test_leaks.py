@@ -16,16 +16,6 @@ from scenario import Scenario
 from dev.stack import QUEUES, Stack
 
 CANARIES = {name: getattr(canaries, name).encode() for name in ("BODY", "HEADER", "SECRET")}
-NOTATIONS: dict[str, Callable[[bytes], bytes]] = {
-    "text": lambda value: value,
-    "JSON": lambda value: json.dumps(value.decode("latin-1"), ensure_ascii=False).encode("latin-1"),
-    "hex": lambda value: value.hex().encode(),
-    "upper-case hex": lambda value: value.hex().upper().encode(),
-    "percent": lambda value: quote(value, safe="").encode(),
-    "Debug of bytes": lambda value: str(list(value)).encode(),
-    "pretty Debug of bytes": lambda value: json.dumps(list(value), indent=4).encode(),
-    **{f"base64 at {at}": lambda value, at=at: base64.b64encode(bytes(at) + value) for at in range(3)},  # type: ignore[misc]
-}
 
 
 def patterns(value: bytes) -> set[bytes]:
@@ -87,12 +77,10 @@ def test_every_output_was_searched(scenario: Scenario, found: dict[str, str]) ->
     assert found["keys and metadata of objects"].count("spill/") >= 2
 
 
-@pytest.mark.parametrize("notation", NOTATIONS)
-@pytest.mark.parametrize("value", [*CANARIES.values(), bytes(range(100, 120)), bytes(range(236, 256))], ids=range(5))
-def test_finds_a_value_in_every_notation(notation: str, value: bytes) -> None:
-    written = NOTATIONS[notation](value)
-    assert leaks(b'{"error":"' + written + b'"}', {"value": value}) == {"value"}
-    assert leaks(b'{"error":"nothing"}', {"value": value}) == set()
+@pytest.mark.parametrize("write", [bytes.decode, bytes.hex, quote, list, base64.b64encode], ids=str)
+def test_finds_a_value_in_every_notation(write: Callable[[bytes], object]) -> None:
+    value = CANARIES["BODY"]
+    assert leaks(f'{{"error":"{write(value)}"}}'.encode(), {"value": value}) == {"value"}
 
 
 def test_access_log_contains_nothing_that_a_client_chooses_except_the_method(deployed: Deploy) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import itertools
 import json
 import re
 import resource
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import MakeSite
 from references import of_type
-from repair import POINTER, Done, Run, Site, end, make_site, wait_for
+from repair import POINTER, Done, Run, Site, end, wait_for
 from test_relayctl_webhook import comparable, entity, sdk
 
 from dev import environment, labelbox_api
-from dev.emulator import Emulator
 from dev.labelbox_api import KEY, PROJECT, Api
 from dev.paths import PROJECT as SOURCES
 
@@ -38,14 +37,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> Callable[[str], Site]:
-    """Makes stacks of which no two have the same name."""
-    numbers = itertools.count()
-    return lambda queue_type: make_site(running, relayctl, f"backfilled-{next(numbers)}", queue_type, 5)
-
-
-@pytest.fixture(scope="session")
-def shared(make: Callable[[str], Site]) -> Site:
+def shared(make: MakeSite) -> Site:
     """A stack for tests that take all that they send."""
     return make("fifo")
 
@@ -144,9 +136,7 @@ def sent(site: Site) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("queue_type", ["fifo", "standard"])
-def test_a_message_is_the_row_with_the_attributes_of_a_snapshot(
-    make: Callable[[str], Site], api: Api, queue_type: str
-) -> None:
+def test_a_message_is_the_row_with_the_attributes_of_a_snapshot(make: MakeSite, api: Api, queue_type: str) -> None:
     site = make(queue_type)
     changed = row("row1", edited=WITHIN, moved=WITHIN)
     large = row("row2", created=WITHIN, pad="ü" * 600_000)
@@ -267,12 +257,8 @@ def test_alarms_about_lost_events_name_the_command() -> None:
         assert "relayctl backfill --project PROJECT_ID --since 2h" in described, name
 
 
-def test_the_scheduled_backfill_of_the_document_is_a_valid_template(tmp_path: Path) -> None:
-    [text] = re.findall(
-        r"^```yaml\n(.*?)^```$", (SOURCES / "docs" / "operating.md").read_text(), re.DOTALL | re.MULTILINE
-    )
-    template = tmp_path / "template.yaml"
-    template.write_text(text)
+def test_the_scheduled_backfill_is_a_valid_template() -> None:
+    template = SOURCES / "examples" / "backfill" / "template.yaml"
     lint = [sys.executable, str(Path(sys.executable).parent / "cfn-lint"), str(template)]
     checked = subprocess.run(lint, check=False, capture_output=True, text=True, timeout=120)
     assert checked.returncode == 0, checked.stdout
@@ -283,7 +269,7 @@ def test_the_scheduled_backfill_of_the_document_is_a_valid_template(tmp_path: Pa
 
 @pytest.mark.parametrize("queue_type", ["fifo", "standard"])
 def test_a_consumer_has_the_state_of_labelbox_and_repeated_it_changes_nothing(
-    make: Callable[[str], Site], api: Api, queue_type: str, monkeypatch: pytest.MonkeyPatch
+    make: MakeSite, api: Api, queue_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = make(queue_type)
     monkeypatch.syspath_prepend(str(SOURCES / "examples" / "python"))
@@ -495,17 +481,19 @@ def test_a_broken_row_is_named_by_its_line_and_the_others_are_sent(site: Site, a
     assert f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z --stack" in done.out
 
 
-def test_another_project_is_backfilled_when_one_is_not_there(site: Site, api: Api) -> None:
+def test_another_project_is_backfilled_when_one_is_not_there_and_none_twice(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("there", edited=WITHIN)]
-    done = backfill(site, api, "--project", "gone", "--json")
+    done = backfill(site, api, "--project", "gone", "--project", PROJECT, "--json")
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "there")])
     assert [failed["what"] for failed in done.account["failed"]] == ["project gone"]
+    assert done.account["updated"] == 1 and f"project {PROJECT}: 1 data row with any activity\n" in done.err
 
 
-def test_a_window_without_changes_is_a_success(site: Site, api: Api) -> None:
+def test_a_window_without_changes_is_a_success_and_says_so(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("old")]
     done = backfill(site, api, "--json")
     assert (done.status, done.account["rows"], sent(site)) == (0, 0, [])
+    assert f"project {PROJECT}: no data row had any activity since then\n" in done.err
 
 
 def test_a_full_disk_is_named(site: Site, api: Api) -> None:
@@ -537,7 +525,7 @@ def backfill_with(site: Site, api: Api, prepare: Callable[[], None]) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_queue_that_is_not_there_is_named_before_labelbox_is_asked(make: Callable[[str], Site], api: Api) -> None:
+def test_a_queue_that_is_not_there_is_named_before_labelbox_is_asked(make: MakeSite, api: Api) -> None:
     site = make("standard")
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("workflow"))
     api.rows[PROJECT] = [row("row", edited=WITHIN)]
@@ -563,7 +551,7 @@ def with_small_messages(site: Site) -> None:
     ],
 )
 def test_it_stops_when_the_bucket_or_a_queue_refuses(
-    make: Callable[[str], Site], api: Api, refuse: Callable[[Site], None], size: int, reason: str
+    make: MakeSite, api: Api, refuse: Callable[[Site], None], size: int, reason: str
 ) -> None:
     site = make("standard")
     refuse(site)
@@ -575,7 +563,7 @@ def test_it_stops_when_the_bucket_or_a_queue_refuses(
     assert all(reason in each["reason"] for each in failed), failed
 
 
-def test_after_an_interruption_the_same_command_does_the_rest(make: Callable[[str], Site], api: Api) -> None:
+def test_after_an_interruption_the_same_command_does_the_rest(make: MakeSite, api: Api) -> None:
     site = make("fifo")
     names = [f"row{number}" for number in range(3000)]
     api.rows[PROJECT] = [row(name, edited=WITHIN) for name in names]
@@ -607,6 +595,7 @@ def test_after_an_interruption_the_same_command_does_the_rest(make: Callable[[st
         (["--project", "p", "--since", "1h", "--until", "2h"], {}, 2, "--since is not before --until"),
         (["--project", "p", "--since", "9999-01-01T00:00:00Z"], {}, 2, "nothing can have changed"),
         (["--project", "p", "--since", "1h", "--only", "deleted"], {}, 2, "created, updated, moved"),
+        (["--project", "p", "--since", "1h", "--api-url", "http://example.com/graphql"], {}, 2, "begin with https://"),
     ],
 )
 def test_what_makes_it_impossible_is_said(

@@ -1,17 +1,14 @@
 """`relayctl forward` as a process: what the target gets, and what becomes of the messages."""
 
-import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import POINTER, SECONDS, Run, Site, attributes, body_of, make_site, spilled, wait_for
-
-from dev.emulator import Emulator
+from conftest import MakeSite
+from repair import POINTER, SECONDS, Run, attributes, body_of, spilled, wait_for
 
 pytestmark = pytest.mark.extended
 
@@ -62,20 +59,12 @@ def target() -> Iterator[Target]:
     started.close()
 
 
-@pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> Callable[..., Site]:
-    numbers = itertools.count()
-    return lambda queue_type="fifo", receives=5: make_site(
-        running, relayctl, f"forward-{next(numbers)}", queue_type, receives
-    )
-
-
 def lines(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
 def test_each_message_is_posted_with_its_attributes_and_deleted(
-    make: Callable[..., Site], queue_type: str, target: Target
+    make: MakeSite, queue_type: str, target: Target
 ) -> None:
     site = make(queue_type)
     message_ids = {event: site.send(event) for event in ("a", "b", "c")}
@@ -85,7 +74,7 @@ def test_each_message_is_posted_with_its_attributes_and_deleted(
     assert done.err.splitlines() == [
         "relayctl: account {account}, region {region}, stack {stack}".format(**account),
         "relayctl: waiting for messages of label; Ctrl-C ends",
-        "relayctl: forwarded 3",
+        "relayctl: forwarded 3 messages",
     ]
     assert sorted(target.posted) == ["a", "b", "c"]
     for headers, body in target.requests:
@@ -107,7 +96,7 @@ def test_each_message_is_posted_with_its_attributes_and_deleted(
     assert not any(site.stack.count().values())
 
 
-def test_a_pointer_is_posted_as_the_body_it_stands_for(make: Callable[..., Site], target: Target) -> None:
+def test_a_pointer_is_posted_as_the_body_it_stands_for(make: MakeSite, target: Target) -> None:
     site = make("standard")
     body = b'{"large": "' + b"x" * 2_000_000 + b'"}'
     key = site.put("payloads/large/1", body)
@@ -119,9 +108,7 @@ def test_a_pointer_is_posted_as_the_body_it_stands_for(make: Callable[..., Site]
     assert (posted, headers["content-type"]) == (body, "application/json")
 
 
-def test_a_refused_message_comes_again_before_later_ones_of_its_group(
-    make: Callable[..., Site], target: Target
-) -> None:
+def test_a_refused_message_comes_again_before_later_ones_of_its_group(make: MakeSite, target: Target) -> None:
     site = make("fifo")
     for event in ("first", "second"):
         site.send(event, MessageGroupId="one")
@@ -139,15 +126,13 @@ def test_a_refused_message_comes_again_before_later_ones_of_its_group(
     assert not any(site.stack.count().values())
 
 
-def test_a_refused_message_is_kept_and_a_status_tells_so(
-    make: Callable[..., Site], queue_type: str, target: Target
-) -> None:
+def test_a_refused_message_is_kept_and_a_status_tells_so(make: MakeSite, queue_type: str, target: Target) -> None:
     site = make(queue_type)
     site.send("event")
     target.respond = lambda _: 302
     done = site.run("forward", "label", target.url, "--count", "1", "--json")
     assert (done.status, lines(done.out)[0]["outcome"], lines(done.out)[0]["http_status"]) == (1, "failed", 302)
-    assert done.err.endswith("\nrelayctl: forwarded 0; 1 failed and were not deleted\n")
+    assert done.err.endswith("\nrelayctl: forwarded 0 messages; not accepted, so not deleted: 1\n")
     # It is hidden for two seconds, so that five receives are not over in one.
     assert not site.messages()
     assert wait_for(site.messages)[0]["Attributes"]["ApproximateReceiveCount"] == "2", (
@@ -156,7 +141,7 @@ def test_a_refused_message_is_kept_and_a_status_tells_so(
 
 
 def test_a_message_that_fails_to_the_last_becomes_a_dead_letter_and_can_be_forwarded(
-    make: Callable[..., Site], target: Target
+    make: MakeSite, target: Target
 ) -> None:
     site = make("standard", receives=1)
     site.send("event")
@@ -169,7 +154,7 @@ def test_a_message_that_fails_to_the_last_becomes_a_dead_letter_and_can_be_forwa
     assert not site.dead_letters()
 
 
-def test_groups_are_posted_concurrently(make: Callable[..., Site], target: Target) -> None:
+def test_groups_are_posted_concurrently(make: MakeSite, target: Target) -> None:
     site = make("fifo")
     all_in_flight = threading.Barrier(3)
 
@@ -183,7 +168,7 @@ def test_groups_are_posted_concurrently(make: Callable[..., Site], target: Targe
     assert site.run("forward", "label", target.url, "--count", "3").status == 0
 
 
-def test_a_message_stays_hidden_while_the_target_takes_long(make: Callable[..., Site], target: Target) -> None:
+def test_a_message_stays_hidden_while_the_target_takes_long(make: MakeSite, target: Target) -> None:
     site = make("standard")
     site.send("event")
     never = threading.Event()
@@ -194,7 +179,7 @@ def test_a_message_stays_hidden_while_the_target_takes_long(make: Callable[..., 
     assert not any(site.stack.count().values())
 
 
-def test_ctrl_c_waits_for_requests_in_flight(make: Callable[..., Site], target: Target) -> None:
+def test_ctrl_c_waits_for_requests_in_flight(make: MakeSite, target: Target) -> None:
     site = make("standard")
     release = threading.Event()
     target.respond = lambda _: 204 if release.wait(SECONDS) else 500
@@ -209,7 +194,7 @@ def test_ctrl_c_waits_for_requests_in_flight(make: Callable[..., Site], target: 
     assert not any(site.stack.count().values())
 
 
-def test_ctrl_c_releases_a_message_whose_target_does_not_respond(make: Callable[..., Site], target: Target) -> None:
+def test_ctrl_c_releases_a_message_whose_target_does_not_respond(make: MakeSite, target: Target) -> None:
     site = make("standard")
     release = threading.Event()
     target.respond = lambda _: 204 if release.wait(SECONDS) else 500
@@ -223,10 +208,12 @@ def test_ctrl_c_releases_a_message_whose_target_does_not_respond(make: Callable[
     assert message["Body"] == spilled("event", "label", False)["MessageBody"]
 
 
-def test_a_target_that_is_down_costs_messages_nothing(make: Callable[..., Site], target: Target) -> None:
+def test_a_target_that_is_down_costs_messages_nothing(make: MakeSite, target: Target) -> None:
     site = make("standard")
     site.send("event")
     target.close()
+    nothing = site.run("forward", "label", target.url, "--for", "2s")
+    assert nothing.status == 1 and f"forwarded 0 messages; {target.url} cannot be reached\n" in nothing.err, nothing
     run = Run(site, "forward", "label", target.url, "--count", "1")
     run.wait_for_note(f"{target.url} cannot be reached: ")
     assert site.stack.count()["label"] == 1
@@ -238,13 +225,13 @@ def test_a_target_that_is_down_costs_messages_nothing(make: Callable[..., Site],
     assert done.err.count("cannot be reached") == 1
 
 
-def test_an_end_without_a_message_is_told(make: Callable[..., Site], target: Target) -> None:
+def test_an_end_without_a_message_is_told(make: MakeSite, target: Target) -> None:
     site = make("standard")
     assert site.run("forward", "label", target.url, "--for", "1s").status == 0
     assert site.run("forward", "label", target.url, "--for", "1s", "--count", "1").status == 1
 
 
-def test_a_queue_that_is_gone_is_named(make: Callable[..., Site], target: Target) -> None:
+def test_a_queue_that_is_gone_is_named(make: MakeSite, target: Target) -> None:
     site = make("standard")
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
     done = site.run("forward", "label", target.url)

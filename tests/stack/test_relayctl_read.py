@@ -2,7 +2,6 @@
 
 import base64
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -16,28 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of, make_site
+from conftest import MakeSite
+from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup_id, key_of
 
 from dev import environment
-from dev.emulator import Emulator
 from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.extended
-
-MakeSite = Callable[..., Site]
-
-
-@pytest.fixture(scope="session")
-def make(running: Emulator, relayctl: Path) -> MakeSite:
-    """Makes stacks with different names, whose messages have five receives, as the template's have."""
-    numbers = itertools.count()
-    return lambda queue_type, receives=5: make_site(running, relayctl, f"look-{next(numbers)}", queue_type, receives)
-
-
-@pytest.fixture
-def site(make: MakeSite, queue_type: str) -> Site:
-    """An empty stack of each kind."""
-    return make(queue_type)
 
 
 def names(count: int, first: int = 0) -> list[str]:
@@ -187,26 +171,6 @@ def test_a_tail_says_what_the_log_level_hides(deployed: Callable[..., Stack], re
         site.messages(entity)
 
 
-def test_people_get_a_line_for_each_request(make: MakeSite) -> None:
-    site = make("standard")
-    spilled = {
-        "message": "event spilled",
-        "level": "ERROR",
-        "message_id": "spill/k",
-        "error": "the queue did not answer",
-    }
-    Log(site).write(logged("a"), "START RequestId: r1", REFUSED, {"_aws": {}, "Queued": 1}, logged("b", **spilled))
-    done = site.run("tail", "--since", "1h", "--count", "3")
-    assert (done.status, done.err) == (0, WAITING)
-    assert done.out.splitlines() == [
-        "2026-11-23T13:00:00.123Z 200 queued   label     LABEL_CREATED      a 12 ms project p1 message m1 delivery d1",
-        "2026-11-23T13:00:01.000Z 401 refused  webhook labelbox 1 ms: the signature \ufffddoes not match"
-        " from 192.0.2.1",
-        "2026-11-23T13:00:00.123Z 200 spilled  label     LABEL_CREATED      b 12 ms: the queue did not answer"
-        " project p1 message spill/k delivery d1",
-    ]
-
-
 def test_a_tail_shows_what_ended_the_function(make: MakeSite) -> None:
     site = make("standard")
     id = "7c9567b5-7a7c-4ae4-a1a2-03a6d6e54c42"
@@ -249,24 +213,6 @@ def test_a_tail_shows_late_lines_of_other_instances_and_each_line_once(make: Mak
     assert entity_ids(run.end()) == ["first", "late", "last"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        (("label",), ["a", "spilled"]),
-        (("review", "workflow"), ["b"]),
-        (("--topic", "review_*"), ["b"]),
-        (("--project", "p2"), ["b"]),
-        (("--status", "spilled"), ["spilled"]),
-        (("--status", "refused"), [None]),
-        (("--status", "401", "--status", "queued"), ["a", "b", None]),
-        (("label", "--status", "200"), ["a", "spilled"]),
-    ],
-)
-def test_a_tail_shows_what_filters_match(filtered: Site, arguments: tuple[str, ...], shown: list[str | None]) -> None:
-    done = filtered.run("tail", "--since", "1h", "--for", "1s", "--json", *arguments)
-    assert (done.status, entity_ids(done)) == (0, shown)
-
-
 @pytest.fixture(scope="module")
 def filtered(make: MakeSite) -> Site:
     site = make("standard")
@@ -278,7 +224,7 @@ def filtered(make: MakeSite) -> Site:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("--for", "1s"), 0, ""),
+        (("label", "--status", "spilled", "--for", "1s"), 0, ""),
         (("--for", "1s", "--count", "9"), 1, "relayctl: 4 of 9 requests in 1s\n"),
         (("--count", "1"), 0, ""),
     ],
@@ -372,7 +318,7 @@ def test_no_peek_sends_a_message_to_the_dead_letter_queue(make: MakeSite, queue_
         done = site.run("peek", "label", "--json")
         assert (done.status, about(done)) == (0, ["event"])
         notes.append(done.err)
-    sent_again = "relayctl: messages sent again as new ones, because this was their last receive: 1\n"
+    sent_again = "relayctl: sent again as new, because this was the last receive: 1 message\n"
     assert notes == ["", sent_again, "", sent_again, ""]
     [message] = site.messages()
     assert (message["Body"], message["MessageAttributes"]) == (body_of("event"), known("event", "label"))
@@ -427,6 +373,7 @@ def test_scripts_get_all_that_there_is_of_a_message(site: Site) -> None:
         "attributes": {"entity": "label", "b": "/w=="},
         "body": body_of("event"),
         "size": len(body_of("event").encode()),
+        "payload": None,
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", system.pop("sent_at"))
     of_fifo = ("event", dedup_id("event")) if site.stack.is_fifo else (None, None)
@@ -460,7 +407,7 @@ def test_pointers_are_resolved_and_what_cannot_be_had_is_said(site: Site) -> Non
     assert shown["large"]["body"] == "x" * 2_000_000
     assert base64.b64decode(shown["binary"]["body_base64"]) == b"\xff\x00"
     assert shown["empty"]["body"] == ""
-    assert shown["large"]["payload"] == {"bucket": site.bucket, "key": "payloads/large/1", "size": 2_000_000}
+    assert shown["large"]["payload"] == {"bucket": site.bucket, "key": "payloads/large/1"}
     assert "NoSuchKey" in shown["gone"]["body_error"]
     assert "not the pointer that it should be" in shown["no pointer"]["body_error"]
     for arguments in (("peek", "label"), ("peek", "label", "--full")):
@@ -531,7 +478,7 @@ def test_counts_are_those_of_each_queue_and_change_nothing(site: Site) -> None:
     rows = [line.split() for line in done.out.strip().split("\n")]
     assert rows[0] == ["queue", "waiting", "in", "flight", "dead", "letters", "spilled"]
     assert rows[1] == ["label", "2", "1", "0", "0"] and rows[6] == ["total", "2", "1", "1", "1"]
-    assert "1 objects under spill/ are no spilled messages" in done.out
+    assert "not spilled messages, though under spill/: 1 object\n" in done.out
     [letter] = site.dead_letters("review")
     assert letter["Attributes"]["ApproximateReceiveCount"] == "6", "five times by its consumer, once by us"
 
@@ -547,16 +494,9 @@ def send_some(site: Site, put: Callable[..., Any]) -> None:
 
 
 FILTERS = [
-    (("--topic", "label_created"), ["new"]),
-    (("--topic", "LABEL_*"), ["new", "old", "other"]),
-    (("--topic", "REVIEW_*"), []),
-    (("--project", "p1"), ["new", "old"]),
+    (("--topic", "label_c*"), ["new"]),
     (("--project", "p1", "--project", "p2"), ["new", "old", "other"]),
-    (("--since", "2026-11-23T12:00:00Z"), ["new", "other"]),
-    (("--since", "2026-11-23"), ["new", "other"]),
-    (("--until", "2026-11-23T12:00:00Z"), ["old"]),
-    (("--project", "p1", "--since", "2026-11-23T00:00:00Z"), ["new"]),
-    (("--until", "1s"), ["new", "old", "other"]),
+    (("--since", "2026-11-23", "--until", "2026-11-23T13:00:00Z"), ["new"]),
 ]
 
 
@@ -566,7 +506,7 @@ def test_a_look_shows_what_filters_take(make: MakeSite, queue_type: str) -> None
     for arguments, taken in FILTERS:
         done = site.run("peek", "label", "--json", *arguments)
         assert sorted(about(done)) == taken, arguments
-        assert done.err == f"relayctl: {len(taken)} of 3 messages that were looked at match the filter\n"
+        assert done.err == f"relayctl: looked at 3 messages; {len(taken)} shown\n"
     check_untouched(site, ["old", "new", "other"], most_receives=100)
 
 
@@ -589,12 +529,6 @@ def test_repairs_move_what_filters_take_and_leave_the_rest(
         assert sorted(map(event_of, site.messages())) == taken
     assert sorted(map(event_of, dead.dead_letters())) == left, "and they are visible"
     assert spilled.objects() == {key_of(event) for event in left}
-
-
-def test_people_read_how_many_were_skipped(make: MakeSite) -> None:
-    site = make("standard")
-    send_some(site, spill)
-    assert "skipped             2\n" in site.run("replay-spill", "--project", "p2").out
 
 
 def test_a_filter_keeps_the_order_within_a_group_and_finds_what_is_behind(make: MakeSite) -> None:
@@ -640,29 +574,6 @@ def test_a_redrive_of_all_goes_on_past_a_queue_that_is_broken(make: MakeSite) ->
 LOOKS = [("tail", "--since", "1h"), ("logs",), ("peek", "label"), ("count",)]
 
 
-@pytest.mark.parametrize("command", LOOKS)
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        ({"RELAY_STACK": "nobodys"}, "there is no stack nobodys in us-east-1; name yours with --stack"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no response from AWS to cloudformation:DescribeStacks"),
-        (
-            {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:9"},
-            "no response from AWS to ",
-        ),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no usable AWS credentials"),
-        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region is set; give --region"),
-    ],
-)
-def test_what_makes_a_look_impossible_is_said_on_one_line(
-    make: MakeSite, command: tuple[str, ...], variables: dict[str, str], said: str
-) -> None:
-    done = make("fifo").run(*command, "--json", **variables)
-    assert (done.status, done.out) == (3, "")
-    err = done.err.removeprefix(WAITING)
-    assert err.startswith(f"relayctl: {said}") and err.count("\n") == 1, done.err
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -672,7 +583,6 @@ def test_what_makes_a_look_impossible_is_said_on_one_line(
         ("tail", "--status", "done"),
         ("forward", "label"),
         ("trigger", "LABEL_CREATED", "--count", "0"),
-        ("forward", "label", "http://localhost/", "--concurrency", "0"),
         ("peek",),
         ("peek", "label", "review"),
         ("peek", "label", "--count", "11"),
@@ -712,15 +622,6 @@ def test_help_has_the_options_of_the_command_before_those_that_all_have(make: Ma
     assert re.findall(r"^ +(--\w+)", target, re.MULTILINE) == ["--stack", "--profile", "--region"]
 
 
-def test_one_object_says_which_stack_it_is_of_and_lines_do_not(make: MakeSite) -> None:
-    site = make("standard")
-    target = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name}
-    for command in (("redrive", "all", "--dry-run"), ("replay-spill", "--dry-run")):
-        assert site.run(*command, "--json").account["target"] == target, command
-    site.send("event")
-    assert "target" not in site.run("peek", "label", "--json").account
-
-
 def test_a_reader_that_goes_away_ends_the_tail_quietly(filtered: Site) -> None:
     run = filtered.start("tail", "--since", "1h")
     assert run.stdout and run.stderr
@@ -748,10 +649,3 @@ def test_a_full_disk_is_trouble_and_no_message_stays_hidden(make: MakeSite, comm
     assert (run.returncode, err.count("\n")) == (3, 1), run
     assert err.startswith("relayctl: the output cannot be written: No space left on device")
     check_untouched(site, ["event"], most_receives=1)
-
-
-def test_a_payload_store_that_cannot_be_had_ends_no_look(make: MakeSite) -> None:
-    site = make("standard")
-    point(site, "large", pointer_to(site, "payloads/large/1"), 7)
-    done = site.run("peek", "label", "--json", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
-    assert done.status == 0 and json.loads(done.out)["body_error"]

@@ -110,7 +110,7 @@ def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
     assert (done.status, done.warnings) == (0, "")
     account = done.account
     assert (account["sent"], account["accepted"], account["answers"]) == (100, 100, {"200 queued": 100})
-    assert 0 < account["duration_ms"]["p50"] <= account["duration_ms"]["p99"] <= account["duration_ms"]["max"]
+    assert len(account["events"]) == 100
     messages = take_all(site.stack, "label")
     assert len({message.attributes["entity_id"] for message in messages}) == 100
     assert {message.attributes["event"] for message in messages} == {"LABEL_CREATED"}
@@ -126,42 +126,12 @@ def test_a_hundred_events_are_a_hundred_messages(site: Site) -> None:
         ("ISSUE_CREATED", "unrouted"),
     ],
 )
-@pytest.mark.parametrize("shape", ["v1", "v2"])
-def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str, shape: str) -> None:
+def test_each_topic_goes_where_it_belongs(site: Site, topic: str, entity: str) -> None:
     words = ["--any-topic", topic] if entity == "unrouted" else [topic]
-    assert site.run("trigger", *words, "--shape", shape).status == 0
+    assert site.run("trigger", *words).status == 0
     [message] = take_all(site.stack, entity)
     assert message.attributes["event"] == topic.upper()
     assert ("occurred_at" in message.attributes) == (entity != "model_run")
-
-
-def test_fields_are_set_and_the_same_event_can_be_sent_again(site: Site) -> None:
-    again = [
-        "trigger",
-        "LABEL_UPDATED",
-        "--count",
-        "3",
-        "--same",
-        "--concurrency",
-        "1",
-        "--set",
-        "project.id=mine",
-        "--set",
-        "id=one",
-    ]
-    assert site.run(*again).status == 0
-    messages = take_all(site.stack, "label")
-    assert {(message.attributes["project_id"], message.attributes["entity_id"]) for message in messages} == {
-        ("mine", "one")
-    }
-    assert len(messages) == (1 if site.stack.is_fifo else 3)
-
-
-def test_a_training_run_that_is_asked_for_twice_is_two_events(site: Site) -> None:
-    assert site.run("trigger", "MODEL_RUN_CREATED", "--count", "2", "--same", "--set", "modelRunId=one").status == 0
-    messages = take_all(site.stack, "model_run")
-    assert [message.attributes["entity_id"] for message in messages] == ["one", "one"]
-    assert len({message.attributes["dedup_id"] for message in messages}) == 2
 
 
 def test_a_move_there_and_back_is_two_events_and_one_delivery_is_one(site: Site, tmp_path: Path) -> None:
@@ -173,17 +143,13 @@ def test_a_move_there_and_back_is_two_events_and_one_delivery_is_one(site: Site,
     assert sorted(ids) == (["back", "there"] if site.stack.is_fifo else ["back", "back", "there"])
 
 
-def test_a_large_event_goes_by_pointer(site: Site) -> None:
-    assert site.run("trigger", "LABEL_CREATED", "--bytes", "1500000").status == 0
-    [message] = take_all(site.stack, "label")
-    assert int(message.attributes["ExtendedPayloadSize"]) >= 1_500_000
-
-
 def test_a_rate_is_kept(site: Site) -> None:
     started = time.monotonic()
-    done = site.run("trigger", "LABEL_CREATED", "--count", "11", "--rate", "5", "--json")
+    assert site.run("trigger", "LABEL_CREATED", "--count", "11", "--rate", "5").out.startswith(
+        "sent               11\n"
+    )
     assert time.monotonic() - started >= 2
-    assert done.account["seconds"] >= 2
+    assert len(take_all(site.stack, "label")) == 11
 
 
 def test_ctrl_c_ends_with_an_account_of_all_that_was_sent(site: Site) -> None:
@@ -218,30 +184,15 @@ def test_headers_are_those_that_the_relay_takes(site: Site, tmp_path: Path) -> N
 
 
 def test_each_event_is_printed_with_queue_and_ids(site: Site) -> None:
-    done = site.run("trigger", "LABEL_CREATED", "--count", "2", "--set", "id=mine", "--same", "--json")
+    done = site.run("trigger", "LABEL_CREATED", "--set", "id=mine", "--set", "project.id=p", "--json")
     assert done.account["target"]["stack"] == site.stack.name
-    events = done.account["events"]
-    ids = {message.id for message in take_all(site.stack, "label")}
-    assert {event["message_id"] for event in events} >= ids and len(events) == 2
-    for event in events:
-        expected = {
-            "topic": "LABEL_CREATED",
-            "status": "queued",
-            "queue": "label",
-            "entity_id": "mine",
-            "http_status": 200,
-        }
-        assert expected.items() <= event.items()
+    [event], [message] = done.account["events"], take_all(site.stack, "label")
+    expected = {"topic": "LABEL_CREATED", "status": "queued", "queue": "label", "entity_id": "mine", "http_status": 200}
+    assert {**expected, "message_id": message.id}.items() <= event.items()
+    assert (message.attributes["entity_id"], message.attributes["project_id"]) == ("mine", "p")
     text = site.run("trigger", "MOVE", "--set", "id=other")
     [message] = take_all(site.stack, "workflow")
     assert text.out == f"200 queued  queue workflow  entity id other  message id {message.id}\n"
-
-
-def test_scripts_get_each_event_and_people_a_summary_of_many(site: Site) -> None:
-    many = ["trigger", "LABEL_CREATED", "--count", "11"]
-    assert len(site.run(*many, "--json").account["events"]) == 11
-    assert site.run(*many).out.startswith("sent               11\n")
-    assert len(take_all(site.stack, "label")) == 22
 
 
 @pytest.mark.parametrize("command", [["trigger"], ["send", str(PAYLOAD), "--topic"]])
@@ -303,10 +254,10 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
         run = subprocess.run(
             [*limit, "send", name], env={**settings, "RELAY_STACK": site.stack.name}, capture_output=True, text=True
         )
-        assert run.returncode == 1, run.stderr
+        assert run.returncode == 3, run.stderr
         assert f"{name} cannot be sent: it is over 10 MB, which API Gateway does not accept" in run.stderr
     endless = site.run("send", "-", given="x" * (10 * 1024**2 + 1))
-    assert endless.status == 1 and "it is over 10 MB" in endless.err
+    assert endless.status == 3 and "it is over 10 MB" in endless.err
     done = site.run("send", str(large))
     assert f"warning: {large} is over 6 MB, the limit of Lambda's events" in done.err
     take_all(site.stack, "unrouted")
@@ -315,15 +266,15 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["send", "no/such.json"], 1, "no/such.json cannot be sent: No such file"),
-        (["send", str(EVENTS / "models-list.json")], 1, "takes no payload"),
-        (["send", str(EVENTS)], 1, "Is a directory"),
+        (["send", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
+        (["send", str(EVENTS / "models-list.json")], 3, "takes no payload"),
+        (["send", str(EVENTS)], 3, "Is a directory"),
         (["sign", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
         (["send"], 2, "required"),
         (["trigger"], 2, "required"),
         (["trigger", "LABEL_CREATED", "--rate", "0"], 2, "between"),
         (["trigger", "LABEL_CREATED", "--set", "project"], 2, "it has no ="),
-        (["trigger", "LABEL_CREATED", "--set", "id.x=1"], 3, "x is in nothing that has fields"),
+        (["trigger", "LABEL_CREATED", "--set", "id.x=1"], 2, "x is in nothing that has fields"),
         (["trigger", "LABEL_CREATED", "--webhook", "nobody"], 3, "no usable secret for nobody"),
         (["trigger", "LABEL_CREATED", "--webhook", "empty"], 3, "no usable secret for empty"),
         (["trigger", "LABEL_CREATED", "--webhook", "backfill"], 2, "neither training nor backfill"),
@@ -338,11 +289,3 @@ def test_what_cannot_be_sent_is_said_on_one_line(site: Site, arguments: list[str
     assert says in done.err
     assert status == 2 or done.warnings.count("\n") == 1
     assert not any(site.stack.count().values())
-
-
-def test_an_account_that_cannot_be_written_is_no_success(site: Site) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = end(site.start("trigger", "LABEL_CREATED", output=full))
-    assert done.status == 3
-    assert "cannot be written: No space left on device" in done.err
-    assert len(take_all(site.stack, "label")) == 1

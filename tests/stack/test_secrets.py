@@ -33,30 +33,14 @@ def wait_for(stack: Stack, secret: str, status: int) -> None:
     wait_until(lambda: send(stack, secret) == status)
 
 
-def test_both_secrets_are_valid_during_a_rotation(relay: Stack) -> None:
-    assert send(relay, SECRET) == 200
-    relay.put_secret({"labelbox": ["rotated", SECRET]})
-    wait_for(relay, "rotated", 200)
-    assert send(relay, SECRET) == 200
-    relay.put_secret({"labelbox": "rotated"})
-    wait_for(relay, SECRET, 401)
-    assert send(relay, "rotated") == 200
-
-
 def test_rotation_takes_effect_at_once_with_a_cached_secret(deployed: Deploy) -> None:
     stack = deployed("relay-cached-secret", SecretTtlSeconds="3600")
     assert send(stack, SECRET) == 200
     stack.put_secret({"labelbox": ["rotated", SECRET]})
-    assert send(stack, "rotated") == 200
+    assert [send(stack, secret) for secret in ("rotated", SECRET)] == [200, 200]
     stack.put_secret({"labelbox": "again"})
     assert send(stack, "again") == 401, "no second refresh within 30 s"
     assert send(stack, "rotated") == 200
-
-
-def test_plain_text_is_the_secret_of_every_webhook(relay: Stack) -> None:
-    relay.put_secret("plain text\n")
-    wait_for(relay, "plain text", 200)
-    assert send(relay, "plain text", "anything") == 200
 
 
 def test_last_valid_secret_stays_in_use_while_the_value_is_unusable(relay: Stack) -> None:
@@ -65,7 +49,7 @@ def test_last_valid_secret_stays_in_use_while_the_value_is_unusable(relay: Stack
     relay.put_secret('{"labelbox": "rotated",}')
 
     def is_logged() -> bool:
-        assert send(relay, SECRET) == 200
+        assert send(relay, SECRET) == 200, relay.logs()[before:]
         return any('"secret_error":"the secret cannot be used' in line for line in relay.logs()[before:])
 
     wait_until(is_logged)

@@ -72,7 +72,8 @@ def _handler(end: TlsProxy) -> type[BaseHTTPRequestHandler]:
             for name, value in self.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     headers.add(name, value)
-            response = end.request(self.command, self.path, headers, self._body())
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            response = end.request(self.command, self.path, headers, body)
             self.send_response_only(response.status, response.reason)
             for name, value in response.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
@@ -81,16 +82,6 @@ def _handler(end: TlsProxy) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", length or str(len(response.data)))
             self.end_headers()
             self.wfile.write(response.data)
-
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return body
 
         def log_message(self, *_: object) -> None:
             pass

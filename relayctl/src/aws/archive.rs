@@ -5,10 +5,11 @@
 //! their times: so each entity is listed from the start of the window to its end, a page at a time, and the lists are merged.
 
 use crate::aws::message::OutgoingMessage;
-use crate::aws::spilled_message::{self, Unsendable};
+use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::error::{AwsError, Error};
+use crate::summary::Kept;
 use aws_sdk_s3::types::Object;
 use futures_util::future::ready;
 use futures_util::{FutureExt, Stream, TryStreamExt, stream};
@@ -86,13 +87,6 @@ pub struct ArchivedEvent {
     pub body_key: Option<String>,
 }
 
-/// An object that holds no event, or no whole one.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UnusableObject {
-    pub key: String,
-    pub reason: String,
-}
-
 /// The events of a window of time.
 pub struct Archive<'s> {
     s3: &'s aws_sdk_s3::Client,
@@ -130,7 +124,7 @@ impl<'s> Archive<'s> {
     pub fn events(
         self,
         is_wanted: impl Fn(&str) -> bool,
-    ) -> impl Stream<Item = Result<Result<ArchivedEvent, UnusableObject>, Error>> {
+    ) -> impl Stream<Item = Result<Result<ArchivedEvent, Kept>, Error>> {
         let (s3, bucket) = (self.s3.clone(), self.bucket.to_owned());
         let entries = stream::try_unfold(self, async |mut archive| {
             Ok(archive.next().await?.map(|entry| (entry, archive)))
@@ -143,7 +137,7 @@ impl<'s> Archive<'s> {
             let (s3, bucket) = (s3.clone(), bucket.clone());
             let read = tokio::spawn(async move {
                 let event = read(&s3, &bucket, &entry).await?;
-                Ok(event.map_err(|reason| UnusableObject { key: entry.key, reason }))
+                Ok(event.map_err(|reason| Kept { message: entry.key, reason }))
             });
             // A task fails only if it panics.
             read.map(|read| read.unwrap_or_else(|error| Err(Error::Refused(error.to_string()))))
@@ -236,7 +230,7 @@ async fn read(
     let Some(object) = spilled_message::get(s3, bucket, &entry.key).await? else {
         return Ok(Err("it was deleted meanwhile".to_owned()));
     };
-    Ok(event(bucket, key, entry, &object.content).map_err(|error| error.to_string()))
+    Ok(event(bucket, key, entry, &object.content))
 }
 
 fn event(
@@ -244,29 +238,27 @@ fn event(
     key: Key<'_>,
     entry: &Entry,
     content: &[u8],
-) -> Result<ArchivedEvent, Unsendable> {
+) -> Result<ArchivedEvent, String> {
     let Key { entity, dedup_id, .. } = key;
     let mut message =
         spilled_message::message(spilled_message::Key { entity, dedup_id }, content, true)?;
     if message.attribute("received_at") != Some(key.received_at) {
-        return Err(Unsendable::Contradiction("received_at"));
+        return Err("its key and its attribute received_at differ".to_owned());
     }
     let mut body_key = None;
     if spilled_message::payload(&message)?.is_some() {
         let size = message.attribute(PAYLOAD_SIZE).and_then(|size| size.parse().ok());
         if entry.body_size.is_none() || entry.body_size != size {
-            return Err(Unsendable::NoBody);
+            return Err("the archived body beside it is missing, or not whole".to_owned());
         }
         let key = format!("{}{BODY}", entry.key.trim_end_matches(RECORD));
         message.body = spilled_message::pointer(bucket, &key);
         body_key = Some(key);
     }
-    let dedup_id = dedup_id.to_owned();
-    let object_key = entry.key.clone();
     Ok(ArchivedEvent {
-        key: object_key,
+        key: entry.key.clone(),
         entity,
-        dedup_id,
+        dedup_id: dedup_id.to_owned(),
         received_at: key.time,
         message,
         body_key,

@@ -41,11 +41,11 @@ pub async fn read(
     pattern: Option<&str>,
 ) -> Result<Vec<LogEvent>, Error> {
     let mut events = Vec::new();
-    let read = read_each(clients, group, start_ms, pattern, |event| {
+    let each = |event| {
         events.push(event);
         Ok(ControlFlow::Continue(()))
-    });
-    let _ = read.await?;
+    };
+    let _ = read_each(clients, group, start_ms, pattern, each).await?;
     events.sort_by_key(|event| event.timestamp_ms);
     Ok(events)
 }

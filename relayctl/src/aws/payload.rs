@@ -5,7 +5,6 @@ use crate::aws::spilled_message::{self, Payload};
 use crate::aws::{self, Clients};
 use labelbox_relay::error::error_chain;
 use labelbox_relay::message::PAYLOAD_SIZE;
-use serde::Serialize;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Content {
@@ -14,16 +13,7 @@ pub struct Content {
     /// Size of the whole body in bytes.
     pub size: u64,
     /// Where it is, if it is not in the message.
-    pub location: Option<S3Location>,
-}
-
-/// Where the body of a pointer is.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct S3Location {
-    pub bucket: String,
-    pub key: String,
-    /// In bytes.
-    pub size: u64,
+    pub payload: Option<Payload>,
 }
 
 /// Reads the body of a message: all of it, or its first `min_bytes` or more.
@@ -32,27 +22,18 @@ pub async fn read(
     message: &OutgoingMessage,
     min_bytes: Option<usize>,
 ) -> Content {
-    let size = message.attribute(PAYLOAD_SIZE);
-    let size = size.and_then(|size| size.parse().ok()).unwrap_or_default();
-    match spilled_message::payload(message) {
-        Ok(None) => Content {
-            bytes: Ok(message.body.clone().into_bytes()),
-            size: message.body.len() as u64,
-            location: None,
-        },
-        Err(error) => Content { bytes: Err(error.to_string()), size, location: None },
-        Ok(Some(Payload { bucket, key })) => Content {
-            bytes: get(clients, &bucket, &key, min_bytes).await,
-            size,
-            location: Some(S3Location { bucket, key, size }),
-        },
-    }
+    let (bytes, payload) = match spilled_message::payload(message) {
+        Ok(None) => (Ok(message.body.clone().into_bytes()), None),
+        Ok(Some(payload)) => (get(clients, &payload, min_bytes).await, Some(payload)),
+        Err(reason) => (Err(reason), None),
+    };
+    let size = message.attribute(PAYLOAD_SIZE).and_then(|size| size.parse().ok());
+    Content { bytes, size: size.unwrap_or(message.body.len() as u64), payload }
 }
 
 async fn get(
     clients: &Clients,
-    bucket: &str,
-    key: &str,
+    Payload { bucket, key }: &Payload,
     min_bytes: Option<usize>,
 ) -> Result<Vec<u8>, String> {
     let object = clients.s3.get_object().bucket(bucket).key(key).send().await;

@@ -11,9 +11,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
     QueueAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
-use futures_util::{StreamExt, stream};
 use labelbox_relay::queue::{SendMessageOutput, verify_response};
-use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -25,7 +23,6 @@ pub const BATCH_BYTES: usize = 1 << 20;
 /// How often the messages of a batch are sent that SQS could not accept through no fault of theirs.
 const BATCH_ATTEMPTS: u32 = 5;
 const BATCH_BACKOFF: Duration = Duration::from_millis(100);
-const CONCURRENT_CALLS: usize = 8;
 /// A long poll asks all servers of SQS, so that no messages means that there are none. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>.
 const WAIT_SECONDS: i32 = 1;
@@ -40,6 +37,21 @@ pub struct Queue<'r> {
     /// The entity's name, or how messages call another queue.
     pub label: &'r str,
     pub is_dead_letter_queue: bool,
+}
+
+/// The client for a queue's URL: SQS knows a queue in its own region only.
+pub fn client_of(sqs: &aws_sdk_sqs::Client, url: &str) -> aws_sdk_sqs::Client {
+    let is_region = |label: &&str| {
+        let parts: Vec<_> = label.split('-').collect();
+        let number = parts.last().is_some_and(|last| last.parse::<u8>().is_ok());
+        parts.len() > 2 && number
+    };
+    let host = url.split('/').nth(2).unwrap_or_default();
+    let Some(region) = host.split('.').find(is_region).map(str::to_owned) else {
+        return sqs.clone();
+    };
+    let config = sqs.config().to_builder().region(aws_sdk_sqs::config::Region::new(region));
+    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 /// SQS's approximate counts.
@@ -67,8 +79,8 @@ impl<'r> Queue<'r> {
     }
 
     /// A queue that need not be the stack's.
-    pub fn at(clients: &'r Clients, url: &'r str, label: &'r str) -> Self {
-        Self { sqs: &clients.sqs, url, label, is_dead_letter_queue: false }
+    pub fn at(sqs: &'r aws_sdk_sqs::Client, url: &'r str, label: &'r str) -> Self {
+        Self { sqs, url, label, is_dead_letter_queue: false }
     }
 
     /// The name as people read it.
@@ -144,41 +156,21 @@ impl<'r> Queue<'r> {
     /// # Errors
     /// Says why there is no confirmed copy. There may still be one.
     pub async fn send(&self, message: OutgoingMessage) -> Result<String, String> {
-        let expected = message.checksums();
-        let mut request = self
-            .sqs
-            .send_message()
-            .queue_url(self.url)
-            .message_body(message.body)
-            .set_message_group_id(message.group_id)
-            .set_message_deduplication_id(message.dedup_id)
-            .set_message_attributes(Some(message.attributes));
-        if let Some(trace) = message.trace {
-            let trace = trace_header(trace).map_err(|error| error.to_string())?;
-            request = request.message_system_attributes(TRACE_HEADER, trace);
-        }
-        let response = request.send().await;
-        let response = response
-            .map_err(|it| self.named(error("sqs:SendMessage", &it)).reason().into_owned())?;
-        let response = SendMessageOutput {
-            message_id: response.message_id,
-            md5_of_message_body: response.md5_of_message_body,
-            md5_of_message_attributes: response.md5_of_message_attributes,
-        };
-        verify_response(response, &expected).map_err(|error| error.to_string())
+        let results = self.send_batch(&[message]).await;
+        let mut results = results.map_err(|error| error.reason().into_owned())?;
+        results.pop().unwrap_or_else(unanswered)
     }
 
-    /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each that has no confirmed copy, it returns why.
-    /// The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
+    /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each it returns the message id, or why it has no
+    /// confirmed copy. The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
     ///
     /// # Errors
     /// If the queue accepts no messages now. It may have accepted some of these.
     pub async fn send_batch(
         &self,
         messages: &[OutgoingMessage],
-    ) -> Result<Vec<Result<(), String>>, AwsError> {
-        let no_answer = || Err("SQS does not say what became of it".to_owned());
-        let mut results: Vec<_> = messages.iter().map(|_| no_answer()).collect();
+    ) -> Result<Vec<Result<String, String>>, AwsError> {
+        let mut results: Vec<_> = messages.iter().map(|_| unanswered()).collect();
         let entries = messages.iter().enumerate().map(batch_entry);
         let entries = entries.collect::<Result<Vec<_>, BuildError>>();
         let mut entries = entries.map_err(|it| {
@@ -189,21 +181,22 @@ impl<'r> Queue<'r> {
             let response = request.set_entries(Some(entries.clone())).send().await;
             let response = response.map_err(|it| self.named(error("sqs:SendMessage", &it)))?;
             for sent in response.successful {
-                let Some((message, result)) = at(messages, &mut results, sent.id()) else {
-                    continue;
-                };
+                let number = sent.id.parse::<usize>().unwrap_or(usize::MAX);
+                let pair = messages.get(number).zip(results.get_mut(number));
+                let Some((message, result)) = pair else { continue };
                 let output = SendMessageOutput {
                     message_id: Some(sent.message_id),
                     md5_of_message_body: Some(sent.md5_of_message_body),
                     md5_of_message_attributes: sent.md5_of_message_attributes,
                 };
-                let confirmed = verify_response(output, &message.checksums());
-                *result = confirmed.map(|_| ()).map_err(|error| error.to_string());
+                *result = verify_response(output, &message.checksums())
+                    .map_err(|error| error.to_string());
             }
             let (rejected, failed): (Vec<_>, Vec<_>) =
                 response.failed.into_iter().partition(is_rejected);
             for failed in rejected {
-                if let Some((_, result)) = at(messages, &mut results, failed.id()) {
+                let number = failed.id.parse::<usize>().unwrap_or(usize::MAX);
+                if let Some(result) = results.get_mut(number) {
                     *result = Err(batch_error(failed).reason().into_owned());
                 }
             }
@@ -235,7 +228,7 @@ impl<'r> Queue<'r> {
         &self,
         messages: &[ReceivedMessage],
         max_receive_count: Option<u32>,
-    ) -> Result<usize, String> {
+    ) -> Result<u64, String> {
         let is_spent =
             |it: &&ReceivedMessage| max_receive_count.is_some_and(|max| it.receive_count >= max);
         let (spent, others): (Vec<_>, Vec<_>) = messages.iter().partition(is_spent);
@@ -247,7 +240,7 @@ impl<'r> Queue<'r> {
             let deleted = self.delete(&message.receipt_handle).await;
             deleted.map_err(|error| error.reason().into_owned())?;
         }
-        released.map(|()| spent.len())
+        released.map(|()| spent.len() as u64)
     }
 
     /// Makes messages visible again.
@@ -260,23 +253,20 @@ impl<'r> Queue<'r> {
 
     /// Hides messages for so long from now.
     pub async fn hide(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
-        let batches = receipt_handles.chunks(BATCH as usize).map(<[_]>::to_vec);
-        let batches: Vec<Vec<String>> = batches.collect();
-        let changes = stream::iter(batches)
-            .map(|batch| self.hide_batch(batch, seconds))
-            .buffer_unordered(CONCURRENT_CALLS);
-        let results: Vec<_> = changes.collect().await;
-        results.into_iter().collect()
+        let mut result = Ok(());
+        for batch in receipt_handles.chunks(BATCH as usize) {
+            result = result.and(self.hide_batch(batch, seconds).await);
+        }
+        result
     }
 
-    async fn hide_batch(&self, receipt_handles: Vec<String>, seconds: i32) -> Result<(), String> {
-        let entry = |(number, handle): (usize, String)| {
+    async fn hide_batch(&self, receipt_handles: &[String], seconds: i32) -> Result<(), String> {
+        let entry = |(number, handle): (usize, &String)| {
             let entry = VisibilityEntry::builder().id(number.to_string());
-            let entry = entry.receipt_handle(handle).visibility_timeout(seconds);
-            entry.build()
+            entry.receipt_handle(handle).visibility_timeout(seconds).build()
         };
-        let entries = receipt_handles.into_iter().enumerate().map(entry);
-        let entries: Result<Vec<_>, BuildError> = entries.collect();
+        let entries: Result<Vec<_>, BuildError> =
+            receipt_handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|error| error.to_string())?;
         let request = self.sqs.change_message_visibility_batch();
         let response = request.queue_url(self.url).set_entries(Some(entries)).send().await;
@@ -288,11 +278,8 @@ impl<'r> Queue<'r> {
     }
 }
 
-const TRACE_HEADER: MessageSystemAttributeNameForSends =
-    MessageSystemAttributeNameForSends::AwsTraceHeader;
-
-fn trace_header(trace: String) -> Result<MessageSystemAttributeValue, BuildError> {
-    MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build()
+fn unanswered() -> Result<String, String> {
+    Err("SQS does not say what became of it".to_owned())
 }
 
 fn batch_entry((number, message): (usize, &OutgoingMessage)) -> Result<BatchEntry, BuildError> {
@@ -303,19 +290,11 @@ fn batch_entry((number, message): (usize, &OutgoingMessage)) -> Result<BatchEntr
         .set_message_deduplication_id(message.dedup_id.clone())
         .set_message_attributes(Some(message.attributes.clone()));
     if let Some(trace) = &message.trace {
-        entry = entry.message_system_attributes(TRACE_HEADER, trace_header(trace.clone())?);
+        let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace);
+        let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+        entry = entry.message_system_attributes(name, value.build()?);
     }
     entry.build()
-}
-
-/// The message with this number in a batch, and its result.
-fn at<'m, R>(
-    messages: &'m [OutgoingMessage],
-    results: &'m mut [R],
-    id: &str,
-) -> Option<(&'m OutgoingMessage, &'m mut R)> {
-    let number: usize = id.parse().ok()?;
-    messages.get(number).zip(results.get_mut(number))
 }
 
 /// Whether the message will not be accepted later either. Throttling is not the message's fault, whatever SQS says.
@@ -334,15 +313,9 @@ fn batch_error(failed: BatchResultErrorEntry) -> AwsError {
 
 /// Reads `maxReceiveCount`, which SQS accepts as a number or as a string.
 fn max_receive_count(policy: &str) -> Option<u32> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Policy {
-        max_receive_count: serde_json::Value,
-    }
-    let policy: Policy = serde_json::from_str(policy).ok()?;
-    let number = policy.max_receive_count;
-    let text = number.as_str().map_or(number.to_string(), str::to_owned);
-    text.parse().ok()
+    let policy: serde_json::Value = serde_json::from_str(policy).ok()?;
+    let number = policy.get("maxReceiveCount")?;
+    number.as_str().map_or_else(|| number.to_string(), str::to_owned).parse().ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{Clients, error};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
-use std::io::{self, Read};
+use std::io::Read;
 use std::time::Duration;
 
 /// At most 10,000 parts of at least 5 MiB: this allows for 78 GiB, and only one part is in memory. Source:
@@ -23,74 +23,59 @@ pub async fn upload(
     key: &str,
     content: &mut impl Read,
 ) -> Result<(), String> {
-    let request = clients.s3.create_multipart_upload().bucket(bucket).key(key);
-    let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
-    let created = request.send().await.map_err(|it| reason("s3:PutObject", &it))?;
-    let upload = Upload { clients, bucket, key, id: created.upload_id.unwrap_or_default() };
-    let outcome = upload.run(content).await;
-    if outcome.is_err() {
-        let abort = clients.s3.abort_multipart_upload().bucket(bucket).key(key);
-        // If this fails too, the bucket's owner pays for the parts until they are deleted.
-        let _ = abort.upload_id(&upload.id).send().await;
-    }
-    outcome
-}
-
-struct Upload<'u> {
-    clients: &'u Clients,
-    bucket: &'u str,
-    key: &'u str,
-    id: String,
-}
-
-impl Upload<'_> {
-    async fn run(&self, content: &mut impl Read) -> Result<(), String> {
-        let mut parts = Vec::new();
-        loop {
-            let part = read_part(content).map_err(|error| error.to_string())?;
-            if part.is_empty() && !parts.is_empty() {
-                break;
-            }
-            let number = parts.len() as i32 + 1;
-            parts.push(self.upload_part(number, part).await?);
-        }
-        let s3 = &self.clients.s3;
+    let s3 = &clients.s3;
+    let request = s3.create_multipart_upload().bucket(bucket).key(key);
+    let created = request.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await;
+    let id = created.map_err(|it| reason(&it))?.upload_id.unwrap_or_default();
+    let upload = async {
+        let parts = upload_parts(s3, bucket, key, &id, content).await?;
         let completed = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let request = s3.complete_multipart_upload().bucket(self.bucket).key(self.key);
-        let request = request.upload_id(&self.id).multipart_upload(completed);
-        request.send().await.map_err(|it| reason("s3:PutObject", &it))?;
+        let request = s3.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id);
+        request.multipart_upload(completed).send().await.map_err(|it| reason(&it))?;
         Ok(())
+    };
+    let result = upload.await;
+    if result.is_err() {
+        // If this fails too, the bucket's owner pays for the parts until they are deleted.
+        let abort = s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(&id);
+        let _ = abort.send().await;
     }
+    result
+}
 
-    async fn upload_part(&self, number: i32, part: Vec<u8>) -> Result<CompletedPart, String> {
-        let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(PART_TIMEOUT)
-            .operation_timeout(PART_TIMEOUT * 3)
-            .build();
-        let s3 = &self.clients.s3;
-        let request = s3.upload_part().bucket(self.bucket).key(self.key).upload_id(&self.id);
-        let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
+async fn upload_parts(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    key: &str,
+    id: &str,
+    content: &mut impl Read,
+) -> Result<Vec<CompletedPart>, String> {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(PART_TIMEOUT)
+        .operation_timeout(PART_TIMEOUT * 3)
+        .build();
+    let mut parts = Vec::new();
+    loop {
+        let mut part = Vec::new();
+        let read = content.take(PART_BYTES).read_to_end(&mut part);
+        read.map_err(|error| error.to_string())?;
+        if part.is_empty() && !parts.is_empty() {
+            return Ok(parts);
+        }
+        let number = parts.len() as i32 + 1;
+        let request = s3.upload_part().bucket(bucket).key(key).upload_id(id).part_number(number);
+        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = request.body(ByteStream::from(part)).customize();
-        let config = aws_sdk_s3::config::Builder::new().timeout_config(timeouts);
-        let sent = request.config_override(config).send().await;
-        let sent = sent.map_err(|it| reason("s3:PutObject", &it))?;
-        Ok(CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(sent.e_tag)
-            .set_checksum_crc32(sent.checksum_crc32)
-            .build())
+        let config = aws_sdk_s3::config::Builder::new().timeout_config(timeouts.clone());
+        let sent = request.config_override(config).send().await.map_err(|it| reason(&it))?;
+        let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
+        parts.push(part.set_checksum_crc32(sent.checksum_crc32).build());
     }
 }
 
-fn read_part(content: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut part = Vec::new();
-    content.take(PART_BYTES).read_to_end(&mut part)?;
-    Ok(part)
-}
-
-fn reason<E>(action: &'static str, failed: &aws_sdk_s3::error::SdkError<E>) -> String
+fn reason<E>(failed: &aws_sdk_s3::error::SdkError<E>) -> String
 where
     E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
 {
-    format!("its payload cannot be stored: {}", error(action, failed).reason())
+    format!("its payload cannot be stored: {}", error("s3:PutObject", failed).reason())
 }

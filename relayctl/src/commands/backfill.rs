@@ -15,7 +15,9 @@ use crate::error::{Error, ExitStatus};
 use crate::filter::Moment;
 use crate::labelbox::{ExportStream, Labelbox, LabelboxError};
 use crate::sanitize::{excerpt, one_line};
+use crate::summary::counted;
 use futures_util::{StreamExt, TryStreamExt, future};
+use indexmap::IndexSet;
 use labelbox_relay::config::{MessageConfig, QueueType};
 use labelbox_relay::event::{Event, timestamp};
 use labelbox_relay::message::{DedupId, DeliveryMetadata, Message, payload_key};
@@ -24,6 +26,7 @@ use row::{Change, Row, Window};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::fmt;
+use std::path::Path;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -114,8 +117,8 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
         uploads: Semaphore::new(1),
         summary: RefCell::new(Summary {
             dry_run: command.dry_run,
-            since: timestamp(window.since()),
-            until: window.until().map(timestamp),
+            since: timestamp(window.since),
+            until: window.until.map(timestamp),
             ..Summary::default()
         }),
         window,
@@ -146,8 +149,8 @@ struct Run<'r> {
 impl Run<'_> {
     /// Backfills one project after the other. A project that cannot be exported does not keep the others from it.
     async fn projects(&self, labelbox: &Labelbox) -> Result<(), Error> {
-        let projects = &self.command.project;
-        for project in projects {
+        let projects: IndexSet<_> = self.command.project.iter().collect();
+        for project in &projects {
             match self.project(project, labelbox).await {
                 Err(Error::Labelbox(error)) if projects.len() > 1 && is_of_project(&error) => {
                     self.fail(format!("project {}", one_line(project)), error.to_string());
@@ -177,7 +180,10 @@ impl Run<'_> {
         };
         let name = one_line(project);
         let lines = rows.total_lines();
-        self.context.output.warn(format_args!("project {name}: {lines} rows with any activity"));
+        self.context.output.warn(match lines {
+            0 => format!("project {name}: no data row had any activity since then"),
+            _ => format!("project {name}: {} with any activity", counted(lines, "data row")),
+        });
         let bar = self.context.output.progress("backfill", lines);
         let outcomes = Lines::of(rows)
             .stream()
@@ -286,17 +292,21 @@ impl Run<'_> {
     }
 
     /// Prints what was done, and how to go on if that is not all.
-    fn close(&self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
-        let status = self.summary.borrow().exit_status();
-        if result.is_err() && self.summary.borrow().is_empty() {
-            return result.map(|()| status);
+    fn close(self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
+        let rest = self.same_command();
+        let mut summary = self.summary.into_inner();
+        let status = match &summary {
+            Summary { interrupted: true, .. } => ExitStatus::Interrupted,
+            Summary { failed, .. } if !failed.is_empty() => ExitStatus::Incomplete,
+            _ => ExitStatus::Success,
+        };
+        let is_empty = summary.rows == 0 && summary.failed.is_empty();
+        if result.is_ok() || !is_empty {
+            let is_complete = result.is_ok() && status == ExitStatus::Success;
+            summary.rest = (!is_complete).then_some(rest);
+            self.context.output.show(&summary)?;
+            self.context.output.warn(NOT_SHOWN);
         }
-        if result.is_err() || status != ExitStatus::Success {
-            let rest = self.same_command();
-            self.summary.borrow_mut().rest = Some(rest);
-        }
-        self.context.output.show(&*self.summary.borrow())?;
-        self.context.output.warn(NOT_SHOWN);
         result.map(|()| status)
     }
 
@@ -317,8 +327,12 @@ impl Run<'_> {
             let only: Vec<_> = only.iter().map(clap::builder::PossibleValue::get_name).collect();
             words += &format!(" --only {}", only.join(","));
         }
-        if let Some(file) = self.command.api.key_file() {
+        let Api { api_key_file, api_url } = &self.command.api;
+        if let Some(file) = api_key_file.as_deref().and_then(Path::to_str) {
             words += &format!(" --api-key-file {}", quote(file));
+        }
+        if let Some(url) = api_url {
+            words += &format!(" --api-url {}", quote(url));
         }
         self.context.args.relayctl(&words)
     }
@@ -366,18 +380,6 @@ impl Summary {
             Change::Moved => self.moved += 1,
         }
     }
-
-    fn is_empty(&self) -> bool {
-        self.rows == 0 && self.failed.is_empty()
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        match self {
-            Self { interrupted: true, .. } => ExitStatus::Interrupted,
-            Self { failed, .. } if !failed.is_empty() => ExitStatus::Incomplete,
-            _ => ExitStatus::Success,
-        }
-    }
 }
 
 impl fmt::Display for Summary {
@@ -403,8 +405,7 @@ impl fmt::Display for Summary {
             writeln!(f, "stopped after {} events that could not be sent", self.refused)?;
         }
         match &self.rest {
-            Some(rest) if self.interrupted => writeln!(f, "interrupted; {rest} does the rest"),
-            Some(rest) => writeln!(f, "{rest} does the rest"),
+            Some(rest) => writeln!(f, "not complete; go on with: {rest}"),
             None => Ok(()),
         }
     }

@@ -1,22 +1,24 @@
 //! `relayctl count`: how many messages are where, or how many events the archive has.
 
+use super::look::look_into_archive;
 use crate::aws::Clients;
-use crate::aws::archive::{Archive, UnusableObject};
+use crate::aws::archive::ArchivedEvent;
 use crate::aws::queue::Queue;
 use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::Filter;
+use crate::filter::{Filter, or_all};
 use crate::sanitize::sanitize;
+use crate::summary::counted;
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
-use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use labelbox_relay::spill::PREFIX;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::pin::pin;
+use std::ops::ControlFlow;
 
 const ABOUT: &str = "\
 Counts the messages of each queue: those that wait, those that a consumer has received, dead letters, and those that were \
@@ -38,37 +40,52 @@ pub struct Count {
     /// Count archived events; the filters need it
     #[arg(long)]
     archive: bool,
+    /// Only events of this entity; may be given more than once
+    #[arg(long, value_name = "ENTITY", help_heading = "Filters")]
+    entity: Vec<Entity>,
     #[command(flatten)]
     filter: Filter,
 }
 
-/// The counts of a queue, in the order of `COLUMNS`; `None` where there is no such queue or bucket.
-type Row = (&'static str, [Option<u64>; 4]);
+/// What there is of a queue; `None` where there is no such queue or bucket.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Counts {
+    waiting: Option<u64>,
+    in_flight: Option<u64>,
+    dead_letters: Option<u64>,
+    spilled: Option<u64>,
+}
 
-const COLUMNS: [&str; 4] = ["waiting", "in_flight", "dead_letters", "spilled"];
+#[derive(Debug, Serialize)]
+struct Row {
+    queue: &'static str,
+    #[serde(flatten)]
+    counts: Counts,
+}
 
 pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error> {
-    if !command.archive && !command.filter.at(context.now()).is_all() {
+    let has_filter = !command.entity.is_empty() || !command.filter.is_all();
+    if has_filter && !command.archive {
         return Err(Error::Usage("SQS counts all messages; filters need --archive".to_owned()));
     }
     let (clients, stack) = context.find_stack().await?;
     if command.archive {
-        return count_archived(&command.filter, context, &clients, &stack).await;
+        return count_archived(command, context, (&clients, &stack)).await;
     }
     let entities = Entity::value_variants();
     let queues = entities.iter().map(|entity| count(*entity, &clients, &stack));
     let mut rows = try_join_all(queues).await?;
     let mut missing = Vec::new();
-    for (name, [waiting, _, dead_letters, _]) in &rows {
-        missing.extend(waiting.is_none().then(|| format!("queue {name}")));
-        missing.extend(dead_letters.is_none().then(|| format!("dead-letter queue {name}")));
+    for Row { queue, counts } in &rows {
+        missing.extend(counts.waiting.is_none().then(|| format!("queue {queue}")));
+        missing.extend(counts.dead_letters.is_none().then(|| format!("dead-letter queue {queue}")));
     }
     let mut foreign_objects = 0;
     match spilled_message::count(&clients, &stack).await {
-        Ok(counts) => {
-            let get = |entity| counts.get(&entity).copied().unwrap_or_default();
-            for ((_, [.., spilled]), entity) in rows.iter_mut().zip(entities) {
-                *spilled = Some(get(Some(*entity)));
+        Ok(spilled) => {
+            let get = |entity| spilled.get(&entity).copied().unwrap_or_default();
+            for (row, entity) in rows.iter_mut().zip(entities) {
+                row.counts.spilled = Some(get(Some(*entity)));
             }
             foreign_objects = get(None);
         }
@@ -77,24 +94,39 @@ pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error
         }
         Err(error) => return Err(error),
     }
+    let sum = |get: fn(&Counts) -> Option<u64>| {
+        Some(rows.iter().filter_map(|row| get(&row.counts)).sum())
+    };
+    let total = Counts {
+        waiting: sum(|it| it.waiting),
+        in_flight: sum(|it| it.in_flight),
+        dead_letters: sum(|it| it.dead_letters),
+        spilled: sum(|it| it.spilled),
+    };
     if context.output.is_json {
-        let queue = |(name, counts): &Row| {
-            let mut object = object(*counts);
-            object.insert("queue".to_owned(), json!(name));
-            object
-        };
         context.output.json(&json!({
-            "queues": rows.iter().map(queue).collect::<Vec<_>>(),
-            "total": object(total(&rows)),
+            "queues": rows,
+            "total": total,
             // Objects under the prefix that are no spilled messages.
             "foreign_objects": foreign_objects,
             "missing": missing,
         }))?;
     } else {
-        context.output.line(table(&rows).trim_fmt())?;
+        let mut lines =
+            vec![["queue", "waiting", "in flight", "dead letters", "spilled"].map(str::to_owned)];
+        for Row { queue, counts } in rows.iter().chain([&Row { queue: "total", counts: total }]) {
+            let Counts { waiting, in_flight, dead_letters, spilled } = *counts;
+            let [waiting, in_flight, dead_letters, spilled] =
+                [waiting, in_flight, dead_letters, spilled]
+                    .map(|count| count.map_or("missing".to_owned(), |count| count.to_string()));
+            lines.push([(*queue).to_owned(), waiting, in_flight, dead_letters, spilled]);
+        }
+        context.output.line(table(lines, 1).trim_fmt())?;
         if foreign_objects > 0 {
-            let line = format!("{foreign_objects} objects under {PREFIX} are no spilled messages");
-            context.output.line(line)?;
+            let objects = counted(foreign_objects, "object");
+            context
+                .output
+                .line(format!("not spilled messages, though under {PREFIX}: {objects}"))?;
         }
     }
     if missing.is_empty() {
@@ -105,93 +137,57 @@ pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error
     Ok(ExitStatus::Incomplete)
 }
 
-async fn count_archived(
-    filter: &Filter,
-    context: &Context,
-    clients: &Clients,
-    stack: &Stack,
-) -> Result<ExitStatus, Error> {
-    let (output, now) = (&context.output, context.now());
-    let archive = Archive::new(clients, stack, Entity::value_variants(), &filter.window(now))?;
-    let mut events = pin!(archive.events(|id| filter.matches_id(id)));
-    let mut counts: BTreeMap<(String, Entity, String), u64> = BTreeMap::new();
-    let (mut found, mut unusable) = (0_u64, 0_u64);
-    while let Some(event) = context.interrupt.cancels(events.try_next()).await? {
-        found += 1;
-        match event {
-            Err(UnusableObject { key, reason }) => {
-                unusable += 1;
-                output.warn(format_args!("{}: {}", sanitize(&key), sanitize(&reason)));
-            }
-            Ok(event) if filter.at(now).matches(&event.message) => {
-                let day = event.received_at.date().to_string();
-                let topic = event.message.attribute("event").unwrap_or("-").to_owned();
-                *counts.entry((day, event.entity, topic)).or_default() += 1;
-            }
-            Ok(_) => {}
-        }
-    }
-    if found == 0 {
-        stack.archive_days()?;
-    }
-    let total: u64 = counts.values().sum();
-    if output.is_json {
-        let row = |((day, entity, topic), count): (&(String, Entity, String), &u64)| json!({"day": day, "entity": entity, "topic": topic, "events": count});
-        let counts: Vec<_> = counts.iter().map(row).collect();
-        output.json(&json!({"archived": counts, "total": total, "foreign_objects": unusable}))?;
-    } else {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["day", "entity", "topic", "events"]);
-        for ((day, entity, topic), count) in &counts {
-            table.add_row([day, entity.name(), &sanitize(topic), &count.to_string()]);
-        }
-        table.add_row(["total", "", "", &total.to_string()]);
-        if let Some(column) = table.column_mut(3) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        output.line(table.trim_fmt())?;
-    }
-    Ok(if unusable > 0 { ExitStatus::Incomplete } else { ExitStatus::Success })
-}
-
 async fn count(entity: Entity, clients: &Clients, stack: &Stack) -> Result<Row, Error> {
     let queue = Queue::new(clients, stack, entity, false)?.stats_if_exists().await?;
     let dead_letters = Queue::new(clients, stack, entity, true)?.stats_if_exists().await?;
-    // What a redrive has received is a dead letter still.
-    let dead_letters = dead_letters.map(|it| it.waiting + it.in_flight);
-    let (waiting, in_flight) = (queue.map(|it| it.waiting), queue.map(|it| it.in_flight));
-    Ok((entity.name(), [waiting, in_flight, dead_letters, None]))
+    let counts = Counts {
+        waiting: queue.map(|it| it.waiting),
+        in_flight: queue.map(|it| it.in_flight),
+        // What a redrive has received is a dead letter still.
+        dead_letters: dead_letters.map(|it| it.waiting + it.in_flight),
+        spilled: None,
+    };
+    Ok(Row { queue: entity.name(), counts })
 }
 
-fn total(rows: &[Row]) -> [Option<u64>; 4] {
-    rows.iter().fold([Some(0); 4], |mut sums, (_, counts)| {
-        for (sum, count) in sums.iter_mut().zip(counts) {
-            *sum = sum.map(|sum| sum + count.unwrap_or_default());
+async fn count_archived(
+    command: &Count,
+    context: &Context,
+    found: (&Clients, &Stack),
+) -> Result<ExitStatus, Error> {
+    let entities = or_all(&command.entity);
+    let mut counts: BTreeMap<(String, Entity, String), u64> = BTreeMap::new();
+    let count = async |event: ArchivedEvent| {
+        let day = event.received_at.date().to_string();
+        let topic = event.message.attribute("event").unwrap_or("-").to_owned();
+        *counts.entry((day, event.entity, topic)).or_default() += 1;
+        Ok(ControlFlow::Continue(()))
+    };
+    let (_, status) = look_into_archive(context, found, &entities, &command.filter, count).await?;
+    let total: u64 = counts.values().sum();
+    if context.output.is_json {
+        let rows = counts.iter().map(|((day, entity, topic), count)| {
+            json!({"day": day, "entity": entity, "topic": topic, "events": count})
+        });
+        let rows: Vec<_> = rows.collect();
+        context.output.json(&json!({"archived": rows, "total": total}))?;
+    } else {
+        let mut lines = vec![["day", "entity", "topic", "events"].map(str::to_owned)];
+        for ((day, entity, topic), count) in counts {
+            lines.push([day, entity.name().to_owned(), sanitize(&topic), count.to_string()]);
         }
-        sums
-    })
-}
-
-fn object(counts: [Option<u64>; 4]) -> Map<String, Value> {
-    COLUMNS.into_iter().zip(counts).map(|(name, count)| (name.to_owned(), json!(count))).collect()
-}
-
-fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let header = COLUMNS.map(|name| name.replace('_', " "));
-    table.set_header(["queue".to_owned()].into_iter().chain(header));
-    for (name, counts) in rows.iter().copied().chain([("total", total(rows))]) {
-        let cells =
-            counts.map(|count| count.map_or("missing".to_owned(), |count| count.to_string()));
-        table.add_row([name.to_owned()].into_iter().chain(cells));
+        lines.push(["total".to_owned(), String::new(), String::new(), total.to_string()]);
+        context.output.line(table(lines, 3).trim_fmt())?;
     }
-    for column in table.column_iter_mut().skip(1) {
+    Ok(status)
+}
+
+/// A table whose columns are numbers from this one on.
+fn table<const COLUMNS: usize>(lines: Vec<[String; COLUMNS]>, numbers: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).add_rows(lines);
+    for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
-
-#[cfg(test)]
-mod tests;

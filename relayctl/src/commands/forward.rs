@@ -8,23 +8,23 @@ use crate::aws::stack::Entity;
 use crate::cli::End;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::output::Output;
 use crate::sanitize::{excerpt, one_line};
+use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde::de::IgnoredAny;
 use serde_json::json;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::future::{Future, pending};
-use std::pin::pin;
-use std::time::{Duration, SystemTime};
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{interval, sleep};
 
+const CONCURRENT_REQUESTS: usize = 10;
 /// As long as a consumer on Lambda has.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 const EXTEND_INTERVAL: Duration = Duration::from_secs(LOOK_SECONDS as u64 / 4);
@@ -40,10 +40,10 @@ While nothing listens at the URL, it receives nothing.
 
 The body is the event, also of a message that points to the bucket. Headers are the message's attributes, such as \
 x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, x-relay-group-id and x-relay-receive-count. \
-Messages of one FIFO group are posted in order, others concurrently.
+Messages of one FIFO group are posted in order, up to ten others at a time.
 
-After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted, \
-and 130 if --count or --for was given.";
+After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted \
+or the URL could not be reached, and 130 if --count or --for was given.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,9 +65,6 @@ pub struct Forward {
     dead_letters: bool,
     #[command(flatten)]
     end: End,
-    /// Requests at a time
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
-    concurrency: u16,
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
@@ -91,67 +88,48 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         queue,
         clients: &clients,
         url: &command.url,
-        output,
-        clock: context.clock,
-        is_reachable: Cell::new(false),
+        context,
+        receiving: Mutex::new(()),
+        remaining: Cell::new(end.count.unwrap_or(u64::MAX)),
+        unreachable: RefCell::new(check_connection(&clients.http, &command.url).await),
+        deleted: Cell::new(0),
+        failed: RefCell::default(),
         stop: watch::Sender::new(false),
     };
     output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
-    let mut remaining = end.count.unwrap_or(u64::MAX);
-    let results = stream::unfold(remaining, async |remaining| match remaining.checked_sub(1) {
-        Some(less) => Some((forwarder.receive().await.transpose()?, less)),
-        None => None,
-    });
-    let results = results.map(async |message| forwarder.forward(message?).await);
-    let mut results = pin!(results.buffer_unordered(command.concurrency.into()));
-    let mut stop = pin!(async {
-        tokio::select! {
-            () = end.time_over() => false,
-            () = context.interrupt.pressed() => end.is_given(),
-        }
-    });
-    let (mut deleted, mut is_interrupted, mut error) = (0, false, None);
-    // Ids of messages whose last request was not accepted.
-    let mut failed = HashSet::new();
-    loop {
-        let result = tokio::select! {
-            result = results.next() => result,
-            interrupted = &mut stop, if !forwarder.is_stopped() => {
-                forwarder.stop.send_replace(true);
-                is_interrupted = interrupted;
-                continue;
+    let mut work = std::pin::pin!(join_all((0..CONCURRENT_REQUESTS).map(|_| forwarder.work())));
+    let mut is_interrupted = false;
+    let results = tokio::select! {
+        results = &mut work => results,
+        () = async {
+            tokio::select! {
+                () = end.time_over() => {}
+                () = context.interrupt.pressed() => is_interrupted = end.is_given(),
             }
-        };
-        let printed = match result {
-            None => break,
-            Some(Ok(Forwarded { message_id, is_deleted, printed })) => {
-                remaining -= 1;
-                if is_deleted {
-                    deleted += 1;
-                    failed.remove(&message_id);
-                } else {
-                    failed.insert(message_id);
-                }
-                printed
-            }
-            Some(Err(error)) => Err(error),
-        };
-        if let Err(reason) = printed {
+        } => {
             forwarder.stop.send_replace(true);
-            error.get_or_insert(reason);
+            work.await
         }
+    };
+    let (deleted, failed) = (forwarder.deleted.get(), forwarder.failed.borrow().len());
+    let mut text = format!("forwarded {}", counted(deleted, "message"));
+    if failed > 0 {
+        text += &format!("; not accepted, so not deleted: {failed}");
     }
-    output.warn(match failed.len() {
-        0 => format!("forwarded {deleted}"),
-        failed => format!("forwarded {deleted}; {failed} failed and were not deleted"),
-    });
-    let is_short = end.count.is_some() && remaining > 0;
-    match error {
-        Some(error) => Err(error),
-        None if is_interrupted => Ok(ExitStatus::Interrupted),
-        None if failed.is_empty() && !is_short => Ok(ExitStatus::Success),
-        None => Ok(ExitStatus::Incomplete),
+    let unreachable = forwarder.unreachable.borrow();
+    if unreachable.is_some() {
+        text += &format!("; {} cannot be reached", command.url);
     }
+    output.warn(text);
+    results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let is_short = end.count.is_some() && forwarder.remaining.get() > 0;
+    Ok(match is_interrupted {
+        true => ExitStatus::Interrupted,
+        false if failed > 0 || is_short || (deleted == 0 && unreachable.is_some()) => {
+            ExitStatus::Incomplete
+        }
+        false => ExitStatus::Success,
+    })
 }
 
 struct Forwarder<'r> {
@@ -159,10 +137,16 @@ struct Forwarder<'r> {
     max_receive_count: Option<u32>,
     clients: &'r Clients,
     url: &'r Url,
-    output: &'r Output,
-    clock: fn() -> SystemTime,
-    /// Until a request gets no response.
-    is_reachable: Cell<bool>,
+    context: &'r Context,
+    /// Held by the one that receives.
+    receiving: Mutex<()>,
+    /// How many messages may still be received.
+    remaining: Cell<u64>,
+    /// Why the target cannot be reached; then no message is received.
+    unreachable: RefCell<Option<String>>,
+    deleted: Cell<u64>,
+    /// Ids of messages whose last request was not accepted.
+    failed: RefCell<HashSet<String>>,
     stop: watch::Sender<bool>,
 }
 
@@ -171,28 +155,43 @@ impl Forwarder<'_> {
         *self.stop.borrow()
     }
 
+    /// Forwards one message after the other. An error ends all.
+    async fn work(&self) -> Result<(), Error> {
+        let forward = async {
+            while let Some(message) = self.receive().await? {
+                self.forward(message).await?;
+            }
+            Ok(())
+        };
+        let result = forward.await;
+        if result.is_err() {
+            self.stop.send_replace(true);
+        }
+        result
+    }
+
     /// Receives one message, when the target can be reached; `None` once the command has to end.
     ///
     /// One message at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails costs
     /// those behind it no receive.
     async fn receive(&self) -> Result<Option<ReceivedMessage>, Error> {
+        let _turn = self.receiving.lock().await;
         let mut has_warned = false;
-        while !self.is_stopped() {
-            if !self.is_reachable.get()
-                && let Err(reason) = check_connection(&self.clients.http, self.url).await
-            {
+        while !self.is_stopped() && self.remaining.get() > 0 {
+            let unreachable = self.unreachable.borrow().clone();
+            if let Some(reason) = unreachable {
                 if !has_warned {
-                    let url = self.url;
-                    self.output
-                        .warn(format_args!("{url} cannot be reached: {reason}; waiting for it"));
+                    let line = format!("{} cannot be reached: {reason}; waiting for it", self.url);
+                    self.context.output.warn(line);
                 }
                 has_warned = true;
                 self.unless_stopped(sleep(CONNECT_INTERVAL)).await;
+                self.check_target().await;
                 continue;
             }
-            self.is_reachable.set(true);
             let Some(message) = self.queue.receive(1, LOOK_SECONDS).await?.pop() else { continue };
             if !self.is_stopped() {
+                self.remaining.update(|remaining| remaining - 1);
                 return Ok(Some(message));
             }
             // It is visible again in LOOK_SECONDS if this fails.
@@ -202,10 +201,10 @@ impl Forwarder<'_> {
     }
 
     /// Posts a message, and deletes it if it was accepted, or lets it be delivered again later.
-    async fn forward(&self, received: ReceivedMessage) -> Result<Forwarded, Error> {
-        let started = (self.clock)();
+    async fn forward(&self, received: ReceivedMessage) -> Result<(), Error> {
+        let started = (self.context.clock)();
         let response = self.post_and_extend(&received).await;
-        let duration = (self.clock)().duration_since(started).unwrap_or_default();
+        let duration = (self.context.clock)().duration_since(started).unwrap_or_default();
         let ReceivedMessage { message_id, receipt_handle, message, receive_count, .. } = received;
         let (http_status, error) = match response {
             Ok(status) => {
@@ -214,20 +213,29 @@ impl Forwarder<'_> {
                     deleted.map_err(|it| format!("accepted, but not deleted: {}", it.reason()));
                 (Some(status), error.err())
             }
-            Err(Failure { http_status, reason }) => {
+            Err((http_status, reason)) => {
                 let seconds =
                     if self.is_stopped() { 0 } else { self.backoff_seconds(receive_count) };
                 // Otherwise it is visible again in LOOK_SECONDS.
                 let _ = self.queue.hide(vec![receipt_handle], seconds).await;
-                self.is_reachable.set(http_status.is_some());
+                if http_status.is_none() {
+                    self.check_target().await;
+                }
                 (http_status, Some(reason))
             }
         };
+        if error.is_none() {
+            self.deleted.update(|deleted| deleted + 1);
+            self.failed.borrow_mut().remove(&message_id);
+        } else {
+            self.failed.borrow_mut().insert(message_id.clone());
+        }
         let (event, entity_id) = (message.attribute("event"), message.attribute("entity_id"));
-        let (max, duration_ms) = (self.max_receive_count, duration.as_millis());
+        let (max, duration_ms) = (self.max_receive_count, duration.as_millis() as u64);
         let outcome = if error.is_none() { "deleted" } else { "failed" };
-        let printed = if self.output.is_json {
-            self.output.json(&json!({
+        let output = &self.context.output;
+        if output.is_json {
+            return output.json(&json!({
                 "message_id": message_id,
                 "group_id": message.group_id,
                 "event": event,
@@ -235,27 +243,23 @@ impl Forwarder<'_> {
                 "outcome": outcome,
                 "http_status": http_status,
                 "error": error,
-                "duration_ms": u64::try_from(duration_ms).unwrap_or(u64::MAX),
+                "duration_ms": duration_ms,
                 "receive_count": receive_count,
                 "max_receive_count": max,
-            }))
-        } else {
-            let dim = Style::new().dimmed();
-            let color = if error.is_none() { AnsiColor::Green } else { AnsiColor::Red };
-            let color = color.on_default();
-            let status = http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-            let (event, entity_id) =
-                (one_line(event.unwrap_or("-")), one_line(entity_id.unwrap_or("-")));
-            let max = max.map_or_else(String::new, |max| format!(" of {max}"));
-            let error = error
-                .as_deref()
-                .map_or_else(String::new, |error| format!(": {color}{}{color:#}", one_line(error)));
-            self.output.line(format_args!(
-                "{color}{status:3} {outcome:7}{color:#} {event:18} {entity_id} {dim}{duration_ms} ms, message{dim:#} \
-                 {message_id}{dim}, receive {receive_count}{max}{dim:#}{error}"
-            ))
-        };
-        Ok(Forwarded { message_id, is_deleted: outcome == "deleted", printed })
+            }));
+        }
+        let dim = Style::new().dimmed();
+        let color = if error.is_none() { AnsiColor::Green } else { AnsiColor::Red }.on_default();
+        let status = http_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let (event, entity_id) =
+            (one_line(event.unwrap_or("-")), one_line(entity_id.unwrap_or("-")));
+        let max = max.map_or_else(String::new, |max| format!(" of {max}"));
+        let error = error
+            .map_or_else(String::new, |error| format!(": {color}{}{color:#}", one_line(&error)));
+        output.line(format_args!(
+            "{color}{status:3} {outcome:7}{color:#} {event:18} {entity_id} {dim}{duration_ms} ms, message{dim:#} \
+             {message_id}{dim}, receive {receive_count}{max}{dim:#}{error}"
+        ))
     }
 
     /// Posts a message, and keeps it from other consumers until there is a response.
@@ -277,27 +281,31 @@ impl Forwarder<'_> {
         };
         tokio::select! {
             response = self.post(message) => response,
-            reason = extend => Err(Failure::without_response(reason)),
-            () = grace => Err(Failure::without_response("no response before the end".to_owned())),
+            reason = extend => Err((None, reason)),
+            () = grace => Err((None, "no response before the end".to_owned())),
         }
     }
 
     async fn post(&self, message: &ReceivedMessage) -> Result<u16, Failure> {
         let content = payload::read(self.clients, &message.message, None).await;
-        let body = content.bytes.map_err(|reason| {
-            Failure::without_response(format!("its body cannot be read: {}", excerpt(&reason)))
-        })?;
+        let body = content.bytes;
+        let body =
+            body.map_err(|it| (None, format!("its body cannot be read: {}", excerpt(&it))))?;
         let request = self.clients.http.post(self.url.clone()).timeout(RESPONSE_TIMEOUT);
         let request = request.headers(headers(message)).header(CONTENT_TYPE, content_type(&body));
         let response = request.body(body).send().await;
-        let response = response
-            .map_err(|error| Failure::without_response(error_chain(&error.without_url())))?;
+        let response = response.map_err(|error| (None, error_chain(&error.without_url())))?;
         let status = response.status();
         if status.is_success() {
             return Ok(status.as_u16());
         }
         let text = response.text().await.unwrap_or_default();
-        Err(Failure { http_status: Some(status.as_u16()), reason: excerpt(&text) })
+        Err((Some(status.as_u16()), excerpt(&text)))
+    }
+
+    async fn check_target(&self) {
+        let unreachable = check_connection(&self.clients.http, self.url).await;
+        *self.unreachable.borrow_mut() = unreachable;
     }
 
     fn backoff_seconds(&self, receive_count: u32) -> i32 {
@@ -315,32 +323,13 @@ impl Forwarder<'_> {
     }
 }
 
-/// What became of one request.
-struct Forwarded {
-    message_id: String,
-    is_deleted: bool,
-    printed: Result<(), Error>,
-}
+/// The status of a response that did not accept a message, if there was one, and why.
+type Failure = (Option<u16>, String);
 
-/// Why a message was not accepted.
-#[derive(Debug)]
-struct Failure {
-    http_status: Option<u16>,
-    reason: String,
-}
-
-impl Failure {
-    fn without_response(reason: String) -> Self {
-        Self { http_status: None, reason }
-    }
-}
-
-/// Checks with a HEAD request whether anything listens, so that a server that is down costs messages no receives.
-async fn check_connection(client: &Client, url: &Url) -> Result<(), String> {
-    match client.head(url.clone()).send().await {
-        Err(error) if error.is_connect() => Err(error_chain(&error.without_url())),
-        _ => Ok(()),
-    }
+/// Says why nothing listens at the URL, so that a server that is down costs messages no receives.
+async fn check_connection(client: &Client, url: &Url) -> Option<String> {
+    let error = client.head(url.clone()).send().await.err().filter(reqwest::Error::is_connect);
+    error.map(|error| error_chain(&error.without_url()))
 }
 
 /// The attributes of a message as headers. A value that no header can have, with a line break or a control character, is left out.

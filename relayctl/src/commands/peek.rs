@@ -1,23 +1,25 @@
 //! `relayctl peek`: what is at the front of a queue now, or what the archive has.
 
+use super::look::look_into_archive;
 use crate::aws::Clients;
-use crate::aws::archive::{Archive, UnusableObject};
+use crate::aws::archive::ArchivedEvent;
 use crate::aws::message::{OutgoingMessage, ReceivedMessage};
-use crate::aws::payload::{self, Content, S3Location};
+use crate::aws::payload::{self, Content};
 use crate::aws::queue::{LOOK_SECONDS, Queue};
-use crate::aws::stack::{Entity, Stack};
+use crate::aws::spilled_message::Payload;
+use crate::aws::stack::Entity;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::Filter;
 use crate::sanitize::{cut, sanitize};
+use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::TryStreamExt;
 use indicatif::HumanBytes;
 use labelbox_relay::event::timestamp;
 use serde_json::{Value, json};
-use std::pin::pin;
+use std::ops::ControlFlow;
 
 /// Columns of a line that does not go to a terminal.
 const DEFAULT_WIDTH: usize = 200;
@@ -67,16 +69,41 @@ pub struct Peek {
 pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
+    let (output, filter) = (&context.output, &command.filter);
+    let is_cut = !command.full && !output.is_json;
+    let width = || output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT);
+    let mut view = View { queue, max_receive_count: None, width: is_cut.then(width) };
     if command.archive {
-        return show_archived(command, context, &clients, &stack, queue).await;
+        let mut shown = 0;
+        let show = async |event: ArchivedEvent| {
+            view.show(&clients, &event.message, None, context).await?;
+            shown += 1;
+            Ok(if shown < command.count {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        };
+        let found = (&clients, &stack);
+        let (found, status) =
+            look_into_archive(context, found, &[command.queue], filter, show).await?;
+        if shown < command.count {
+            let name = queue.name();
+            output.warn(match found {
+                0 => format!("{name}: the archive has no events of this time"),
+                _ => format!("looked at {}; {shown} shown", counted(found, "archived event")),
+            });
+        }
+        return Ok(status);
     }
     let stats = queue.stats().await?;
+    view.max_receive_count = stats.max_receive_count;
     let messages = queue.receive(command.count.into(), LOOK_SECONDS).await?;
-    let output = &context.output;
     match queue.give_back(&messages, stats.max_receive_count).await {
         Ok(0) => {}
         Ok(count) => output.warn(format_args!(
-            "messages sent again as new ones, because this was their last receive: {count}"
+            "sent again as new, because this was the last receive: {}",
+            counted(count, "message")
         )),
         Err(reason) => output.warn(format_args!(
             "not all messages were released ({}); they are visible again within {LOOK_SECONDS} s",
@@ -89,64 +116,15 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
             count => format!("{}: no message is visible; {count} in flight", queue.name()),
         });
     }
-    let wanted = command.filter.at(context.now());
-    let (found, mut shown) = (messages.len(), 0);
-    let max_receive_count = stats.max_receive_count;
-    let view = View { queue, max_receive_count, width: width(command, context) };
-    for message in messages.iter().filter(|it| wanted.matches(&it.message)) {
+    let (now, found, mut shown) = (context.now(), messages.len() as u64, 0);
+    for message in messages.iter().filter(|it| filter.matches(&it.message, now)) {
         shown += 1;
         view.show(&clients, &message.message, Some(message), context).await?;
     }
-    if !wanted.is_all() && found > 0 {
-        output
-            .warn(format_args!("{shown} of {found} messages that were looked at match the filter"));
+    if !filter.is_all() && found > 0 {
+        output.warn(format_args!("looked at {}; {shown} shown", counted(found, "message")));
     }
     Ok(ExitStatus::Success)
-}
-
-async fn show_archived(
-    command: &Peek,
-    context: &Context,
-    clients: &Clients,
-    stack: &Stack,
-    queue: Queue<'_>,
-) -> Result<ExitStatus, Error> {
-    let (filter, now) = (&command.filter, context.now());
-    let archive = Archive::new(clients, stack, &[command.queue], &filter.window(now))?;
-    let mut events = pin!(archive.events(|id| filter.matches_id(id)));
-    let view = View { queue, max_receive_count: None, width: width(command, context) };
-    let (mut found, mut shown, mut unusable) = (0_u64, 0, 0_u64);
-    while shown < command.count
-        && let Some(event) = context.interrupt.cancels(events.try_next()).await?
-    {
-        found += 1;
-        match event {
-            Err(UnusableObject { key, reason }) => {
-                unusable += 1;
-                context.output.warn(format_args!("{}: {}", sanitize(&key), sanitize(&reason)));
-            }
-            Ok(event) if filter.at(now).matches(&event.message) => {
-                shown += 1;
-                view.show(clients, &event.message, None, context).await?;
-            }
-            Ok(_) => {}
-        }
-    }
-    if found == 0 {
-        stack.archive_days()?;
-    }
-    if shown < command.count {
-        let line = format!("looked at {found} archived events; {shown} match");
-        context.output.warn(line);
-    }
-    Ok(if unusable > 0 { ExitStatus::Incomplete } else { ExitStatus::Success })
-}
-
-/// To how many characters a body is cut.
-fn width(command: &Peek, context: &Context) -> Option<usize> {
-    let output = &context.output;
-    let is_cut = !command.full && !output.is_json;
-    is_cut.then(|| output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT))
 }
 
 /// How messages are printed.
@@ -188,7 +166,7 @@ impl View<'_> {
             },
             Err(reason) => ("body_error", reason.clone()),
         };
-        let mut object = json!({
+        json!({
             "message_id": received.map(|it| &it.message_id),
             "queue": self.queue.label,
             "dead_letter": self.queue.is_dead_letter_queue,
@@ -203,11 +181,8 @@ impl View<'_> {
             },
             name: body,
             "size": content.size,
-        });
-        if let (Some(fields), Some(location)) = (object.as_object_mut(), &content.location) {
-            fields.insert("payload".to_owned(), json!(location));
-        }
-        object
+            "payload": content.payload,
+        })
     }
 
     /// A line about the message, and its body.
@@ -237,7 +212,7 @@ impl View<'_> {
             get_or_dash("project_id"),
             HumanBytes(content.size),
         );
-        if let Some(S3Location { bucket, key, .. }) = &content.location {
+        if let Some(Payload { bucket, key }) = &content.payload {
             text += &format!("  {dim}s3://{}/{}{dim:#}\n", sanitize(bucket), sanitize(key));
         }
         text += &match (&content.bytes, self.width) {

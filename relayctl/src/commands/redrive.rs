@@ -6,13 +6,15 @@ use crate::aws::stack::{Entity, Stack};
 use crate::aws::{CALL_TIMEOUT, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::{Filter, Wanted};
+use crate::filter::{Filter, or_all};
 use crate::summary::{Outcome, Summary};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use futures_util::{StreamExt, stream};
+use indexmap::IndexMap;
 use indicatif::ProgressBar;
 use std::collections::{HashMap, HashSet};
+use time::OffsetDateTime;
 
 const CONCURRENT_GROUPS: usize = 8;
 /// For how long received messages are hidden: enough for a batch of one group, whose messages are sent and deleted one after
@@ -23,17 +25,16 @@ const MAX_KNOWN_BATCHES: u32 = 3;
 
 const ABOUT: &str = "\
 Each dead letter goes back to its queue with its body, attributes, trace and group, in order within its group, and is deleted \
-only after SQS has confirmed the copy with the right checksums. Each is tried once; one that fails stays, holds back the later \
-ones of its group, and is named. With `all`, a queue that cannot be redriven is named, and the others go on.
+only after SQS has confirmed the copy. Each is tried once; one that fails stays, holds back the later \
+ones of its group, and is named.
 
-In its queue it is a new message: age and receives start anew (the payload of a large one keeps its age), and a FIFO queue accepts it \
-even if it has had the event minutes ago.
+In its queue it is a new message: age and receives start anew.
 
 With a filter, messages that do not match stay. In a FIFO group, what is moved overtakes them, and where ten or more stay, SQS shows \
 nothing that comes after them. A dry run with a filter receives the dead letters and releases them, which hides them while it runs.
 
 It may be interrupted, repeated, and run by two people at once: no message is lost. A run that is killed leaves what it had \
-received invisible for up to five minutes; what it had sent and not deleted goes out again, with the same dedup_id.";
+received invisible for up to five minutes.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,27 +62,19 @@ pub struct Redrive {
 pub struct Queues(pub Vec<Entity>);
 
 fn queue_parser() -> impl TypedValueParser<Value = Queues> {
-    let entities = Entity::value_variants();
-    let names = entities.iter().filter_map(ValueEnum::to_possible_value);
-    PossibleValuesParser::new(names.chain([PossibleValue::new("all")])).map(|name| {
-        match Entity::from_str(&name, false) {
-            Ok(entity) => Queues(vec![entity]),
-            Err(_) => Queues(Entity::value_variants().to_vec()),
-        }
-    })
+    let names = Entity::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let names = PossibleValuesParser::new(names.chain([PossibleValue::new("all")]));
+    names.map(|name| Queues(or_all(Entity::from_str(&name, false).ok().as_slice())))
 }
 
 /// Redrives what is there now, and prints the summary.
 pub async fn run(command: &Redrive, context: &Context) -> Result<ExitStatus, Error> {
+    let (clients, stack) = match command.dry_run {
+        true => context.find_stack().await?,
+        false => context.find_stack_to_change().await?,
+    };
     let mut summary = Summary::new(command.dry_run);
-    let found = match command.dry_run {
-        true => context.find_stack().await,
-        false => context.find_stack_to_change().await,
-    };
-    let result = match &found {
-        Ok((clients, stack)) => redrive(command, context, clients, stack, &mut summary).await,
-        Err(_) => found.map(|_| ()),
-    };
+    let result = redrive(command, context, &clients, &stack, &mut summary).await;
     summary.close(result, &context.output)
 }
 
@@ -93,19 +86,29 @@ async fn redrive(
     stack: &Stack,
     summary: &mut Summary,
 ) -> Result<(), Error> {
-    let wanted = command.filter.at(context.now());
+    let (filter, now) = (&command.filter, context.now());
     let Queues(entities) = &command.queue;
     let mut failed = Vec::new();
     for entity in entities {
-        let result =
-            redrive_queue(*entity, command.dry_run, wanted, context, clients, stack, summary);
-        match result.await {
+        let mut mover = Mover {
+            queue: Queue::new(clients, stack, *entity, false)?,
+            dead_letters: Queue::new(clients, stack, *entity, true)?,
+            context,
+            filter,
+            now,
+            summary,
+            seen: HashMap::new(),
+            blocked: HashMap::new(),
+            left: HashMap::new(),
+            to_release: Vec::new(),
+        };
+        match mover.run().await {
             Ok(()) => {}
             Err(error) if error.is_global() => return Err(error),
             Err(error) => failed.push((entity, error)),
         }
         if context.interrupt.is_pressed() {
-            summary.interrupt(&wanted);
+            summary.interrupt(filter.is_relative());
             break;
         }
     }
@@ -118,59 +121,16 @@ async fn redrive(
     Ok(())
 }
 
-async fn redrive_queue(
-    entity: Entity,
-    dry_run: bool,
-    wanted: Wanted<'_>,
-    context: &Context,
-    clients: &Clients,
-    stack: &Stack,
-    summary: &mut Summary,
-) -> Result<(), Error> {
-    let queue = Queue::new(clients, stack, entity, false)?;
-    let dead_letters = Queue::new(clients, stack, entity, true)?;
-    let count = dead_letters.stats().await?.waiting;
-    if dry_run && wanted.is_all() {
-        summary.add_found(count);
-        summary.add_sendable(count);
-        return Ok(());
-    }
-    let bar = context.output.progress(entity.name(), count);
-    let mut mover = Mover {
-        queue,
-        dead_letters,
-        context,
-        wanted,
-        dry_run,
-        summary,
-        bar: &bar,
-        tried: HashSet::new(),
-        moved: HashSet::new(),
-        sent: HashSet::new(),
-        blocked: HashMap::new(),
-        left: HashMap::new(),
-        to_release: Vec::new(),
-    };
-    let result = mover.run().await;
-    bar.finish_and_clear();
-    result
-}
-
 /// Moves the messages of one dead-letter queue.
 struct Mover<'r> {
     queue: Queue<'r>,
     dead_letters: Queue<'r>,
     context: &'r Context,
-    wanted: Wanted<'r>,
-    dry_run: bool,
+    filter: &'r Filter,
+    now: OffsetDateTime,
     summary: &'r mut Summary,
-    bar: &'r ProgressBar,
-    /// The dead letters received so far: each is tried once.
-    tried: HashSet<String>,
-    /// Those that are moved. A standard queue may deliver a message once more after its deletion.
-    moved: HashSet<String>,
-    /// The ids of the new messages, which they keep if they die again.
-    sent: HashSet<String>,
+    /// What this run knows of a message, by its id.
+    seen: HashMap<String, Seen>,
     /// Groups of which a message could not be sent, with its id: later ones must not overtake it.
     blocked: HashMap<String, String>,
     /// How many messages of a group stay because of the filter or the dry run.
@@ -179,23 +139,40 @@ struct Mover<'r> {
     to_release: Vec<String>,
 }
 
+enum Seen {
+    /// It stays: each dead letter is tried once.
+    Left,
+    /// It is moved. A standard queue may deliver it once more after its deletion.
+    Moved,
+    /// It is the new message, and keeps its id if it dies again.
+    New,
+}
+
 /// The new message's id and the outcome, or why the message was not sent.
 type MoveResult = Result<(String, Outcome), String>;
 
 impl Mover<'_> {
     async fn run(&mut self) -> Result<(), Error> {
-        loop {
-            let moved_before = self.moved.len();
-            let result = self.pass().await;
+        let count = self.dead_letters.stats().await?.waiting;
+        if self.summary.dry_run && self.filter.is_all() {
+            self.summary.found += count;
+            self.summary.would_send += count;
+            return Ok(());
+        }
+        let bar = self.context.output.progress("", count);
+        let bar = bar.with_message(self.queue.label.to_owned());
+        let result = loop {
+            let result = self.pass(&bar).await;
             // Not before the end of the pass, or it would receive them again. If it fails, they become visible by themselves.
             let _ = self.dead_letters.release(std::mem::take(&mut self.to_release)).await;
-            result?;
-            let has_moved = self.moved.len() > moved_before;
-            // Messages that the filter excludes hide those behind them in their group until they are visible again.
-            if self.context.interrupt.is_pressed() || self.left.is_empty() || !has_moved {
-                break;
+            match result {
+                // Messages that the filter excludes hide those behind them in their group until they are visible again.
+                Ok(true) if !self.left.is_empty() && !self.context.interrupt.is_pressed() => {}
+                result => break result,
             }
-        }
+        };
+        bar.finish_and_clear();
+        result?;
         // SQS delivers no more than ten messages of a group at a time.
         let mut full: Vec<_> = self.left.iter().filter(|(_, left)| **left >= BATCH).collect();
         full.sort();
@@ -207,9 +184,9 @@ impl Mover<'_> {
         Ok(())
     }
 
-    /// Receives until nothing new comes.
-    async fn pass(&mut self) -> Result<(), Error> {
-        let mut known_batches = 0;
+    /// Receives until nothing new comes. Returns whether it has moved a message.
+    async fn pass(&mut self, bar: &ProgressBar) -> Result<bool, Error> {
+        let (mut known_batches, mut has_moved) = (0, false);
         let mut received = HashSet::new();
         while !self.context.interrupt.is_pressed() && known_batches < MAX_KNOWN_BATCHES {
             let messages = self.dead_letters.receive(BATCH, HIDDEN_SECONDS).await?;
@@ -219,42 +196,51 @@ impl Mover<'_> {
             let ids = messages.iter().map(|message| message.message_id.clone());
             let new = ids.filter(|id| received.insert(id.clone())).count();
             known_batches = if new == 0 { known_batches + 1 } else { 0 };
-            let selected = self.select(messages).await;
+            let selected = self.select(messages, bar).await;
             let groups = stream::iter(by_group(selected)).map(|group| self.move_group(group));
             let results: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).concat().await;
             for (message, result) in results {
-                self.record(message, result);
+                has_moved |= self.record(message, result);
             }
         }
-        Ok(())
+        Ok(has_moved)
     }
 
     /// Returns the messages to move.
-    async fn select(&mut self, messages: Vec<ReceivedMessage>) -> Vec<ReceivedMessage> {
+    async fn select(
+        &mut self,
+        messages: Vec<ReceivedMessage>,
+        bar: &ProgressBar,
+    ) -> Vec<ReceivedMessage> {
         let mut selected = Vec::new();
         for message in messages {
-            if self.moved.contains(&message.message_id) {
-                // If this fails it comes once more, to this run or to the next, which then sends a duplicate.
-                let _ = self.dead_letters.delete(&message.receipt_handle).await;
-                continue;
-            }
-            let is_new = self.tried.insert(message.message_id.clone());
-            if self.sent.remove(&message.message_id) {
-                let reason = "it went back and died again during this run";
-                self.summary.add_found(1);
-                self.add(&message.message_id, Outcome::Kept(reason.to_owned()));
-            } else if is_new {
-                self.summary.add_found(1);
-                self.bar.inc(1);
-                let is_wanted = self.wanted.matches(&message.message);
-                if is_wanted && !self.dry_run {
-                    selected.push(message);
+            let id = &message.message_id;
+            match self.seen.get(id) {
+                Some(Seen::Moved) => {
+                    // If this fails it comes once more, to this run or to the next, which then sends a duplicate.
+                    let _ = self.dead_letters.delete(&message.receipt_handle).await;
                     continue;
                 }
-                let outcome = if is_wanted { Outcome::Sendable } else { Outcome::Skipped };
-                self.add(&message.message_id, outcome);
-                if let Some(group_id) = message.message.group_id {
-                    *self.left.entry(group_id).or_default() += 1;
+                Some(Seen::Left) => {}
+                Some(Seen::New) => {
+                    self.summary.found += 1;
+                    let reason = "it went back and died again during this run";
+                    self.add(id, Outcome::Kept(reason.to_owned()));
+                    self.seen.insert(id.clone(), Seen::Left);
+                }
+                None => {
+                    self.summary.found += 1;
+                    bar.inc(1);
+                    self.seen.insert(id.clone(), Seen::Left);
+                    let is_wanted = self.filter.matches(&message.message, self.now);
+                    if is_wanted && !self.summary.dry_run {
+                        selected.push(message);
+                        continue;
+                    }
+                    self.add(id, if is_wanted { Outcome::Sendable } else { Outcome::Skipped });
+                    if let Some(group_id) = message.message.group_id {
+                        *self.left.entry(group_id).or_default() += 1;
+                    }
                 }
             }
             self.to_release.push(message.receipt_handle);
@@ -300,11 +286,12 @@ impl Mover<'_> {
         Ok((new_id, outcome))
     }
 
-    fn record(&mut self, message: ReceivedMessage, result: MoveResult) {
+    /// Returns whether the message is moved.
+    fn record(&mut self, message: ReceivedMessage, result: MoveResult) -> bool {
         let ReceivedMessage { message_id, receipt_handle, message, .. } = message;
         let outcome = match result {
             Ok((new_id, outcome)) => {
-                self.sent.insert(new_id);
+                self.seen.insert(new_id, Seen::New);
                 outcome
             }
             Err(reason) => {
@@ -314,12 +301,14 @@ impl Mover<'_> {
                 Outcome::Kept(reason)
             }
         };
-        self.add(&message_id, outcome.clone());
-        if matches!(outcome, Outcome::Kept(_) | Outcome::SentAndKept(_)) {
-            self.to_release.push(receipt_handle);
+        let is_moved = matches!(outcome, Outcome::Moved | Outcome::SentAndGone);
+        self.add(&message_id, outcome);
+        if is_moved {
+            self.seen.insert(message_id, Seen::Moved);
         } else {
-            self.moved.insert(message_id);
+            self.to_release.push(receipt_handle);
         }
+        is_moved
     }
 
     fn add(&mut self, message_id: &str, outcome: Outcome) {
@@ -329,18 +318,12 @@ impl Mover<'_> {
 
 /// Messages by group, each group in the order received. One without a group is a group of its own.
 fn by_group(messages: Vec<ReceivedMessage>) -> Vec<Vec<ReceivedMessage>> {
-    let mut groups: Vec<Vec<ReceivedMessage>> = Vec::new();
+    let mut groups: IndexMap<String, Vec<ReceivedMessage>> = IndexMap::new();
     for message in messages {
-        let group_id = &message.message.group_id;
-        let is_same = |group: &&mut Vec<ReceivedMessage>| {
-            group_id.is_some() && group.iter().any(|other| other.message.group_id == *group_id)
-        };
-        match groups.iter_mut().find(is_same) {
-            Some(group) => group.push(message),
-            None => groups.push(vec![message]),
-        }
+        let group_id = message.message.group_id.as_ref().unwrap_or(&message.message_id);
+        groups.entry(group_id.clone()).or_default().push(message);
     }
-    groups
+    groups.into_values().collect()
 }
 
 #[cfg(test)]

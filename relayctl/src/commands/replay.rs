@@ -2,37 +2,36 @@
 
 mod checkpoint;
 
-use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS, UnusableObject};
+use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS};
 use crate::aws::message::OutgoingMessage;
-use crate::aws::queue::{BATCH, BATCH_BYTES, Queue};
+use crate::aws::queue::{BATCH, BATCH_BYTES, Queue, client_of};
 use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{AwsError, AwsErrorKind, Error, ExitStatus};
-use crate::filter::{Filter, Moment};
+use crate::filter::{Filter, Moment, or_all};
 use crate::relay::PROBE_TOPIC;
-use crate::summary::{Kept, write_kept};
+use crate::sanitize::one_line;
+use crate::summary::{Kept, Summary, counted};
 use checkpoint::{Checkpoint, Plan};
-use clap::ValueEnum;
 use futures_util::future::join_all;
-use futures_util::{Stream, TryStreamExt};
-use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+use futures_util::{StreamExt, TryStreamExt};
+use labelbox_relay::event::timestamp;
+use serde_json::json;
+use std::collections::HashMap;
 use std::iter::Peekable;
 use std::ops::Range;
-use std::pin::{Pin, pin};
+use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 use std::vec;
 use time::OffsetDateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// So many events are sent before the progress is kept: as many as are read meanwhile. With a low rate they are fewer, four times a
-/// second.
-const CHUNK: u32 = CONCURRENT_READS as u32;
-const CHUNKS_PER_SECOND: u32 = 4;
+/// As many events are sent before the progress is kept as are read meanwhile; with a low rate fewer, so many times a second.
+const CHUNKS_PER_SECOND: usize = 4;
 /// A replay stops when it has found so many events that cannot be sent: something else is wrong.
 const MAX_KEPT: usize = 1000;
 
@@ -42,18 +41,32 @@ the order received, with their bodies and attributes unchanged. The stack has an
 ignore events that they have recorded: docs/consuming.md says how they forget them first.
 
 An event that its queue rejects is named and left out, and holds back the later ones of its FIFO group. An object that cannot be read \
-is named and left out. If a queue or the bucket fails, \
-the replay stops.
+is named and left out. If a queue or the bucket fails, the replay stops.
 
-The command may be interrupted at any time, also by a loss of power, and run by two people at once: no event is left out. \
-`replay --resume` goes on where it was. Some events may arrive twice, with the same dedup_id.";
+The command may be interrupted at any time, also by a loss of power, and run by two people at once: no event is left out. It prints \
+the command that goes on, and --list shows it again. Some events may arrive twice, with the same dedup_id.";
 
 const EXAMPLES: &str = "\
 Examples:
   relayctl replay --since 2026-11-20 --until 2026-11-23 --dry-run
   relayctl replay --since '3 days ago' --entity label --project cm8d4
   relayctl replay --since 2h --to https://sqs.eu-west-1.amazonaws.com/123456789012/new
+  relayctl replay --list
   relayctl replay --resume";
+
+/// The options of a new replay.
+const OF_NEW: [&str; 10] = [
+    "entity",
+    "topic",
+    "project",
+    "entity_id",
+    "dedup_id",
+    "since",
+    "until",
+    "to",
+    "rate",
+    "dry_run",
+];
 
 /// Send archived events to their queues again
 #[derive(Debug, clap::Args)]
@@ -64,7 +77,7 @@ pub struct Replay {
     entity: Vec<Entity>,
     #[command(flatten)]
     filter: Filter,
-    /// Send to this queue, FIFO or standard, and not to the queues of the entities
+    /// Send to this queue, FIFO or standard, and not to the queues of the entities. It may be of another region or account
     #[arg(long, value_name = "QUEUE_URL", value_parser = queue_url)]
     to: Option<String>,
     /// Events per second, at most
@@ -73,15 +86,12 @@ pub struct Replay {
     /// Change nothing, say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Go on with an interrupted replay: the one with this id, or the only one
-    #[arg(
-        long,
-        value_name = "ID",
-        num_args = 0..=1,
-        default_missing_value = "",
-        conflicts_with_all = ["entity", "topic", "project", "entity_id", "dedup_id", "since", "until", "to", "rate", "dry_run"],
-    )]
+    /// Go on with an unfinished replay: the one with this id, or the only one
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = OF_NEW)]
     resume: Option<String>,
+    /// List the unfinished replays that were begun on this machine, and the commands that go on
+    #[arg(long, conflicts_with_all = OF_NEW, conflicts_with = "resume")]
+    list: bool,
 }
 
 fn queue_url(text: &str) -> Result<String, &'static str> {
@@ -93,98 +103,134 @@ fn queue_url(text: &str) -> Result<String, &'static str> {
 
 /// Replays the window, and prints the summary.
 pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Error> {
+    let folder = || {
+        let folder = context.environment.state_dir.as_ref().map(|folder| folder.join("replay"));
+        let message = "there is no home directory to keep the progress in; set HOME";
+        folder.ok_or_else(|| Error::Usage(message.to_owned()))
+    };
+    if command.list {
+        return list(&folder()?, context);
+    }
     let (clients, stack) = &match command.dry_run {
         true => context.find_stack().await?,
         false => context.find_stack_to_change().await?,
     };
-    if let Some(url) = command.to.as_deref() {
-        // A replay to a queue that does not exist is not begun.
-        match Queue::at(clients, url, "--to").stats().await {
-            Err(error) if error.kind == AwsErrorKind::NotFound => return Err(error.into()),
+    let (plan, mut checkpoint) = match &command.resume {
+        Some(id) => {
+            let checkpoint = Checkpoint::find(folder()?, &stack.id, id)?;
+            (checkpoint.plan.clone(), Some(checkpoint))
+        }
+        None => (command.plan(context, stack)?, None),
+    };
+    let window = window(&plan)?;
+    let sqs = client_of(&clients.sqs, plan.to.as_deref().unwrap_or_default());
+    let mut lanes = Vec::new();
+    for entity in plan.entities.iter().filter(|_| plan.to.is_none()) {
+        lanes.push(Lane::new(Some(*entity), Queue::new(clients, stack, *entity, false)?, &plan));
+    }
+    if let Some(url) = &plan.to {
+        lanes.push(Lane::new(None, Queue::at(&sqs, url, "--to"), &plan));
+    }
+    for lane in &lanes {
+        // A replay to a queue that does not exist is not begun. Who may only send to it is not told whether it exists.
+        match lane.queue.stats().await {
+            Err(error) if error.kind == AwsErrorKind::NotFound => {
+                let missing = |url| Error::Setup(format!("--to: there is no queue {url}"));
+                return Err(plan.to.as_deref().map_or_else(|| error.into(), missing));
+            }
             _ => {}
         }
     }
-    let (plan, mut checkpoint) = prepare(command, context, stack)?;
-    let window = window(&plan)?;
-    let held_back_before = plan.held_back.len();
-    let mut summary = Summary { dry_run: command.dry_run, held_back_before, ..Summary::default() };
-    let mut run = Run {
-        context,
-        clients,
-        stack,
-        plan: &plan,
-        id: checkpoint.as_ref().map(|checkpoint| checkpoint.run.clone()),
-        held_back: plan.held_back.iter().cloned().collect(),
-        existing: HashSet::new(),
-    };
+    match &checkpoint {
+        Some(checkpoint) => context.output.warn(format_args!("resumes {}", checkpoint.plan)),
+        None if command.dry_run => {}
+        None => checkpoint = Some(Checkpoint::create(folder()?, plan.clone())?),
+    }
+    let held_back = plan.held_back.values().map(HashMap::len).sum::<usize>();
+    let mut summary = Summary::new(command.dry_run);
+    let mut run = Run { context, clients, stack, plan: &plan, lanes };
     let result = run.replay(&window, &mut checkpoint, &mut summary).await;
-    let is_complete = result.is_ok() && !summary.interrupted && !summary.stopped;
-    let is_empty = result.is_err() && summary.found == 0;
+    let is_stopped = summary.kept.len() >= MAX_KEPT;
+    let is_complete = result.is_ok() && !summary.interrupted && !is_stopped;
+    if held_back > 0 {
+        let groups = counted(held_back as u64, "FIFO group");
+        summary.remarks.push(format!("an earlier part of this replay holds back {groups}"));
+    }
+    if is_stopped {
+        summary.remarks.push("stopped: too many events cannot be sent".to_owned());
+    }
     if let Some(checkpoint) = checkpoint {
-        if is_complete || (is_empty && command.resume.is_none()) {
+        let is_unbegun = result.is_err() && summary.found == 0 && command.resume.is_none();
+        if is_complete || is_unbegun {
             checkpoint.remove();
         } else {
-            let words = format!("replay --resume {}", checkpoint.run);
-            summary.resume = Some(context.args.relayctl(&words));
+            summary.remarks.push(format!("not complete; go on with: {}", plan.resume));
+            summary.resume = Some(plan.resume.clone());
         }
+    } else if summary.interrupted {
+        summary.remarks.push("interrupted: the counts are incomplete".to_owned());
     }
     if is_complete && summary.found == 0 {
         let days = stack.archive_days()?;
         let none = if plan.filter.has_ids() { "none of these ids" } else { "none" };
-        let (since, until) = (Moment::At(window.start), Moment::At(window.end));
         context.output.warn(format_args!(
-            "the archive, which keeps events for {days} days, has {none} received from {since} to {until}"
+            "the archive, which keeps events for {days} days, has {none} received from {} to {}",
+            timestamp(window.start),
+            timestamp(window.end)
         ));
     }
-    let printed = if is_empty { Ok(()) } else { context.output.show(&summary) };
-    result?;
-    match printed {
-        Err(Error::Output(error)) => Err(Error::Summary(error)),
-        printed => printed.map(|()| summary.exit_status()),
+    match summary.close(result, &context.output)? {
+        ExitStatus::Success if held_back > 0 => Ok(ExitStatus::Incomplete),
+        status => Ok(status),
     }
 }
 
-/// What to replay, and the checkpoint of a replay that sends.
-fn prepare(
-    command: &Replay,
-    context: &Context,
-    stack: &Stack,
-) -> Result<(Plan, Option<Checkpoint>), Error> {
-    let folder = || {
-        let folder = context.environment.state_dir.as_ref();
-        let folder = folder.ok_or_else(|| {
-            Error::Usage("there is no home directory to keep the progress in; set HOME".to_owned())
-        });
-        folder.map(|folder| folder.join("replay"))
-    };
-    if let Some(id) = &command.resume {
-        let checkpoint = Checkpoint::find(folder()?, &stack.id, id)?;
-        return Ok((checkpoint.plan.clone(), Some(checkpoint)));
+fn list(folder: &Path, context: &Context) -> Result<ExitStatus, Error> {
+    let plans = checkpoint::list(folder)?;
+    if context.output.is_json {
+        context.output.json(&json!({ "replays": plans }))?;
+        return Ok(ExitStatus::Success);
     }
-    let now = context.now();
-    let Some(since) = command.filter.since else {
-        return Err(Error::Usage("say from when on with --since, or --resume a replay".to_owned()));
-    };
-    let at = |moment: Moment| Moment::At(moment.from(now));
-    let mut filter = command.filter.clone();
-    filter.since = Some(at(since));
-    filter.until = Some(filter.until.map_or(Moment::At(now), at));
-    let is_wanted = |it: &Entity| command.entity.is_empty() || command.entity.contains(it);
-    let plan = Plan {
-        stack: stack.id.clone(),
-        entities: Entity::value_variants().iter().copied().filter(is_wanted).collect(),
-        filter,
-        to: command.to.clone(),
-        rate: command.rate,
-        held_back: Vec::new(),
-    };
-    // Wrong times are found before there is a file.
-    window(&plan)?;
-    let checkpoint = match command.dry_run {
-        true => None,
-        false => Some(Checkpoint::create(folder()?, plan.clone())?),
-    };
-    Ok((plan, checkpoint))
+    for plan in &plans {
+        context.output.line(format_args!("{plan}\n  go on with: {}", one_line(&plan.resume)))?;
+    }
+    let folder = folder.display();
+    context.output.warn(match plans.len() {
+        0 => format!("there are no unfinished replays in {folder}"),
+        _ => format!("they are in {folder}; delete the file of one to give it up"),
+    });
+    Ok(ExitStatus::Success)
+}
+
+impl Replay {
+    /// What to replay. Its times are absolute.
+    fn plan(&self, context: &Context, stack: &Stack) -> Result<Plan, Error> {
+        let now = context.now();
+        let Some(since) = self.filter.since else {
+            let message = "say from when on with --since, or --resume a replay";
+            return Err(Error::Usage(message.to_owned()));
+        };
+        let at = |moment: Moment| Moment::At(moment.from(now));
+        let mut filter = self.filter.clone();
+        filter.since = Some(at(since));
+        filter.until = Some(filter.until.map_or(Moment::At(now), at));
+        let mut id = Uuid::new_v4().simple().to_string();
+        id.truncate(12);
+        let words: Vec<_> = std::env::args().skip(1).collect();
+        let words = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
+        Ok(Plan {
+            command: format!("relayctl {words}"),
+            begun: timestamp(now),
+            resume: context.args.relayctl(&format!("replay --resume {id}")),
+            id,
+            stack: stack.id.clone(),
+            entities: or_all(&self.entity),
+            filter,
+            to: self.to.clone(),
+            rate: self.rate,
+            held_back: HashMap::new(),
+        })
+    }
 }
 
 fn window(plan: &Plan) -> Result<Range<OffsetDateTime>, Error> {
@@ -200,19 +246,8 @@ struct Run<'r> {
     clients: &'r Clients,
     stack: &'r Stack,
     plan: &'r Plan,
-    /// The id of a replay that sends.
-    id: Option<String>,
-    /// The groups with an event that could not be sent, and that event.
-    held_back: HashMap<Group, String>,
-    /// The queues of which a dry run knows that they exist.
-    existing: HashSet<Target>,
+    lanes: Vec<Lane<'r>>,
 }
-
-/// The entity whose queue it is, or the one queue that gets all.
-type Target = Option<Entity>;
-type Group = (Target, String);
-/// What became of an event of a group.
-type Sent = (Option<Group>, Result<(), Kept>);
 
 impl Run<'_> {
     /// Replays chunk after chunk, and keeps the progress after each.
@@ -225,11 +260,11 @@ impl Run<'_> {
         let (context, plan) = (self.context, self.plan);
         let archive = Archive::new(self.clients, self.stack, &plan.entities, window)?;
         let mut events = pin!(archive.events(|id| plan.filter.matches_id(id)));
-        let size = (plan.rate / CHUNKS_PER_SECOND).clamp(1, CHUNK);
+        let size = (plan.rate as usize / CHUNKS_PER_SECOND).clamp(1, CONCURRENT_READS);
         let bar = context.output.timeline(milliseconds(window.start, window.end));
-        while !summary.interrupted && !summary.stopped {
+        while !summary.interrupted && summary.kept.len() < MAX_KEPT {
             let chunk = tokio::select! {
-                chunk = next_chunk(events.as_mut(), size) => chunk?,
+                chunk = events.as_mut().take(size).try_collect::<Vec<_>>() => chunk?,
                 () = context.interrupt.pressed() => {
                     summary.interrupted = true;
                     break;
@@ -238,25 +273,31 @@ impl Run<'_> {
             if chunk.is_empty() {
                 break;
             }
+            if checkpoint.is_some() && summary.found == 0 {
+                let resume = &plan.resume;
+                context.output.warn(format_args!("if it is interrupted, go on with: {resume}"));
+            }
             let last = chunk.iter().rev().find_map(|event| event.as_ref().ok());
             let last = last.map(|event| event.received_at);
-            let selected = self.select(chunk, summary);
-            let count: usize = selected.values().map(Vec::len).sum();
-            let pause = sleep(Duration::from_secs(count as u64) / plan.rate);
-            if self.id.is_some() {
-                self.send(selected, summary).await?;
-            } else {
-                self.check_queues(selected.keys()).await?;
-                summary.would_send += count as u64;
+            let count = self.select(chunk, summary);
+            let pause = sleep(Duration::from_secs(count) / plan.rate);
+            match summary.dry_run {
+                true => summary.would_send += count,
+                false => self.send(summary).await?,
             }
             if let Some(time) = last {
                 if let Some(checkpoint) = checkpoint {
-                    checkpoint.advance(time, &self.held_back)?;
+                    let held_back =
+                        |lane: &Lane<'_>| (lane.queue.label.to_owned(), lane.held_back.clone());
+                    checkpoint.advance(time, self.lanes.iter().map(held_back).collect())?;
                 }
                 bar.set_position(milliseconds(window.start, time));
-                bar.set_message(format!("{} events, to {}", summary.found, Moment::At(time)));
+                bar.set_message(format!(
+                    "{}, to {}",
+                    counted(summary.found, "event"),
+                    timestamp(time)
+                ));
             }
-            summary.stopped = summary.kept.len() >= MAX_KEPT;
             tokio::select! {
                 () = pause => {}
                 () = context.interrupt.pressed() => summary.interrupted = true,
@@ -266,161 +307,135 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The events of a chunk that are to be sent, by their queues, each in its order.
-    fn select(
-        &self,
-        chunk: Vec<Result<ArchivedEvent, UnusableObject>>,
-        summary: &mut Summary,
-    ) -> BTreeMap<Target, Vec<ArchivedEvent>> {
-        let wanted = self.plan.filter.at(self.context.now());
-        let mut selected: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    /// Gives the events of a chunk that are to be sent to their lanes. Returns how many those are.
+    fn select(&mut self, chunk: Vec<Result<ArchivedEvent, Kept>>, summary: &mut Summary) -> u64 {
+        let (filter, now) = (&self.plan.filter, self.context.now());
+        let mut count = 0;
         for event in chunk {
             summary.found += 1;
             match event {
-                Err(UnusableObject { key, reason }) => {
-                    summary.kept.push(Kept { message: key, reason });
-                }
-                Ok(event) if wanted.matches(&event.message) && !is_probe(&event.message) => {
-                    let target = self.plan.to.is_none().then_some(event.entity);
-                    selected.entry(target).or_default().push(event);
+                Err(kept) => summary.kept.push(kept),
+                Ok(event) if filter.matches(&event.message, now) && !is_probe(&event.message) => {
+                    let is_of =
+                        |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
+                    count += 1;
+                    let lane = self.lanes.iter_mut().find(is_of).filter(|_| !summary.dry_run);
+                    if let Some(lane) = lane {
+                        lane.events.push(event);
+                    }
                 }
                 Ok(_) => summary.skipped += 1,
             }
         }
-        selected
-    }
-
-    /// A dry run finds out whether the queues exist.
-    async fn check_queues(&mut self, targets: impl Iterator<Item = &Target>) -> Result<(), Error> {
-        for target in targets {
-            if self.existing.insert(*target) {
-                self.queue(*target)?.stats().await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn queue(&self, target: Target) -> Result<Queue<'_>, Error> {
-        match (target, &self.plan.to) {
-            (Some(entity), _) => Queue::new(self.clients, self.stack, entity, false),
-            (None, to) => Ok(Queue::at(self.clients, to.as_deref().unwrap_or_default(), "--to")),
-        }
+        count
     }
 
     /// Sends to all queues at the same time.
-    async fn send(
-        &mut self,
-        selected: BTreeMap<Target, Vec<ArchivedEvent>>,
-        summary: &mut Summary,
-    ) -> Result<(), Error> {
-        let this = &*self;
-        let sends = selected.into_iter().map(|(target, events)| this.send_in_order(target, events));
+    async fn send(&mut self, summary: &mut Summary) -> Result<(), Error> {
+        let (id, s3, bucket) = (&*self.plan.id, &self.clients.s3, self.stack.payload_bucket()?);
+        let sends = self.lanes.iter_mut().map(|lane| lane.send(id, s3, bucket));
         let mut result = Ok(());
-        for (sent, ended) in join_all(sends).await {
-            for (group, sent) in sent {
-                match (group, sent) {
-                    (_, Ok(())) => summary.sent += 1,
-                    (group, Err(kept)) => {
-                        if let Some(group) = group {
-                            let first = || kept.message.clone();
-                            self.held_back.entry(group).or_insert_with(first);
-                        }
-                        summary.kept.push(kept);
-                    }
-                }
-            }
+        for (sent, kept, ended) in join_all(sends).await {
+            summary.sent += sent;
+            summary.kept.extend(kept);
             result = result.and(ended);
         }
         result
     }
+}
 
-    /// Sends events to one queue, batch after batch.
-    ///
-    /// # Errors
-    /// If the queue or the bucket fails. What was sent before has its result.
-    async fn send_in_order(
-        &self,
-        target: Target,
-        events: Vec<ArchivedEvent>,
-    ) -> (Vec<Sent>, Result<(), Error>) {
-        let mut sent = Vec::new();
-        let result = async {
-            let queue = self.queue(target)?;
-            let mut events = events.into_iter().peekable();
-            while events.peek().is_some() {
-                let batch = next_batch(&mut events);
-                self.send_batch(&queue, target, batch, &mut sent).await?;
-            }
-            Ok(())
-        };
-        let result = result.await;
-        (sent, result)
+/// A queue, and the events of a chunk that it gets.
+struct Lane<'r> {
+    /// Whose events those are; `None` for all.
+    entity: Option<Entity>,
+    queue: Queue<'r>,
+    events: Vec<ArchivedEvent>,
+    /// The FIFO groups with an event that could not be sent, and that event.
+    held_back: HashMap<String, String>,
+}
+
+impl<'r> Lane<'r> {
+    fn new(entity: Option<Entity>, queue: Queue<'r>, plan: &Plan) -> Self {
+        let held_back = plan.held_back.get(queue.label).cloned().unwrap_or_default();
+        Self { entity, queue, events: Vec::new(), held_back }
     }
 
-    async fn send_batch(
-        &self,
-        queue: &Queue<'_>,
-        target: Target,
-        batch: Vec<ArchivedEvent>,
-        sent: &mut Vec<Sent>,
-    ) -> Result<(), Error> {
-        let mut groups = Vec::new();
-        let mut messages = Vec::new();
-        for event in batch {
-            let key = event.key.clone();
-            let group = event.message.group_id.clone().filter(|_| queue.is_fifo());
-            let group = group.map(|group| (target, group));
-            match self.message(event, queue, group.as_ref(), sent).await? {
-                Ok(message) => {
-                    groups.push((group, key));
-                    messages.push(message);
+    /// Sends the events, batch after batch. Returns how many were sent, and those that were not; and the error if the queue or the
+    /// bucket fails.
+    async fn send(
+        &mut self,
+        id: &str,
+        s3: &aws_sdk_s3::Client,
+        bucket: &str,
+    ) -> (u64, Vec<Kept>, Result<(), Error>) {
+        let (mut sent, mut kept) = (0, Vec::new());
+        let mut events = std::mem::take(&mut self.events).into_iter().peekable();
+        while events.peek().is_some() {
+            let (mut names, mut messages) = (Vec::new(), Vec::new());
+            for event in next_batch(&mut events) {
+                let name = (event.key.clone(), event.message.group_id.clone());
+                match self.message(event, id, s3, bucket).await {
+                    Ok(Ok(message)) => {
+                        names.push(name);
+                        messages.push(message);
+                    }
+                    Ok(Err(reason)) => kept.push(self.keep(name, reason)),
+                    Err(error) => return (sent, kept, Err(error.into())),
                 }
-                Err(reason) => sent.push((group, Err(Kept { message: key, reason }))),
+            }
+            if messages.is_empty() {
+                continue;
+            }
+            match self.queue.send_batch(&messages).await {
+                Ok(results) => {
+                    for (name, result) in names.into_iter().zip(results) {
+                        match result {
+                            Ok(_) => sent += 1,
+                            Err(reason) => kept.push(self.keep(name, reason)),
+                        }
+                    }
+                }
+                Err(error) => return (sent, kept, Err(error.into())),
             }
         }
-        if messages.is_empty() {
-            return Ok(());
+        (sent, kept, Ok(()))
+    }
+
+    /// An event that cannot be sent: later ones of its group must not overtake it.
+    fn keep(&mut self, (message, group): (String, Option<String>), reason: String) -> Kept {
+        if let Some(group) = group.filter(|_| self.queue.is_fifo()) {
+            self.held_back.entry(group).or_insert_with(|| message.clone());
         }
-        let results = queue.send_batch(&messages).await?;
-        for ((group, message), result) in groups.into_iter().zip(results) {
-            sent.push((group, result.map_err(|reason| Kept { message, reason })));
-        }
-        Ok(())
+        Kept { message, reason }
     }
 
     /// The message of an event. The inner error says why it has none.
     async fn message(
         &self,
         event: ArchivedEvent,
-        queue: &Queue<'_>,
-        group: Option<&Group>,
-        sent: &[Sent],
-    ) -> Result<Result<OutgoingMessage, String>, Error> {
-        let failed_now = || {
-            sent.iter().find_map(|(other, result)| {
-                let kept = result.as_ref().err().filter(|_| other.as_ref() == group)?;
-                Some(&kept.message)
-            })
-        };
-        let first = group.and_then(|group| self.held_back.get(group).or_else(failed_now));
-        if let Some(first) = first {
+        id: &str,
+        s3: &aws_sdk_s3::Client,
+        bucket: &str,
+    ) -> Result<Result<OutgoingMessage, String>, AwsError> {
+        let mut message = event.message;
+        let group = message.group_id.as_ref();
+        if let Some(first) = group.and_then(|group| self.held_back.get(group)) {
             return Ok(Err(format!("held back by {first}, which comes before it in its group")));
         }
-        let mut message = event.message;
         if let Some(body_key) = event.body_key {
             let key = format!("payloads/{}/{}", event.dedup_id, Uuid::new_v4());
-            let bucket = self.stack.payload_bucket()?;
-            match self.copy(bucket, &body_key, &key).await {
-                Ok(()) => message.body = spilled_message::pointer(bucket, &key),
+            let request = s3.copy_object().bucket(bucket).key(&key);
+            let copied = request.copy_source(format!("{bucket}/{body_key}")).send().await;
+            match copied.map_err(|error| aws::error("s3:PutObject", &error)) {
+                Ok(_) => message.body = spilled_message::pointer(bucket, &key),
                 Err(error) if error.kind == AwsErrorKind::NotFound => {
                     return Ok(Err("its archived body was deleted meanwhile".to_owned()));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        if queue.is_fifo() {
+        if self.queue.is_fifo() {
             // The same for an event that is sent again after an interruption, so that the queue drops it within five minutes.
-            let id = self.id.as_deref().unwrap_or_default();
             let ms = event.received_at.unix_timestamp_nanos() / 1_000_000;
             message.dedup_id = Some(format!("{}-{id}-{ms}", event.dedup_id));
         } else {
@@ -428,26 +443,6 @@ impl Run<'_> {
         }
         Ok(Ok(message))
     }
-
-    async fn copy(&self, bucket: &str, from: &str, to: &str) -> Result<(), AwsError> {
-        let request = self.clients.s3.copy_object().bucket(bucket).key(to);
-        let copied = request.copy_source(format!("{bucket}/{from}")).send().await;
-        copied.map(|_| ()).map_err(|error| aws::error("s3:PutObject", &error))
-    }
-}
-
-/// The next events, up to so many.
-async fn next_chunk<T>(
-    mut events: Pin<&mut impl Stream<Item = Result<T, Error>>>,
-    size: u32,
-) -> Result<Vec<T>, Error> {
-    let mut chunk = Vec::new();
-    while chunk.len() < size as usize
-        && let Some(event) = events.try_next().await?
-    {
-        chunk.push(event);
-    }
-    Ok(chunk)
 }
 
 /// The next events that can be sent together: if one fails, none of its group may be behind it.
@@ -476,64 +471,6 @@ fn is_probe(message: &OutgoingMessage) -> bool {
 
 fn milliseconds(start: OffsetDateTime, end: OffsetDateTime) -> u64 {
     (end - start).whole_milliseconds().try_into().unwrap_or_default()
-}
-
-/// What became of the events, for people and for scripts.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    dry_run: bool,
-    interrupted: bool,
-    /// Whether too many events could not be sent.
-    stopped: bool,
-    found: u64,
-    would_send: u64,
-    sent: u64,
-    skipped: u64,
-    kept: Vec<Kept>,
-    /// How many FIFO groups an event holds back that the replay could not send before it was resumed.
-    held_back_before: usize,
-    /// The command that goes on.
-    resume: Option<String>,
-}
-
-impl Summary {
-    fn exit_status(&self) -> ExitStatus {
-        match self {
-            Self { interrupted: true, .. } => ExitStatus::Interrupted,
-            Self { kept, held_back_before, .. } if !kept.is_empty() || *held_back_before > 0 => {
-                ExitStatus::Incomplete
-            }
-            _ => ExitStatus::Success,
-        }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, count: u64| writeln!(f, "{name:13}{count:>8}");
-        line("found", self.found)?;
-        match self.dry_run {
-            true => line("would send", self.would_send)?,
-            false => line("sent", self.sent)?,
-        }
-        if self.skipped > 0 {
-            line("skipped", self.skipped)?;
-        }
-        line("not sent", self.kept.len() as u64)?;
-        write_kept(f, &self.kept)?;
-        if self.stopped {
-            writeln!(f, "stopped after {} events that cannot be sent", self.kept.len())?;
-        }
-        if self.held_back_before > 0 {
-            let groups = self.held_back_before;
-            writeln!(f, "FIFO groups that an earlier part of this replay held back: {groups}")?;
-        }
-        match &self.resume {
-            Some(resume) => writeln!(f, "not complete: {resume} goes on"),
-            None if self.interrupted => writeln!(f, "interrupted: the counts are incomplete"),
-            None => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,23 +7,23 @@ use crate::aws::stack::{Entity, Stack};
 use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
-use crate::filter::{Filter, Wanted};
+use crate::filter::{Filter, or_all};
 use crate::summary::{Outcome, Summary};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::spill::PREFIX;
+use time::OffsetDateTime;
 
 const CONCURRENT_MESSAGES: usize = 8;
 
 const ABOUT: &str = "\
 A message that its queue did not accept is an object in the relay's bucket. Each goes to the queue of its \
-entity, and the object is deleted only after SQS has confirmed the message with the right checksums. One that cannot \
-be read, or points to a payload that is gone, stays and is named; the others go on. Messages that a filter excludes stay, \
-and are counted as skipped.
+entity, and the object is deleted only after SQS has confirmed the message. One that cannot \
+be read, or points to a payload that is gone, stays and is named; the others go on.
 
 The command may be interrupted, repeated, and run by two people at once: no message is lost. A message may arrive \
 twice, with the same dedup_id, if its queue had accepted it after all. Messages go by entity and day, \
-in no order within a day: consumers keep the newest occurred_at, and of two with the same time the one received later.";
+in no order within a day.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,14 +66,21 @@ async fn replay(
         clients,
         stack,
         bucket: stack.payload_bucket()?,
-        wanted: command.filter.at(context.now()),
+        filter: &command.filter,
+        now: context.now(),
         dry_run: command.dry_run,
     };
     let mut keys = Vec::new();
-    for prefix in prefixes(command) {
-        keys.extend(spilled_message::list(clients, stack, &prefix).await?);
+    if command.entity.is_empty() {
+        // With what is no spilled message, to name it.
+        keys = spilled_message::list(clients, stack, PREFIX).await?;
+    } else {
+        for entity in or_all(&command.entity) {
+            let prefix = format!("{PREFIX}{}/", entity.name());
+            keys.extend(spilled_message::list(clients, stack, &prefix).await?);
+        }
     }
-    summary.add_found(keys.len() as u64);
+    summary.found = keys.len() as u64;
     let bar = context.output.progress("replay", keys.len() as u64);
     let outcomes = stream::iter(&keys)
         .take_until(context.interrupt.pressed())
@@ -86,34 +93,24 @@ async fn replay(
     }
     bar.finish_and_clear();
     if context.interrupt.is_pressed() {
-        summary.interrupt(&replay.wanted);
+        summary.interrupt(command.filter.is_relative());
     }
     Ok(())
-}
-
-fn prefixes(command: &ReplaySpill) -> Vec<String> {
-    if command.entity.is_empty() {
-        return vec![PREFIX.to_owned()];
-    }
-    let mut entities = command.entity.clone();
-    entities.sort_unstable();
-    entities.dedup();
-    let prefix = |entity: Entity| format!("{PREFIX}{}/", entity.name());
-    entities.into_iter().map(prefix).collect()
 }
 
 struct Replay<'r> {
     clients: &'r Clients,
     stack: &'r Stack,
     bucket: &'r str,
-    wanted: Wanted<'r>,
+    filter: &'r Filter,
+    now: OffsetDateTime,
     dry_run: bool,
 }
 
 impl Replay<'_> {
     /// Replays one message. The error says why it stays.
     async fn one(&self, name: &str) -> Result<Outcome, String> {
-        let key = Key::read(name).map_err(|error| error.to_string())?;
+        let key = Key::read(name).ok_or("its key is not that of a spilled message")?;
         let queue = Queue::new(self.clients, self.stack, key.entity, false);
         let queue = queue.map_err(|error| error.to_string())?;
         let object = spilled_message::get(&self.clients.s3, self.bucket, name).await;
@@ -121,9 +118,8 @@ impl Replay<'_> {
         let Some(Object { content, etag }) = object else {
             return Ok(Outcome::Gone);
         };
-        let message = spilled_message::message(key, &content, queue.is_fifo())
-            .map_err(|error| error.to_string())?;
-        if !self.wanted.matches(&message) {
+        let message = spilled_message::message(key, &content, queue.is_fifo())?;
+        if !self.filter.matches(&message, self.now) {
             return Ok(Outcome::Skipped);
         }
         self.check_payload(&message).await?;
@@ -137,8 +133,7 @@ impl Replay<'_> {
 
     /// A pointer to nothing would fail at its consumer, again and again.
     async fn check_payload(&self, message: &OutgoingMessage) -> Result<(), String> {
-        let payload = spilled_message::payload(message).map_err(|error| error.to_string())?;
-        let Some(Payload { bucket, key }) = payload else {
+        let Some(Payload { bucket, key }) = spilled_message::payload(message)? else {
             return Ok(());
         };
         let request = self.clients.s3.head_object().bucket(&bucket).key(&key);

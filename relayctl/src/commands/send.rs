@@ -50,7 +50,6 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     let (output, args) = (&context.output, &context.args);
-    let started = (context.clock)();
     let mut summary = DeliverySummary::default();
     for file in &command.files {
         if context.interrupt.is_pressed() {
@@ -70,13 +69,17 @@ pub async fn run(command: &Send, context: &Context) -> Result<ExitStatus, Error>
             }
             Err(error) => {
                 summary.not_sent += 1;
-                let error = error.line(args);
-                output.warn(&error);
+                let line = Some(error.line(args));
                 if output.is_json {
-                    output.json(&FileResult { file: name, result: None, error: Some(error) })?;
+                    output.json(&FileResult { file: name, result: None, error: line })?;
                 }
+                // As of other commands, if there is nothing that it could do.
+                if summary.not_sent == command.files.len() as u64 {
+                    return Err(error);
+                }
+                output.warn(error.line(args));
             }
         }
     }
-    summary.close(started, command.files.len() > 1 && !output.is_json, context)
+    summary.close(command.files.len() > 1 && !output.is_json, context)
 }

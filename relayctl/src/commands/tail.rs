@@ -7,11 +7,10 @@ use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::filter::{Moment, Subject};
 use crate::sanitize::{excerpt, one_line};
+use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
-use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt;
 use std::ops::ControlFlow;
 
 const ABOUT: &str = "\
@@ -62,14 +61,11 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
     let start_ms = command.since.unix_ms(context.now());
     let count = Cell::new(0);
     let print = |event: &LogEvent| {
-        let request = Request::from_event(event, output.width().is_some());
-        let Some(request) = request.filter(|request| command.matches(request)) else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        if output.is_json {
-            output.json_line(&request.fields)?
-        } else {
-            output.line(request)?
+        let request = Request::from_event(event).filter(|request| command.matches(request));
+        let Some(request) = request else { return Ok(ControlFlow::Continue(())) };
+        match output.is_json {
+            true => output.json_line(&request.0)?,
+            false => output.line(request.line(output.width().is_some()))?,
         }
         count.update(|count| count + 1);
         let is_last = command.end.count.is_some_and(|most| count.get() >= most);
@@ -83,7 +79,7 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
             Some(most) => {
                 let time = command.end.time.unwrap_or_default();
                 let time = humantime::format_duration(time);
-                output.warn(format_args!("{} of {most} requests in {time}", count.get()));
+                output.warn(format_args!("{} of {} in {time}", count.get(), counted(most, "request")));
                 ExitStatus::Incomplete
             }
             None => ExitStatus::Success,
@@ -96,9 +92,9 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
 }
 
 impl Tail {
-    fn matches(&self, request: &Request<'_>) -> bool {
+    fn matches(&self, request: &Request) -> bool {
         let get = |name| request.text(name).unwrap_or_default();
-        let status = request.number("status");
+        let status = request.status();
         let is_status = |it: &String| it == request.outcome() || status == it.parse::<u64>().ok();
         (self.queue.is_empty() || self.queue.iter().any(|it| it.name() == get("entity")))
             && self.subject.matches(get("event"), get("project_id"))
@@ -127,100 +123,84 @@ fn parse_status(text: &str) -> Result<String, &'static str> {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html>.
 const CRASHES: [&str; 3] = ["Task timed out after", "Runtime exited", " panicked at "];
 
-/// The log line of a request, or of what ended the function.
-struct Request<'e> {
-    fields: Cow<'e, Map<String, Value>>,
-    /// Before the ids: a terminal gets them on a second line, a pipe gets one line for each request.
-    separator: &'static str,
-}
+/// The fields of the log line of a request, or of what ended the function.
+struct Request(Map<String, Value>);
 
-impl<'e> Request<'e> {
+impl Request {
     /// Returns `None` for other lines, and for those that `LogLevel` has reduced to their metrics.
-    fn from_event(event: &'e LogEvent, is_terminal: bool) -> Option<Self> {
+    fn from_event(event: &LogEvent) -> Option<Self> {
         let LogEvent { fields, text, timestamp_ms, .. } = event;
         let is_request = fields.contains_key("route") && fields.contains_key("status");
-        let is_error = fields.get("level").is_some_and(|level| level == "ERROR");
-        let fields = if is_request || is_error {
-            Cow::Borrowed(fields)
-        } else if CRASHES.iter().any(|crash| text.contains(crash)) {
-            let crash = json!({
-                "timestamp": log::timestamp(*timestamp_ms),
-                "level": "ERROR",
-                "message": "function crashed",
-                "error": excerpt(text),
-            });
-            Cow::Owned(serde_json::from_value(crash).unwrap_or_default())
-        } else {
-            return None;
-        };
-        let separator = if is_terminal { "\n  " } else { " " };
-        Some(Self { fields, separator })
+        if is_request || fields.get("level").is_some_and(|level| level == "ERROR") {
+            return Some(Self(fields.clone()));
+        }
+        CRASHES.iter().find(|crash| text.contains(**crash))?;
+        let crash = json!({
+            "timestamp": log::timestamp(*timestamp_ms),
+            "level": "ERROR",
+            "message": "function crashed",
+            "error": excerpt(text),
+        });
+        serde_json::from_value(crash).ok().map(Self)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name)?.as_str()
+        self.0.get(name)?.as_str()
     }
 
-    fn number(&self, name: &str) -> Option<u64> {
-        self.fields.get(name)?.as_u64()
+    fn status(&self) -> Option<u64> {
+        self.0.get("status")?.as_u64()
     }
 
     /// An error that is not of one request has failed all that the instance had in flight.
     fn outcome(&self) -> &str {
         let message = self.text("message").unwrap_or_default();
-        let message = if self.number("status").is_none() { "request failed" } else { message };
+        let message = if self.status().is_none() { "request failed" } else { message };
         OUTCOMES.iter().find(|(it, ..)| *it == message).map_or(message, |(_, word, _)| word)
     }
-}
 
-impl fmt::Display for Request<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dim = Style::new().dimmed();
-        let outcome = self.outcome();
+    /// For people: a terminal gets the ids on a second line, a pipe gets one line for each request.
+    fn line(&self, is_terminal: bool) -> String {
+        let (outcome, dim) = (self.outcome(), Style::new().dimmed());
         let color = OUTCOMES.iter().find(|(_, word, _)| *word == outcome);
         let color = color.map_or(Style::new(), |(.., color)| color.on_default());
         let get = |name| self.text(name).map(one_line);
-        write!(
-            f,
-            "{dim}{}{dim:#} {color}{:3} {outcome:8}{color:#}",
-            get("timestamp").unwrap_or_default(),
-            self.number("status").map_or_else(|| "-".to_owned(), |status| status.to_string()),
-            outcome = one_line(outcome),
-        )?;
-        if let Some(entity) = get("entity") {
-            let topic = get("event").unwrap_or_else(|| "-".to_owned());
-            write!(f, " {entity:9} {topic:18} {}", get("entity_id").unwrap_or_default())?;
-        } else if let Some(route) = get("route") {
-            write!(f, " {route}")?;
-            get("webhook").map_or(Ok(()), |webhook| write!(f, " {webhook}"))?;
-        } else {
-            write!(f, " {}", get("message").unwrap_or_default())?;
-        }
-        if let Some(duration) = self.fields.get("duration_ms").and_then(Value::as_f64) {
-            write!(f, " {dim}{duration:.0} ms{dim:#}")?;
-        }
-        for name in ["error", "secret_error", "archive_error"] {
-            if let Some(error) = get(name) {
-                write!(f, ": {color}{error}{color:#}")?;
+        let get_or_empty = |name| get(name).unwrap_or_default();
+        let about = match (get("entity"), get("route"), get("webhook")) {
+            (Some(entity), ..) => {
+                let topic = get("event").unwrap_or_else(|| "-".to_owned());
+                format!("{entity:9} {topic:18} {}", get_or_empty("entity_id"))
             }
+            (None, Some(route), Some(webhook)) => format!("{route} {webhook}"),
+            (None, route, _) => route.unwrap_or_else(|| get_or_empty("message")),
+        };
+        let mut line = format!(
+            "{dim}{}{dim:#} {color}{:3} {:8}{color:#} {about}",
+            get_or_empty("timestamp"),
+            self.status().map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            one_line(outcome),
+        );
+        if let Some(duration) = self.0.get("duration_ms").and_then(Value::as_f64) {
+            line += &format!(" {dim}{duration:.0} ms{dim:#}");
         }
-        let details = [
+        for error in ["error", "secret_error", "archive_error"].into_iter().filter_map(get) {
+            line += &format!(": {color}{error}{color:#}");
+        }
+        let address = if self.text("entity").is_none() { "source_ip" } else { "" };
+        let mut separator = if is_terminal { "\n  " } else { " " };
+        for (label, name) in [
             ("project", "project_id"),
             ("message", "message_id"),
             ("delivery", "delivery_id"),
             ("reason", "reason"),
-            ("from", "source_ip"),
-        ];
-        let details = details.iter().filter_map(|(label, name)| {
-            let is_shown = *name != "source_ip" || get("entity").is_none();
-            let value = get(name).filter(|_| is_shown)?;
-            Some(format!("{dim}{label}{dim:#} {value}"))
-        });
-        let details: Vec<_> = details.collect();
-        if !details.is_empty() {
-            write!(f, "{}{}", self.separator, details.join(" "))?;
+            ("from", address),
+        ] {
+            if let Some(value) = get(name) {
+                line += &format!("{separator}{dim}{label}{dim:#} {value}");
+                separator = " ";
+            }
         }
-        Ok(())
+        line
     }
 }
 

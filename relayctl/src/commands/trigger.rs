@@ -4,12 +4,11 @@ use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::relay::client::{Delivery, Route, Sender, new_id};
 use crate::relay::event_file::webhook_name;
-use crate::relay::sample_event::{self, Setting, Shape, any_topic_parser};
+use crate::relay::sample_event::{self, Setting, any_topic_parser};
 use crate::relay::summary::DeliverySummary;
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::event::{MODEL_RUN_CREATED, timestamp};
-use serde_json::Value;
 use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -17,11 +16,8 @@ use tokio::time::{MissedTickBehavior, interval};
 const MAX_PRINTED: u64 = 10;
 
 const ABOUT: &str = "\
-Each event is unique: its body has a new id and the current time, and its delivery id is new. With --same, one request \
-is sent again and again, of which a FIFO queue accepts one in five minutes; but a request for a training run has no \
-delivery id, so each is an event.
-
-Up to 10 events are printed one by one; of more, the summary. --json has all.
+Each event is unique: its body has a new id and the current time, and its delivery id is new. Up to 10 events are printed one by \
+one; of more, the summary. --json has all.
 
 MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue.";
 
@@ -30,7 +26,6 @@ Examples:
   relayctl trigger LABEL_CREATED
   relayctl trigger WORKFLOW_ACTION --set project.id=cm5w7pstij2bw07zspv2c2lkt
   relayctl trigger LABEL_UPDATED --count 1000 --rate 50 --concurrency 20 --json
-  relayctl trigger LABEL_CREATED --bytes 2000000
   relayctl trigger --any-topic ISSUE_CREATED";
 
 /// Send sample events of a topic to the relay
@@ -56,27 +51,14 @@ pub struct Trigger {
     /// Set a field of the body; the value is JSON, or else a string; may be given more than once
     #[arg(long = "set", value_name = "FIELD.FIELD=VALUE")]
     settings: Vec<Setting>,
-    /// Which of Labelbox's shapes of a body
-    #[arg(long, value_enum, default_value_t = Shape::V1)]
-    shape: Shape,
-    /// Make the body at least so large: over 1 MiB, a pointer goes to the queue
-    #[arg(long, default_value_t = 0)]
-    bytes: usize,
-    /// Send the same request again and again
-    #[arg(long)]
-    same: bool,
     /// Name of the webhook, which selects its secret
     #[arg(long, default_value = "labelbox", value_parser = webhook_name)]
     webhook: String,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if (0.001..=100_000.0).contains(&rate) {
-        Ok(rate)
-    } else {
-        Err("it has to be between 0.001 and 100000".to_owned())
-    }
+fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=100_000.0).contains(rate));
+    rate.ok_or("it has to be a number between 0.001 and 100000")
 }
 
 impl Trigger {
@@ -84,13 +66,12 @@ impl Trigger {
     fn event(&self, now: SystemTime, random: &mut Rng) -> Result<Delivery, Error> {
         let topic = self.topic.as_ref().or(self.any_topic.as_ref());
         let topic = topic.map(String::as_str).unwrap_or_default();
-        let body = sample_event::of_topic(topic, self.shape);
-        let mut body = body.map_err(|error| Error::Sample(error.to_string()))?;
+        let mut body = sample_event::of_topic(topic);
         sample_event::renew(&mut body, &timestamp(now.into()), random);
         for setting in &self.settings {
-            setting.apply(&mut body).map_err(Error::Sample)?;
+            setting.apply(&mut body).map_err(Error::Usage)?;
         }
-        let body = to_bytes(body, self.bytes);
+        let body = body.to_string().into_bytes();
         if topic.eq_ignore_ascii_case(MODEL_RUN_CREATED) {
             let route = Route::ModelRun;
             return Ok(Delivery { route, topic: None, delivery_id: None, body });
@@ -104,36 +85,20 @@ impl Trigger {
     }
 }
 
-/// The body as text, padded to `bytes`.
-fn to_bytes(mut body: Value, bytes: usize) -> Vec<u8> {
-    let short = body.to_string();
-    let missing = bytes.saturating_sub(short.len());
-    match body.as_object_mut() {
-        Some(fields) if missing > 0 => {
-            fields.insert("padding".to_owned(), Value::String("x".repeat(missing)));
-            body.to_string().into_bytes()
-        }
-        _ => short.into_bytes(),
-    }
-}
-
 /// Sends the events, and prints the summary.
 pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Error> {
     let mut random = Rng::new();
+    // What cannot be sent is found before AWS is asked for anything.
     let first = command.event((context.clock)(), &mut random)?;
     let (clients, stack) = context.find_stack_to_change().await?;
     let sender = Sender::find(&clients, &stack, context.clock).await?;
     sender.secret(&first.route)?;
     let bar = context.output.progress("trigger", command.count);
-    let started = (context.clock)();
     let mut summary = DeliverySummary::default();
     let results = stream::iter(0..command.count)
         .zip(pace(command.rate))
         .take_until(context.interrupt.pressed())
-        .map(|_| match command.same {
-            true => Ok(first.clone()),
-            false => command.event((context.clock)(), &mut random),
-        })
+        .map(|_| command.event((context.clock)(), &mut random))
         .map(async |delivery| sender.deliver(&delivery?).await)
         .buffer_unordered(command.concurrency.into());
     tokio::pin!(results);
@@ -150,7 +115,7 @@ pub async fn run(command: &Trigger, context: &Context) -> Result<ExitStatus, Err
         }
     }
     bar.finish_and_clear();
-    summary.close(started, context.output.is_json || command.count > 1, context)
+    summary.close(context.output.is_json || command.count > 1, context)
 }
 
 /// Items at this rate, or all at once. A late item does not make the next ones come sooner.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const CONCURRENCY: usize = 4;
 
 const ABOUT: &str = "\
-It uses Labelbox's GraphQL API (at LABELBOX_API_URL if that is set), with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under Workspace \
+It uses Labelbox's GraphQL API, with the API key in LABELBOX_API_KEY or in a file (Labelbox makes one under Workspace \
 settings, API). The key is never printed, and no option takes it, because others could read it there.";
 
 /// Manage the webhooks at Labelbox
@@ -37,15 +37,18 @@ pub struct Webhook {
 pub struct Api {
     /// Read the API key from this file, - is standard input, and not from LABELBOX_API_KEY
     #[arg(long, value_name = "FILE", global = true)]
-    api_key_file: Option<PathBuf>,
+    pub api_key_file: Option<PathBuf>,
+    /// Labelbox's GraphQL API [env: LABELBOX_API_URL] [default: https://api.labelbox.com/graphql]
+    #[arg(long, value_name = "URL", global = true, value_parser = api_url)]
+    pub api_url: Option<String>,
+}
+
+fn api_url(text: &str) -> Result<String, &'static str> {
+    let url = labelbox::parse_url(text).map(|_| text.to_owned());
+    url.map_err(|_| "the API key is sent to it, so it has to begin with https://")
 }
 
 impl Api {
-    /// The file that has the key, if it is not in the environment.
-    pub fn key_file(&self) -> Option<&str> {
-        self.api_key_file.as_deref()?.to_str()
-    }
-
     pub async fn connect(&self, context: &Context) -> Result<Labelbox, Error> {
         let key = match self.api_key_file.as_deref() {
             None => context.api_key.clone().ok_or(LabelboxError::NoKey)?,
@@ -56,7 +59,7 @@ impl Api {
                 ApiKey(text.map_err(error)?)
             }
         };
-        context.labelbox(&key).await
+        context.labelbox(&key, self.api_url.as_deref()).await
     }
 }
 

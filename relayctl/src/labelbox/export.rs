@@ -10,7 +10,7 @@ use crate::sanitize::excerpt;
 use bytes::Bytes;
 use labelbox_relay::error::error_chain;
 use reqwest::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -43,19 +43,12 @@ const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What an export has: rows, or errors of rows that are not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ExportStream {
+    #[serde(rename = "RESULT")]
     Rows,
+    #[serde(rename = "ERRORS")]
     Errors,
-}
-
-impl ExportStream {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "RESULT",
-            Self::Errors => "ERRORS",
-        }
-    }
 }
 
 impl Labelbox {
@@ -70,19 +63,36 @@ impl Labelbox {
     ) -> Result<String, LabelboxError> {
         let subject = owner(Some(project));
         let start = start(project, since);
-        let data = patiently(async || self.query(&start, &subject).await.map_err(limit)).await?;
+        let data = self.patient_query(&start, &subject).await?;
         let task: String = read(&data, &["exportDataRowsInProject", "taskId"], &subject)?;
-        let data = patiently(async || self.query(&user(), "user").await).await?;
+        let user = Query::with_variables(USER, json!({}));
+        let data = self.patient_query(&user, "user").await?;
         let user: String = read(&data, &["user", "id"], "user")?;
         let not_done = |_| LabelboxError::ExportFailed("it is not complete after two hours".into());
         timeout(EXPORT_TIMEOUT, self.wait(&user, &task)).await.map_err(not_done)??;
         Ok(task)
     }
 
+    /// Repeats a query for as long as Labelbox limits the requests, or the running exports of a project, which has no error code.
+    async fn patient_query(&self, query: &Query, subject: &str) -> Result<Value, LabelboxError> {
+        use LabelboxError::{Failed, Invalid, Limited, NotAllowed};
+        for seconds in LIMIT_BACKOFF_SECONDS {
+            match self.query(query, subject).await {
+                Err(Limited(_)) => {}
+                Err(Failed(message) | Invalid(message) | NotAllowed(message))
+                    if ["limit", "exceed"].iter().any(|it| message.to_lowercase().contains(it)) => {
+                }
+                outcome => return outcome,
+            }
+            sleep(Duration::from_secs(seconds)).await;
+        }
+        self.query(query, subject).await
+    }
+
     async fn wait(&self, user: &str, task: &str) -> Result<(), LabelboxError> {
         let query = Query::with_variables(TASK, json!({ "param_0": task, "param_1": user }));
         loop {
-            let data = patiently(async || self.query(&query, "export").await).await?;
+            let data = self.patient_query(&query, "export").await?;
             let tasks: Vec<Task> = read(&data, &["user", "createdTasks"], "export")?;
             let found = tasks.into_iter().next();
             let found = found.ok_or_else(|| LabelboxError::NotFound("export".to_owned()))?;
@@ -122,9 +132,9 @@ impl Labelbox {
         task: &str,
         stream: ExportStream,
     ) -> Result<Export<'_>, LabelboxError> {
-        let variables = json!({ "where": { "id": task }, "streamType": stream.name() });
+        let variables = json!({ "where": { "id": task }, "streamType": stream });
         let query = Query::with_variables(HEADER, variables);
-        let data = patiently(async || self.query(&query, "export").await).await?;
+        let data = self.patient_query(&query, "export").await?;
         let task_data: Value = read(&data, &["task"], "export")?;
         // Without a header, the stream is empty.
         let header = task_data.get("exportMetadataHeader").filter(|header| !header.is_null());
@@ -220,11 +230,11 @@ impl Export<'_> {
             FILE,
             json!({
                 "where": { "id": self.task },
-                "streamType": self.stream.name(),
+                "streamType": self.stream,
                 "offset": self.file_offset.to_string(),
             }),
         );
-        let data = patiently(async || self.labelbox.query(&query, "export").await).await?;
+        let data = self.labelbox.patient_query(&query, "export").await?;
         let file: File = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
         let File { offsets: Offsets { start, end }, file: url } = file;
         let next_offset = end.saturating_add(1);
@@ -320,36 +330,6 @@ fn start(project: &str, since: OffsetDateTime) -> Query {
         "streamable": true,
     });
     Query::with_variables(START, json!({ "input": input }))
-}
-
-fn user() -> Query {
-    Query::with_variables(USER, json!({}))
-}
-
-/// Repeats a request for as long as Labelbox limits them.
-async fn patiently<T>(
-    request: impl AsyncFn() -> Result<T, LabelboxError>,
-) -> Result<T, LabelboxError> {
-    for seconds in LIMIT_BACKOFF_SECONDS {
-        match request().await {
-            Err(LabelboxError::Limited(_)) => sleep(Duration::from_secs(seconds)).await,
-            outcome => return outcome,
-        }
-    }
-    request().await
-}
-
-/// Labelbox runs a limited number of exports of a project, and has no documented error code for more.
-fn limit(error: LabelboxError) -> LabelboxError {
-    use LabelboxError::{Failed, Invalid, Limited, NotAllowed};
-    match error {
-        Failed(message) | Invalid(message) | NotAllowed(message)
-            if ["limit", "exceed"].iter().any(|word| message.to_lowercase().contains(word)) =>
-        {
-            Limited(message)
-        }
-        error => error,
-    }
 }
 
 fn no_response(error: reqwest::Error) -> LabelboxError {

@@ -6,7 +6,7 @@ use crate::aws::stack::Stack;
 use crate::cli::GlobalArgs;
 use crate::error::{Error, FAILURE};
 use crate::sanitize::excerpt;
-use crate::secret::{TRAINING, Value, check_webhook_name, no_usable_secret};
+use crate::secret::{TRAINING, Value, no_usable_secret};
 use hmac::{Hmac, KeyInit, Mac};
 use labelbox_relay::error::error_chain;
 use labelbox_relay::event::Event;
@@ -118,22 +118,6 @@ pub fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The newest usable secret of a route.
-///
-/// # Errors
-/// If there is none.
-fn newest(value: &Value, route: &Route) -> Result<Secret, Error> {
-    let name = match route {
-        Route::Webhook(name) => {
-            check_webhook_name(name)?;
-            name
-        }
-        Route::ModelRun => TRAINING,
-    };
-    let text = value.newest(name).ok_or_else(|| no_usable_secret(name, FAILURE))?;
-    Ok(Secret::new(text.to_string()))
-}
-
 /// The signature headers: Labelbox's, and that of its sample for AWS Lambda.
 pub fn signatures(secret: &Secret, body: &[u8]) -> [(&'static str, String); 2] {
     [
@@ -194,9 +178,14 @@ impl Sender {
         })
     }
 
-    /// The secret that signs requests for this route.
+    /// The secret that signs requests for this route: the newest usable one.
     pub fn secret(&self, route: &Route) -> Result<Secret, Error> {
-        newest(&self.secrets, route)
+        let name = match route {
+            Route::Webhook(name) => name,
+            Route::ModelRun => TRAINING,
+        };
+        let text = self.secrets.newest(name).ok_or_else(|| no_usable_secret(name, FAILURE))?;
+        Ok(Secret::new(text.to_string()))
     }
 
     /// The URL of a route.

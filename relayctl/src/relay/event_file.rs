@@ -123,7 +123,9 @@ fn from_gateway_event(bytes: &[u8]) -> Result<Delivery, String> {
 
 fn route(request: &Request) -> Result<Route, String> {
     match request.path.split('/').collect::<Vec<_>>().as_slice() {
-        ["", "webhooks", name] => Ok(Route::Webhook((*name).to_owned())),
+        ["", "webhooks", name] => {
+            webhook_name(name).map(Route::Webhook).map_err(|error| error.to_string())
+        }
         ["", "training", "model_run"] => Ok(Route::ModelRun),
         _ => Err(format!(
             "it is an event for {} {}, which takes no payload",

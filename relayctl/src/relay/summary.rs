@@ -7,9 +7,8 @@ use crate::error::{Error, ExitStatus};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
-/// How many events were sent, with which responses, and how fast.
+/// How many events were sent, and with which responses.
 #[derive(Debug, Default, Serialize)]
 pub struct DeliverySummary {
     interrupted: bool,
@@ -21,21 +20,10 @@ pub struct DeliverySummary {
     pub not_sent: u64,
     /// How many responses of each kind, such as `200 queued`.
     answers: BTreeMap<String, u64>,
-    seconds: f64,
-    #[serde(skip)]
-    durations_ms: Vec<f64>,
-    duration_ms: Quantiles,
     /// What to do about events that were not accepted, by response.
     next: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<DeliveryResult>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
-struct Quantiles {
-    p50: f64,
-    p99: f64,
-    max: f64,
 }
 
 impl DeliverySummary {
@@ -48,28 +36,25 @@ impl DeliverySummary {
         } else {
             self.next.entry(name.clone()).or_insert_with(|| response.remediation(args));
         }
-        if response.http_status.is_some() {
-            self.durations_ms.push(response.duration_ms);
-        }
         *self.answers.entry(name).or_default() += 1;
     }
 
     /// Prints the summary if it is `wanted`, and warns of spilled events.
-    pub fn close(
-        mut self,
-        started: SystemTime,
-        wanted: bool,
-        context: &Context,
-    ) -> Result<ExitStatus, Error> {
-        let duration = (context.clock)().duration_since(started).unwrap_or_default();
-        self.finish(duration, context.interrupt.is_pressed());
+    pub fn close(mut self, wanted: bool, context: &Context) -> Result<ExitStatus, Error> {
+        self.interrupted = context.interrupt.is_pressed();
         if wanted {
             context.output.show(&self)?;
         }
         if self.spilled > 0 {
             context.output.warn(self.spill_warning(&context.args));
         }
-        Ok(self.exit_status())
+        Ok(match self {
+            Self { interrupted: true, .. } => ExitStatus::Interrupted,
+            Self { accepted, sent, not_sent, .. } if accepted < sent + not_sent => {
+                ExitStatus::Incomplete
+            }
+            _ => ExitStatus::Success,
+        })
     }
 
     fn spill_warning(&self, args: &GlobalArgs) -> String {
@@ -81,38 +66,6 @@ impl DeliverySummary {
             self.spilled
         )
     }
-
-    fn finish(&mut self, duration: Duration, interrupted: bool) {
-        self.interrupted = interrupted;
-        self.seconds = duration.as_secs_f64();
-        self.durations_ms.sort_by(f64::total_cmp);
-        self.duration_ms = Quantiles {
-            p50: quantile(&self.durations_ms, 0.50),
-            p99: quantile(&self.durations_ms, 0.99),
-            max: quantile(&self.durations_ms, 1.0),
-        };
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        if self.interrupted {
-            ExitStatus::Interrupted
-        } else if self.accepted < self.sent + self.not_sent {
-            ExitStatus::Incomplete
-        } else {
-            ExitStatus::Success
-        }
-    }
-}
-
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a rank is a small whole number"
-    )]
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 impl fmt::Display for DeliverySummary {
@@ -126,13 +79,6 @@ impl fmt::Display for DeliverySummary {
         }
         if self.not_sent > 0 {
             writeln!(f, "not sent     {:>8}", self.not_sent)?;
-        }
-        if self.seconds > 0.0 && !self.durations_ms.is_empty() {
-            let Quantiles { p50, p99, max } = self.duration_ms;
-            writeln!(f, "response after {p50:.1} ms (p50), {p99:.1} ms (p99), {max:.1} ms (max)")?;
-            #[expect(clippy::cast_precision_loss, reason = "nobody sends that many")]
-            let rate = self.sent as f64 / self.seconds;
-            writeln!(f, "{:.1} s, {rate:.1} events per second", self.seconds)?;
         }
         if self.interrupted {
             writeln!(f, "interrupted: what had begun is finished")?;

@@ -40,7 +40,7 @@ async fn a_body_that_only_looks_like_a_pointer_is_the_body() {
     for body in ["{}", POINTER] {
         let content = read_content(&message(body, None), &[], None).await;
         assert_eq!(content.bytes.unwrap(), body.as_bytes());
-        assert_eq!((content.size, content.location), (body.len() as u64, None));
+        assert_eq!((content.size, content.payload), (body.len() as u64, None));
     }
 }
 
@@ -51,8 +51,8 @@ async fn reads_the_payload_of_a_pointer() {
             read_content(&message(POINTER, Some("7")), &[(200, "payload")], min_bytes).await;
         assert_eq!(content.bytes.unwrap(), b"payload");
         let (bucket, key) = ("b".to_owned(), "payloads/k".to_owned());
-        let location = S3Location { bucket, key, size: 7 };
-        assert_eq!((content.size, content.location), (7, Some(location)));
+        let payload = Payload { bucket, key };
+        assert_eq!((content.size, content.payload), (7, Some(payload)));
     }
 }
 
@@ -62,8 +62,8 @@ async fn names_what_cannot_be_read_and_where_it_should_be() {
     let content = read_content(&message(POINTER, Some("7")), &[(404, gone)], None).await;
     let reason = content.bytes.unwrap_err();
     assert_eq!(reason, "NoSuchKey: Gone.");
-    assert!(content.location.is_some());
+    assert!(content.payload.is_some());
     let content = read_content(&message("no pointer", Some("many")), &[], None).await;
     assert!(content.bytes.unwrap_err().contains("not the pointer"));
-    assert_eq!((content.size, content.location), (0, None));
+    assert_eq!(content.payload, None);
 }

@@ -122,31 +122,24 @@ async fn send(
     message: OutgoingMessage,
 ) -> Result<String, String> {
     let (clients, _) = offline(&[(status, &response.to_string())]);
-    let stack = stack();
-    Queue::new(&clients, &stack, Entity::Label, false).unwrap().send(message).await
+    Queue::at(&clients.sqs, "https://sqs/queue", "--to").send(message).await
+}
+
+fn confirmation(body: &str, attributes: &str) -> serde_json::Value {
+    let sent = json!({"Id": "0", "MessageId": "id", "MD5OfMessageBody": body, "MD5OfMessageAttributes": attributes});
+    json!({"Successful": [sent], "Failed": []})
 }
 
 #[tokio::test]
-async fn accepts_a_response_with_the_right_checksums() {
-    let response = json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5});
-    assert_eq!(send(200, response, message()).await.as_deref(), Ok("id"));
-    let bare = OutgoingMessage { attributes: HashMap::new(), ..message() };
-    let response = json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5});
-    assert_eq!(send(200, response, bare).await.as_deref(), Ok("id"));
-}
-
-#[tokio::test]
-async fn rejects_a_response_without_the_right_checksums() {
-    for response in [
-        json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": BODY_MD5}),
-        json!({"MessageId": "id", "MD5OfMessageBody": ATTRIBUTES_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5}),
-        json!({"MessageId": "id", "MD5OfMessageBody": BODY_MD5}),
-        json!({"MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5}),
-        json!({}),
-    ] {
-        let error = send(200, response.clone(), message()).await.unwrap_err();
-        assert!(error.contains("does not confirm the message"), "{response} {error}");
+async fn only_the_right_checksums_confirm_a_message() {
+    let right = confirmation(BODY_MD5, ATTRIBUTES_MD5);
+    assert_eq!(send(200, right, message()).await.as_deref(), Ok("id"));
+    for (body, attributes) in [(BODY_MD5, BODY_MD5), (ATTRIBUTES_MD5, ATTRIBUTES_MD5)] {
+        let error = send(200, confirmation(body, attributes), message()).await.unwrap_err();
+        assert!(error.contains("does not confirm the message"), "{error}");
     }
+    let nothing = json!({"Successful": [], "Failed": []});
+    assert!(send(200, nothing, message()).await.unwrap_err().contains("does not say"));
 }
 
 #[tokio::test]
@@ -154,7 +147,27 @@ async fn names_a_missing_queue() {
     let response =
         json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The queue is gone."});
     let error = send(400, response, message()).await.unwrap_err();
-    assert_eq!(error, "QueueDoesNotExist: the queue of label does not exist");
+    assert_eq!(error, "QueueDoesNotExist: the queue of --to does not exist");
+}
+
+#[tokio::test]
+async fn asks_the_region_of_a_queues_url() {
+    for (host, expected) in [
+        ("sqs.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("vpce-0a1-b2.sqs.ap-south-2.vpce.amazonaws.com", "ap-south-2"),
+        ("sqs.eu-north-1.api.aws", "eu-north-1"),
+        ("localhost:4566", "us-east-1"),
+    ] {
+        let (clients, client) = offline(&[(200, "{}")]);
+        let url = format!("https://{host}/123456789012/queue");
+        let sqs = client_of(&clients.sqs, &url);
+        Queue::at(&sqs, &url, "--to").stats().await.unwrap();
+        let request = client.actual_requests().next().unwrap();
+        assert!(request.uri().contains(&format!("sqs.{expected}.")), "{host}: {}", request.uri());
+        let signed = request.headers().get("authorization").unwrap();
+        assert!(signed.contains(&format!("/{expected}/sqs/")), "{host}: {signed}");
+    }
 }
 
 fn received(number: u32, receive_count: u32) -> ReceivedMessage {
@@ -173,7 +186,7 @@ async fn give_back(
     receive_counts: &[u32],
     max_receive_count: Option<u32>,
     responses: &[(u16, &str)],
-) -> (Result<usize, String>, Vec<(String, serde_json::Value)>) {
+) -> (Result<u64, String>, Vec<(String, serde_json::Value)>) {
     let (clients, client) = offline(responses);
     let output = ("LabelQueueUrl".to_owned(), "https://sqs/queue.fifo".to_owned());
     let stack = Stack::new("relay", HashMap::from([output]));
@@ -183,14 +196,10 @@ async fn give_back(
     (queue.give_back(&messages, max_receive_count).await, requests(&client))
 }
 
-fn confirmation() -> String {
-    json!({"MessageId": "new", "MD5OfMessageBody": BODY_MD5, "MD5OfMessageAttributes": ATTRIBUTES_MD5})
-        .to_string()
-}
-
 #[tokio::test]
 async fn sends_a_message_again_whose_last_receive_was_taken() {
-    let responses = [(200, CHANGED), (200, &confirmation()), (200, "{}")];
+    let confirmation = confirmation(BODY_MD5, ATTRIBUTES_MD5).to_string();
+    let responses = [(200, CHANGED), (200, &confirmation), (200, "{}")];
     let (result, requests) = give_back(&[4, 5], Some(5), &responses).await;
     assert_eq!(result, Ok(1));
     let [(first, released), (second, sent), (third, deleted)] = &requests[..] else {
@@ -198,12 +207,12 @@ async fn sends_a_message_again_whose_last_receive_was_taken() {
     };
     assert_eq!(
         [first, second, third],
-        ["ChangeMessageVisibilityBatch", "SendMessage", "DeleteMessage"]
+        ["ChangeMessageVisibilityBatch", "SendMessageBatch", "DeleteMessage"]
     );
     assert_eq!(released.pointer("/Entries/0/ReceiptHandle"), Some(&"handle0".into()));
     assert_eq!(released.pointer("/Entries/1"), None);
-    assert_eq!(sent.get("MessageBody"), Some(&"body".into()));
-    assert_eq!(sent.get("MessageDeduplicationId"), Some(&"id1".into()));
+    assert_eq!(sent.pointer("/Entries/0/MessageBody"), Some(&"body".into()));
+    assert_eq!(sent.pointer("/Entries/0/MessageDeduplicationId"), Some(&"id1".into()));
     assert_eq!(deleted.get("ReceiptHandle"), Some(&"handle1".into()));
 }
 
@@ -234,12 +243,12 @@ fn traced(body: &str) -> OutgoingMessage {
 /// Sends `one` and `two` in a batch, which gets these answers. Returns the ids of each request, and the results.
 async fn send_batch(
     answers: &[serde_json::Value],
-) -> (Vec<Vec<String>>, Result<Vec<Result<(), String>>, AwsError>) {
+) -> (Vec<Vec<String>>, Result<Vec<Result<String, String>>, AwsError>) {
     let answers: Vec<_> = answers.iter().map(|answer| (200, answer.to_string())).collect();
     let answers: Vec<_> =
         answers.iter().map(|(status, answer)| (*status, answer.as_str())).collect();
     let (clients, client) = offline(&answers);
-    let queue = Queue::at(&clients, "https://sqs/queue", "--to");
+    let queue = Queue::at(&clients.sqs, "https://sqs/queue", "--to");
     let results = queue.send_batch(&[traced("one"), traced("two")]).await;
     let ids = requests(&client).into_iter().map(|(call, request)| {
         assert_eq!(call, "SendMessageBatch");
@@ -263,6 +272,10 @@ fn sent(id: &str) -> serde_json::Value {
     json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": md5})
 }
 
+fn sent_as_m() -> Result<String, String> {
+    Ok("m".to_owned())
+}
+
 fn failed(id: &str, code: &str, is_sender_fault: bool) -> serde_json::Value {
     json!({"Id": id, "Code": code, "Message": "No.", "SenderFault": is_sender_fault})
 }
@@ -271,11 +284,14 @@ fn failed(id: &str, code: &str, is_sender_fault: bool) -> serde_json::Value {
 async fn a_batch_tells_what_became_of_each_message() {
     let all = json!({"Successful": [sent("1"), sent("0")], "Failed": []});
     let (ids, results) = send_batch(&[all]).await;
-    assert_eq!((ids, results.unwrap()), (vec![vec!["0".into(), "1".into()]], vec![Ok(()), Ok(())]));
+    assert_eq!(
+        (ids, results.unwrap()),
+        (vec![vec!["0".into(), "1".into()]], vec![sent_as_m(), sent_as_m()])
+    );
     let rejected = failed("0", "InvalidMessageContents", true);
     let (_, results) =
         send_batch(&[json!({"Successful": [sent("1")], "Failed": [rejected]})]).await;
-    assert_eq!(results.unwrap(), [Err("InvalidMessageContents: No.".to_owned()), Ok(())]);
+    assert_eq!(results.unwrap(), [Err("InvalidMessageContents: No.".to_owned()), sent_as_m()]);
     let mut wrong = sent("0");
     wrong["MD5OfMessageBody"] = json!("b8a9f715dbb64fd5c56e7783c6820a61");
     let (_, results) = send_batch(&[json!({"Successful": [wrong], "Failed": []})]).await;
@@ -294,7 +310,7 @@ async fn what_sqs_could_not_accept_is_sent_again_alone() {
     ])
     .await;
     assert_eq!(ids, [vec!["0".to_owned(), "1".into()], vec!["1".into()], vec!["1".into()]]);
-    assert_eq!(results.unwrap(), [Ok(()), Ok(())]);
+    assert_eq!(results.unwrap(), [sent_as_m(), sent_as_m()]);
     let never = json!({"Successful": [], "Failed": [failed("0", "InternalError", false)]});
     let (ids, results) = send_batch(&vec![never; 5]).await;
     assert_eq!((ids.len(), results.unwrap_err().code.as_deref()), (5, Some("InternalError")));

@@ -41,41 +41,30 @@ impl<'l> Lines<'l> {
 
     /// Returns the next line that is not empty, or `None` after the last one.
     async fn next(&mut self) -> Result<Option<Line>, Error> {
-        loop {
-            let Some(line) = self.next_of_any_size().await? else { return Ok(None) };
-            if line.size > 0 {
-                return Ok(Some(line));
-            }
-        }
-    }
-
-    async fn next_of_any_size(&mut self) -> Result<Option<Line>, Error> {
         let mut content = SpooledTempFile::new(MAX_IN_MEMORY);
         let mut size = 0;
-        let mut write = |bytes: &[u8]| {
-            size += bytes.len() as u64;
-            content.write_all(bytes).map_err(Error::TemporaryFile)
-        };
-        let mut is_empty = true;
-        loop {
+        let mut is_complete = false;
+        while !is_complete {
             if self.rest.is_empty() {
-                let Some(chunk) = self.export.next_chunk().await? else {
-                    if is_empty {
-                        return Ok(None);
+                match self.export.next_chunk().await? {
+                    Some(chunk) => self.rest = chunk,
+                    None if size > 0 => {
+                        self.number += 1;
+                        break;
                     }
-                    break;
-                };
-                self.rest = chunk;
+                    None => return Ok(None),
+                }
             }
-            is_empty = false;
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                write(self.rest.split_to(end).as_ref())?;
+            let end = self.rest.iter().position(|byte| *byte == b'\n');
+            let bytes = self.rest.split_to(end.unwrap_or(self.rest.len()));
+            content.write_all(&bytes).map_err(Error::TemporaryFile)?;
+            size += bytes.len() as u64;
+            if end.is_some() {
                 self.rest.advance(1);
-                break;
+                self.number += 1;
+                is_complete = size > 0;
             }
-            write(&std::mem::take(&mut self.rest))?;
         }
-        self.number += 1;
         Ok(Some(Line { number: self.number, size, content }))
     }
 }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime};
 
 /// What can have happened to a data row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,31 +36,22 @@ impl Change {
     }
 }
 
-/// From when, until when.
+/// From when, until when, in UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    since: OffsetDateTime,
-    until: Option<OffsetDateTime>,
+    pub since: OffsetDateTime,
+    pub until: Option<OffsetDateTime>,
 }
 
 impl Window {
     /// `since` in whole seconds: Labelbox cuts off the fraction of when a label was created.
     pub fn new(since: OffsetDateTime, until: Option<OffsetDateTime>) -> Self {
-        let utc = |time: OffsetDateTime| time.checked_to_offset(UtcOffset::UTC).unwrap_or(time);
-        Self { since: utc(since).truncate_to_second(), until: until.map(utc) }
+        Self { since: since.truncate_to_second(), until }
     }
 
     /// From when to ask Labelbox: a label's `content_last_updated_at` can be a second before its `created_at`, so no time is exact.
     pub fn since_of_export(&self) -> OffsetDateTime {
         self.since.checked_sub(Duration::SECOND).unwrap_or(self.since)
-    }
-
-    pub fn since(&self) -> OffsetDateTime {
-        self.since
-    }
-
-    pub fn until(&self) -> Option<OffsetDateTime> {
-        self.until
     }
 
     fn contains(&self, time: &Option<String>) -> bool {
@@ -136,11 +127,11 @@ impl Row {
         let details = projects().filter_map(|it| it.project_details.as_ref());
         let mut steps = details.filter_map(|it| it.workflow_history.as_ref()).flatten();
         let moved = steps.any(|step| window.contains(&step.created_at));
-        let created = created && is_wanted(Change::Created);
-        let updated = !created && updated && is_wanted(Change::Updated);
-        let moved = moved && is_wanted(Change::Moved);
+        // Where both are wanted, a new label stands for the edits, too.
+        let updated = updated && !(created && is_wanted(Change::Created));
         let all = [(created, Change::Created), (updated, Change::Updated), (moved, Change::Moved)];
-        all.into_iter().filter(|(happened, _)| *happened).map(|(_, change)| change).collect()
+        let happened = all.into_iter().filter(|(happened, _)| *happened);
+        happened.map(|(_, change)| change).filter(|change| is_wanted(*change)).collect()
     }
 }
 

@@ -283,7 +283,7 @@ impl Probe<'_> {
         let webhook = Some(self.webhook.as_str());
         let dedup_id = dedup_id(webhook, Some(PROBE_TOPIC), delivery_id.as_deref(), body);
         let of_probe = Key { entity: Entity::Unrouted, dedup_id: &dedup_id };
-        if Key::read(key) != Ok(of_probe) {
+        if Key::read(key) != Some(of_probe) {
             return Ok(false);
         }
         let (bucket, s3) = (self.scope.stack.payload_bucket()?, &self.scope.clients.s3);

@@ -5,7 +5,6 @@
 use super::*;
 use crate::aws::offline;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use std::collections::HashMap;
 use time::macros::datetime;
 
 fn received(attributes: &[(&str, &str)]) -> ReceivedMessage {
@@ -31,7 +30,7 @@ fn received(attributes: &[(&str, &str)]) -> ReceivedMessage {
 }
 
 fn inline(bytes: &[u8]) -> Content {
-    Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, location: None }
+    Content { bytes: Ok(bytes.to_vec()), size: bytes.len() as u64, payload: None }
 }
 
 fn with_view<T>(
@@ -40,9 +39,7 @@ fn with_view<T>(
     show: impl FnOnce(View<'_>) -> T,
 ) -> T {
     let (clients, _) = offline(&[]);
-    let url = ("LabelQueueUrl".to_owned(), "https://sqs/queue".to_owned());
-    let stack = Stack::new("relay", HashMap::from([url]));
-    let queue = Queue::new(&clients, &stack, Entity::Label, false).unwrap();
+    let queue = Queue::at(&clients.sqs, "https://sqs/queue", "label");
     show(View { queue, max_receive_count, width })
 }
 
@@ -87,7 +84,7 @@ fn sanitizes_everything_in_a_message() {
         let content = Content {
             bytes,
             size: 1,
-            location: Some(S3Location { bucket: evil.to_owned(), key: evil.to_owned(), size: 1 }),
+            payload: Some(Payload { bucket: evil.to_owned(), key: evil.to_owned() }),
         };
         let attributes = ["event", "entity_id", "project_id", "received_at"].map(|it| (it, evil));
         for width in [None, Some(80)] {
@@ -111,7 +108,7 @@ fn scripts_can_tell_a_body_from_base64_and_from_an_error() {
     assert_eq!(text.get("body"), Some(&"ü".into()));
     let bytes = of(inline(b"\xff"));
     assert_eq!((bytes.get("body"), bytes.get("body_base64")), (None, Some(&"/w==".into())));
-    let missing = of(Content { bytes: Err("gone".to_owned()), size: 7, location: None });
+    let missing = of(Content { bytes: Err("gone".to_owned()), size: 7, payload: None });
     assert_eq!((missing.get("body"), missing.get("body_error")), (None, Some(&"gone".into())));
     assert_eq!(missing.get("size"), Some(&7.into()));
 }

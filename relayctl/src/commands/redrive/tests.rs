@@ -16,9 +16,10 @@ const RECEIVED: &str = r#"{"Messages": [
      "Attributes": {"MessageGroupId": "group"}}
 ]}"#;
 const NOTHING: &str = "{}";
-const CONFIRMED: &str =
-    r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc"}"#;
-const WRONG: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"}"#;
+const CONFIRMED: &str = r#"{"Successful": [{"Id": "0", "MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc"}],
+    "Failed": []}"#;
+const WRONG: &str = r#"{"Successful": [{"Id": "0", "MessageId": "3", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"}],
+    "Failed": []}"#;
 
 fn context() -> Context {
     Context {
@@ -64,7 +65,7 @@ fn count(asked: &[String], target: &str) -> usize {
 async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
     let (asked, summary) =
         redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, NOTHING]).await;
-    let one = ["SendMessage", "DeleteMessage"];
+    let one = ["SendMessageBatch", "DeleteMessage"];
     assert_eq!(asked, [&["ReceiveMessage"][..], &one, &one, &["ReceiveMessage"]].concat());
     assert_eq!(summary.exit_status().code(), 0);
 }
@@ -73,7 +74,7 @@ async fn a_dead_letter_is_deleted_when_its_copy_is_confirmed() {
 async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_stays() {
     let (asked, summary) = redrive(RECEIVED, &[WRONG, NOTHING, NOTHING, NOTHING]).await;
     let released = "ChangeMessageVisibilityBatch";
-    assert_eq!(asked, ["ReceiveMessage", "SendMessage", "ReceiveMessage", released]);
+    assert_eq!(asked, ["ReceiveMessage", "SendMessageBatch", "ReceiveMessage", released]);
     assert_eq!(summary.exit_status().code(), 1);
     let text = summary.to_string();
     assert!(text.contains("label 1: the response does not confirm the message"), "{text}");
@@ -84,7 +85,7 @@ async fn without_a_right_confirmation_nothing_is_deleted_and_all_of_the_group_st
 async fn what_was_damaged_on_its_way_is_not_sent() {
     let damaged = RECEIVED.replace("\"body\"", "\"bodY\"");
     let (asked, summary) = redrive(&damaged, &[NOTHING, NOTHING, NOTHING]).await;
-    assert_eq!(count(&asked, "SendMessage"), 0, "{asked:?}");
+    assert_eq!(count(&asked, "SendMessageBatch"), 0, "{asked:?}");
     assert_eq!(summary.exit_status().code(), 1);
 }
 
@@ -92,7 +93,7 @@ async fn what_was_damaged_on_its_way_is_not_sent() {
 async fn what_comes_again_is_not_tried_again() {
     let (asked, summary) =
         redrive(RECEIVED, &[WRONG, RECEIVED, NOTHING, NOTHING, NOTHING, NOTHING]).await;
-    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
+    assert_eq!(count(&asked, "SendMessageBatch"), 1, "{asked:?}");
     let text = summary.to_string();
     assert!(text.starts_with("found               2\n"), "{text}");
 }
@@ -101,7 +102,7 @@ async fn what_comes_again_is_not_tried_again() {
 async fn a_group_is_held_back_in_later_batches_too() {
     let later = RECEIVED.replace("\"MessageId\": \"2\"", "\"MessageId\": \"4\"");
     let (asked, summary) = redrive(RECEIVED, &[WRONG, &later, NOTHING]).await;
-    assert_eq!(count(&asked, "SendMessage"), 1, "{asked:?}");
+    assert_eq!(count(&asked, "SendMessageBatch"), 1, "{asked:?}");
     let text = summary.to_string();
     let held_back = "2 messages: held back by 1, which comes before it in its group\n    label 2\n    label 4\n";
     assert!(text.contains(held_back), "{text}");
@@ -127,7 +128,7 @@ async fn what_dies_again_meanwhile_does_not_go_round_for_ever() {
     let (asked, summary) =
         redrive(RECEIVED, &[CONFIRMED, NOTHING, CONFIRMED, NOTHING, &died_again, NOTHING, NOTHING])
             .await;
-    assert_eq!(count(&asked, "SendMessage"), 2, "{asked:?}");
+    assert_eq!(count(&asked, "SendMessageBatch"), 2, "{asked:?}");
     let text = summary.to_string();
     assert!(text.contains("label 3: it went back and died again"), "{text}");
 }

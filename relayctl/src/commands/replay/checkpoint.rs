@@ -1,20 +1,25 @@
 //! What a replay has to know to go on after it was interrupted: a file that says what it sends, and from when on.
 
-use super::Group;
 use crate::aws::stack::Entity;
 use crate::error::Error;
 use crate::filter::{Filter, Moment};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// What a replay sends, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
+    /// Names the file.
+    pub id: String,
+    /// The command that began it, when, and the command that goes on.
+    pub command: String,
+    pub begun: String,
+    pub resume: String,
     /// The ARN of the stack.
     pub stack: String,
     pub entities: Vec<Entity>,
@@ -24,58 +29,65 @@ pub struct Plan {
     pub to: Option<String>,
     /// Events per second.
     pub rate: u32,
-    /// The FIFO groups of which an event could not be sent, and that event: later ones must not overtake it.
-    #[serde(default)]
-    pub held_back: Vec<(Group, String)>,
+    /// By queue, the FIFO groups of which an event could not be sent, and that event: later ones must not overtake it.
+    pub held_back: HashMap<String, HashMap<String, String>>,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, command, begun, filter, .. } = self;
+        write!(f, "replay {id}, begun {begun}: {command}")?;
+        match filter.since {
+            Some(since) => write!(f, "; what was received before {since} is sent"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The file of one replay.
 #[derive(Debug)]
 pub struct Checkpoint {
     folder: PathBuf,
-    /// The id of the replay, which names the file.
-    pub run: String,
     pub plan: Plan,
 }
 
 impl Checkpoint {
     /// Begins a new replay.
     pub fn create(folder: PathBuf, plan: Plan) -> Result<Self, Error> {
-        let mut run = Uuid::new_v4().simple().to_string();
-        run.truncate(12);
-        let checkpoint = Self { folder, run, plan };
-        let created = fs::create_dir_all(&checkpoint.folder);
-        created.map_err(|error| checkpoint.error(error))?;
+        fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
+        let checkpoint = Self { folder, plan };
         checkpoint.save()?;
         Ok(checkpoint)
     }
 
     /// Finds the replay of this stack that has this id, or the only one.
-    pub fn find(folder: PathBuf, stack: &str, run: &str) -> Result<Self, Error> {
-        let mut found = list(&folder, stack).map_err(|error| unusable(&folder, error))?;
-        found.retain(|(name, _)| run.is_empty() || name == run);
-        let Some((run, plan)) = found.pop() else {
-            let name = if run.is_empty() { String::new() } else { format!(" {run}") };
-            let message = format!("there is no interrupted replay{name} of this stack here");
-            return Err(Error::Usage(message));
-        };
-        if found.is_empty() {
-            return Ok(Self { folder, run, plan });
+    pub fn find(folder: PathBuf, stack: &str, id: &str) -> Result<Self, Error> {
+        let mut found = list(&folder)?;
+        found.retain(|plan| plan.stack == stack && (id.is_empty() || plan.id == id));
+        match (found.pop(), found.len()) {
+            (Some(plan), 0) => Ok(Self { folder, plan }),
+            (None, _) => {
+                let id = if id.is_empty() { String::new() } else { format!(" {id}") };
+                let message = format!(
+                    "there is no unfinished replay{id} of this stack; replay --list shows all"
+                );
+                Err(Error::Setup(message))
+            }
+            _ => {
+                let message = "there are several unfinished replays; replay --list shows them";
+                Err(Error::Usage(message.to_owned()))
+            }
         }
-        let others = found.into_iter().map(|(run, _)| run);
-        let runs = others.chain([run]).collect::<Vec<_>>().join(", ");
-        Err(Error::Usage(format!("there are several interrupted replays, name one: {runs}")))
     }
 
     /// All that was received before this time is done. The file is whole at any moment, also if the machine loses power.
     pub fn advance(
         &mut self,
         time: OffsetDateTime,
-        held_back: &HashMap<Group, String>,
+        held_back: HashMap<String, HashMap<String, String>>,
     ) -> Result<(), Error> {
         self.plan.filter.since = Some(Moment::At(time));
-        self.plan.held_back =
-            held_back.iter().map(|(group, first)| (group.clone(), first.clone())).collect();
+        self.plan.held_back = held_back;
         self.save()
     }
 
@@ -87,7 +99,7 @@ impl Checkpoint {
             file.sync_all()?;
             fs::rename(&new, self.path())
         };
-        write().map_err(|error| self.error(error))
+        write().map_err(|error| unusable(&self.folder, error))
     }
 
     /// The replay is complete.
@@ -97,32 +109,29 @@ impl Checkpoint {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.join(&self.run).with_extension("json")
-    }
-
-    fn error(&self, error: io::Error) -> Error {
-        unusable(&self.folder, error)
+        self.folder.join(&self.plan.id).with_extension("json")
     }
 }
 
-/// The replays of a stack, with their ids.
-fn list(folder: &Path, stack: &str) -> io::Result<Vec<(String, Plan)>> {
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries?,
+/// The unfinished replays of all stacks, the oldest first.
+pub fn list(folder: &Path) -> Result<Vec<Plan>, Error> {
+    let read = || -> io::Result<_> {
+        let mut plans: Vec<Plan> = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                // One that is complete meanwhile is gone.
+                let Ok(file) = fs::read(&path) else { continue };
+                plans.push(serde_json::from_slice(&file)?);
+            }
+        }
+        plans.sort_by(|one, other| one.begun.cmp(&other.begun));
+        Ok(plans)
     };
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let plan: Plan = serde_json::from_slice(&fs::read(&path)?)?;
-        if let Some(run) = path.file_stem().filter(|_| plan.stack == stack) {
-            found.push((run.to_string_lossy().into_owned(), plan));
-        }
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        plans => plans.map_err(|error| unusable(folder, error)),
     }
-    Ok(found)
 }
 
 fn unusable(folder: &Path, error: io::Error) -> Error {

@@ -9,8 +9,8 @@ const KEY: &str = "spill/unrouted/2026/11/23/d.json";
 const RECORD: &str = r#"{"MessageBody": "body", "MessageAttributes": {
     "entity": {"DataType": "String", "StringValue": "unrouted"}, "dedup_id": {"DataType": "String", "StringValue": "d"}}}"#;
 /// The checksums are those of `hashlib.md5`, in Python.
-const CONFIRMED: &str = r#"{"MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc",
-    "MD5OfMessageAttributes": "e80e66cab965c752a57c7d51302e1a49"}"#;
+const CONFIRMED: &str = r#"{"Successful": [{"Id": "0", "MessageId": "3", "MD5OfMessageBody": "841a2d689ad86bd1611447453c22c6fc",
+    "MD5OfMessageAttributes": "e80e66cab965c752a57c7d51302e1a49"}], "Failed": []}"#;
 
 /// Replays one object with these answers: how often AWS was asked, and what became of it. Only what was read is deleted.
 async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
@@ -22,7 +22,8 @@ async fn replay(answers: &[(u16, &str)]) -> (usize, Result<Outcome, String>) {
         clients: &clients,
         stack: &stack,
         bucket: "bucket",
-        wanted: filter.at(OffsetDateTime::UNIX_EPOCH),
+        filter: &filter,
+        now: OffsetDateTime::UNIX_EPOCH,
         dry_run: false,
     };
     let outcome = replay.one(KEY).await;

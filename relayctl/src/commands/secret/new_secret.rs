@@ -169,7 +169,7 @@ async fn names_in_use(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet
     let logged = logged_names(session, keep).await;
     let Some(key) = &context.api_key else { return logged };
     let url = session.stack.webhooks_url()?;
-    let webhooks = context.labelbox(key).await?.webhooks(None).await?;
+    let webhooks = context.labelbox(key, None).await?.webhooks(None).await?;
     let mut names = logged.unwrap_or_else(|error| {
         context.output.warn(error.line(&context.args));
         BTreeSet::new()

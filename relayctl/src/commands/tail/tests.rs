@@ -40,8 +40,8 @@ fn event(line: &Value) -> LogEvent {
 
 fn text(line: &Value, is_terminal: bool) -> String {
     let event = event(line);
-    let request = Request::from_event(&event, is_terminal).unwrap();
-    anstream::adapter::strip_str(&request.to_string()).to_string()
+    let request = Request::from_event(&event).unwrap();
+    anstream::adapter::strip_str(&request.line(is_terminal)).to_string()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn skips_lines_that_are_no_requests() {
     for line in
         [json!({}), json!({"level": "WARN", "target": "x"}), json!({"_aws": {}, "Queued": 1})]
     {
-        assert!(Request::from_event(&event(&line), false).is_none(), "{line}");
+        assert!(Request::from_event(&event(&line)).is_none(), "{line}");
     }
 }
 
@@ -90,7 +90,7 @@ fn filters_by_queue_topic_project_and_status() {
         let tail = read(words).unwrap();
         let matches = |line: Value| {
             let event = event(&line);
-            tail.matches(&Request::from_event(&event, false).unwrap())
+            tail.matches(&Request::from_event(&event).unwrap())
         };
         assert_eq!((matches(queued()), matches(refused())), (is_queued, is_refused), "{words}");
     }

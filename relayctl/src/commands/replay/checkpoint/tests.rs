@@ -3,70 +3,64 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
-use crate::error::USAGE;
+use crate::error::{FAILURE, USAGE};
 use time::macros::datetime;
 
-/// A folder of its own, which is deleted at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("relayctl-{}", Uuid::new_v4())).join("replay"))
-    }
-
-    fn create(&self, stack: &str) -> Checkpoint {
-        let plan = Plan {
-            stack: stack.to_owned(),
-            entities: vec![Entity::Label, Entity::ModelRun],
-            filter: Filter::since(Some("2026-11-23T12:00:00Z")),
-            to: Some("https://sqs/queue".to_owned()),
-            rate: 7,
-            held_back: Vec::new(),
-        };
-        Checkpoint::create(self.0.clone(), plan).unwrap()
-    }
-
-    fn find(&self, stack: &str, run: &str) -> Result<Checkpoint, Error> {
-        Checkpoint::find(self.0.clone(), stack, run)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(self.0.parent().unwrap());
-    }
+fn create(folder: &Path, id: &str, stack: &str) -> Checkpoint {
+    let mut filter = Filter::default();
+    filter.since = "2026-11-23T12:00:00Z".parse().ok();
+    let plan = Plan {
+        id: id.to_owned(),
+        command: "relayctl replay --since 2h".to_owned(),
+        begun: "2026-11-23T14:00:00.000Z".to_owned(),
+        resume: format!("relayctl replay --resume {id}"),
+        stack: stack.to_owned(),
+        entities: vec![Entity::Label, Entity::ModelRun],
+        filter,
+        to: Some("https://sqs/queue".to_owned()),
+        rate: 7,
+        held_back: HashMap::new(),
+    };
+    Checkpoint::create(folder.to_owned(), plan).unwrap()
 }
 
 #[test]
-fn an_interrupted_replay_is_found_with_all_that_it_needs() {
-    let folder = Folder::new();
-    let mut checkpoint = folder.create("arn:one");
-    let held_back =
-        HashMap::from([((Some(Entity::Label), "group".to_owned()), "first".to_owned())]);
-    checkpoint.advance(datetime!(2026-11-23 13:00:00.001 UTC), &held_back).unwrap();
-    for run in ["", &checkpoint.run] {
-        let found = folder.find("arn:one", run).unwrap();
-        assert_eq!(found.run, checkpoint.run);
-        assert_eq!(found.plan.filter.since, "2026-11-23T13:00:00.001Z".parse().ok());
-        assert_eq!(found.plan.entities, [Entity::Label, Entity::ModelRun]);
-        assert_eq!((found.plan.to.as_deref(), found.plan.rate), (Some("https://sqs/queue"), 7));
-        assert_eq!(found.plan.held_back.len(), 1);
+fn an_unfinished_replay_is_found_with_all_that_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = &folder.path().join("replay");
+    let find = |id| Checkpoint::find(folder.clone(), "arn:one", id);
+    assert!(list(folder).unwrap().is_empty());
+    let mut checkpoint = create(folder, "a", "arn:one");
+    let group = HashMap::from([("group".to_owned(), "first".to_owned())]);
+    let held_back = HashMap::from([("label".to_owned(), group)]);
+    checkpoint.advance(datetime!(2026-11-23 13:00:00.001 UTC), held_back.clone()).unwrap();
+    for id in ["", "a"] {
+        let Plan { filter, entities, to, rate, held_back: found, .. } = find(id).unwrap().plan;
+        assert_eq!(filter.since, "2026-11-23T13:00:00.001Z".parse().ok());
+        assert_eq!(entities, [Entity::Label, Entity::ModelRun]);
+        assert_eq!((to.as_deref(), rate, found), (Some("https://sqs/queue"), 7, held_back.clone()));
     }
+    assert_eq!(
+        list(folder).unwrap().first().map(ToString::to_string).as_deref(),
+        Some(
+            "replay a, begun 2026-11-23T14:00:00.000Z: relayctl replay --since 2h; what was received before \
+             2026-11-23T13:00:00.001Z is sent"
+        )
+    );
     checkpoint.remove();
-    assert!(folder.find("arn:one", "").is_err());
+    assert_eq!(find("").unwrap_err().code(), FAILURE);
 }
 
 #[test]
 fn of_several_replays_one_has_to_be_named() {
-    let folder = Folder::new();
-    assert_eq!(folder.find("arn:one", "").unwrap_err().code(), USAGE);
-    let (first, second) = (folder.create("arn:one"), folder.create("arn:one"));
-    let other = folder.create("arn:other");
-    let error = folder.find("arn:one", "").unwrap_err();
-    assert_eq!(error.code(), USAGE);
-    let text = error.to_string();
-    assert!(text.contains(&first.run) && text.contains(&second.run) && !text.contains(&other.run));
-    assert_eq!(folder.find("arn:one", &second.run).unwrap().run, second.run);
-    assert_eq!(folder.find("arn:one", &other.run).unwrap_err().code(), USAGE);
-    assert_eq!(folder.find("arn:other", "").unwrap().run, other.run);
+    let folder = tempfile::tempdir().unwrap();
+    let find = |stack, id| Checkpoint::find(folder.path().to_owned(), stack, id);
+    for (id, stack) in [("a", "arn:one"), ("b", "arn:one"), ("c", "arn:other")] {
+        create(folder.path(), id, stack);
+    }
+    assert_eq!(find("arn:one", "").unwrap_err().code(), USAGE);
+    assert_eq!(find("arn:one", "b").unwrap().plan.id, "b");
+    assert_eq!(find("arn:one", "c").unwrap_err().code(), FAILURE);
+    assert_eq!(find("arn:other", "").unwrap().plan.id, "c");
+    assert_eq!(list(folder.path()).unwrap().len(), 3);
 }
