@@ -177,6 +177,8 @@ def test_the_bucket_is_private_and_encrypted_and_payloads_outlive_their_pointers
     days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if rule["Status"] == "Enabled"}
     longest = max(TEMPLATE["Parameters"]["RetentionDays"]["AllowedValues"])
     assert days["spill/"] == 90
+    [payloads] = [rule for rule in rules if rule["Prefix"] == "payloads/"]
+    assert payloads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert days["payloads/"] > days["spill/"] + 2 * longest, "a pointer may spill, be queued, and be a dead letter"
 
 

@@ -73,12 +73,15 @@ fn commands(scope: &CheckContext<'_>, bucket: &str) -> Vec<(&'static str, String
     });
     let rule = |rule: &Value| {
         let get = |name| rule.get(name);
-        json!({
+        let abort = "AbortIncompleteMultipartUpload";
+        let abort = get(abort).map(|after| (abort.to_owned(), after.clone()));
+        let rule = json!({
             "ID": get("Id"),
             "Status": get("Status"),
             "Filter": {"Prefix": get("Prefix")},
             "Expiration": {"Days": get("ExpirationInDays")},
-        })
+        });
+        rule.as_object().cloned().into_iter().flatten().chain(abort).collect::<Value>()
     };
     let rules = properties.pointer("/LifecycleConfiguration/Rules").and_then(Value::as_array);
     let rules = rules.map(|rules| json!({"Rules": rules.iter().map(rule).collect::<Vec<_>>()}));
