@@ -77,7 +77,7 @@ def test_every_output_was_searched(scenario: Scenario, found: dict[str, str]) ->
     assert found["keys and metadata of objects"].count("spill/") >= 2
 
 
-@pytest.mark.parametrize("write", [bytes.decode, bytes.hex, quote, list, base64.b64encode], ids=str)
+@pytest.mark.parametrize("write", [bytes.decode, bytes.hex, quote, list, base64.b64encode], ids=lambda it: it.__name__)
 def test_finds_a_value_in_every_notation(write: Callable[[bytes], object]) -> None:
     value = CANARIES["BODY"]
     assert leaks(f'{{"error":"{write(value)}"}}'.encode(), {"value": value}) == {"value"}
