@@ -57,7 +57,7 @@ fuzz: $(INSTALLED) ## Fuzz all targets in parallel; MINUTES=60, TARGET=… fuzze
 soak: $(INSTALLED) ## Send events during one fault after another, and check what became of each; MINUTES=10, QUEUE_TYPE=fifo
 	@$(DEV) soak --minutes $(or $(MINUTES),10) --queue-type $(or $(QUEUE_TYPE),fifo)
 
-bench: $(INSTALLED) ## Measure cold start, CPU and memory beside the least program for the job, and write docs/performance.md; ROUNDS=20
+bench: $(INSTALLED) ## Measure cold start, CPU and memory beside the smallest program for the job, and write docs/performance.md; ROUNDS=20
 	@$(DEV) bench --rounds $(or $(ROUNDS),20) --write
 
 build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this machine's processor

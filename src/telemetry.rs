@@ -132,7 +132,7 @@ fn log_health_check(request: &RequestLog<'_>) {
     );
 }
 
-/// Logs that the function was invoked with something else than an HTTP request. It counts in no metric.
+/// Logs that the function was invoked with something other than an HTTP request. It counts in no metric.
 pub fn not_an_http_request(request_id: &str) {
     info!(request_id, "invocation is not an HTTP request");
 }

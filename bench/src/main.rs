@@ -1,4 +1,4 @@
-//! Measures the relay beside the least program that does its job, and beside what one would usually write, in one run.
+//! Measures the relay beside the smallest program that does its job, and beside what one would usually write, in one run.
 //!
 //! It plays Lambda's Runtime API and the three services, over TLS, and starts the programs as Lambda would.
 
@@ -24,10 +24,10 @@ use contest::Contest;
 use function::Program;
 use std::path::PathBuf;
 
-/// Measures cold start, CPU, memory and size of the relay beside the least program that does its job, and beside others.
+/// Measures cold start, CPU, memory and size of the relay beside the smallest program that does its job, and beside others.
 #[derive(Parser)]
 struct Arguments {
-    /// The least program that does the job.
+    /// The smallest program that does the job.
     #[arg(long)]
     floor: PathBuf,
     /// The relay's program.

@@ -47,7 +47,7 @@ pub struct Filter {
     #[command(flatten)]
     #[serde(flatten)]
     subject: Subject,
-    /// Only what is about this label, data row or model run (attribute entity_id); may be given more than once
+    /// Only events of this label, data row or model run (attribute entity_id); may be given more than once
     #[arg(long, value_name = "ID")]
     entity_id: Vec<String>,
     /// Only this event (attribute dedup_id); may be given more than once

@@ -475,7 +475,7 @@ def test_a_broken_row_is_named_by_its_line_and_the_others_are_sent(site: Site, a
     ]
     done = backfill(site, api)
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "first"), ("WORKFLOW_ACTION", "last")])
-    named = re.findall(rf"project {PROJECT}, line (\d+): it is no row of an export: .+", done.out)
+    named = re.findall(rf"project {PROJECT}, line (\d+): it is not a row of an export: .+", done.out)
     # The third is empty, and only the first twenty are named.
     assert named == ["2", *map(str, range(4, 23))] and "and 11 more, which --json names" in done.out
     assert f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z --stack" in done.out

@@ -401,7 +401,7 @@ def test_ctrl_c_needs_no_wait_and_tells_how_to_go_on(make: MakeSite) -> None:
     run = Run(site, *words)
     wait_for(lambda: site.stack.count()["label"] >= 2)
     done = run.end()
-    begun, resume = re.findall(r"go on with: (.*)", done.err + done.out)
+    begun, resume = re.findall(r"resume with: (.*)", done.err + done.out)
     assert (done.status, begun) == (130, resume) and resume.endswith(f" --stack {site.stack.name}"), done
     [listed] = [each for each in site.run("replay", "--list", "--json").account["replays"] if each["resume"] == resume]
     assert listed["command"] == f"relayctl {' '.join(words)}"

@@ -1,4 +1,4 @@
-//! The least program that does the relay's job for labels: the same bytes to the same services, with the same crates for
+//! The smallest program that does the relay's job for labels: the same bytes to the same services, with the same crates for
 //! hashes and TLS, and nothing else. It blocks, knows one topic, retries nothing, and stops at any error.
 
 #![expect(clippy::disallowed_methods, reason = "the program reads the environment and the clock")]

@@ -120,7 +120,7 @@ impl<'s> Archive<'s> {
     /// Reads the events, those that `is_wanted` accepts by their dedup_id.
     ///
     /// # Errors
-    /// If the archive cannot be read. An object that is there and holds no event is no such error.
+    /// If the archive cannot be read. An object that is not an event is returned as `Kept`.
     pub fn events(
         self,
         is_wanted: impl Fn(&str) -> bool,

@@ -131,7 +131,7 @@ impl Stack {
         let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
         days.ok_or_else(|| {
             Error::Setup(format!(
-                "the stack {} keeps no archive, and has none of this time: its ArchiveDays is 0; deploy it with \
+                "the stack {} has no archived events of this time, and archives none now: its ArchiveDays is 0; deploy it with \
                  ArchiveDays=90, or another number of days, to have one from now on",
                 self.name
             ))

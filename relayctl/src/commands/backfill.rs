@@ -229,7 +229,7 @@ impl Run<'_> {
         let name = format!("project {project}, line {}", line.number);
         let row = match line.row() {
             Ok(row) => row,
-            Err(error) => return self.fail(name, format!("it is no row of an export: {error}")),
+            Err(error) => return self.fail(name, format!("it is not a row of an export: {error}")),
         };
         let only = &self.command.only;
         let changes = row.changes(&self.window, |it| only.is_empty() || only.contains(&it));
@@ -405,7 +405,7 @@ impl fmt::Display for Summary {
             writeln!(f, "stopped after {} events that could not be sent", self.refused)?;
         }
         match &self.rest {
-            Some(rest) => writeln!(f, "not complete; go on with: {rest}"),
+            Some(rest) => writeln!(f, "not complete; resume with: {rest}"),
             None => Ok(()),
         }
     }

@@ -25,7 +25,7 @@ Counts the messages of each queue: those that wait, those that a consumer has re
 spilled to the bucket because their queue did not accept them. It receives nothing. SQS's counts are approximate; they are \
 right a minute after the last change. A queue or bucket that does not exist is named, and the others are counted.
 
-With --archive, it counts archived events by day, entity and topic instead: it reads each of the window.";
+With --archive, it counts archived events by day, entity and topic instead: it reads every event of the window.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -42,8 +42,8 @@ The body is the event, also of a message that points to the bucket. Headers are 
 x-relay-event, x-relay-entity-id and x-relay-dedup-id, with x-relay-message-id, x-relay-group-id and x-relay-receive-count. \
 Messages of one FIFO group are posted in order, up to ten others at a time.
 
-After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted \
-or the URL could not be reached, and 130 if --count or --for was given.";
+After Ctrl-C, requests in flight have five seconds; then their messages are released. The status is 1 if a message was not accepted, \
+fewer than --count came, or nothing could be delivered; after Ctrl-C it is 130 if --count or --for was given.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 const CONCURRENT_GROUPS: usize = 8;
 /// For how long received messages are hidden: enough for a batch of one group, whose messages are sent and deleted one after
-/// the other, if each call takes its full time.
+/// the other, if each call takes its full time and none is repeated.
 const HIDDEN_SECONDS: i32 = BATCH * 2 * CALL_TIMEOUT.as_secs() as i32;
 /// A pass ends after so many batches in a row with nothing new: messages that it keeps may come back before those it has not seen.
 const MAX_KNOWN_BATCHES: u32 = 3;

@@ -30,7 +30,7 @@ use time::OffsetDateTime;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// As many events are sent before the progress is kept as are read meanwhile; with a low rate fewer, so many times a second.
+/// Progress is saved after each chunk: as many events as are read ahead or, at a low rate, those of a part of a second.
 const CHUNKS_PER_SECOND: usize = 4;
 /// A replay stops when it has found so many events that cannot be sent: something else is wrong.
 const MAX_KEPT: usize = 1000;
@@ -44,7 +44,7 @@ An event that its queue rejects is named and left out, and holds back the later 
 is named and left out. If a queue or the bucket fails, the replay stops.
 
 The command may be interrupted at any time, also by a loss of power, and run by two people at once: no event is left out. It prints \
-the command that goes on, and --list shows it again. Some events may arrive twice, with the same dedup_id.";
+the command that resumes it, and --list shows it again. Some events may arrive twice, with the same dedup_id.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,10 +86,10 @@ pub struct Replay {
     /// Change nothing, say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Go on with an unfinished replay: the one with this id, or the only one
+    /// Resume an unfinished replay: the one with this id, or the only one
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = OF_NEW)]
     resume: Option<String>,
-    /// List the unfinished replays that were begun on this machine, and the commands that go on
+    /// List the unfinished replays that were begun on this machine, and the commands that resume them
     #[arg(long, conflicts_with_all = OF_NEW, conflicts_with = "resume")]
     list: bool,
 }
@@ -164,7 +164,7 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         if is_complete || is_unbegun {
             checkpoint.remove();
         } else {
-            summary.remarks.push(format!("not complete; go on with: {}", plan.resume));
+            summary.remarks.push(format!("not complete; resume with: {}", plan.resume));
             summary.resume = Some(plan.resume.clone());
         }
     } else if summary.interrupted {
@@ -186,18 +186,22 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
 }
 
 fn list(folder: &Path, context: &Context) -> Result<ExitStatus, Error> {
-    let plans = checkpoint::list(folder)?;
+    let (plans, others) = checkpoint::list(folder)?;
+    for path in others {
+        let path = path.display();
+        context.output.warn(format_args!("{path} is not the progress of a replay; delete it"));
+    }
     if context.output.is_json {
         context.output.json(&json!({ "replays": plans }))?;
         return Ok(ExitStatus::Success);
     }
     for plan in &plans {
-        context.output.line(format_args!("{plan}\n  go on with: {}", one_line(&plan.resume)))?;
+        context.output.line(format_args!("{plan}\n  resume with: {}", one_line(&plan.resume)))?;
     }
     let folder = folder.display();
     context.output.warn(match plans.len() {
         0 => format!("there are no unfinished replays in {folder}"),
-        _ => format!("they are in {folder}; delete the file of one to give it up"),
+        _ => format!("they are in {folder}; delete the file of one to abandon it"),
     });
     Ok(ExitStatus::Success)
 }
@@ -275,7 +279,7 @@ impl Run<'_> {
             }
             if checkpoint.is_some() && summary.found == 0 {
                 let resume = &plan.resume;
-                context.output.warn(format_args!("if it is interrupted, go on with: {resume}"));
+                context.output.warn(format_args!("if it is interrupted, resume with: {resume}"));
             }
             let last = chunk.iter().rev().find_map(|event| event.as_ref().ok());
             let last = last.map(|event| event.received_at);

@@ -72,7 +72,7 @@ async fn replay(
     };
     let mut keys = Vec::new();
     if command.entity.is_empty() {
-        // With what is no spilled message, to name it.
+        // With objects that are not spilled messages, to report them.
         keys = spilled_message::list(clients, stack, PREFIX).await?;
     } else {
         for entity in or_all(&command.entity) {
@@ -147,7 +147,7 @@ impl Replay<'_> {
     }
 
     /// Deletes just the object that was sent. A repeated delivery may have taken its place meanwhile: that is the same
-    /// event, so nothing would be lost with it, but the next run sends it all the same and nobody has to argue.
+    /// event, so nothing would be lost with it, but the next run sends it all the same.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>.
     async fn delete(&self, key: &str, etag: Option<String>) -> Outcome {

@@ -35,8 +35,8 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     checks.extend(join_all(entities).await.into_iter().flatten());
     if let Some(count) = count(None).filter(|count| *count > 0) {
         let message = match count {
-            1 => format!("an object under {PREFIX} is no spilled event"),
-            _ => format!("{count} objects under {PREFIX} are no spilled events"),
+            1 => format!("an object under {PREFIX} is not a spilled event"),
+            _ => format!("{count} objects under {PREFIX} are not spilled events"),
         };
         let list = scope.args.relayctl("replay-spill --dry-run");
         checks.push(Check::new(Status::Warning, "other objects", message).run([list]));
@@ -81,7 +81,7 @@ async fn check_entity(
         let check = Check::problem(format!("{name} dead letters"), message);
         checks.push(check.run(commands.map(|words| args.relayctl(&words))));
     }
-    // What cannot be counted is not called none.
+    // "none" is only said if every count succeeded.
     if let (true, Some(queue), Some(_), Some(_)) = (checks.is_empty(), queue, dead, spilled) {
         let QueueStats { waiting, in_flight, .. } = queue;
         let message = format!("{waiting} waiting, {in_flight} in flight, none dead or spilled");

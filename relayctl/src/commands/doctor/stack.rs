@@ -43,14 +43,14 @@ const CHECKED_KINDS: [&str; 5] = [
 ];
 /// Properties of the bucket that its check names if they are missing as a whole.
 const CHECKED_SETTINGS: [&str; 2] = ["/LifecycleConfiguration", "/PublicAccessBlockConfiguration"];
-/// Properties without which events are refused or lost.
-const SERIOUS: [(&str, &str); 6] = [
+/// Properties without which events are refused or lost. The function's are not among them: requests go to a published version,
+/// which nobody can change.
+const SERIOUS: [(&str, &str); 5] = [
     (BUCKET, "/LifecycleConfiguration"),
     (BUCKET, "/PublicAccessBlockConfiguration"),
     ("AWS::S3::BucketPolicy", "/PolicyDocument"),
-    (FUNCTION, "/Environment"),
     (QUEUE, "/RedrivePolicy"),
-    (ROLE, "/Policies"),
+    ("AWS::IAM::RolePolicy", "/PolicyDocument"),
 ];
 /// Properties of a function that `UpdateFunctionConfiguration` takes as CloudFormation has them.
 const FUNCTION_CONFIGURATION: [&str; 9] = [

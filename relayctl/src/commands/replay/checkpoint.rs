@@ -62,7 +62,7 @@ impl Checkpoint {
 
     /// Finds the replay of this stack that has this id, or the only one.
     pub fn find(folder: PathBuf, stack: &str, id: &str) -> Result<Self, Error> {
-        let mut found = list(&folder)?;
+        let (mut found, _) = list(&folder)?;
         found.retain(|plan| plan.stack == stack && (id.is_empty() || plan.id == id));
         match (found.pop(), found.len()) {
             (Some(plan), 0) => Ok(Self { folder, plan }),
@@ -113,24 +113,27 @@ impl Checkpoint {
     }
 }
 
-/// The unfinished replays of all stacks, the oldest first.
-pub fn list(folder: &Path) -> Result<Vec<Plan>, Error> {
+/// The unfinished replays of all stacks, the oldest first; and files that hold none.
+pub fn list(folder: &Path) -> Result<(Vec<Plan>, Vec<PathBuf>), Error> {
     let read = || -> io::Result<_> {
-        let mut plans: Vec<Plan> = Vec::new();
+        let (mut plans, mut others): (Vec<Plan>, _) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "json") {
                 // One that is complete meanwhile is gone.
                 let Ok(file) = fs::read(&path) else { continue };
-                plans.push(serde_json::from_slice(&file)?);
+                match serde_json::from_slice(&file) {
+                    Ok(plan) => plans.push(plan),
+                    Err(_) => others.push(path),
+                }
             }
         }
         plans.sort_by(|one, other| one.begun.cmp(&other.begun));
-        Ok(plans)
+        Ok((plans, others))
     };
     match read() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        plans => plans.map_err(|error| unusable(folder, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
+        found => found.map_err(|error| unusable(folder, error)),
     }
 }
 

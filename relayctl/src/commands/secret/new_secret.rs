@@ -17,7 +17,7 @@ const DAYS: i64 = 7;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 const ADD_ABOUT: &str = "\
-A plain-text secret, which every name shares, becomes an object of names. Every name in use keeps the shared secret: \
+A plain-text secret, which every name shares, becomes an object of names. Every name in use, and the new one, keeps the shared secret: \
 labelbox, training, those of --keep, those whose events the function has accepted within the last 7 days, and, with \
 LABELBOX_API_KEY, those of active webhooks at Labelbox. Other names are refused from then on, so it asks first.";
 

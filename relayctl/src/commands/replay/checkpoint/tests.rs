@@ -29,7 +29,7 @@ fn an_unfinished_replay_is_found_with_all_that_it_needs() {
     let folder = tempfile::tempdir().unwrap();
     let folder = &folder.path().join("replay");
     let find = |id| Checkpoint::find(folder.clone(), "arn:one", id);
-    assert!(list(folder).unwrap().is_empty());
+    assert!(list(folder).unwrap().0.is_empty());
     let mut checkpoint = create(folder, "a", "arn:one");
     let group = HashMap::from([("group".to_owned(), "first".to_owned())]);
     let held_back = HashMap::from([("label".to_owned(), group)]);
@@ -41,7 +41,7 @@ fn an_unfinished_replay_is_found_with_all_that_it_needs() {
         assert_eq!((to.as_deref(), rate, found), (Some("https://sqs/queue"), 7, held_back.clone()));
     }
     assert_eq!(
-        list(folder).unwrap().first().map(ToString::to_string).as_deref(),
+        list(folder).unwrap().0.first().map(ToString::to_string).as_deref(),
         Some(
             "replay a, begun 2026-11-23T14:00:00.000Z: relayctl replay --since 2h; what was received before \
              2026-11-23T13:00:00.001Z is sent"
@@ -62,5 +62,9 @@ fn of_several_replays_one_has_to_be_named() {
     assert_eq!(find("arn:one", "b").unwrap().plan.id, "b");
     assert_eq!(find("arn:one", "c").unwrap_err().code(), FAILURE);
     assert_eq!(find("arn:other", "").unwrap().plan.id, "c");
-    assert_eq!(list(folder.path()).unwrap().len(), 3);
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, "{").unwrap();
+    assert_eq!(find("arn:one", "a").unwrap().plan.id, "a");
+    let (plans, others) = list(folder.path()).unwrap();
+    assert_eq!((plans.len(), others), (3, vec![other]));
 }
