@@ -18,6 +18,7 @@ from dev.stack import Stack
 
 _INSTANCE = Instance(os.environ.get("DEV_INSTANCE", "up"))
 _STACK = "labelbox-relay"
+_SECRETS = {"labelbox": SECRET, "training": SECRET}
 
 
 class NotRunning(Exception):
@@ -44,7 +45,7 @@ def up(parameters: dict[str, str]) -> None:
             with step("Deploying template.yaml to it"):
                 stack = deploy.deploy(running, _STACK, parameters)
                 if is_new:
-                    stack.put_secret({"labelbox": SECRET, "training": SECRET})
+                    stack.put_secret(_SECRETS)
         except BaseException:
             if is_new:
                 emulator.stop(instance)
@@ -56,10 +57,11 @@ def up(parameters: dict[str, str]) -> None:
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
     print(
-        f"\nThe secret is {SECRET}. Send a signed event with\n\n{curl(stack, load()[0])}\n",
+        f"\n{_how_to_send(stack)}\n",
         "A FIFO queue drops an event that it has seen in the last five minutes.\n",
         f'Use relayctl and the AWS CLI in this shell after\n\neval "$({_make("--silent shell")})"\n',
-        f"relayctl webhook and backfill use a local stand-in for Labelbox; its project is {labelbox_api.PROJECT}.\n",
+        f"relayctl webhook and backfill use a local stand-in for Labelbox; its project is\n"
+        f"{labelbox_api.PROJECT}, whose rows changed in 2025.\n",
         f"`{_make('down')}` stops everything.",
         sep="\n",
     )
@@ -69,6 +71,13 @@ def _make(target: str) -> str:
     """Returns the command for a target of the same instance."""
     instance = os.environ.get("DEV_INSTANCE")
     return f"make {target}" + (f" DEV_INSTANCE={shlex.quote(instance)}" if instance else "")
+
+
+def _how_to_send(stack: Stack) -> str:
+    value = stack.emulator.client("secretsmanager").get_secret_value(SecretId=stack.outputs["SecretArn"])
+    if value["SecretString"] != json.dumps(_SECRETS):
+        return "The secret was changed; `relayctl secret show-names --values` prints it."
+    return f"The secret is {SECRET}. Send a signed event with\n\n{curl(stack, load()[0])}"
 
 
 def _start_labelbox(instance: Instance) -> None:

@@ -141,7 +141,9 @@ impl LabelboxError {
     pub fn remediation(&self, args: &GlobalArgs) -> Option<String> {
         let list = || args.relayctl("webhook list");
         let text = match self {
-            Self::NotFound(_) => format!("see {}, or the project's URL in Labelbox", list()),
+            Self::NotFound(_) => {
+                format!("{} shows the webhooks; a project's id is in its URL in Labelbox", list())
+            }
             Self::Failed(_) => "try again later".to_owned(),
             Self::Unreadable(_) => "check LABELBOX_API_URL".to_owned(),
             Self::NoResponse(_) => "check the network and LABELBOX_API_URL".to_owned(),

@@ -3,6 +3,7 @@
 use crate::aws::message::OutgoingMessage;
 use crate::aws::stack::Entity;
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use labelbox_relay::event::timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -25,7 +26,7 @@ pub struct Subject {
     #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     topic: Vec<Topic>,
     /// Only this project, by its id; may be given more than once
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     project: Vec<String>,
 }
 
@@ -48,7 +49,7 @@ pub struct Filter {
     #[serde(flatten)]
     subject: Subject,
     /// Only events of this label, data row or model run (attribute entity_id); may be given more than once
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     entity_id: Vec<String>,
     /// Only this event (attribute dedup_id); may be given more than once
     #[arg(long = "id", value_name = "DEDUP_ID")]

@@ -132,7 +132,7 @@ impl Stack {
         days.ok_or_else(|| {
             Error::Setup(format!(
                 "the stack {} has no archived events of this time, and archives none now: its ArchiveDays is 0; deploy it with \
-                 ArchiveDays=90, or another number of days, to have one from now on",
+                 ArchiveDays=90 to have them from now on",
                 self.name
             ))
         })

@@ -116,13 +116,16 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
     if failed > 0 {
         text += &format!("; not accepted, so not deleted: {failed}");
     }
+    let is_short = end.count.is_some() && forwarder.remaining.get() > 0;
+    if is_short {
+        text += &format!("; {} fewer than --count were received", forwarder.remaining.get());
+    }
     let unreachable = forwarder.unreachable.borrow();
     if unreachable.is_some() {
         text += &format!("; {} cannot be reached", command.url);
     }
     output.warn(text);
     results.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let is_short = end.count.is_some() && forwarder.remaining.get() > 0;
     Ok(match is_interrupted {
         true => ExitStatus::Interrupted,
         false if failed > 0 || is_short || (deleted == 0 && unreachable.is_some()) => {
@@ -255,6 +258,7 @@ impl Forwarder<'_> {
             (one_line(event.unwrap_or("-")), one_line(entity_id.unwrap_or("-")));
         let max = max.map_or_else(String::new, |max| format!(" of {max}"));
         let error = error
+            .filter(|error| !error.is_empty())
             .map_or_else(String::new, |error| format!(": {color}{}{color:#}", one_line(&error)));
         output.line(format_args!(
             "{color}{status:3} {outcome:7}{color:#} {event:18} {entity_id} {dim}{duration_ms} ms, message{dim:#} \

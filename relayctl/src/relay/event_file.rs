@@ -8,6 +8,7 @@ use crate::sanitize::one_line;
 use crate::secret::check_webhook_name;
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,7 +28,13 @@ struct GatewayEventMark {
     _request_context: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Route and headers of a file that is no gateway's event.
+fn header_value(text: &str) -> Result<String, &'static str> {
+    HeaderValue::from_str(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "no header can have this value")
+}
+
+/// Route and headers of a file that is not a gateway's event.
 #[derive(Debug, clap::Args)]
 pub struct Address {
     /// Topic, as Labelbox's header names it; without it the event is unrouted
@@ -37,7 +44,7 @@ pub struct Address {
     #[arg(long, conflicts_with_all = ["training", "topic"], value_name = "TOPIC")]
     any_topic: Option<String>,
     /// Delivery id, as Labelbox's header has it [default: a new one for each]
-    #[arg(long, conflicts_with = "training")]
+    #[arg(long, conflicts_with = "training", value_parser = header_value)]
     delivery_id: Option<String>,
     /// Name of the webhook, which selects its secret
     #[arg(long, default_value = "labelbox", conflicts_with = "training", value_parser = webhook_name)]

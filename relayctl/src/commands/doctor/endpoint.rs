@@ -174,7 +174,9 @@ impl Probe<'_> {
                     format!("a signed event arrived in {ms} ms, and was deleted from the queue");
                 return Check::ok(PROBE, message);
             }
-            Ok(false) => "it was not found".to_owned(),
+            Ok(false) => "it was not found; a consumer has it, or the function behind the alias live is of an older version and \
+                          sends to other queues"
+                .to_owned(),
             Err(error) => error.to_string(),
         };
         let message = format!(
