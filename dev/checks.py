@@ -12,7 +12,7 @@ from dev.paths import PROJECT, TOOLS
 _PYTHON = str(TOOLS / "python")
 _PYTEST = (_PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "--quiet")
 _WORKERS = os.environ.get("WORKERS", "3")
-_STACK = (*_PYTEST, "--numprocesses", _WORKERS, "--dist", "loadgroup", "--no-loadscope-reorder", "tests/stack")
+_STACK = (*_PYTEST, "--numprocesses", _WORKERS, "--dist", "loadfile", "--no-loadscope-reorder", "tests/stack")
 _DENY = ("cargo-deny", "--locked")
 _DENY_WORKSPACE = (*_DENY, "--workspace", "--config", "deny-workspace.toml")
 _CHECKOV = (

@@ -24,8 +24,6 @@ from dev.tcp_proxy import TcpProxy
 
 SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
 QUEUE_TYPES = ("fifo", pytest.param("standard", marks=pytest.mark.extended))
-SHARED = dict.fromkeys(("test_alarms", "test_dashboard", "test_leaks", "test_telemetry"), "scenario")
-"""Files whose tests one worker runs, because they use the same stack."""
 LONGEST = (
     "test_build",
     "test_guides",
@@ -46,12 +44,9 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(SHARED.get(item.path.stem, item.path.stem)))
 
 
 def own_instance(name: str) -> Instance:

@@ -238,7 +238,7 @@ def test_a_changed_queue_is_repaired_as_printed(
     sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: value})
     paste(healthy, tmp_path, expect(healthy, name, status, message, "aws sqs set-queue-attributes", "--no-probe"))
     done = healthy.run("doctor", "--no-probe", "--json")
-    assert {name for name, check in checks(done).items() if check["status"] != "ok"} == set()
+    assert {name for name, check in checks(done).items() if check["status"] != "ok"} <= {"newest event"}
     after = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert json.loads(after[attribute]) == json.loads(before[attribute])
 
@@ -317,7 +317,7 @@ def test_a_changed_function_is_repaired_as_printed(make: Callable[..., Site], tm
     client.update_function_configuration(
         FunctionName=site.stack.outputs["FunctionName"], Environment={"Variables": variables}, Timeout=3
     )
-    command = expect(site, "Function", "problem", "", "aws lambda update-function-configuration", "--no-probe")
+    command = expect(site, "Function", "warning", "", "aws lambda update-function-configuration", "--no-probe")
     message = checks(site.run("doctor", "--no-probe", "--json"))["Function"]["message"]
     variable = "/Environment/Variables/"
     for words in (

@@ -257,7 +257,7 @@ def test_without_an_archive_or_events_one_line_says_so(site: Site) -> None:
     for words in (["replay", *WINDOW], ["replay", *WINDOW, "--dry-run"]):
         done = site.run(*words)
         assert done.status == 3 and done.warnings.count("\n") == 1, done
-        assert "keeps no archive" in done.warnings and "ArchiveDays" in done.warnings
+        assert "has no archived events" in done.warnings and "ArchiveDays" in done.warnings
     none = site.run("replay", "--resume")
     assert none.status == 3 and "no unfinished replay" in none.warnings
 
@@ -378,7 +378,7 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
         assert done.status == 1 and broken in done.err, done
     for words in (["peek", "unrouted"], ["count", "--since", "2025-12-01", "--until", "2025-12-02"]):
         none = site.run(*words, "--archive")
-        assert none.status == 3 and "keeps no archive" in none.err, none
+        assert none.status == 3 and "has no archived events" in none.err, none
 
 
 def test_two_operators_at_once_send_all(make: MakeSite) -> None:
