@@ -8,7 +8,7 @@ from dev import deploy, emulator
 from dev.build import build_locally
 from dev.output import Row, show, step
 from dev.paths import Instance
-from dev.samples import REJECTIONS, SECRET, Offloaded, Rejection, Sample, load, offloaded
+from dev.samples import REJECTIONS, SECRETS, Offloaded, Rejection, Sample, load, offloaded
 from dev.stack import Stack
 
 MODELS = ("bounding_box", "ner")
@@ -22,7 +22,7 @@ def run() -> bool:
         with emulator.run(instance) as running:
             with step("Deploying template.yaml to it"):
                 stack = deploy.deploy(running, "labelbox-relay", {"TrainingModels": ",".join(MODELS)})
-                stack.put_secret({"labelbox": SECRET, "training": SECRET})
+                stack.put_secret(SECRETS)
             with step("Sending the sample events"):
                 samples = [check_sample(stack, sample) for sample in load()]
             with step("Sending bodies that SQS does not accept"):

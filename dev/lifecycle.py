@@ -13,12 +13,11 @@ from dev import deploy, emulator, environment, labelbox_api, processes
 from dev.build import build_locally
 from dev.output import console, step
 from dev.paths import EVENTS, TOOLS, Instance
-from dev.samples import SECRET, Sample, load
+from dev.samples import SECRET, SECRETS, Sample, load
 from dev.stack import Stack
 
 _INSTANCE = Instance(os.environ.get("DEV_INSTANCE", "up"))
 _STACK = "labelbox-relay"
-_SECRETS = {"labelbox": SECRET, "training": SECRET}
 
 
 class NotRunning(Exception):
@@ -45,7 +44,7 @@ def up(parameters: dict[str, str]) -> None:
             with step("Deploying template.yaml to it"):
                 stack = deploy.deploy(running, _STACK, parameters)
                 if is_new:
-                    stack.put_secret(_SECRETS)
+                    stack.put_secret(SECRETS)
         except BaseException:
             if is_new:
                 emulator.stop(instance)
@@ -75,7 +74,7 @@ def _make(target: str) -> str:
 
 def _how_to_send(stack: Stack) -> str:
     value = stack.emulator.client("secretsmanager").get_secret_value(SecretId=stack.outputs["SecretArn"])
-    if value["SecretString"] != json.dumps(_SECRETS):
+    if value["SecretString"] != json.dumps(SECRETS):
         return "The secret was changed; `relayctl secret show-names --values` prints it."
     return f"The secret is {SECRET}. Send a signed event with\n\n{curl(stack, load()[0])}"
 

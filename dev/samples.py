@@ -12,6 +12,8 @@ from dev.paths import EVENTS
 
 SECRET = "example_secret"
 """The secret of every sample, on all routes."""
+SECRETS = {"labelbox": SECRET, "training": SECRET}
+"""The same for the webhook and for the training routes."""
 LAMBDA_LIMIT = 6 * 1024 * 1024
 """Bytes of an invocation's event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 

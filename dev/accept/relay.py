@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from dev import build, deploy, environment, processes
 from dev.emulator import Emulator
 from dev.paths import PROGRAM, Instance
-from dev.samples import SECRET
+from dev.samples import SECRETS
 from dev.stack import Stack
 
 _LONGEST_CHANGE = 1800
@@ -98,7 +98,7 @@ class Relay:
         is_new = not hasattr(self, "stack")
         self.stack = self.cloud.deploy(self.name, parameters)
         if is_new:
-            self.stack.put_secret({"labelbox": SECRET, "training": SECRET})
+            self.stack.put_secret(SECRETS)
         return self.stack
 
     def only_aws(self, found: str) -> str:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from dev import build, deploy, emulator, environment
 from dev.demonstration import MODELS
 from dev.paths import Instance
-from dev.samples import SECRET
+from dev.samples import SECRETS
 from dev.stack import QUEUES, Stack
 
 _ACCESS_DENIED = {"AccessDenied", "AccessDeniedException"}
@@ -148,7 +148,7 @@ def deploy_on(endpoints: Endpoints, name: str, **parameters: str) -> RestrictedS
     """Deploys a relay that refreshes its secret every second, so that a missing permission has an effect."""
     values = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30", **parameters}
     stack = endpoints.package.deploy(name, values)
-    stack.put_secret({"labelbox": SECRET, "training": SECRET})
+    stack.put_secret(SECRETS)
     return RestrictedStack(stack, endpoints)
 
 

@@ -9,6 +9,7 @@ use crate::aws::spilled_message;
 use crate::aws::stack::Entity;
 use crate::error::Error;
 use crate::relay::PROBE_TOPIC;
+use crate::summary::counted;
 use clap::ValueEnum;
 use futures_util::future::join_all;
 use labelbox_relay::spill::PREFIX;
@@ -72,9 +73,9 @@ async fn check_entity(
     // Those in flight are being redriven.
     let count = dead.map_or(0, |dead| dead.waiting + dead.in_flight);
     if count > 0 {
-        let unit = if count == 1 { "dead letter" } else { "dead letters" };
+        let letters = counted(count, "dead letter");
         let message = format!(
-            "{count} {unit}: consumers received each several times and did not delete it. Correct the consumer, then \
+            "{letters}: consumers received each several times and did not delete it. Correct the consumer, then \
              redrive"
         );
         let commands = [format!("peek {name} --dead-letters"), format!("redrive {name}")];
