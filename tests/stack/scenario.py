@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_hex
 
-from dev.samples import SECRETS, sign
+from dev.samples import sign
 from dev.stack import Stack
 from dev.tcp_proxy import TcpProxy
 
@@ -47,7 +47,7 @@ class Scenario:
     responses: list[str] = field(default_factory=list)
 
     def run(self, secrets_manager: TcpProxy) -> None:
-        self.stack.put_secret(SECRETS)
+        self.stack.put_secret({"labelbox": SECRET, "training": SECRET})
         self._deliver()
         self._send_invalid_requests()
         self._interrupt_secrets_manager(secrets_manager)
