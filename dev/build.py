@@ -33,7 +33,11 @@ def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
     Returns the path of relayctl. The function alone takes a third of the time in a fresh clone.
     """
     # With examples, features of dependencies are those of `cargo test`, and nothing is compiled twice.
-    programs = ["--locked", "--package", "labelbox-relay"] if function_only else [*WORKSPACE, "--bins", "--examples"]
+    programs = (
+        ["--locked", "--package", "labelbox-relay"]
+        if function_only
+        else [*WORKSPACE, "--bin", "labelbox-relay", "--bin", "relayctl", "--examples"]
+    )
     target = _cargo(instance, ["build", *programs]) / "debug"
     program = instance.build / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)

@@ -71,6 +71,7 @@ PHASES = (
     ),
     Phase("Deployed stack", ((*_STACK, "-m", "not extended"),)),
     Phase("Policies of the template", (_CHECKOV,), all_only=True),
+    Phase("Fault sequences", (("make", "--no-print-directory", "faults"),), all_only=True),
     Phase("Deployed stack, extended", ((*_STACK, "-m", "extended"),), all_only=True),
 )
 

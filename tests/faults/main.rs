@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 /// The number of sequences without `FAULT_SEQUENCES`. Sequence `n` has the seed `FAULT_SEED + n`.
-const DEFAULT_SEQUENCES: u64 = 10_000;
+const DEFAULT_SEQUENCES: u64 = 2_000;
 /// Every fault must be injected at least once in this many sequences. Most occur over ten times as often.
 const SEQUENCES_PER_FAULT: u64 = 1_000;
 
