@@ -84,12 +84,13 @@ fn compare(
     cell: impl Fn(Figure, usize) -> String,
 ) -> Table {
     let mut table = Table::new(header(outcome, first, corner));
-    // As a function mostly runs: idle between events, with services that have names.
-    let is_shown = |figure: &Figure| {
-        !matches!(
-            figure,
-            Figure::ColdStart(Host::Address) | Figure::ColdCpu(_) | Figure::Cpu(_, Mode::Hot)
-        )
+    // As a function mostly runs: idle between events, with services that have names. Time and memory are shown for the
+    // smallest and the largest body.
+    let is_shown = |figure: &Figure| match figure {
+        Figure::ColdStart(host) => *host == Host::Name,
+        Figure::Cpu(_, mode) => *mode == Mode::Rested,
+        Figure::Answer(size) | Figure::Peak(size) => [0, outcome.bodies.len() - 1].contains(size),
+        Figure::ColdCpu(_) => false,
     };
     for figure in outcome.figures().into_iter().filter(is_shown) {
         let cells = (first..outcome.programs.len()).map(|place| match figure {
