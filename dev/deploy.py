@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
 
@@ -20,27 +21,28 @@ class UnknownParameter(Exception):
 _BUCKET = "deployments"
 
 
-def deploy(
-    emulator: Emulator,
-    name: str,
-    parameters: Mapping[str, str] | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Stack:
+def deploy(emulator: Emulator, name: str, parameters: Mapping[str, str] | None = None, *options: str) -> Stack:
     """Deploys the instance's build with `sam deploy`, or updates a stack, whose other parameters stay as they are."""
     emulator.client("s3").create_bucket(Bucket=_BUCKET)
     instance = emulator.instance
-    program = [
-        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(instance.build / "template.yaml"), "--stack-name", name),
-        *("--s3-bucket", _BUCKET, "--capabilities", "CAPABILITY_IAM"),
-        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
-        *(["--tags", *(f"{key}={value}" for key, value in tags.items())] if tags else []),
-        *overrides(_with_architecture(parameters)),
-    ]
-    settings = environment.for_emulator(instance, emulator.endpoint)
-    processes.run("sam deploy", program, settings, instance.log(f"deploy-{name}"))
+    settings, log = environment.for_emulator(instance, emulator.endpoint), instance.log(f"deploy-{name}")
+    options = ("--s3-bucket", _BUCKET, *options)
+    sam_deploy(instance.build, name, _with_architecture(parameters), settings, log, *options)
     stack = Stack.find(emulator, name)
     emulator_patches.patch_stack(stack)
     return stack
+
+
+def sam_deploy(
+    build: Path, name: str, parameters: Mapping[str, str], settings: dict[str, str], log: Path, *options: str
+) -> None:
+    """Deploys the template in a folder, and asks nothing."""
+    program = [
+        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(build / "template.yaml"), "--stack-name", name),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
+        *("--capabilities", "CAPABILITY_IAM", *options, *overrides(parameters)),
+    ]
+    processes.run("sam deploy", program, settings, log)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Self
 
 import urllib3
 
-from dev.samples import sign
+from dev import samples
 from dev.stack import Stack
 
 SPILLED = "spilled"
@@ -64,14 +64,9 @@ class Load:
                 return
             event = f"{self._unique}-{sender}-{number}"
             sent = json.dumps({"id": event, "updatedAt": "2021-03-17T13:51:59Z", "x": " " * size}).encode()
-            headers = [
-                ("Content-Type", "application/json"),
-                ("X-Hub-Signature", sign(sent)),
-                ("X-Labelbox-Event", "LABEL_CREATED"),
-            ]
             started = time.monotonic()
             try:
-                response = self._stack.send("POST", "/webhooks/labelbox", headers, sent)
+                response = self._stack.send(*samples.event(sent))
                 answer = json.loads(response.data)["status"] if response.status == 200 else str(response.status)
             except urllib3.exceptions.HTTPError:
                 answer = "no response"

@@ -43,7 +43,7 @@ class Instance:
 
     @property
     def record(self) -> Path:
-        """Where `emulator.find` reads which process is the emulator."""
+        """Where `emulator.find` reads which process is, or was, the emulator, and on which port."""
         return self.folder / "emulator.json"
 
     def log(self, name: str) -> Path:
@@ -54,9 +54,8 @@ class Instance:
             folder.mkdir(parents=True, exist_ok=True)
 
     def clean(self) -> None:
-        """Deletes what only a running emulator needs. Logs and builds stay."""
+        """Deletes what only a running emulator needs. Logs, builds and the record stay."""
         shutil.rmtree(self.temporary, ignore_errors=True)
-        self.record.unlink(missing_ok=True)
 
     @contextmanager
     def claim(self) -> Iterator["Instance"]:

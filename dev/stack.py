@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import urllib3
 
 from dev.metrics import Metric, emitted, total
+from dev.samples import Request
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
 """Each entity, and the prefix of its queue's outputs."""
@@ -30,7 +31,7 @@ class Message:
     body: bytes
     attributes: dict[str, str]
     system: dict[str, str]
-    receipt: str = ""
+    receipt: str
     """The receipt handle."""
 
 
@@ -73,6 +74,11 @@ class Stack:
             given.add(name, value)
         return self._http.request(method, self.api + path, headers=given, body=body, redirect=False)
 
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Sends a request. Returns the status, and the JSON in the response."""
+        response = self.send(*request)
+        return response.status, json.loads(response.data)
+
     def put_secret(self, secret: str | dict[str, Any]) -> None:
         """Changes the secret: plain text, or an object from webhook name to secrets."""
         text = secret if isinstance(secret, str) else json.dumps(secret)
@@ -86,34 +92,18 @@ class Stack:
 
     def take(self, entity: str, seconds: int = 2) -> list[Message]:
         """Receives and deletes up to ten messages, and waits for the first one for `seconds`."""
-        queue = self.queue_url(entity)
-        messages = self.receive(queue, seconds)
+        sqs, queue = self.emulator.client("sqs"), self.queue_url(entity)
+        names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, **names)
+        messages = [_read(message) for message in answer.get("Messages", [])]
         for message in messages:
-            self.delete(queue, message)
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
         return messages
-
-    def receive(self, queue: str, seconds: int) -> list[Message]:
-        """Receives up to ten messages."""
-        answer = self.emulator.client("sqs").receive_message(
-            QueueUrl=queue,
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=seconds,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        return [_read(message) for message in answer.get("Messages", [])]
-
-    def delete(self, queue: str, message: Message) -> None:
-        """Deletes a message."""
-        self.emulator.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
 
     def payload(self, message: Message) -> bytes | None:
         """Returns the object that a message points to; `None` if the message has the body itself."""
         key = self.payload_key(message)
-        if key is None:
-            return None
-        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
-        return bytes(answer["Body"].read())
+        return None if key is None else self.read_object(key)
 
     def payload_key(self, message: Message) -> str | None:
         """Returns the key of the object that a message points to, if it does."""
@@ -128,6 +118,10 @@ class Stack:
         pages = self.emulator.client("s3").get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", [])]
+
+    def read_object(self, key: str) -> bytes:
+        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+        return bytes(answer["Body"].read())
 
     def head_object(self, key: str) -> dict[str, Any]:
         head: dict[str, Any] = self.emulator.client("s3").head_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
@@ -149,13 +143,8 @@ class Stack:
 
     def count_in(self, queue: str) -> int:
         """Counts the messages in one queue."""
-        sqs = self.emulator.client("sqs")
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ]
-        held = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+        held = self.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         return sum(int(held[name]) for name in names)
 
     def purge(self) -> None:
@@ -180,10 +169,8 @@ class Stack:
     @property
     def function(self) -> dict[str, Any]:
         """The configuration of the function."""
-        name = self.outputs["FunctionName"]
-        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(
-            FunctionName=name, Qualifier="live"
-        )
+        client, name = self.emulator.client("lambda"), self.outputs["FunctionName"]
+        found: dict[str, Any] = client.get_function_configuration(FunctionName=name, Qualifier="live")
         return found
 
     @property
@@ -214,10 +201,5 @@ class Stack:
 
 def _read(message: dict[str, Any]) -> Message:
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    return Message(
-        message["MessageId"],
-        message["Body"].encode(),
-        attributes,
-        message.get("Attributes", {}),
-        message["ReceiptHandle"],
-    )
+    body, system = message["Body"].encode(), message.get("Attributes", {})
+    return Message(message["MessageId"], body, attributes, system, message["ReceiptHandle"])

@@ -12,7 +12,7 @@ from dev.accept import measurements
 from dev.accept.relay import Relay, Wrong
 from dev.load import DURABLE, Load, received
 from dev.output import Row
-from dev.samples import REJECTIONS, label, load, offloaded, sign
+from dev.samples import REJECTIONS, event, label, load, offloaded
 from dev.stack import QUEUES, Message
 
 _MB = 1_000_000
@@ -61,7 +61,7 @@ def body_sizes(relay: Relay) -> str:
     bodies["invalid UTF-8"] = b'{"id":"\xff\xfe"}'
     found, since = [], time.time()
     for name, body in bodies.items():
-        answer = _send(relay, body)
+        answer = relay.stack.send(*event(body, delivery_id=uuid.uuid4().hex))
         found.append(f"{name}: {answer.status} `{answer.data[:80].decode(errors='replace')}`")
     logged = _access_log(relay, since, len(bodies))
     return relay.only_aws("; ".join([*found, f"access log: {logged or 'nothing'}"]))
@@ -70,7 +70,7 @@ def body_sizes(relay: Relay) -> str:
 def duplicate(relay: Relay) -> str:
     """SQS confirms a duplicate with MD5s; the relay spills what it cannot confirm."""
     body = _label()
-    answers = [json.loads(_send(relay, body).data) for _ in range(2)]
+    answers = [_send(relay, body)[1] for _ in range(2)]
     if any(answer.get("status") != "queued" for answer in answers):
         raise Wrong(f"the answers are {answers}")
     messages = _take(relay, body)
@@ -91,12 +91,12 @@ def missing_right(relay: Relay) -> str:
         RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**documents[name], "Statement": less})
     )
     try:
-        status, waited = _until(relay, lambda: json.loads(_send(relay, _label()).data).get("status"), "spilled")
+        status, waited = _until(relay, lambda: _send(relay, _label())[1].get("status"), "spilled")
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(documents[name]))
     if status != "spilled":
         return relay.only_aws(f"the answer stays `{status}`")
-    _, again = _until(relay, lambda: json.loads(_send(relay, _label()).data).get("status"), "queued")
+    _, again = _until(relay, lambda: _send(relay, _label())[1].get("status"), "queued")
     relay.stack.purge()
     return f"`spilled` {waited:.0f} s after the right was removed, `queued` {again:.0f} s after it was back"
 
@@ -104,9 +104,8 @@ def missing_right(relay: Relay) -> str:
 def log_filters(relay: Relay) -> str:
     """The filter patterns of docs/operating.md find the lines that they are for."""
     since = int(time.time() * 1000)
-    body = _label()
-    relay.stack.send("POST", "/webhooks/labelbox", [("Content-Type", "application/json")], body)
-    relay.stack.send("POST", "/webhooks/nobody", _headers(body), body)
+    _send(relay, _label(), signature="")
+    _send(relay, _label(), path="/webhooks/nobody")
     found = {}
     for pattern in ('{ $.Reason = "signature_rejected" }', '{ $.Reason = "not_found" }'):
         found[pattern], _ = _until(relay, partial(_filtered, relay, pattern, since), 1)
@@ -117,8 +116,7 @@ def log_filters(relay: Relay) -> str:
 
 def alarm(relay: Relay) -> str:
     """An unrouted event makes its alarm fire, and notify if there is an address."""
-    body = _label()
-    relay.stack.send("POST", "/webhooks/labelbox", _headers(body, topic="NEW_TOPIC"), body)
+    _send(relay, _label(), topic="NEW_TOPIC")
     cloudwatch = relay.client("cloudwatch")
     resource = relay.client("cloudformation").describe_stack_resource(
         StackName=relay.name, LogicalResourceId="UnroutedAlarm"
@@ -208,18 +206,8 @@ def _label() -> bytes:
     return json.dumps({"id": uuid.uuid4().hex, "updatedAt": "2021-03-17T13:51:59Z"}).encode()
 
 
-def _headers(body: bytes, topic: str = "LABEL_CREATED") -> list[tuple[str, str]]:
-    delivery = ("X-Labelbox-Id", uuid.uuid4().hex)
-    return [
-        ("Content-Type", "application/json"),
-        ("X-Hub-Signature", sign(body)),
-        ("X-Labelbox-Event", topic),
-        delivery,
-    ]
-
-
-def _send(relay: Relay, body: bytes) -> Any:
-    return relay.stack.send("POST", "/webhooks/labelbox", _headers(body), body)
+def _send(relay: Relay, body: bytes, **changes: str) -> tuple[int, Any]:
+    return relay.stack.answer(event(body, delivery_id=uuid.uuid4().hex, **changes))
 
 
 def _take(relay: Relay, body: bytes) -> list[Message]:

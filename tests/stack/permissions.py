@@ -1,7 +1,7 @@
 """The stack on an emulator that enforces IAM: with the function's own credentials, and with one permission removed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,13 +38,7 @@ class Permission:
     action: str
     resource: str
     policy: str
-    statement: Mapping[str, Any]
-
-    @property
-    def alone(self) -> dict[str, Any]:
-        """A statement that grants this and nothing else, on the same conditions."""
-        rest = {key: value for key, value in self.statement.items() if key != "Sid"}
-        return {**rest, "Action": self.action, "Resource": self.resource}
+    statement: dict[str, Any]
 
 
 def granted(stack: Stack) -> list[Permission]:
@@ -93,7 +87,8 @@ class RestrictedStack:
         """Returns a client with the credentials of the running function, which tries once."""
         assert self.stack.send("GET", "/health").status == 200, "the function runs after its first request"
         name = self.stack.outputs["FunctionName"]
-        [variables, *_] = [each for each in _environments() if each.get("AWS_LAMBDA_FUNCTION_NAME") == name]
+        found = (each.info["environ"] or {} for each in psutil.process_iter(["environ"]))
+        variables = next(each for each in found if each.get("AWS_LAMBDA_FUNCTION_NAME") == name)
         return botocore.session.get_session().create_client(
             service,
             endpoint_url=endpoint or self.endpoints.tls.endpoint,
@@ -106,30 +101,22 @@ class RestrictedStack:
     def _grant(self, permissions: list[Permission]) -> None:
         iam = self.stack.emulator.client("iam")
         for policy in {each.policy for each in permissions}:
-            statements = [each.alone for each in permissions if each.policy == policy]
+            granted = [each for each in permissions if each.policy == policy]
+            statements = [
+                each.statement | {"Sid": "", "Action": each.action, "Resource": each.resource} for each in granted
+            ]
             document = json.dumps({"Version": "2012-10-17", "Statement": statements})
             iam.put_role_policy(RoleName=self._role, PolicyName=policy, PolicyDocument=document)
 
     def _describe(self, resource: str) -> str:
-        if resource in self._queues:
-            return f"the {self._queues[resource]} queue"
-        if resource == self.stack.outputs["SecretArn"]:
-            return "the secret"
         if resource.startswith("arn:aws:kms:"):
             return "the key"
         if f":log-group:{self.stack.log_group}:" in resource:
             return "the log"
-        return resource.removeprefix(f"arn:aws:s3:::{self.stack.outputs['PayloadBucketName']}/")
-
-    @cached_property
-    def _queues(self) -> dict[str, str]:
-        """The entity of each queue, by ARN."""
-        sqs, names = self.stack.emulator.client("sqs"), ["QueueArn"]
-        urls = {entity: self.stack.queue_url(entity) for entity in QUEUES}
-        return {
-            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]["QueueArn"]: entity
-            for entity, url in urls.items()
-        }
+        names = {self.stack.queue_url(entity).rpartition("/")[2]: f"the {entity} queue" for entity in QUEUES}
+        names[self.stack.outputs["SecretArn"].rpartition(":")[2]] = "the secret"
+        name = resource.rpartition(":")[2]
+        return names.get(name, name.removeprefix(f"{self.stack.outputs['PayloadBucketName']}/"))
 
 
 @contextmanager
@@ -161,14 +148,6 @@ def is_denied(client: Any, operation: str, **parameters: Any) -> bool:
             return True
         raise
     return False
-
-
-def _environments() -> Iterator[dict[str, str]]:
-    for process in psutil.process_iter():
-        try:
-            yield process.environ()
-        except psutil.Error:
-            continue
 
 
 def many(value: Any) -> list[Any]:

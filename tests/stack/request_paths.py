@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from dev.samples import sign
-from dev.stack import Stack
+from dev.samples import event, sign
+from dev.stack import QUEUES, Stack
 
 OK = "ok"
 _DENIED = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
-_TOPICS = {
-    "label": "LABEL_CREATED",
-    "workflow": "WORKFLOW_ACTION",
-    "review": "REVIEW_CREATED",
-    "unrouted": "UNKNOWN",
-}
+_TOPICS = {"label": "LABEL_CREATED", "workflow": "MOVE", "review": "REVIEW_CREATED", "unrouted": "UNKNOWN"}
 
 
 def failing(stack: Stack) -> dict[str, str]:
@@ -55,11 +50,7 @@ def _get(path: str, stack: Stack) -> str:
 
 
 PATHS: dict[str, Callable[[Stack], str]] = {
-    "label": partial(_queued, "label", ""),
-    "workflow": partial(_queued, "workflow", ""),
-    "review": partial(_queued, "review", ""),
-    "model run": partial(_queued, "model_run", ""),
-    "unrouted": partial(_queued, "unrouted", ""),
+    **{entity: partial(_queued, entity, "") for entity in QUEUES},
     "by pointer": partial(_queued, "label", "\uffff"),  # which SQS rejects
     "spilled": _spilled,
     "archived": _archived,
@@ -72,15 +63,8 @@ def _send(stack: Stack, entity: str, text: str = "") -> str:
     """Sends a signed event. Returns the status in the response."""
     body = f'{{"x":"{text}","id":"{uuid.uuid4().hex}"}}'.encode()
     path = "/training/model_run" if entity == "model_run" else "/webhooks/labelbox"
-    headers = [
-        ("Content-Type", "application/json"),
-        ("X-Hub-Signature", sign(body)),
-        ("X-Labelbox-Id", uuid.uuid4().hex),
-        *([("X-Labelbox-Event", _TOPICS[entity])] if entity in _TOPICS else []),
-    ]
-    response = stack.send("POST", path, headers, body)
-    content = json.loads(response.data)
-    return str(content["status"]) if response.status == 200 else f"{response.status} {content.get('error')}"
+    status, content = stack.answer(event(body, _TOPICS.get(entity, ""), path=path, delivery_id=uuid.uuid4().hex))
+    return str(content["status"]) if status == 200 else f"{status} {content.get('error')}"
 
 
 @contextmanager

@@ -79,11 +79,6 @@ def test_an_event_is_old_after_half_of_its_retention_or_a_day() -> None:
         assert row["OldSeconds"] == min(row["Seconds"] // 2, 86400) == row["OldHours"] * 3600
 
 
-def test_percentile_is_evaluated_with_few_requests() -> None:
-    # From the template: the emulator does not return this property.
-    assert ALARMS["FunctionDurationAlarm"]["EvaluateLowSampleCountPercentile"] == "evaluate"
-
-
 @pytest.mark.parametrize("name", ALARMS)
 def test_description_names_a_section_that_names_the_metric(name: str) -> None:
     alarm = ALARMS[name]

@@ -16,8 +16,8 @@ from dataclasses import replace
 import pytest
 from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
 
-from dev import environment, processes
-from dev.build import SAM, SAM_CONFIG
+from dev import environment
+from dev.deploy import sam_deploy
 from dev.emulator import Emulator
 from dev.stack import Stack
 
@@ -130,7 +130,8 @@ def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> No
 def test_example_function_leaves_failed_events_in_the_queue(
     changes: dict[str, str], events: Feed, running: Emulator
 ) -> None:
-    Node.prepare(running.instance)
+    if changes:
+        Node.prepare(running.instance)
     deliveries = [label(1), label(3), label(2)]
     events.deliver(label(1, b"", "without its payload"), keep_payload=False)
     for event in deliveries:
@@ -156,13 +157,9 @@ def deploy_example_function(events: Feed, **changes: str) -> str:
         (folder / language).symlink_to(EXAMPLES / language)
     (folder / "template.yaml").write_text(template)
     queue = emulator.client("sqs").get_queue_attributes(QueueUrl=events.queue, AttributeNames=["QueueArn"])
-    deploy = [
-        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(folder / "template.yaml"), "--stack-name", name),
-        *("--s3-bucket", name, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
-        *("--parameter-overrides", f"QueueArn={queue['Attributes']['QueueArn']} PayloadBucketName={name}"),
-    ]
-    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
-    processes.run("sam deploy", deploy, settings, emulator.instance.log(f"deploy-{name}"))
+    parameters = {"QueueArn": queue["Attributes"]["QueueArn"], "PayloadBucketName": name}
+    settings, log = environment.for_emulator(emulator.instance, emulator.endpoint), emulator.instance.log(name)
+    sam_deploy(folder, name, parameters, settings, log, "--s3-bucket", name)
     shutil.rmtree(folder)
     stack = Stack(emulator, name, {})
     return {logical: physical for physical, logical in stack.resources().items()}["Newest"]

@@ -1,6 +1,5 @@
 """Nothing is granted in vain: with IAM enforced everything works, and with any one right less, something does not."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,20 +8,16 @@ import pytest
 import request_paths
 from conftest import QUEUE_TYPES, own_instance
 from permissions import Endpoints, RestrictedStack, is_denied
+from scenario import wait_until
 
 from dev import environment
 from dev.stack import QUEUES
 
-SECONDS_TO_NOTICE = 20
-
 pytestmark = pytest.mark.extended
 
 FAILS_WITHOUT = {
+    **{f"sqs:SendMessage on the {entity} queue": {entity: "spilled"} for entity in QUEUES},
     "sqs:SendMessage on the label queue": {"label": "spilled", "by pointer": "spilled"},
-    "sqs:SendMessage on the workflow queue": {"workflow": "spilled"},
-    "sqs:SendMessage on the review queue": {"review": "spilled"},
-    "sqs:SendMessage on the model_run queue": {"model run": "spilled"},
-    "sqs:SendMessage on the unrouted queue": {"unrouted": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
     "s3:PutObject on archive/*": {"archived": "not in the archive"},
@@ -85,7 +80,8 @@ def test_without_any_one_right_something_fails(relay: RestrictedStack) -> None:
     for name in relay.permissions().keys() - USED_BY_AWS.keys():
         with relay.without(name):
             if name.startswith("secretsmanager:"):
-                _wait_until_forgotten(relay)
+                # It still has the secret in memory.
+                wait_until(lambda: request_paths.PATHS["models"](relay.stack) != request_paths.OK)
             found[name] = request_paths.failing(relay.stack)
         assert request_paths.failing(relay.stack) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
@@ -135,22 +131,14 @@ def test_with_its_credentials_nobody_can_do_anything_else(relay: RestrictedStack
         ("dynamodb", "list_tables", {}),
     ]
     clients = {service: relay.function_client(service) for service in {service for service, _, _ in attempts}}
-    done = [
-        (service, operation)
-        for service, operation, parameters in attempts
-        if not is_denied(clients[service], operation, **parameters)
-    ]
-    assert done == []
+    assert [each for each in attempts if not is_denied(clients[each[0]], each[1], **each[2])] == []
 
 
 def test_over_plain_http_no_queue_takes_or_gives_anything(relay: RestrictedStack) -> None:
     urls = [url(entity) for url in (relay.stack.queue_url, relay.stack.dead_letter_queue_url) for entity in QUEUES]
-    assert [is_denied(relay.endpoints.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
-        False
-    ] * 10
-    assert [is_denied(relay.endpoints.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
-        True
-    ] * 10
+    for endpoint, refused in ((relay.endpoints.tls, False), (relay.endpoints.plain, True)):
+        sqs = endpoint.client("sqs")
+        assert [is_denied(sqs, "receive_message", QueueUrl=url) for url in urls] == [refused] * 10
 
 
 def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: RestrictedStack) -> None:
@@ -161,11 +149,3 @@ def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: RestrictedSta
         s3, secrets = (relay.function_client(service, endpoint) for service in ("s3", "secretsmanager"))
         assert is_denied(s3, "put_object", **stored) == refused
         assert is_denied(secrets, "get_secret_value", **asked) == refused
-
-
-def _wait_until_forgotten(relay: RestrictedStack) -> None:
-    """Waits for the function to lose the secret that it still has in memory, and may not fetch again."""
-    deadline = time.monotonic() + SECONDS_TO_NOTICE
-    while request_paths.PATHS["models"](relay.stack) == request_paths.OK:
-        assert time.monotonic() < deadline, "it still has a secret that it may not read"
-        time.sleep(0.2)
