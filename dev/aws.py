@@ -6,11 +6,8 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from samcli.yamlhelper import yaml_parse
-
-from dev import environment
+from dev import environment, template
 from dev.build import SAM, build_settings_check, overrides
 from dev.deploy import check_parameters
 from dev.output import console, step
@@ -85,9 +82,8 @@ def check_lengths(stack: str, parameters: Mapping[str, str]) -> None:
     """Compares lengths that depend on several values with the limits of AWS."""
     if len(stack) > LONGEST_STACK_NAME:
         raise Refused(f"The stack's name has {len(stack)} characters; at most {LONGEST_STACK_NAME} are possible.")
-    template = _template()
-    values = _values(template, parameters)
-    text, _ = template["Resources"]["Function"]["Properties"]["VersionDescription"]["Fn::Sub"]
+    values = _values(parameters)
+    text, _ = template.load()["Resources"]["Function"]["Properties"]["VersionDescription"]["Fn::Sub"]
     secret = values["SecretArn"].rpartition(":")[2] or "x" * _OF_A_GENERATED_SECRET
     described = re.sub(r"\$\{(\w+)}", lambda found: {**values, "Secret": secret}[found[1]], text)
     if (excess := len(described) - _LONGEST_DESCRIPTION) > 0:
@@ -113,12 +109,11 @@ def check_secret(arn: str, settings: Mapping[str, str]) -> None:
 
 def check_settings(parameters: Mapping[str, str], loader: Path) -> None:
     """Has the function's own loader read the variables that the template makes of parameters."""
-    template = _template()
-    values = _values(template, parameters)
+    values = _values(parameters)
     fifo = ".fifo" if values["QueueType"] == "fifo" else ""
     variables = {
         name: values.get(given["Ref"], f"https://queue{fifo}") if "Ref" in given else "x"
-        for name, given in template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].items()
+        for name, given in template.load()["Resources"]["Function"]["Properties"]["Environment"]["Variables"].items()
     }
     loaded = subprocess.run([str(loader)], env={**_SET_BY_LAMBDA, **variables}, capture_output=True, text=True)
     if loaded.returncode != 0:
@@ -127,14 +122,8 @@ def check_settings(parameters: Mapping[str, str], loader: Path) -> None:
 
 def protect(stack: str, settings: Mapping[str, str]) -> None:
     """Switches the stack's termination protection on, so that no mistake deletes it."""
-    words = [
-        "cloudformation",
-        "update-termination-protection",
-        "--enable-termination-protection",
-        "--stack-name",
-        stack,
-    ]
-    done = _aws(words, settings)
+    words = ["cloudformation", "update-termination-protection", "--enable-termination-protection"]
+    done = _aws([*words, "--stack-name", stack], settings)
     if done.returncode == 0:
         console.print("A deletion of the stack is refused until its termination protection is switched off.")
     else:
@@ -142,21 +131,15 @@ def protect(stack: str, settings: Mapping[str, str]) -> None:
 
 
 def _aws(words: list[str], settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    region = ["--region", str(_saved()["region"])] if "region" in _saved() else []
-    profile = ["--profile", str(_saved()["profile"])] if "profile" in _saved() else []
-    program = [str(TOOLS / "aws"), *words, *region, *profile, "--output", "text"]
+    saved = _saved()
+    options = [f"--{name}={saved[name]}" for name in ("region", "profile") if name in saved]
+    program = [str(TOOLS / "aws"), *words, *options, "--output", "text"]
     return subprocess.run(program, env=dict(settings), capture_output=True, text=True)
 
 
-def _template() -> dict[str, Any]:
-    template: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
-    return template
-
-
-def _values(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
+def _values(parameters: Mapping[str, str]) -> dict[str, str]:
     """The value of every parameter."""
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
-    return {**defaults, **parameters}
+    return {name: str(each["Default"]) for name, each in template.load()["Parameters"].items()} | dict(parameters)
 
 
 def _stack_and_answers() -> tuple[str, dict[str, str]]:

@@ -10,9 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from samcli.yamlhelper import yaml_parse
-
-from dev import emulator_patches, environment, processes
+from dev import emulator_patches, environment, processes, template
 from dev.paths import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 
 SAM = [sys.executable, "-m", "samcli"]
@@ -40,10 +38,9 @@ def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
     # The emulator unpacks the program for each stack; without symbols that is quick.
     subprocess.run(["strip", "-o", program, target / "labelbox-relay"], check=True)
     program.chmod(0o755)
-    template = yaml_parse((PROJECT / "template.yaml").read_text())
-    template["Resources"]["Function"]["Properties"]["CodeUri"] = str(program.parent)
-    (instance.build / "template.yaml").write_text(json.dumps(template, default=str))
-    emulator_patches.patch_template(instance.build / "template.yaml")
+    patched = emulator_patches.patch_template(template.load())
+    patched["Resources"]["Function"]["Properties"]["CodeUri"] = str(program.parent)
+    (instance.build / "template.yaml").write_text(json.dumps(patched, default=str))  # JSON is YAML, too
     return target / "relayctl"
 
 

@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from samcli.yamlhelper import yaml_parse
-
-from dev import emulator_patches, environment, processes
+from dev import emulator_patches, environment, processes, template
 from dev.build import SAM, SAM_CONFIG, overrides
 from dev.emulator import Emulator
-from dev.paths import PROJECT
 from dev.stack import Stack
 
 
@@ -86,7 +83,7 @@ class Package:
 
 def check_parameters(parameters: Mapping[str, str]) -> None:
     """Raises `UnknownParameter` for a name that the template does not have: sam ignores it."""
-    known = yaml_parse((PROJECT / "template.yaml").read_text())["Parameters"]
+    known = template.load()["Parameters"]
     for name in parameters:
         if name not in known:
             similar = difflib.get_close_matches(name, known, 1)

@@ -174,6 +174,11 @@ class Stack:
         return found
 
     @property
+    def role(self) -> str:
+        """The name of the function's role."""
+        return str(self.function["Role"].rpartition("/")[2])
+
+    @property
     def settings(self) -> dict[str, str]:
         """The function's variables."""
         variables: dict[str, str] = self.function["Environment"]["Variables"]

@@ -63,8 +63,10 @@ def body_sizes(relay: Relay) -> str:
     for name, body in bodies.items():
         answer = relay.stack.send(*event(body, delivery_id=uuid.uuid4().hex))
         found.append(f"{name}: {answer.status} `{answer.data[:80].decode(errors='replace')}`")
-    logged = _access_log(relay, since, len(bodies))
-    return relay.only_aws("; ".join([*found, f"access log: {logged or 'nothing'}"]))
+    log = f"/aws/vendedlogs/{relay.name}-access"
+    _until(relay, lambda: len(_logged(relay, log, since)), len(bodies), minutes=1)
+    statuses = [str(json.loads(line)["status"]) for line in _logged(relay, log, since)]
+    return relay.only_aws("; ".join([*found, f"access log: {', '.join(statuses) or 'nothing'}"]))
 
 
 def duplicate(relay: Relay) -> str:
@@ -82,7 +84,7 @@ def duplicate(relay: Relay) -> str:
 
 def missing_right(relay: Relay) -> str:
     """Without the right to a queue its events spill, and arrive after the right is back."""
-    iam, role = relay.client("iam"), relay.stack.function["Role"].rpartition("/")[2]
+    iam, role = relay.client("iam"), relay.stack.role
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
     [name] = [name for name, document in documents.items() if "QueueEvents" in json.dumps(document)]
@@ -103,12 +105,13 @@ def missing_right(relay: Relay) -> str:
 
 def log_filters(relay: Relay) -> str:
     """The filter patterns of docs/operating.md find the lines that they are for."""
-    since = int(time.time() * 1000)
+    since = time.time()
     _send(relay, _label(), signature="")
     _send(relay, _label(), path="/webhooks/nobody")
     found = {}
     for pattern in ('{ $.Reason = "signature_rejected" }', '{ $.Reason = "not_found" }'):
-        found[pattern], _ = _until(relay, partial(_filtered, relay, pattern, since), 1)
+        find = partial(_logged, relay, relay.stack.log_group, since, pattern)
+        found[pattern], _ = _until(relay, lambda find=find: len(find()), 1)
     if any(lines != 1 for lines in found.values()):
         return relay.only_aws(f"lines by pattern: {found}")
     return "; ".join(f"`{pattern}`: {lines} line" for pattern, lines in found.items())
@@ -227,24 +230,11 @@ def _until(relay: Relay, find: Callable[[], _T], wanted: _T, minutes: float = 2)
     return found, time.monotonic() - started
 
 
-def _filtered(relay: Relay, pattern: str, since: int) -> int:
-    """How many lines of the function's log a pattern finds."""
-    answer = relay.client("logs").filter_log_events(
-        logGroupName=relay.stack.log_group, filterPattern=pattern, startTime=since
-    )
-    return len(answer["events"])
-
-
-def _access_log(relay: Relay, since: float, lines: int) -> str:
-    """The statuses in the gateway's log since then, after up to a minute in which lines are late."""
-    group = f"/aws/vendedlogs/{relay.name}-access"
-
-    def statuses() -> list[str]:
-        events = relay.client("logs").filter_log_events(logGroupName=group, startTime=int(since * 1000))["events"]
-        return [f"{json.loads(event['message'])['status']}" for event in events]
-
-    found, _ = _until(relay, lambda: len(statuses()), lines, minutes=1)
-    return ", ".join(statuses()) if found else ""
+def _logged(relay: Relay, group: str, since: float, pattern: str = "") -> list[str]:
+    """The lines of a log that a pattern finds."""
+    logs, start = relay.client("logs"), int(since * 1000)
+    events = logs.filter_log_events(logGroupName=group, filterPattern=pattern, startTime=start)["events"]
+    return [event["message"] for event in events]
 
 
 def _all_right(rows: list[Row]) -> str:

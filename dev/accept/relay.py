@@ -57,10 +57,9 @@ class Emulated:
     is_aws = False
     where = "the emulator"
 
-    def __init__(self, emulator: Emulator, instance: Instance) -> None:
-        # The build is that of our own instance, also where the emulator is another's.
-        self._emulator = Emulator(instance, emulator.endpoint)
-        self.instance, self.build, self.client = instance, instance.build, emulator.client
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator, self.instance = emulator, emulator.instance
+        self.build, self.client = emulator.instance.build, emulator.client
 
     def deploy(self, name: str, parameters: Mapping[str, str]) -> Stack:
         return deploy.deploy(self._emulator, name, parameters, "--tags", f"{TAG}={name}")

@@ -11,27 +11,22 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from consumers import Consumer, Node, Python, Rust
+from consumers import PYTHON, Consumer, node, rust
+from permissions import Endpoints, run_emulator
 from repair import Site, make_site
 from scenario import PARAMETERS, Scenario
 
-from dev import build, deploy, emulator, environment
+from dev import build, deploy, emulator, environment, samples
 from dev.demonstration import MODELS
 from dev.paths import Instance
-from dev.samples import SECRET
 from dev.stack import Stack
 from dev.tcp_proxy import TcpProxy
 
-SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
+SECRETS = {**samples.SECRETS, "project-x": ["new", "old"]}
 QUEUE_TYPES = ("fifo", pytest.param("standard", marks=pytest.mark.extended))
 LONGEST = (
-    "test_build",
-    "test_guides",
-    "test_relayctl_read",
-    "test_relayctl",
-    "test_soak",
-    "test_consumers",
-    "test_least_privilege",
+    *("test_build", "test_guides", "test_relayctl_read", "test_relayctl", "test_soak"),
+    *("test_consumers", "test_least_privilege"),
 )
 """Files that start first, so that no worker runs alone at the end."""
 
@@ -45,8 +40,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    items.sort(key=lambda item: [*LONGEST, item.path.stem].index(item.path.stem))
 
 
 def own_instance(name: str) -> Instance:
@@ -75,6 +69,13 @@ def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator
     variables = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}
     with emulator.run(built[0], variables) as started:
         secrets_manager.forward_to(started.endpoint)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def grounds() -> Iterator[Endpoints]:
+    """An emulator with IAM enforced: in the other, the function may do everything."""
+    with run_emulator(own_instance("guarded")) as started:
         yield started
 
 
@@ -152,14 +153,14 @@ def body() -> Callable[[], bytes]:
 
 EXTENDED = pytest.mark.extended
 CONSUMERS = [
-    pytest.param(Python, id="python"),
-    pytest.param(Rust, id="rust", marks=EXTENDED),
-    pytest.param(Node, id="node", marks=EXTENDED),
+    pytest.param(lambda _: PYTHON, id="python"),
+    pytest.param(rust, id="rust", marks=EXTENDED),
+    pytest.param(node, id="node", marks=EXTENDED),
 ]
 
 
 @pytest.fixture(scope="module", params=CONSUMERS)
 def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Consumer:
     """Each of the example consumers."""
-    prepared: Consumer = request.param.prepare(built[0])
+    prepared: Consumer = request.param(built[0])
     return prepared

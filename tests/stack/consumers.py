@@ -9,12 +9,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
+
+from repair import POINTER, attributes
 
 from dev import environment, processes
 from dev.build import WORKSPACE
 from dev.emulator import Emulator
 from dev.paths import LOCAL, PROJECT, TOOLS, Instance
+from dev.stack import Stack
 
 _SECONDS = 120
 EXAMPLES = PROJECT / "examples"
@@ -41,17 +44,16 @@ class Event:
     def group_id(self) -> str:
         return hashlib.sha256(self.entity_id.encode()).hexdigest() if self.entity_id else self.dedup_id
 
-    def attributes(self) -> dict[str, dict[str, str]]:
-        values = {
-            "event": self.topic,
-            "entity": self.entity,
-            "entity_id": self.entity_id,
-            "occurred_at": self.occurred_at,
-            "received_at": self.received_at,
-            "delivery_id": uuid.uuid4().hex,
-            "dedup_id": self.dedup_id,
-        }
-        return {name: {"DataType": "String", "StringValue": it} for name, it in values.items() if it is not None}
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        optional = {"entity_id": self.entity_id, "occurred_at": self.occurred_at}
+        return attributes(
+            **{name: value for name, value in optional.items() if value is not None},
+            event=self.topic,
+            entity=self.entity,
+            received_at=self.received_at,
+            delivery_id=uuid.uuid4().hex,
+            dedup_id=self.dedup_id,
+        )
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,17 @@ class Feed:
     def deliver(self, event: Event, *, keep_payload: bool = True) -> None:
         """Sends an event in the relay's format. FIFO queues do not drop repetitions: they count as late ones."""
         group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex}
-        attributes, body = event.attributes(), event.payload.decode("latin-1")
+        values, body = event.attributes(), event.payload.decode("latin-1")
         if event.by_pointer:
             key = f"payloads/{event.dedup_id}/{uuid.uuid4()}"
             if keep_payload:
                 self.emulator.client("s3").put_object(Bucket=self.name, Key=key, Body=event.payload)
-            attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(len(event.payload))}
-            pointer = "software.amazon.payloadoffloading.PayloadS3Pointer"
-            body = json.dumps([pointer, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":"))
+            values["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(len(event.payload))}
+            body = json.dumps([POINTER, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":"))
         self.emulator.client("sqs").send_message(
             QueueUrl=self.queue,
             MessageBody=body,
-            MessageAttributes=attributes,
+            MessageAttributes=values,
             **(group if self.queue.endswith(".fifo") else {}),
         )
 
@@ -88,9 +89,7 @@ class Feed:
 
     def count(self) -> int:
         """Counts the messages in the queue, including those that were received and not deleted."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        response = self.emulator.client("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
-        return sum(int(response["Attributes"][name]) for name in names)
+        return Stack(self.emulator, self.name, {}).count_in(self.queue)
 
 
 @contextmanager
@@ -128,57 +127,35 @@ class Ended:
 class Consumer:
     """One of the example programs."""
 
-    program: tuple[str, ...] = ()
+    program: tuple[str, ...]
 
-    @classmethod
-    def prepare(cls, instance: Instance) -> Self:
-        """Builds it, or installs its dependencies."""
-        return cls()
-
-    def start(self, feed: Feed, queue: str | None = None) -> "subprocess.Popen[str]":
+    def start(self, feed: Feed) -> "subprocess.Popen[str]":
         """Starts polling until the queue is empty."""
-        program = [*self.program, queue or feed.queue, feed.name, "--until-empty"]
+        program = [*self.program, feed.queue, feed.name, "--until-empty"]
         variables = environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
         return subprocess.Popen(program, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def drain(self, feed: Feed, queue: str | None = None) -> Ended:
-        return wait(self.start(feed, queue))
+
+PYTHON = Consumer((sys.executable, str(EXAMPLES / "python" / "consumer.py")))
 
 
-@dataclass(frozen=True)
-class Python(Consumer):
-    """`examples/python`."""
-
-    program: tuple[str, ...] = (sys.executable, str(EXAMPLES / "python" / "consumer.py"))
-
-
-@dataclass(frozen=True)
-class Node(Consumer):
-    """`examples/node`."""
-
-    program: tuple[str, ...] = (str(TOOLS / "node"), str(EXAMPLES / "node" / "consumer.js"))
-
-    @classmethod
-    def prepare(cls, instance: Instance) -> Self:
-        with (LOCAL / "node.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            install = [str(TOOLS / "npm"), "install", "--prefix", str(EXAMPLES / "node"), "--no-audit", "--no-fund"]
-            processes.run("npm install", install, environment.for_building(instance), instance.log("npm"))
-        return cls()
+def node(instance: Instance) -> Consumer:
+    """Installs the dependencies of `examples/node`."""
+    with (LOCAL / "node.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install = [str(TOOLS / "npm"), "install", "--prefix", str(EXAMPLES / "node"), "--no-audit", "--no-fund"]
+        processes.run("npm install", install, environment.for_building(instance), instance.log("npm"))
+    return Consumer((str(TOOLS / "node"), str(EXAMPLES / "node" / "consumer.js")))
 
 
-@dataclass(frozen=True)
-class Rust(Consumer):
-    """`examples/rust`."""
-
-    @classmethod
-    def prepare(cls, instance: Instance) -> Self:
-        build = ["cargo", "build", *WORKSPACE, "--example", "consumer", "--message-format", "json"]
-        variables = environment.for_building(instance)
-        built = subprocess.run(build, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
-        messages = [json.loads(line) for line in built.stdout.splitlines()]
-        [program] = [each["executable"] for each in messages if each.get("target", {}).get("kind") == ["example"]]
-        return cls((program,))
+def rust(instance: Instance) -> Consumer:
+    """Builds `examples/rust`."""
+    build = ["cargo", "build", *WORKSPACE, "--example", "consumer", "--message-format", "json"]
+    variables = environment.for_building(instance)
+    built = subprocess.run(build, env=variables, cwd=PROJECT, capture_output=True, text=True, check=True)
+    messages = [json.loads(line) for line in built.stdout.splitlines()]
+    [program] = [each["executable"] for each in messages if each.get("target", {}).get("kind") == ["example"]]
+    return Consumer((program,))
 
 
 def wait(program: "subprocess.Popen[str]") -> Ended:

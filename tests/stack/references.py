@@ -1,16 +1,12 @@
 """Checks whether a metric that an alarm, the dashboard or a document names exists."""
 
-from typing import Any
-
-from samcli.yamlhelper import yaml_parse
-
 from dev.metrics import documented
-from dev.paths import PROJECT
+from dev.stack import QUEUES
+from dev.template import load, of_type
 
-TEMPLATE: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
-ENTITIES = {"label", "workflow", "review", "model_run", "unrouted"}
+TEMPLATE = load()
 _VALUES = {
-    "Entity": ENTITIES,
+    "Entity": QUEUES.keys(),
     "Reason": {
         *("signature_rejected", "source_not_allowed", "not_found"),
         *("method_not_allowed", "unsupported_media_type", "malformed_base64"),
@@ -31,11 +27,6 @@ _AWS = {
     "AWS/Logs": ("LogGroupName", {"IncomingBytes", "IncomingLogEvents"}),
 }
 """AWS's metrics by namespace: the dimension that the template uses, and the names."""
-
-
-def of_type(kind: str) -> dict[str, dict[str, Any]]:
-    """Returns the properties of the template's resources of a type, by logical id."""
-    return {name: each["Properties"] for name, each in TEMPLATE["Resources"].items() if each["Type"] == kind}
 
 
 def own_metrics() -> dict[str, str]:

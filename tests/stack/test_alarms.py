@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Deploy
-from references import TEMPLATE, exists, of_type, own_metrics
+from references import TEMPLATE, exists, of_type
 from scenario import Scenario
 
 from dev.paths import PROJECT
@@ -31,21 +31,24 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_watched_metric_exists(name: str) -> None:
-    alarm = ALARMS[name]
+def test_alarm_watches_a_metric_that_exists_within_the_limits_of_cloudwatch(name: str) -> None:
+    alarm, is_quiet = ALARMS[name], name == "QuietAlarm"
     namespace = alarm["Namespace"]["Fn::Sub"] if isinstance(alarm["Namespace"], dict) else alarm["Namespace"]
     assert exists(namespace, alarm["MetricName"], dimensions(alarm))
+    kept = "ignore" if name.endswith(KEEPS_STATE) else "notBreaching"
+    assert alarm["TreatMissingData"] == ("breaching" if is_quiet else kept)
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    periods = TEMPLATE["Parameters"]["AlarmQuietHours"]["MaxValue"] if is_quiet else alarm["EvaluationPeriods"]
+    assert alarm["Period"] % 60 == 0
+    assert alarm["Period"] * periods <= (7 if alarm["Period"] >= 3600 else 1) * 86400
 
 
 def test_metrics_of_the_function_are_emitted_with_the_dimensions_of_their_alarms(scenario: Scenario) -> None:
     emitted = {(metric.namespace, metric.name, metric.dimensions) for metric in scenario.stack.metrics()}
-    watched = {
-        (alarm["Namespace"], alarm["MetricName"], tuple(dimensions(alarm).items()))
-        for alarm in alarms(scenario.stack).values()
-    }
-    filtered = set(own_metrics()) - {name for _, name, _ in emitted}
-    assert filtered == {"TooLarge", "Throttled"}
-    assert {each for each in watched if each[0].startswith("LabelboxRelay/") and each[1] not in filtered} <= emitted
+    watched = alarms(scenario.stack).values()
+    found = {(alarm["Namespace"], alarm["MetricName"], tuple(dimensions(alarm).items())) for alarm in watched}
+    missing = {each for each in found - emitted if each[0].startswith("LabelboxRelay/")}
+    assert {name for _, name, _ in missing} == {"TooLarge", "Throttled"}, "those of metric filters"
 
 
 def test_metric_filters_read_fields_of_the_access_log(scenario: Scenario) -> None:
@@ -54,23 +57,6 @@ def test_metric_filters_read_fields_of_the_access_log(scenario: Scenario) -> Non
         assert metric_filter["LogGroupName"] == {"Ref": "AccessLogGroup"}
         names = re.findall(r"\$\.(\w+) =", metric_filter["FilterPattern"])
         assert names and set(names) <= fields.keys()
-
-
-@pytest.mark.parametrize("name", ALARMS)
-def test_missing_data_is_breaching_only_for_the_alarm_on_silence(name: str) -> None:
-    kept = "ignore" if name.endswith(KEEPS_STATE) else "notBreaching"
-    assert ALARMS[name]["TreatMissingData"] == ("breaching" if name == "QuietAlarm" else kept)
-
-
-@pytest.mark.parametrize("name", ALARMS)
-def test_evaluated_time_is_within_the_limits_of_cloudwatch(name: str) -> None:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-    alarm = ALARMS[name]
-    periods = alarm["EvaluationPeriods"]
-    if name == "QuietAlarm":
-        periods = TEMPLATE["Parameters"]["AlarmQuietHours"]["MaxValue"]
-    assert alarm["Period"] % 60 == 0
-    assert alarm["Period"] * periods <= (7 if alarm["Period"] >= 3600 else 1) * 86400
 
 
 def test_an_event_is_old_after_half_of_its_retention_or_a_day() -> None:

@@ -45,10 +45,6 @@ def taken(archiving: Stack) -> list[Message]:
     return messages
 
 
-def label(number: int) -> Request:
-    return event(b'{"id":"archived%d"}' % number)
-
-
 def records(stack: Stack) -> dict[str, dict[str, Any]]:
     """The archived records by their keys."""
     return {key: json.loads(stack.read_object(key)) for key in stack.objects("archive/") if key.endswith(".json")}
@@ -81,24 +77,8 @@ def test_a_pointers_body_is_still_there_when_its_payload_is_not(archiving: Stack
     assert len(archiving.objects("archive/")) == len(EVENTS) + len(pointers)
 
 
-def test_without_its_bucket_events_still_flow_and_the_metric_counts_what_is_not_archived(
-    deployed: Deploy, queue_type: str
-) -> None:
-    stack = deployed(f"relay-no-archive-{queue_type}", QueueType=queue_type, ArchiveDays="30")
-    s3, bucket = stack.emulator.client("s3"), stack.outputs["PayloadBucketName"]
-    s3.delete_bucket(Bucket=bucket)
-    assert [stack.answer(label(number))[1]["status"] for number in range(3)] == ["queued"] * 3
-    assert stack.counted("ArchiveFailed") == 3
-    lines = [json.loads(line) for line in stack.logs() if '"ArchiveFailed":1' in line]
-    assert all(line["level"] == "WARN" and "NoSuchBucket" in line["archive_error"] for line in lines)
-    s3.create_bucket(Bucket=bucket)
-    assert stack.answer(label(3))[1]["status"] == "queued"
-    assert (len(records(stack)), stack.counted("ArchiveFailed")) == (1, 3)
-    assert stack.count()["label"] == 4
-
-
 def test_without_the_setting_nothing_is_archived(empty: Stack) -> None:
-    assert empty.answer(label(4))[0] == 200
+    assert empty.answer(event(b'{"id":"archived"}'))[0] == 200
     assert empty.objects("archive/") == []
 
 

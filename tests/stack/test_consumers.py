@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
+from consumers import EXAMPLES, PYTHON, Consumer, Event, Feed, feed, node, wait
 
 from dev import environment
 from dev.deploy import sam_deploy
@@ -95,7 +95,7 @@ def test_keeps_the_newest_of_a_shuffled_and_repeated_stream(
     deliveries = shuffled_stream(rng)
     for delivery in deliveries:
         events.deliver(delivery)
-    done = consumer.drain(events)
+    done = wait(consumer.start(events))
     assert done.is_success
     assert kept(events) == expected(deliveries)
     assert events.count() == 0
@@ -106,7 +106,7 @@ def test_consumers_in_parallel_keep_the_same(consumer: Consumer, events: Feed, r
     deliveries = shuffled_stream(rng)
     for delivery in deliveries:
         events.deliver(delivery)
-    for program in [consumer.start(events), Python().start(events)]:
+    for program in [consumer.start(events), PYTHON.start(events)]:
         assert wait(program).is_success
     assert kept(events) == expected(deliveries)
 
@@ -114,7 +114,7 @@ def test_consumers_in_parallel_keep_the_same(consumer: Consumer, events: Feed, r
 def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> None:
     events.deliver(label(1, NOT_UTF8, "without its payload"), keep_payload=False)
     events.deliver(label(1))
-    done = consumer.drain(events)
+    done = wait(consumer.start(events))
     assert not done.is_success and "NoSuchKey" in done.log
     assert events.items().keys() == {"label#a label"}
     assert events.count() == 1
@@ -131,7 +131,7 @@ def test_example_function_leaves_failed_events_in_the_queue(
     changes: dict[str, str], events: Feed, running: Emulator
 ) -> None:
     if changes:
-        Node.prepare(running.instance)
+        node(running.instance)
     deliveries = [label(1), label(3), label(2)]
     events.deliver(label(1, b"", "without its payload"), keep_payload=False)
     for event in deliveries:

@@ -77,12 +77,6 @@ def test_each_request_for_a_training_run_is_an_event(empty: Stack) -> None:
     assert empty.count()["model_run"] == 2
 
 
-@pytest.mark.parametrize(("webhook", "secret"), [("empty", ""), ("none", ""), ("empty", SECRET)])
-def test_empty_secret_verifies_nothing(empty: Stack, body: MakeBody, webhook: str, secret: str) -> None:
-    assert empty.answer(event(body(), path=f"/webhooks/{webhook}", secret=secret))[0] == 401
-    assert not any(empty.count().values())
-
-
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/webhooks/labelbox"), ("POST", "/health"), ("POST", "/training/models"), ("GET", "/")],

@@ -1,17 +1,21 @@
 """Nothing is granted in vain: with IAM enforced everything works, and with any one right less, something does not."""
 
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import permissions
 import pytest
 import request_paths
-from conftest import QUEUE_TYPES, own_instance
-from permissions import Endpoints, RestrictedStack, is_denied
+from botocore.exceptions import ClientError
+from conftest import QUEUE_TYPES, Deploy
+from permissions import Endpoints, Permission
 from scenario import wait_until
 
-from dev import environment
-from dev.stack import QUEUES
+from dev import deploy, environment, samples
+from dev.demonstration import MODELS
+from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.extended
 
@@ -47,105 +51,119 @@ USED_BY_AWS: dict[str, list[str] | None] = {
 
 
 @pytest.fixture(scope="module")
-def grounds() -> Iterator[Endpoints]:
-    """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
-    with permissions.run_emulator(own_instance("guarded")) as started:
-        yield started
+def restricted(grounds: Endpoints) -> Deploy:
+    """Deploys a relay that refreshes its secret every second, so that a missing permission has an effect."""
+    package = deploy.Package.upload(grounds.tls)
+    usual = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30"}
+
+    def deploy_restricted(name: str, **parameters: str) -> Stack:
+        stack = package.deploy(name, usual | parameters)
+        stack.put_secret(samples.SECRETS)
+        return stack
+
+    return deploy_restricted
 
 
 @pytest.fixture(scope="module", params=QUEUE_TYPES)
-def relay(grounds: Endpoints, request: pytest.FixtureRequest) -> RestrictedStack:
+def relay(restricted: Deploy, request: pytest.FixtureRequest) -> Stack:
     """A relay without a key of one's own, with each kind of queue."""
-    return permissions.deploy_on(grounds, f"guarded-{request.param}", QueueType=request.param)
+    return restricted(f"guarded-{request.param}", QueueType=request.param)
 
 
 @pytest.fixture(scope="module")
-def key(grounds: Endpoints) -> str:
-    return str(grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"])
-
-
-@pytest.fixture(scope="module")
-def keyed(grounds: Endpoints, key: str) -> RestrictedStack:
+def keyed(restricted: Deploy, grounds: Endpoints) -> Stack:
     """A relay with one."""
-    return permissions.deploy_on(grounds, "guarded-keyed", KmsKeyArn=key)
+    key = grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return restricted("guarded-keyed", KmsKeyArn=key)
 
 
-def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: RestrictedStack, keyed: RestrictedStack) -> None:
-    assert request_paths.failing(relay.stack) == {}
-    assert request_paths.failing(keyed.stack) == {}
+def permissions_of(stack: Stack) -> dict[str, Permission]:
+    """Returns everything that the function's role grants, by a description."""
+    queues = {stack.queue_url(entity).rpartition("/")[2]: f"the {entity} queue" for entity in QUEUES}
+    names = queues | {stack.outputs["SecretArn"].rpartition(":")[2]: "the secret"}
+
+    def describe(resource: str) -> str:
+        if resource.startswith("arn:aws:kms:"):
+            return "the key"
+        if f":log-group:{stack.log_group}:" in resource:
+            return "the log"
+        name = resource.rpartition(":")[2]
+        return names.get(name, name.removeprefix(f"{stack.outputs['PayloadBucketName']}/"))
+
+    found = permissions.granted(stack)
+    described = {f"{each.action} on {describe(each.resource)}": each for each in found}
+    assert len(described) == len(found), "a permission is granted twice"
+    return described
 
 
-def test_without_any_one_right_something_fails(relay: RestrictedStack) -> None:
+@contextmanager
+def without(stack: Stack, name: str) -> Iterator[None]:
+    """Removes one permission for as long as the block runs."""
+    before = permissions_of(stack)
+    grant(stack, [each for each in before.values() if each != before[name]])
+    try:
+        assert permissions_of(stack).keys() == before.keys() - {name}
+        yield
+    finally:
+        grant(stack, list(before.values()))
+
+
+def grant(stack: Stack, wanted: list[Permission]) -> None:
+    iam = stack.emulator.client("iam")
+    for policy in {each.policy for each in wanted}:
+        statements = [
+            each.statement | {"Sid": "", "Action": each.action, "Resource": each.resource}
+            for each in wanted
+            if each.policy == policy
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=stack.role, PolicyName=policy, PolicyDocument=document)
+
+
+def is_denied(client: Any, operation: str, **parameters: Any) -> bool:
+    """Returns whether a call fails because of a permission or a policy. Other errors are raised."""
+    try:
+        getattr(client, operation)(**parameters)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+            return True
+        raise
+    return False
+
+
+def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: Stack, keyed: Stack) -> None:
+    assert request_paths.failing(relay) == {}
+    assert request_paths.failing(keyed) == {}
+
+
+def test_without_any_one_right_something_fails(relay: Stack) -> None:
     found = {}
-    for name in relay.permissions().keys() - USED_BY_AWS.keys():
-        with relay.without(name):
+    for name in permissions_of(relay).keys() - USED_BY_AWS.keys():
+        with without(relay, name):
             if name.startswith("secretsmanager:"):
                 # It still has the secret in memory.
-                wait_until(lambda: request_paths.PATHS["models"](relay.stack) != request_paths.OK)
-            found[name] = request_paths.failing(relay.stack)
-        assert request_paths.failing(relay.stack) == {}, f"{name} is granted again"
+                wait_until(lambda: request_paths.PATHS["models"](relay) != request_paths.OK)
+            found[name] = request_paths.failing(relay)
+        assert request_paths.failing(relay) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
 
 
-def test_every_right_is_in_one_of_the_tables(relay: RestrictedStack, keyed: RestrictedStack) -> None:
+def test_every_right_is_in_one_of_the_tables(relay: Stack, keyed: Stack) -> None:
     known = FAILS_WITHOUT.keys() | USED_BY_AWS.keys()
-    assert keyed.permissions().keys() == known
-    assert relay.permissions().keys() == {name for name in known if not name.startswith("kms:")}
+    assert permissions_of(keyed).keys() == known
+    assert permissions_of(relay).keys() == {name for name in known if not name.startswith("kms:")}
     for name, services in USED_BY_AWS.items():
-        condition = keyed.permissions()[name].statement.get("Condition")
+        condition = permissions_of(keyed)[name].statement.get("Condition")
         assert condition == (services and {"StringEquals": {"kms:ViaService": services}}), name
 
 
-def test_the_key_is_of_no_use_to_the_function_itself(keyed: RestrictedStack, key: str) -> None:
-    kms = keyed.function_client("kms")
-    assert is_denied(kms, "generate_data_key", KeyId=key, KeySpec="AES_256")
-    sealed = keyed.endpoints.tls.client("kms").encrypt(KeyId=key, Plaintext=b"another's")["CiphertextBlob"]
-    assert is_denied(kms, "decrypt", KeyId=key, CiphertextBlob=sealed)
-
-
-def test_with_its_credentials_nobody_can_do_anything_else(relay: RestrictedStack) -> None:
-    stack = relay.stack
-    bucket, secret, queue = stack.outputs["PayloadBucketName"], stack.outputs["SecretArn"], stack.queue_url("label")
-    dead = [stack.dead_letter_queue_url(entity) for entity in QUEUES]
-    other = str(stack.emulator.client("secretsmanager").create_secret(Name=stack.name, SecretString="x")["ARN"])
-    stack.emulator.client("s3").put_object(Bucket=bucket, Key="payloads/one", Body=b"")
-    message = {"MessageBody": "x", **({"MessageGroupId": "x", "MessageDeduplicationId": "x"} if stack.is_fifo else {})}
-    attempts: list[tuple[str, str, dict[str, Any]]] = [
-        *(("sqs", "send_message", {"QueueUrl": url, **message}) for url in dead),
-        ("sqs", "receive_message", {"QueueUrl": queue}),
-        ("sqs", "purge_queue", {"QueueUrl": queue}),
-        ("sqs", "get_queue_attributes", {"QueueUrl": queue, "AttributeNames": ["All"]}),
-        ("sqs", "set_queue_attributes", {"QueueUrl": queue, "Attributes": {"Policy": ""}}),
-        ("s3", "put_object", {"Bucket": bucket, "Key": "elsewhere", "Body": b""}),
-        ("s3", "get_object", {"Bucket": bucket, "Key": "payloads/one"}),
-        ("s3", "delete_object", {"Bucket": bucket, "Key": "payloads/one"}),
-        ("s3", "list_objects_v2", {"Bucket": bucket}),
-        ("s3", "delete_bucket_policy", {"Bucket": bucket}),
-        ("secretsmanager", "get_secret_value", {"SecretId": other}),
-        ("secretsmanager", "put_secret_value", {"SecretId": secret, "SecretString": "x"}),
-        ("secretsmanager", "list_secrets", {}),
-        ("logs", "filter_log_events", {"logGroupName": stack.log_group}),
-        ("logs", "create_log_group", {"logGroupName": "another"}),
-        ("lambda", "get_function", {"FunctionName": stack.outputs["FunctionName"]}),
-        ("iam", "list_role_policies", {"RoleName": stack.function["Role"].rpartition("/")[2]}),
-        ("dynamodb", "list_tables", {}),
+def test_over_plain_http_neither_queues_nor_bucket_nor_secret_answer(relay: Stack, grounds: Endpoints) -> None:
+    urls = [url(entity) for url in (relay.queue_url, relay.dead_letter_queue_url) for entity in QUEUES]
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        *(("sqs", "receive_message", {"QueueUrl": url}) for url in urls),
+        ("s3", "put_object", {"Bucket": relay.outputs["PayloadBucketName"], "Key": "payloads/one", "Body": b""}),
+        ("secretsmanager", "get_secret_value", {"SecretId": relay.outputs["SecretArn"]}),
     ]
-    clients = {service: relay.function_client(service) for service in {service for service, _, _ in attempts}}
-    assert [each for each in attempts if not is_denied(clients[each[0]], each[1], **each[2])] == []
-
-
-def test_over_plain_http_no_queue_takes_or_gives_anything(relay: RestrictedStack) -> None:
-    urls = [url(entity) for url in (relay.stack.queue_url, relay.stack.dead_letter_queue_url) for entity in QUEUES]
-    for endpoint, refused in ((relay.endpoints.tls, False), (relay.endpoints.plain, True)):
-        sqs = endpoint.client("sqs")
-        assert [is_denied(sqs, "receive_message", QueueUrl=url) for url in urls] == [refused] * 10
-
-
-def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: RestrictedStack) -> None:
-    stack = relay.stack
-    stored = {"Bucket": stack.outputs["PayloadBucketName"], "Key": "payloads/one", "Body": b""}
-    asked = {"SecretId": stack.outputs["SecretArn"]}
-    for endpoint, refused in ((relay.endpoints.tls.endpoint, False), (relay.endpoints.plain.endpoint, True)):
-        s3, secrets = (relay.function_client(service, endpoint) for service in ("s3", "secretsmanager"))
-        assert is_denied(s3, "put_object", **stored) == refused
-        assert is_denied(secrets, "get_secret_value", **asked) == refused
+    for endpoint, refused in ((grounds.tls, False), (grounds.plain, True)):
+        found = [is_denied(endpoint.client(service), operation, **given) for service, operation, given in calls]
+        assert found == [refused] * len(calls)
