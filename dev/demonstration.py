@@ -89,7 +89,6 @@ def check_pointer(stack: Stack, event: Offloaded) -> Row:
 
 
 def check_rejection(stack: Stack, rejection: Rejection) -> Row:
-    """Sends an invalid request, and compares the response."""
     response = stack.send(*rejection.request)
     errors = [] if response.status == rejection.status else [f"the status is not {rejection.status}"]
     expected = {"error": rejection.error} if rejection.error else {"message": "Not Found"}

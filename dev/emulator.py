@@ -28,8 +28,6 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator."""
-
     instance: Instance
     endpoint: str
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import deploy, emulator, environment, labelbox_api, processes
+from dev import UserError, deploy, emulator, environment, labelbox_api, processes
 from dev.build import build_locally
 from dev.output import console, step
 from dev.paths import EVENTS, TOOLS, Instance
@@ -19,14 +19,6 @@ from dev.stack import Stack
 
 _INSTANCE = Instance(os.environ.get("DEV_INSTANCE", "up"))
 _STACK = "labelbox-relay"
-
-
-class NotRunning(Exception):
-    """There is no deployed stack."""
-
-
-class Damaged(Exception):
-    """A part of the stack was deleted by other means than a deployment."""
 
 
 def up(parameters: dict[str, str]) -> None:
@@ -54,7 +46,7 @@ def up(parameters: dict[str, str]) -> None:
     urls = stack.emulator.client("sqs").list_queues().get("QueueUrls", [])
     if missing := [name for name, url in stack.outputs.items() if name.endswith("QueueUrl") and url not in urls]:
         what = f"{', '.join(missing)} of the running stack is deleted"
-        raise Damaged(f"{what}; `{_make('down')}` and `{_make('up')}` start anew")
+        raise UserError(f"{what}; `{_make('down')}` and `{_make('up')}` start anew")
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
     print(f"""
@@ -96,7 +88,6 @@ def _start_labelbox(instance: Instance) -> None:
 
 
 def outputs() -> None:
-    """Prints the stack's outputs as JSON."""
     print(json.dumps(_outputs(running_stack()), indent=2))
 
 
@@ -140,7 +131,6 @@ def _export(variables: Mapping[str, str]) -> None:
 
 
 def logs() -> None:
-    """Prints the function's log."""
     print("\n".join(running_stack().logs()))
 
 
@@ -166,7 +156,7 @@ def running_stack() -> Stack:
             return Stack.find(running, _STACK)
     except (BotoCoreError, ClientError):
         pass  # `make up` has not deployed it yet
-    raise NotRunning(f"nothing is running yet; `{_make('up')}` starts it")
+    raise UserError(f"nothing is running yet; `{_make('up')}` starts it")
 
 
 def _outputs(stack: Stack) -> dict[str, str]:

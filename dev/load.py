@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from types import TracebackType
 from typing import Self
 
 import urllib3
@@ -28,7 +27,6 @@ class Load:
         self.answers: dict[str, str] = {}
         """What was answered to each event, by the event's id: the status in the body of a 200, else the HTTP status."""
         self.seconds: list[float] = []
-        """How long each answer took."""
 
     def __enter__(self) -> Self:
         try:
@@ -39,7 +37,7 @@ class Load:
             raise
         return self
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()

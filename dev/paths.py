@@ -8,18 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev import UserError
+
 PROJECT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.prefix) / "bin"
-CARGO_TOOLS = TOOLS.parent / "cargo" / "bin"
 LOCAL = PROJECT / ".local"
 CACHE = LOCAL / "cache"
 EVENTS = PROJECT / "events"
 PROGRAM = Path("Function", "bootstrap")
 """The function's program in a build folder of SAM."""
-
-
-class Busy(Exception):
-    """Another command uses the same folder."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,6 @@ class Instance:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy(f"another command uses {self.folder}; wait until it ends") from None
+                raise UserError(f"another command uses {self.folder}; wait until it ends") from None
             self.prepare()
             yield self

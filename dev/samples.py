@@ -24,8 +24,6 @@ _POLYGONS = EVENTS / "label-updated-v1-polygons"
 
 
 class Request(NamedTuple):
-    """An HTTP request as a sender makes it."""
-
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]

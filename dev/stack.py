@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 
@@ -16,13 +16,6 @@ QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_r
 Headers = Iterable[tuple[str, str]]
 
 
-class Cloud(Protocol):
-    """AWS, or an emulator of it."""
-
-    def client(self, service: str) -> Any:
-        """Returns a client of one of its services."""
-
-
 @dataclass(frozen=True)
 class Message:
     """A message as a consumer receives it."""
@@ -32,27 +25,23 @@ class Message:
     attributes: dict[str, str]
     system: dict[str, str]
     receipt: str
-    """The receipt handle."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed relay."""
-
     emulator: Any
-    """A `Cloud`; tests that need more of it know that it is an `Emulator`."""
+    """The `Emulator`, or an account of AWS with a method `client`, too."""
     name: str
     outputs: dict[str, str]
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     @classmethod
-    def find(cls, emulator: Cloud, name: str) -> "Stack":
+    def find(cls, emulator: Any, name: str) -> "Stack":
         described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
 
     @property
     def api(self) -> str:
-        """The API's address."""
         return self.outputs["WebhookUrl"].removesuffix("/webhooks/labelbox")
 
     @property
@@ -128,7 +117,6 @@ class Stack:
         return head
 
     def delete_object(self, key: str) -> None:
-        """Deletes an object of the payload bucket."""
         self.emulator.client("s3").delete_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
 
     def delete_bucket(self) -> None:
@@ -142,7 +130,6 @@ class Stack:
         return {entity: self.count_in(self.queue_url(entity)) for entity in QUEUES}
 
     def count_in(self, queue: str) -> int:
-        """Counts the messages in one queue."""
         names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
         held = self.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         return sum(int(held[name]) for name in names)
@@ -168,7 +155,6 @@ class Stack:
 
     @property
     def function(self) -> dict[str, Any]:
-        """The configuration of the function."""
         client, name = self.emulator.client("lambda"), self.outputs["FunctionName"]
         found: dict[str, Any] = client.get_function_configuration(FunctionName=name, Qualifier="live")
         return found
@@ -180,13 +166,11 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The function's variables."""
         variables: dict[str, str] = self.function["Environment"]["Variables"]
         return variables
 
     @property
     def log_group(self) -> str:
-        """The function's log group."""
         return str(self.function["LoggingConfig"]["LogGroup"])
 
     def metrics(self, since: float = 0) -> list[Metric]:

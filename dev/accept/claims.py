@@ -106,12 +106,15 @@ def missing_right(relay: Relay) -> str:
 def log_filters(relay: Relay) -> str:
     """The filter patterns of docs/operating.md find the lines that they are for."""
     since = time.time()
+
+    def count(pattern: str) -> int:
+        return len(_logged(relay, relay.stack.log_group, since, pattern))
+
     _send(relay, _label(), signature="")
     _send(relay, _label(), path="/webhooks/nobody")
     found = {}
     for pattern in ('{ $.Reason = "signature_rejected" }', '{ $.Reason = "not_found" }'):
-        find = partial(_logged, relay, relay.stack.log_group, since, pattern)
-        found[pattern], _ = _until(relay, lambda find=find: len(find()), 1)
+        found[pattern], _ = _until(relay, partial(count, pattern), 1)
     if any(lines != 1 for lines in found.values()):
         return relay.only_aws(f"lines by pattern: {found}")
     return "; ".join(f"`{pattern}`: {lines} line" for pattern, lines in found.items())

@@ -2,12 +2,9 @@
 
 import contextlib
 import functools
-import io
 import secrets
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -66,8 +63,6 @@ class Emulated:
 
 
 class Relay:
-    """The disposable stack."""
-
     def __init__(self, cloud: Account | Emulated, email: str) -> None:
         self.cloud, self.email, self.client = cloud, email, cloud.client
         self.name = f"labelbox-relay-accept-{secrets.token_hex(3)}"
@@ -189,13 +184,3 @@ class Relay:
                 Stack(self.cloud, self.name, {"PayloadBucketName": name}).delete_bucket()
             case "secretsmanager":
                 self.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-
-
-def zipped(program: Path) -> bytes:
-    """A program as Lambda takes it."""
-    archive = io.BytesIO()
-    entry = zipfile.ZipInfo("bootstrap")
-    entry.external_attr = 0o755 << 16
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(entry, program.read_bytes())
-    return archive.getvalue()

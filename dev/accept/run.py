@@ -30,16 +30,12 @@ _DOLLARS_FOR_REQUESTS = 20_000 * 8e-6
 
 
 class Status(StrEnum):
-    """What a run says of a claim."""
-
     SHOWN = "shown"
     NOT_SHOWN = "not shown here"
     FAILED = "failed"
 
 
 class Outcome(NamedTuple):
-    """A claim, and what became of it."""
-
     claim: str
     status: Status
     found: str

@@ -11,7 +11,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from consumers import PYTHON, Consumer, node, rust
 from permissions import Endpoints, run_emulator
 from repair import Site, make_site
 from scenario import PARAMETERS, Scenario
@@ -65,7 +64,6 @@ def built() -> Iterator[tuple[Instance, Path]]:
 
 @pytest.fixture(scope="session")
 def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator[emulator.Emulator]:
-    """The emulator."""
     variables = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}
     with emulator.run(built[0], variables) as started:
         secrets_manager.forward_to(started.endpoint)
@@ -149,18 +147,3 @@ def body() -> Callable[[], bytes]:
     """Returns a different body each time: a FIFO queue drops repetitions."""
     numbers = itertools.count()
     return lambda: b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % next(numbers)
-
-
-EXTENDED = pytest.mark.extended
-CONSUMERS = [
-    pytest.param(lambda _: PYTHON, id="python"),
-    pytest.param(rust, id="rust", marks=EXTENDED),
-    pytest.param(node, id="node", marks=EXTENDED),
-]
-
-
-@pytest.fixture(scope="module", params=CONSUMERS)
-def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Consumer:
-    """Each of the example consumers."""
-    prepared: Consumer = request.param(built[0])
-    return prepared

@@ -1,10 +1,13 @@
 """Checks whether a metric that an alarm, the dashboard or a document names exists."""
 
+from functools import cache, partial
+
+from dev import template
 from dev.metrics import documented
 from dev.stack import QUEUES
-from dev.template import load, of_type
 
-TEMPLATE = load()
+TEMPLATE = template.load()
+of_type = partial(template.of_type, template=TEMPLATE)
 _VALUES = {
     "Entity": QUEUES.keys(),
     "Reason": {
@@ -29,6 +32,7 @@ _AWS = {
 """AWS's metrics by namespace: the dimension that the template uses, and the names."""
 
 
+@cache
 def own_metrics() -> dict[str, str]:
     """Returns the dimension of each metric in the relay's namespace: the function's and those of metric filters."""
     filters = of_type("AWS::Logs::MetricFilter").values()

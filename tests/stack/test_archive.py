@@ -38,7 +38,7 @@ def taken(archiving: Stack) -> list[Message]:
         assert archiving.answer(request)[0] == 200
     messages: list[Message] = []
     for entity in QUEUES:
-        while some := archiving.take(entity):
+        while some := archiving.take(entity, seconds=0):
             messages += some
     for key in filter(None, map(archiving.payload_key, messages)):
         archiving.delete_object(key)

@@ -59,25 +59,23 @@ def test_the_largest_message_goes_inline_and_a_byte_more_by_pointer(empty: Stack
         assert line.get("payload_reason") == (None if is_inline else "too_large")
 
 
-def test_a_hundred_events_outlast_the_loss_of_their_queue(deployed: Deploy, queue_type: str, relayctl: Path) -> None:
+def test_events_outlast_the_loss_of_their_queue(deployed: Deploy, queue_type: str, relayctl: Path) -> None:
     stack = deployed(f"relay-no-queue-{queue_type}", QueueType=queue_type)
     sqs, queue = stack.emulator.client("sqs"), stack.queue_url("label")
     # Deleted with the queue are its attributes, which the template gave it.
     given = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     settings = {name: given[name] for name in SETTINGS if name in given}
     sqs.delete_queue(QueueUrl=queue)
-    requests = [label(1000, number) for number in range(100)]
+    requests = [label(1000, number) for number in range(20)]
     answers = [stack.answer(request) for request in requests]
-    assert [(status, said["status"]) for status, said in answers] == [(200, "spilled")] * 100
+    assert [(status, said["status"]) for status, said in answers] == [(200, "spilled")] * 20
     assert sorted(said["message_id"] for _, said in answers) == stack.objects("spill/label/")
-    assert stack.counted("Spilled") == 100, "the alarm's metric"
+    assert stack.counted("Spilled") == 20, "the alarm's metric"
     sqs.create_queue(QueueName=queue.rpartition("/")[2], Attributes=settings)
     done = Site(stack, relayctl).run("replay-spill", "--json")
     assert done.status == 0, done
-    assert {"found": 100, "sent": 100, "deleted": 100}.items() <= done.account.items()
+    assert {"found": 20, "sent": 20, "deleted": 20}.items() <= done.account.items()
     assert stack.objects("spill/") == []
-    assert stack.count()["label"] == 100
-    found = set()
-    while messages := stack.take("label"):
-        found |= {message.body for message in messages}
-    assert found == {request.body for request in requests}
+    assert stack.count()["label"] == 20
+    found = [message.body for _ in range(2) for message in stack.take("label")]
+    assert set(found) == {request.body for request in requests}

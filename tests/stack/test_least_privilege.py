@@ -1,44 +1,53 @@
 """Nothing is granted in vain: with IAM enforced everything works, and with any one right less, something does not."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import permissions
 import pytest
-import request_paths
 from botocore.exceptions import ClientError
 from conftest import QUEUE_TYPES, Deploy
 from permissions import Endpoints, Permission
 from scenario import wait_until
 
-from dev import deploy, environment, samples
+from dev import deploy, environment
 from dev.demonstration import MODELS
+from dev.samples import SECRETS, event, sign
 from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.extended
 
+TOPICS = {"label": "LABEL_CREATED", "workflow": "MOVE", "review": "REVIEW_CREATED", "unrouted": "UNKNOWN"}
+USUAL = {
+    **dict.fromkeys(QUEUES, "queued"),
+    "unrouted": "unrouted",
+    "by pointer": "queued",
+    "spilled": "spilled",
+    "archived": "1 more",
+    "/training/models": "200",
+    "/health": "200",
+}
+"""How a request on each path ends."""
 FAILS_WITHOUT = {
     **{f"sqs:SendMessage on the {entity} queue": {entity: "spilled"} for entity in QUEUES},
     "sqs:SendMessage on the label queue": {"label": "spilled", "by pointer": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
-    "s3:PutObject on archive/*": {"archived": "not in the archive"},
-    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(
-        request_paths.PATHS.keys() - {"health"}, "503 try_again"
-    ),
+    "s3:PutObject on archive/*": {"archived": "0 more"},
+    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(USUAL.keys() - {"/health"}, "503 try_again"),
 }
 """Each right that the function itself uses, and how requests end without it."""
 
-SQS, S3, SECRETS = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
+SQS, S3, SM = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
 USED_BY_AWS: dict[str, list[str] | None] = {
     "logs:CreateLogStream on the log": None,
     "logs:PutLogEvents on the log": None,
     "xray:PutTraceSegments on *": None,
     "xray:PutTelemetryRecords on *": None,
     "kms:GenerateDataKey on the key": [SQS, S3],
-    "kms:Decrypt on the key": [SQS, SECRETS],
+    "kms:Decrypt on the key": [SQS, SM],
 }
 """What AWS does with the role, and the services that may use the key for it. The emulator does none of it:
 
@@ -58,7 +67,7 @@ def restricted(grounds: Endpoints) -> Deploy:
 
     def deploy_restricted(name: str, **parameters: str) -> Stack:
         stack = package.deploy(name, usual | parameters)
-        stack.put_secret(samples.SECRETS)
+        stack.put_secret(SECRETS)
         return stack
 
     return deploy_restricted
@@ -120,20 +129,40 @@ def grant(stack: Stack, wanted: list[Permission]) -> None:
         iam.put_role_policy(RoleName=stack.role, PolicyName=policy, PolicyDocument=document)
 
 
-def is_denied(client: Any, operation: str, **parameters: Any) -> bool:
-    """Returns whether a call fails because of a permission or a policy. Other errors are raised."""
-    try:
-        getattr(client, operation)(**parameters)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
-            return True
-        raise
-    return False
+def failing(stack: Stack) -> dict[str, str]:
+    """Sends a request on each path. Returns the outcomes that are not as usual."""
+    found = {entity: send(stack, entity) for entity in QUEUES}
+    found["by pointer"] = send(stack, "label", "\uffff")  # which SQS rejects
+    sqs, queue = stack.emulator.client("sqs"), stack.queue_url("label")
+    policy = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [denied]})})
+    found["spilled"] = send(stack, "label")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    before, status = len(stack.objects("archive/")), send(stack, "label")
+    is_accepted = status in ("queued", "spilled")
+    found["archived"] = f"{len(stack.objects('archive/')) - before} more" if is_accepted else status
+    found |= {path: get(stack, path) for path in ("/training/models", "/health")}
+    stack.purge()
+    return {name: outcome for name, outcome in found.items() if outcome != USUAL[name]}
+
+
+def send(stack: Stack, entity: str, text: str = "") -> str:
+    """Sends a signed event. Returns the status in the response."""
+    body = f'{{"x":"{text}","id":"{uuid.uuid4().hex}"}}'.encode()
+    path = "/training/model_run" if entity == "model_run" else "/webhooks/labelbox"
+    status, content = stack.answer(event(body, TOPICS.get(entity, ""), path=path, delivery_id=uuid.uuid4().hex))
+    return str(content["status"]) if status == 200 else f"{status} {content['error']}"
+
+
+def get(stack: Stack, path: str) -> str:
+    response = stack.send("GET", path, [("X-Hub-Signature", sign(b""))])
+    return "200" if response.status == 200 else f"{response.status} {json.loads(response.data)['error']}"
 
 
 def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: Stack, keyed: Stack) -> None:
-    assert request_paths.failing(relay) == {}
-    assert request_paths.failing(keyed) == {}
+    assert failing(relay) == {}
+    assert failing(keyed) == {}
 
 
 def test_without_any_one_right_something_fails(relay: Stack) -> None:
@@ -142,9 +171,9 @@ def test_without_any_one_right_something_fails(relay: Stack) -> None:
         with without(relay, name):
             if name.startswith("secretsmanager:"):
                 # It still has the secret in memory.
-                wait_until(lambda: request_paths.PATHS["models"](relay) != request_paths.OK)
-            found[name] = request_paths.failing(relay)
-        assert request_paths.failing(relay) == {}, f"{name} is granted again"
+                wait_until(lambda: get(relay, "/training/models") != "200")
+            found[name] = failing(relay)
+        assert failing(relay) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
 
 
@@ -157,13 +186,9 @@ def test_every_right_is_in_one_of_the_tables(relay: Stack, keyed: Stack) -> None
         assert condition == (services and {"StringEquals": {"kms:ViaService": services}}), name
 
 
-def test_over_plain_http_neither_queues_nor_bucket_nor_secret_answer(relay: Stack, grounds: Endpoints) -> None:
-    urls = [url(entity) for url in (relay.queue_url, relay.dead_letter_queue_url) for entity in QUEUES]
-    calls: list[tuple[str, str, dict[str, Any]]] = [
-        *(("sqs", "receive_message", {"QueueUrl": url}) for url in urls),
-        ("s3", "put_object", {"Bucket": relay.outputs["PayloadBucketName"], "Key": "payloads/one", "Body": b""}),
-        ("secretsmanager", "get_secret_value", {"SecretId": relay.outputs["SecretArn"]}),
-    ]
-    for endpoint, refused in ((grounds.tls, False), (grounds.plain, True)):
-        found = [is_denied(endpoint.client(service), operation, **given) for service, operation, given in calls]
-        assert found == [refused] * len(calls)
+def test_over_plain_http_no_queue_gives_anything(relay: Stack, grounds: Endpoints) -> None:
+    plain = grounds.plain.client("sqs")
+    for url in (url(entity) for url in (relay.queue_url, relay.dead_letter_queue_url) for entity in QUEUES):
+        assert "Messages" not in grounds.tls.client("sqs").receive_message(QueueUrl=url)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            plain.receive_message(QueueUrl=url)

@@ -16,7 +16,7 @@ from conftest import SECRETS
 from moto.server import ThreadedMotoServer
 from sqs_extended_client.client import SQSExtendedClientSession
 
-from dev.accept.relay import zipped
+from dev.build import zipped
 from dev.emulator import Emulator
 from dev.environment import REGION
 from dev.paths import EVENTS, PROGRAM
