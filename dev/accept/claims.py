@@ -11,7 +11,6 @@ from dev import demonstration
 from dev.accept import measurements
 from dev.accept.relay import Relay, Wrong
 from dev.load import DURABLE, Load, received
-from dev.output import Row
 from dev.samples import REJECTIONS, event, label, load, offloaded
 from dev.stack import QUEUES, Message
 
@@ -30,7 +29,10 @@ def samples(relay: Relay) -> str:
     rows = [demonstration.check_sample(relay.stack, sample) for sample in load()]
     rows += [demonstration.check_pointer(relay.stack, each) for each in offloaded()]
     rows += [demonstration.check_rejection(relay.stack, each) for each in REJECTIONS]
-    return _all_right(rows)
+    wrong = [f"{row.cells[0]}: {', '.join(row.errors)}" for row in rows if row.errors]
+    if wrong:
+        raise Wrong("; ".join(wrong))
+    return f"{len(rows)} requests, all as expected, in {len(QUEUES)} queues"
 
 
 def setting(relay: Relay) -> str:
@@ -238,10 +240,3 @@ def _logged(relay: Relay, group: str, since: float, pattern: str = "") -> list[s
     logs, start = relay.client("logs"), int(since * 1000)
     events = logs.filter_log_events(logGroupName=group, filterPattern=pattern, startTime=start)["events"]
     return [event["message"] for event in events]
-
-
-def _all_right(rows: list[Row]) -> str:
-    wrong = [f"{row.cells[0]}: {', '.join(row.errors)}" for row in rows if row.errors]
-    if wrong:
-        raise Wrong("; ".join(wrong))
-    return f"{len(rows)} requests, all as expected, in {len(QUEUES)} queues"

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from permissions import many
-from samtranslator.translator.transform import transform
 
 from dev import environment, template
 
@@ -17,6 +16,8 @@ class Dependencies:
     """The resources of the template as CloudFormation sees them."""
 
     def __init__(self) -> None:
+        from samtranslator.translator.transform import transform  # a slow import
+
         sam = template.load()
         for function in template.of_type("AWS::Serverless::Function", sam).values():
             function["CodeUri"] = "s3://bucket/key"

@@ -119,9 +119,9 @@ def test_without_an_address_nobody_is_notified(deployed: Deploy) -> None:
 # ---- The dashboard
 
 
-@pytest.fixture(scope="module", params=[{}, {"AlarmQuietHours": "24"}], ids=["defaults", "quiet hours"])
-def dashboard(request: pytest.FixtureRequest, deployed: Deploy) -> tuple[Stack, list[Widget]]:
-    stack = deployed("relay-dashboard" if request.param else "relay-defaults", put_secret=False, **request.param)
+@pytest.fixture(scope="module", params=["defaults", "quiet hours"])
+def dashboard(request: pytest.FixtureRequest, deployed: Deploy, notifying: Stack) -> tuple[Stack, list[Widget]]:
+    stack = deployed("relay-defaults", put_secret=False) if request.param == "defaults" else notifying
     name = stack.outputs["DashboardUrl"].rpartition("/")[2]
     body = stack.emulator.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
     return stack, json.loads(body)["widgets"]

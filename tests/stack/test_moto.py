@@ -13,7 +13,6 @@ import botocore.session
 import pytest
 import urllib3
 from conftest import SECRETS
-from moto.server import ThreadedMotoServer
 from sqs_extended_client.client import SQSExtendedClientSession
 
 from dev.build import zipped
@@ -62,6 +61,8 @@ class Account:
 
 @pytest.fixture(scope="module", params=["fifo", "standard"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    from moto.server import ThreadedMotoServer  # a slow import
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -112,10 +113,6 @@ def make(account: Account, running: Emulator, tmp_path: Path) -> Make:
     def make(keys: Keys, **settings: str) -> Invoke:
         name = f"relay-{uuid.uuid4()}"
         variables = {
-            "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": keys[0],
             "AWS_SECRET_ACCESS_KEY": keys[1],
             "AWS_ENDPOINT_URL": account.endpoint,
@@ -126,10 +123,10 @@ def make(account: Account, running: Emulator, tmp_path: Path) -> Make:
             **{f"{entity.upper()}_QUEUE_URL": url for entity, url in account.queues.items()},
             **settings,
         }
-        # The emulator's own endpoint and credentials would replace those of the function's variables.
-        words = shlex.join(f"{key}={value}" for key, value in variables.items())
-        start = f'exec env -i AWS_LAMBDA_RUNTIME_API="$AWS_LAMBDA_RUNTIME_API" {words}'
-        (tmp_path / name).write_text(f"#!/bin/sh\n{start} {running.instance.build / PROGRAM}\n")
+        # The emulator's own endpoints and credentials would replace those of the function's variables.
+        replaced = ("-u", "AWS_SESSION_TOKEN", "-u", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+        words = ["env", *replaced, *(f"{key}={value}" for key, value in variables.items())]
+        (tmp_path / name).write_text(f"#!/bin/sh\nexec {shlex.join(words)} {running.instance.build / PROGRAM}\n")
         function = {"FunctionName": name, "Role": "arn:aws:iam::000000000000:role/relay", "Handler": "bootstrap"}
         code = {"ZipFile": zipped(tmp_path / name)}
         client.create_function(**function, Runtime="provided.al2023", Timeout=15, Code=code)
