@@ -3,3 +3,7 @@
 `python -m dev COMMAND` runs in the project's folder. Each command, or each worker of the tests, has an *instance*: one
 emulator with its own folder. `environment` makes sure that no program that we start can reach AWS.
 """
+
+
+class UserError(Exception):
+    """An error that its text explains, without a traceback."""

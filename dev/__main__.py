@@ -12,10 +12,10 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import aws, bench, build, checks, demonstration, deploy, environment, fuzz, lifecycle, soak
+from dev import UserError, aws, bench, build, checks, demonstration, environment, fuzz, lifecycle, soak
 from dev.accept import run as accept
 from dev.output import console, step
-from dev.paths import Busy, Instance
+from dev.paths import Instance
 from dev.processes import Failed
 
 _LOG_LINES = 30
@@ -23,22 +23,11 @@ _LOG_LINES = 30
 Arguments = argparse.Namespace
 
 
-class UsageError(Exception):
-    """An argument that is not understood."""
-
-
 class _Stopped(BaseException):
     """A signal asks this process to end."""
 
     def __init__(self, number: int) -> None:
         self.number = number
-
-
-_ERRORS = (
-    *(Busy, UsageError, aws.Refused, build.CannotCompile, deploy.UnknownParameter),
-    *(lifecycle.Damaged, lifecycle.NotRunning),
-)
-"""Errors that one line explains."""
 
 
 def main() -> int:
@@ -58,7 +47,7 @@ def main() -> int:
         console.print(f"[red]Failed:[/red] {failed}")
     except (BotoCoreError, ClientError) as error:
         console.print(f"[red]The local stack failed:[/red] {error}\n`make down` and `make up` start anew.")
-    except _ERRORS as error:
+    except UserError as error:
         console.print(f"[red]{error}[/red]")
     return 1
 
@@ -126,7 +115,7 @@ def _build(arguments: Arguments) -> None:
 def _pairs(parameters: list[str]) -> dict[str, str]:
     for parameter in parameters:
         if "=" not in parameter:
-            raise UsageError(f"{parameter} is not of the form Name=value")
+            raise UserError(f"{parameter} is not of the form Name=value")
     return dict(parameter.split("=", 1) for parameter in parameters)
 
 

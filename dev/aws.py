@@ -6,11 +6,8 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from samcli.yamlhelper import yaml_parse
-
-from dev import environment
+from dev import UserError, environment, template
 from dev.build import SAM, build_settings_check, overrides
 from dev.deploy import check_parameters
 from dev.output import console, step
@@ -23,10 +20,6 @@ _FIRST_STACK_NAME = "labelbox-relay"
 _LONGEST_DESCRIPTION = 256
 _OF_A_GENERATED_SECRET = len("Secret-123456789012-123456")
 _SET_BY_LAMBDA = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-
-
-class Refused(Exception):
-    """What was asked for would deploy, and not work."""
 
 
 def deploy(architecture: str, parameters: Mapping[str, str], build: Callable[[], None]) -> bool:
@@ -62,19 +55,19 @@ def arguments(architecture: str, parameters: Mapping[str, str]) -> list[str]:
 
 
 def check_credentials(settings: Mapping[str, str]) -> None:
-    """Says which account and region are deployed to. Raises `Refused` without usable credentials or a region."""
+    """Says which account and region are deployed to. Raises `UserError` without usable credentials or a region."""
     region = _aws(["configure", "get", "region"], settings).stdout.strip()
     region = str(_saved().get("region") or settings.get("AWS_REGION") or settings.get("AWS_DEFAULT_REGION") or region)
     if not region:
-        raise Refused("no region: set AWS_REGION, or a region in your profile")
+        raise UserError("no region: set AWS_REGION, or a region in your profile")
     asked = _aws(["sts", "get-caller-identity", "--query", "Account"], {**settings, "AWS_DEFAULT_REGION": region})
     if asked.returncode != 0:
-        raise Refused(f"no usable AWS credentials: {asked.stderr.strip()}")
+        raise UserError(f"no usable AWS credentials: {asked.stderr.strip()}")
     console.print(f"Deploying to account {asked.stdout.strip()}, region {region}")
 
 
 def check(stack: str, parameters: Mapping[str, str]) -> None:
-    """Raises `Refused` for what would deploy, and not work: nothing but lost events would tell."""
+    """Raises `UserError` for what would deploy, and not work: nothing but lost events would tell."""
     check_lengths(stack, parameters)
     check_secret(parameters.get("SecretArn", ""), environment.for_aws())
     with step("Checking the settings with the function's own loader"):
@@ -84,14 +77,13 @@ def check(stack: str, parameters: Mapping[str, str]) -> None:
 def check_lengths(stack: str, parameters: Mapping[str, str]) -> None:
     """Compares lengths that depend on several values with the limits of AWS."""
     if len(stack) > LONGEST_STACK_NAME:
-        raise Refused(f"The stack's name has {len(stack)} characters; at most {LONGEST_STACK_NAME} are possible.")
-    template = _template()
-    values = _values(template, parameters)
-    text, _ = template["Resources"]["Function"]["Properties"]["VersionDescription"]["Fn::Sub"]
+        raise UserError(f"The stack's name has {len(stack)} characters; at most {LONGEST_STACK_NAME} are possible.")
+    values = _values(parameters)
+    text, _ = template.load()["Resources"]["Function"]["Properties"]["VersionDescription"]["Fn::Sub"]
     secret = values["SecretArn"].rpartition(":")[2] or "x" * _OF_A_GENERATED_SECRET
     described = re.sub(r"\$\{(\w+)}", lambda found: {**values, "Secret": secret}[found[1]], text)
     if (excess := len(described) - _LONGEST_DESCRIPTION) > 0:
-        raise Refused(
+        raise UserError(
             f"AllowedSourceCidrs, TrainingModels and the name of the secret are {excess} characters too long together:"
             f" they describe a version of the function, which Lambda limits to {_LONGEST_DESCRIPTION} characters."
         )
@@ -106,35 +98,28 @@ def check_secret(arn: str, settings: Mapping[str, str]) -> None:
     if asked.returncode != 0 and "ResourceNotFoundException" not in asked.stderr:
         console.print(f"SecretArn was not compared with Secrets Manager: {asked.stderr.strip()}", markup=False)
     elif asked.returncode != 0:
-        raise Refused(f"Secrets Manager has no secret {arn}")
+        raise UserError(f"Secrets Manager has no secret {arn}")
     elif found != arn:
-        raise Refused(f"SecretArn is incomplete: the secret's ARN is {found}")
+        raise UserError(f"SecretArn is incomplete: the secret's ARN is {found}")
 
 
 def check_settings(parameters: Mapping[str, str], loader: Path) -> None:
     """Has the function's own loader read the variables that the template makes of parameters."""
-    template = _template()
-    values = _values(template, parameters)
+    values = _values(parameters)
     fifo = ".fifo" if values["QueueType"] == "fifo" else ""
     variables = {
         name: values.get(given["Ref"], f"https://queue{fifo}") if "Ref" in given else "x"
-        for name, given in template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].items()
+        for name, given in template.load()["Resources"]["Function"]["Properties"]["Environment"]["Variables"].items()
     }
     loaded = subprocess.run([str(loader)], env={**_SET_BY_LAMBDA, **variables}, capture_output=True, text=True)
     if loaded.returncode != 0:
-        raise Refused(f"The function could not start with these settings: {loaded.stderr.strip()}")
+        raise UserError(f"The function could not start with these settings: {loaded.stderr.strip()}")
 
 
 def protect(stack: str, settings: Mapping[str, str]) -> None:
     """Switches the stack's termination protection on, so that no mistake deletes it."""
-    words = [
-        "cloudformation",
-        "update-termination-protection",
-        "--enable-termination-protection",
-        "--stack-name",
-        stack,
-    ]
-    done = _aws(words, settings)
+    words = ["cloudformation", "update-termination-protection", "--enable-termination-protection"]
+    done = _aws([*words, "--stack-name", stack], settings)
     if done.returncode == 0:
         console.print("A deletion of the stack is refused until its termination protection is switched off.")
     else:
@@ -142,21 +127,15 @@ def protect(stack: str, settings: Mapping[str, str]) -> None:
 
 
 def _aws(words: list[str], settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    region = ["--region", str(_saved()["region"])] if "region" in _saved() else []
-    profile = ["--profile", str(_saved()["profile"])] if "profile" in _saved() else []
-    program = [str(TOOLS / "aws"), *words, *region, *profile, "--output", "text"]
+    saved = _saved()
+    options = [f"--{name}={saved[name]}" for name in ("region", "profile") if name in saved]
+    program = [str(TOOLS / "aws"), *words, *options, "--output", "text"]
     return subprocess.run(program, env=dict(settings), capture_output=True, text=True)
 
 
-def _template() -> dict[str, Any]:
-    template: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
-    return template
-
-
-def _values(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
+def _values(parameters: Mapping[str, str]) -> dict[str, str]:
     """The value of every parameter."""
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
-    return {**defaults, **parameters}
+    return {name: str(each["Default"]) for name, each in template.load()["Parameters"].items()} | dict(parameters)
 
 
 def _stack_and_answers() -> tuple[str, dict[str, str]]:

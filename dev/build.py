@@ -3,28 +3,23 @@
 import base64
 import fcntl
 import hashlib
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from samcli.yamlhelper import yaml_parse
-
-from dev import emulator_patches, environment, processes
+from dev import UserError, emulator_patches, environment, processes, template
 from dev.paths import CACHE, LOCAL, PROGRAM, PROJECT, Instance
 
 SAM = [sys.executable, "-m", "samcli"]
 SAM_CONFIG = ["--config-file", str(CACHE / "sam" / "samconfig.toml")]
 FOR_AWS = PROJECT / ".aws-sam" / "build"
-"""Where `sam deploy` reads."""
 WORKSPACE = ["--locked", "--workspace", "--exclude", "usual"]
 """The same flags as in `make test`, so that cargo uses the dependencies that it has compiled."""
-
-
-class CannotCompile(Exception):
-    """There is no cargo, or it failed."""
 
 
 def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
@@ -44,10 +39,9 @@ def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
     # The emulator unpacks the program for each stack; without symbols that is quick.
     subprocess.run(["strip", "-o", program, target / "labelbox-relay"], check=True)
     program.chmod(0o755)
-    template = yaml_parse((PROJECT / "template.yaml").read_text())
-    template["Resources"]["Function"]["Properties"]["CodeUri"] = str(program.parent)
-    (instance.build / "template.yaml").write_text(json.dumps(template, default=str))
-    emulator_patches.patch_template(instance.build / "template.yaml")
+    patched = emulator_patches.patch_template(template.load())
+    patched["Resources"]["Function"]["Properties"]["CodeUri"] = str(program.parent)
+    (instance.build / "template.yaml").write_text(json.dumps(patched, default=str))  # JSON is YAML, too
     return target / "relayctl"
 
 
@@ -95,6 +89,16 @@ def pack(build: Path, destination: Path) -> Path:
     return Path(make_zip_with_lambda_permissions(str(destination), str((build / PROGRAM).parent)))
 
 
+def zipped(program: Path) -> bytes:
+    """A program as Lambda takes it."""
+    archive = io.BytesIO()
+    entry = zipfile.ZipInfo("bootstrap")
+    entry.external_attr = 0o755 << 16
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(entry, program.read_bytes())
+    return archive.getvalue()
+
+
 def code_sha256(package: Path) -> str:
     """Returns what `aws lambda get-function-configuration --query CodeSha256` prints for this zip."""
     return base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
@@ -105,10 +109,10 @@ def _cargo(instance: Instance, arguments: list[str]) -> Path:
     _require_cargo()
     settings = environment.for_building(instance)
     if subprocess.run(["cargo", *arguments], cwd=PROJECT, env=settings, check=False).returncode != 0:
-        raise CannotCompile("cargo could not build it")
+        raise UserError("cargo could not build it")
     return Path(settings.get("CARGO_TARGET_DIR", PROJECT / "target"))
 
 
 def _require_cargo() -> None:
     if shutil.which("cargo") is None:
-        raise CannotCompile("cargo is not installed; https://rustup.rs says how to install it")
+        raise UserError("cargo is not installed; https://rustup.rs says how to install it")

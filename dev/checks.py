@@ -26,8 +26,6 @@ Command = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Phase:
-    """What is checked, and the commands that check it."""
-
     title: str
     commands: tuple[Command, ...]
     all_only: bool = False

@@ -39,8 +39,7 @@ def run() -> bool:
 
 def check_sample(stack: Stack, sample: Sample) -> Row:
     """Sends a sample, and compares the response and the message with the manifest."""
-    request = sample.request
-    response = stack.send(request.method, request.path, request.headers, request.body)
+    response = stack.send(*sample.request)
     return check_response(stack, sample, response.status, response.data)
 
 
@@ -73,8 +72,7 @@ def check_response(stack: Stack, sample: Sample, status: int, body: bytes, model
 
 def check_pointer(stack: Stack, event: Offloaded) -> Row:
     """Sends an event whose body SQS does not accept, and compares the object that its message points to."""
-    request = event.request
-    response = stack.send(request.method, request.path, request.headers, request.body)
+    response = stack.send(*event.request)
     errors = [] if response.status == 200 else ["the status is not 200"]
     messages = stack.take(event.queue) if not errors else []
     if len(messages) != 1:
@@ -91,9 +89,7 @@ def check_pointer(stack: Stack, event: Offloaded) -> Row:
 
 
 def check_rejection(stack: Stack, rejection: Rejection) -> Row:
-    """Sends an invalid request, and compares the response."""
-    request = rejection.request
-    response = stack.send(request.method, request.path, request.headers, request.body)
+    response = stack.send(*rejection.request)
     errors = [] if response.status == rejection.status else [f"the status is not {rejection.status}"]
     expected = {"error": rejection.error} if rejection.error else {"message": "Not Found"}
     if _json(response.data) != expected:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -20,7 +19,6 @@ from dev import environment, processes
 from dev.paths import TOOLS, Instance
 
 _ADDRESS = "127.0.0.1"
-_PORTS_TO_TRY = 5
 _SECONDS_TO_START = 60
 
 
@@ -30,8 +28,6 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator."""
-
     instance: Instance
     endpoint: str
 
@@ -51,10 +47,10 @@ def run(instance: Instance, extra_environment: Mapping[str, str] | None = None) 
 
 def start(instance: Instance, extra_environment: Mapping[str, str] | None = None) -> Emulator:
     """Starts an emulator that runs until `stop`, even if this process ends before."""
-    for attempt in range(_PORTS_TO_TRY):
+    for preferred in (_last_port(instance), 0, 0, 0, 0):
         stop(instance)
         instance.prepare()
-        port = _free_port(_last_port(instance) if attempt == 0 else 0)
+        port = _free_port(preferred)
         emulator = Emulator(instance, f"http://{_ADDRESS}:{port}")
         process = processes.start(
             [sys.executable, "-m", "dev.emulator_main"],
@@ -68,12 +64,10 @@ def start(instance: Instance, extra_environment: Mapping[str, str] | None = None
         except BaseException:
             stop(instance)
             raise
-        _port_file(instance).write_text(str(port))
         started = psutil.Process(process.pid).create_time()
-        record = {"endpoint": emulator.endpoint, "pid": process.pid, "started": started}
-        instance.record.write_text(json.dumps(record))
+        instance.record.write_text(json.dumps({"port": port, "pid": process.pid, "started": started}))
         return emulator
-    raise processes.Failed(f"no port stayed free in {_PORTS_TO_TRY} tries", instance.log("emulator"))
+    raise processes.Failed("no port stayed free", instance.log("emulator"))
 
 
 def find(instance: Instance) -> Emulator | None:
@@ -81,9 +75,9 @@ def find(instance: Instance) -> Emulator | None:
     try:
         record = json.loads(instance.record.read_text())
         is_same = psutil.Process(record["pid"]).create_time() == record["started"]
-    except (FileNotFoundError, ValueError, KeyError, psutil.Error):
+    except (FileNotFoundError, ValueError, psutil.Error):
         return None
-    return Emulator(instance, record["endpoint"]) if is_same else None
+    return Emulator(instance, f"http://{_ADDRESS}:{record['port']}") if is_same else None
 
 
 def stop(instance: Instance) -> bool:
@@ -120,14 +114,10 @@ def _environment(emulator: Emulator, port: int) -> dict[str, str]:
     }
 
 
-def _port_file(instance: Instance) -> Path:
-    return instance.folder / "port"
-
-
 def _last_port(instance: Instance) -> int:
     """Returns the port of the last time, so that addresses stay the same; 0 if there was none."""
     try:
-        return int(_port_file(instance).read_text())
+        return int(json.loads(instance.record.read_text())["port"])
     except (FileNotFoundError, ValueError):
         return 0
 

@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack import app
@@ -14,12 +16,11 @@ from ministack.services import apigateway, cloudwatch_logs, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
 from dev import log_filter
+from dev.samples import LAMBDA_LIMIT
 
 _ADDRESS = f"127.0.0.1:{os.environ['GATEWAY_PORT']}"
 _GATEWAY_LIMIT = 10 * 1024 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
-_LAMBDA_LIMIT = 6 * 1024 * 1024
-"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _PROPAGATION_SECONDS = 1
 _PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that this process gets when its parent is killed."""
@@ -36,36 +37,51 @@ class _EventTooLarge(Exception):
     pass
 
 
-def _create_api(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
-    api_id, attributes = _create(logical_id, properties, stack)
-    endpoint = f"http://{_ADDRESS}/_aws/execute-api/{api_id}"
-    apigateway._apis[api_id]["apiEndpoint"] = endpoint
-    return api_id, attributes | {"ApiEndpoint": endpoint}
+def _around(module: Any, name: str) -> Callable[[Any], None]:
+    """Replaces a function of the emulator by one that gets the original as its first argument."""
+    return lambda function: setattr(module, name, partial(function, getattr(module, name)))
 
 
-def _with_event_ids(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
+@_around(cloudwatch_logs, "_append_log_events")
+def _append_with_ids(append: Any, stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
     """CloudWatch gives each event an id; the emulator gives none to those of functions."""
-    _append(stream, [{"eventId": str(uuid.uuid4()), **event} for event in events])
+    append(stream, [{"eventId": str(uuid.uuid4()), **event} for event in events])
 
 
-def _filter(pattern: str) -> Any:
+@_around(cloudwatch_logs, "_compile_filter_pattern")
+def _compile(compile_other: Any, pattern: str) -> Any:
     """Matches JSON patterns, too."""
-    if pattern.strip().startswith("{"):
-        return lambda message: log_filter.matches(pattern, message)
-    return _compile(pattern)
+    return partial(log_filter.matches, pattern) if pattern.strip().startswith("{") else compile_other(pattern)
 
 
-def _without_dashes(*arguments: Any) -> list[dict[str, Any]]:
+@_around(sqs, "_collect_msgs")
+def _without_dashes(collect: Any, *arguments: Any) -> Any:
     """AWS's Extended Client for Python takes a dash in a receipt handle for its own separator."""
-    messages: list[dict[str, Any]] = _collect(*arguments)
+    messages = collect(*arguments)
     for message in messages:
         message["receipt_handle"] = message["receipt_handle"].replace("-", "")
     return messages
 
 
-def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
+@_around(lambda_svc, "_execute_function_with_config_scope")
+def _execute(execute: Any, record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
+    if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > LAMBDA_LIMIT:
+        raise _EventTooLarge
+    return execute(record, event, *arguments, **named)
+
+
+@_around(apigateway, "_invoke_lambda_proxy")
+async def _invoke(invoke: Any, *arguments: Any, **named: Any) -> Any:
+    _integration, _api_id, _stage, _path, _method, _headers, body, *_ = arguments
+    try:
+        return _TOO_LARGE if len(body or b"") > _GATEWAY_LIMIT else await invoke(*arguments, **named)
+    except _EventTooLarge:
+        return _TOO_LARGE
+
+
+def _send_batch(data: dict[str, Any], queue_url: str) -> Any:
     """SQS keeps the trace of a message that comes in a batch; the emulator forgets it."""
-    answer: dict[str, Any] = _send_batch(data, queue_url)
+    answer = sqs._act_send_message_batch(data, queue_url)
     queue = sqs._get_q(data.get("QueueUrl", queue_url))
     entries = {entry["Id"]: entry for entry in data["Entries"]}
     traces = {sent["MessageId"]: entries[sent["Id"]].get("MessageSystemAttributes") for sent in answer["Successful"]}
@@ -73,6 +89,13 @@ def _with_traces(data: dict[str, Any], queue_url: str) -> dict[str, Any]:
         if trace := traces.get(message["id"]):
             message["sys"]["AWSTraceHeader"] = trace["AWSTraceHeader"]["StringValue"]
     return answer
+
+
+def _create_api(create: Any, *arguments: Any) -> Any:
+    api_id, attributes = create(*arguments)
+    endpoint = f"http://{_ADDRESS}/_aws/execute-api/{api_id}"
+    apigateway._apis[api_id]["apiEndpoint"] = endpoint
+    return api_id, attributes | {"ApiEndpoint": endpoint}
 
 
 def _put_role_policy(_logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, str]]:
@@ -88,43 +111,10 @@ def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
     threading.Timer(_PROPAGATION_SECONDS, contextvars.copy_context().run, drop).start()
 
 
-def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
-    if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > _LAMBDA_LIMIT:
-        raise _EventTooLarge
-    return _execute_function(record, event, *arguments, **named)
-
-
-async def _invoke(
-    integration: Any,
-    api_id: Any,
-    stage: Any,
-    path: Any,
-    method: Any,
-    headers: Any,
-    body: bytes,
-    *arguments: Any,
-    **named: Any,
-) -> Any:
-    try:
-        if len(body or b"") > _GATEWAY_LIMIT:
-            return _TOO_LARGE
-        return await _invoke_proxy(integration, api_id, stage, path, method, headers, body, *arguments, **named)
-    except _EventTooLarge:
-        return _TOO_LARGE
-
-
-_append, cloudwatch_logs._append_log_events = cloudwatch_logs._append_log_events, _with_event_ids
-_compile, cloudwatch_logs._compile_filter_pattern = cloudwatch_logs._compile_filter_pattern, _filter
-_collect, sqs._collect_msgs = sqs._collect_msgs, _without_dashes
-_execute_function, lambda_svc._execute_function_with_config_scope = (
-    lambda_svc._execute_function_with_config_scope,
-    _execute,
-)
-_invoke_proxy, apigateway._invoke_lambda_proxy = apigateway._invoke_lambda_proxy, _invoke
-_send_batch, sqs._HANDLERS["SendMessageBatch"] = sqs._act_send_message_batch, _with_traces
-provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
-_api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
-_create, _api["create"] = _api["create"], _create_api
+sqs._HANDLERS["SendMessageBatch"] = _send_batch
+_resources = provisioners._RESOURCE_HANDLERS
+_resources["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
+_resources["AWS::ApiGatewayV2::Api"]["create"] = partial(_create_api, _resources["AWS::ApiGatewayV2::Api"]["create"])
 
 if __name__ == "__main__":
     if os.environ.pop("DIES_WITH_ITS_STARTER", ""):

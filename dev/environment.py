@@ -16,15 +16,8 @@ _MACHINE = dict(os.environ)
 _HARMLESS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "USER", "LOGNAME")
 # Settings that would change the build, and those of make for its own children.
 _NOT_FOR_BUILDING = (
-    "AWS_",
-    "SAM_CLI_",
-    "__SAM_CLI_",
-    "CARGO_PROFILE_",
-    "CARGO_TARGET_",
-    "CARGO_BUILD_",
-    "CARGO_LAMBDA_",
-    "MAKE",
-    "MFLAGS",
+    *("AWS_", "SAM_CLI_", "__SAM_CLI_", "MAKE", "MFLAGS"),
+    *("CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_BUILD_", "CARGO_LAMBDA_"),
 )
 NOWHERE = "http://127.0.0.1:9"
 """An endpoint at which nothing listens."""
@@ -35,7 +28,7 @@ _PROCESSORS = {"arm64": "neoverse-n1", "x86_64": "haswell"}
 
 def host_architecture() -> str:
     """This machine's processor, as Lambda calls it."""
-    return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
 def isolate() -> None:
@@ -43,7 +36,7 @@ def isolate() -> None:
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
-    os.environ.update(_aws(NOWHERE))
+    os.environ.update(aws(NOWHERE))
 
 
 def restore() -> None:
@@ -56,7 +49,7 @@ def for_emulator(instance: Instance, endpoint: str) -> dict[str, str]:
     """For programs that use AWS: only the emulator's address, and no AWS settings or proxies of this machine."""
     return {
         **{name: _MACHINE[name] for name in _HARMLESS if name in _MACHINE},
-        **_aws(endpoint),
+        **aws(endpoint),
         **_sam(),
         # Seconds between two polls of a stack's state.
         "SAM_CLI_POLL_DELAY": "0.2",
@@ -73,7 +66,7 @@ def for_building(instance: Instance) -> dict[str, str]:
     return {
         **{name: value for name, value in _MACHINE.items() if not name.startswith(_NOT_FOR_BUILDING)},
         **({"CARGO_TARGET_DIR": _MACHINE["CARGO_TARGET_DIR"]} if "CARGO_TARGET_DIR" in _MACHINE else {}),
-        **_aws(NOWHERE),
+        **aws(NOWHERE),
         **_sam(),
         "PATH": f"{TOOLS}{os.pathsep}{_MACHINE['PATH']}",
         "TMPDIR": str(instance.temporary),
@@ -108,7 +101,8 @@ def for_aws() -> dict[str, str]:
     return {**_MACHINE, **_sam()}
 
 
-def _aws(endpoint: str) -> dict[str, str]:
+def aws(endpoint: str) -> dict[str, str]:
+    """What makes a program that uses AWS reach this endpoint and nothing else."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,

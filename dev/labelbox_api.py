@@ -21,8 +21,6 @@ _TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|\w+|\S')
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, as far as it matters."""
-
     line: str
     headers: dict[str, str]
     query: tuple[str, ...]
@@ -32,8 +30,6 @@ class Asked:
 
 @dataclass
 class Api:
-    """The server's webhooks, and what it was asked."""
-
     url: str = ""
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
@@ -48,7 +44,6 @@ class Api:
     tasks: list[dict[str, Any]] = field(default_factory=list)
     """What polls find of an export's task, one after the other; the last one stays. A task is usually complete."""
     file_bytes: int = 1_000_000
-    """The size of the files of an export."""
     file_faults: list[int | None] = field(default_factory=list)
     """The status of each fetched file in turn, or None: half of the file, and then the connection breaks."""
     fetched: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -68,7 +63,6 @@ class Api:
         return [asked.query[1] for asked in self.asked]
 
     def answer(self, query: str, variables: dict[str, Any]) -> Answer:
-        """What Labelbox would say."""
         if self.troubles:
             return self.troubles.pop(0)
         if self.trouble_of_changes and query.startswith("mutation"):
@@ -77,8 +71,8 @@ class Api:
         of = variables.get("param_0")
         known = {webhook["id"]: webhook for webhook in self.webhooks}
         answers: dict[str, Callable[[], Any]] = {
-            "GetOrganizationWebhooksPyApi": lambda: {"organization": {"webhooks": self._page(query, self.webhooks)}},
-            "GetProjectWebhooksPyApi": lambda: {"project": self._project(query, of)},
+            "GetOrganizationWebhooksPyApi": lambda: {"organization": self._page(query)},
+            "GetProjectWebhooksPyApi": lambda: {"project": self._page(query, of) if of == PROJECT else None},
             "GetWebhookPyApi": lambda: {"webhook": known.get(of) and _shown(known[of])},
             "GetWebhookProjectPyApi": lambda: {"webhook": {"project": _project(query, known[of])}},
             "CreateWebhookPyApi": lambda: {"createWebhook": self._create(query)},
@@ -95,27 +89,20 @@ class Api:
             return 200, {"data": None, "errors": [{"message": "gone", "extensions": {"code": "RESOURCE_NOT_FOUND"}}]}
         return 200, {"data": data}
 
-    def _page(self, query: str, webhooks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        skip, first = map(int, re.search(r"skip: (\d+) first: (\d+)", query).groups())  # type: ignore[union-attr]
-        return [_shown(webhook) for webhook in webhooks[skip : skip + first]]
-
-    def _project(self, query: str, project: str | None) -> dict[str, Any] | None:
-        if project != PROJECT:
-            return None
-        return {"webhooks": self._page(query, [each for each in self.webhooks if each["project"] == project])}
+    def _page(self, query: str, project: str | None = None) -> dict[str, Any]:
+        [(skip, first)] = re.findall(r"skip: (\d+) first: (\d+)", query)
+        webhooks = [_shown(each) for each in self.webhooks if project in (None, each["project"])]
+        return {"webhooks": webhooks[int(skip) : int(skip) + int(first)]}
 
     def _create(self, query: str) -> dict[str, Any]:
-        topics = re.search(r"set:\[([A-Z_ ]*)\]", query)
-        url, project = re.search(r'url:"([^"]*)"', query), re.search(r'project:\{id:"([^"]*)"', query)
-        assert topics and url
-        self.add(url[1], topics[1].split(), project and project[1])
+        [topics], [url] = re.findall(r"set:\[([A-Z_ ]*)\]", query), re.findall(r'url:"([^"]*)"', query)
+        self.add(url, topics.split(), *re.findall(r'project:\{id:"([^"]*)"', query))
         return _shown(self.webhooks[-1])
 
     def _update(self, query: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        which, status = re.search(r'id: "([^"]*)"', query), re.search(r"status: (\w+)", query)
-        assert which and status
-        known[which[1]]["status"] = status[1]
-        return _shown(known[which[1]])
+        [which], [status] = re.findall(r'id: "([^"]*)"', query), re.findall(r"status: (\w+)", query)
+        known[which]["status"] = status
+        return _shown(known[which])
 
     # ---- exports
 
@@ -161,12 +148,11 @@ class Api:
 
     def file(self, path: str) -> tuple[int, bytes, bool]:
         """A file by its path: the status, the content, and whether all of it is sent."""
-        trouble = self.file_faults.pop(0) if self.file_faults else 200
-        if trouble not in (None, 200):
-            return trouble or 0, b"", True
+        status = self.file_faults.pop(0) if self.file_faults else 200
         parts = re.fullmatch(r"/files/(.+)/(\d+)-(\d+)\?signature=hush", path)
         assert parts
-        return 200, self._streams[parts[1]][int(parts[2]) : int(parts[3]) + 1], trouble is not None
+        content = self._streams[parts[1]][int(parts[2]) : int(parts[3]) + 1]
+        return status or 200, content if status in (None, 200) else b"", status is not None
 
 
 def _fields(query: str) -> list[str]:
@@ -203,15 +189,13 @@ def serve() -> Iterator[Api]:
             words = tuple(_TOKENS.findall(body["query"]))
             api.asked.append(Asked(self.requestline, headers, words, body["variables"]))
             status, answer = api.answer(body["query"], body["variables"] or {})
-            said = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
+            self._respond(status, answer.encode() if isinstance(answer, str) else json.dumps(answer).encode())
 
         def do_GET(self) -> None:
             api.fetched.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-            status, content, is_whole = api.file(self.path)
+            self._respond(*api.file(self.path))
+
+        def _respond(self, status: int, content: bytes, is_whole: bool = True) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -222,13 +206,11 @@ def serve() -> Iterator[Api]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     api.url = f"http://127.0.0.1:{server.server_port}/graphql"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield api
     finally:
         server.shutdown()
-        thread.join()
         server.server_close()
 
 

@@ -5,11 +5,12 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import deploy, emulator, environment, labelbox_api, processes
+from dev import UserError, deploy, emulator, environment, labelbox_api, processes
 from dev.build import build_locally
 from dev.output import console, step
 from dev.paths import EVENTS, TOOLS, Instance
@@ -18,14 +19,6 @@ from dev.stack import Stack
 
 _INSTANCE = Instance(os.environ.get("DEV_INSTANCE", "up"))
 _STACK = "labelbox-relay"
-
-
-class NotRunning(Exception):
-    """There is no deployed stack."""
-
-
-class Damaged(Exception):
-    """A part of the stack was deleted by other means than a deployment."""
 
 
 def up(parameters: dict[str, str]) -> None:
@@ -49,21 +42,26 @@ def up(parameters: dict[str, str]) -> None:
             if is_new:
                 emulator.stop(instance)
             raise
-    if missing := _missing_queues(stack):
-        raise Damaged(
-            f"{', '.join(missing)} of the running stack is deleted; `{_make('down')}` and `{_make('up')}` start anew"
-        )
+    # CloudFormation does not notice that a queue was deleted.
+    urls = stack.emulator.client("sqs").list_queues().get("QueueUrls", [])
+    if missing := [name for name, url in stack.outputs.items() if name.endswith("QueueUrl") and url not in urls]:
+        what = f"{', '.join(missing)} of the running stack is deleted"
+        raise UserError(f"{what}; `{_make('down')}` and `{_make('up')}` start anew")
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
-    print(
-        f"\n{_how_to_send(stack)}\n",
-        "A FIFO queue drops an event that it has seen in the last five minutes.\n",
-        f'Use relayctl and the AWS CLI in this shell after\n\neval "$({_make("--silent shell")})"\n',
-        f"relayctl webhook and backfill use a local stand-in for Labelbox; its project is\n"
-        f"{labelbox_api.PROJECT}, whose rows changed in 2025.\n",
-        f"`{_make('down')}` stops everything.",
-        sep="\n",
-    )
+    print(f"""
+{_how_to_send(stack)}
+
+A FIFO queue drops an event that it has seen in the last five minutes.
+
+Use relayctl and the AWS CLI in this shell after
+
+eval "$({_make("--silent shell")})"
+
+relayctl webhook and backfill use a local stand-in for Labelbox; its project is
+{labelbox_api.PROJECT}, whose rows changed in 2025.
+
+`{_make("down")}` stops everything.""")
 
 
 def _make(target: str) -> str:
@@ -90,7 +88,6 @@ def _start_labelbox(instance: Instance) -> None:
 
 
 def outputs() -> None:
-    """Prints the stack's outputs as JSON."""
     print(json.dumps(_outputs(running_stack()), indent=2))
 
 
@@ -101,10 +98,8 @@ def shell() -> None:
         relayctl = build_locally(_INSTANCE)
     programs = _INSTANCE.folder / "bin"
     install_tools(programs, relayctl)
-    for name, value in tool_variables(stack).items():
-        print(f"export {name}={shlex.quote(value)}")
-    print(f"export LABELBOX_API_URL={_INSTANCE.log('labelbox').read_text().strip()}")
-    print(f"export LABELBOX_API_KEY={labelbox_api.KEY}")
+    labelbox = {"LABELBOX_API_URL": _INSTANCE.log("labelbox").read_text().strip(), "LABELBOX_API_KEY": labelbox_api.KEY}
+    _export(tool_variables(stack) | labelbox)
     print(f"export PATH={shlex.quote(str(programs))}:$PATH")
 
 
@@ -121,21 +116,21 @@ def install_tools(folder: Path, relayctl: Path) -> None:
 
 def tool_variables(stack: Stack) -> dict[str, str]:
     """Returns the variables with which `relayctl` and `aws` reach this stack and nothing else."""
-    aws = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint)
-    return {name: aws[name] for name in aws if name.startswith("AWS_")} | {"RELAY_STACK": stack.name}
+    return environment.aws(stack.emulator.endpoint) | {"RELAY_STACK": stack.name}
 
 
-def settings(stack: Stack | None = None) -> None:
+def settings() -> None:
     """Prints the function's settings for a shell, to run it by hand with the stack's queues and secret."""
-    stack = stack or running_stack()
-    aws = environment.for_emulator(stack.emulator.instance, stack.emulator.endpoint)
-    variables = {name: aws[name] for name in aws if name.startswith("AWS_")} | stack.settings
+    stack = running_stack()
+    _export(environment.aws(stack.emulator.endpoint) | stack.settings)
+
+
+def _export(variables: Mapping[str, str]) -> None:
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
 def logs() -> None:
-    """Prints the function's log."""
     print("\n".join(running_stack().logs()))
 
 
@@ -161,13 +156,7 @@ def running_stack() -> Stack:
             return Stack.find(running, _STACK)
     except (BotoCoreError, ClientError):
         pass  # `make up` has not deployed it yet
-    raise NotRunning(f"nothing is running yet; `{_make('up')}` starts it")
-
-
-def _missing_queues(stack: Stack) -> list[str]:
-    """CloudFormation does not notice that a queue was deleted."""
-    urls = stack.emulator.client("sqs").list_queues().get("QueueUrls", [])
-    return [name for name, url in stack.outputs.items() if name.endswith("QueueUrl") and url not in urls]
+    raise UserError(f"nothing is running yet; `{_make('up')}` starts it")
 
 
 def _outputs(stack: Stack) -> dict[str, str]:

@@ -6,12 +6,11 @@ import threading
 import time
 import uuid
 from collections import Counter
-from types import TracebackType
 from typing import Self
 
 import urllib3
 
-from dev.samples import sign
+from dev import samples
 from dev.stack import Stack
 
 SPILLED = "spilled"
@@ -28,7 +27,6 @@ class Load:
         self.answers: dict[str, str] = {}
         """What was answered to each event, by the event's id: the status in the body of a 200, else the HTTP status."""
         self.seconds: list[float] = []
-        """How long each answer took."""
 
     def __enter__(self) -> Self:
         try:
@@ -39,7 +37,7 @@ class Load:
             raise
         return self
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -64,14 +62,9 @@ class Load:
                 return
             event = f"{self._unique}-{sender}-{number}"
             sent = json.dumps({"id": event, "updatedAt": "2021-03-17T13:51:59Z", "x": " " * size}).encode()
-            headers = [
-                ("Content-Type", "application/json"),
-                ("X-Hub-Signature", sign(sent)),
-                ("X-Labelbox-Event", "LABEL_CREATED"),
-            ]
             started = time.monotonic()
             try:
-                response = self._stack.send("POST", "/webhooks/labelbox", headers, sent)
+                response = self._stack.send(*samples.event(sent))
                 answer = json.loads(response.data)["status"] if response.status == 200 else str(response.status)
             except urllib3.exceptions.HTTPError:
                 answer = "no response"

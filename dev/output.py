@@ -34,7 +34,6 @@ class Row:
 
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Row]) -> None:
-    """Prints a table. Rows with errors are red, and the errors follow them."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("", *columns):
         table.add_column(column, overflow="fold")

@@ -8,18 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev import UserError
+
 PROJECT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.prefix) / "bin"
-CARGO_TOOLS = TOOLS.parent / "cargo" / "bin"
 LOCAL = PROJECT / ".local"
 CACHE = LOCAL / "cache"
 EVENTS = PROJECT / "events"
 PROGRAM = Path("Function", "bootstrap")
 """The function's program in a build folder of SAM."""
-
-
-class Busy(Exception):
-    """Another command uses the same folder."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Instance:
 
     @property
     def record(self) -> Path:
-        """Where `emulator.find` reads which process is the emulator."""
+        """Where `emulator.find` reads which process is, or was, the emulator, and on which port."""
         return self.folder / "emulator.json"
 
     def log(self, name: str) -> Path:
@@ -54,9 +51,8 @@ class Instance:
             folder.mkdir(parents=True, exist_ok=True)
 
     def clean(self) -> None:
-        """Deletes what only a running emulator needs. Logs and builds stay."""
+        """Deletes what only a running emulator needs. Logs, builds and the record stay."""
         shutil.rmtree(self.temporary, ignore_errors=True)
-        self.record.unlink(missing_ok=True)
 
     @contextmanager
     def claim(self) -> Iterator["Instance"]:
@@ -66,6 +62,6 @@ class Instance:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy(f"another command uses {self.folder}; wait until it ends") from None
+                raise UserError(f"another command uses {self.folder}; wait until it ends") from None
             self.prepare()
             yield self

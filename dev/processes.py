@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -53,56 +53,50 @@ def run(what: str, program: list[str], environment: dict[str, str], log: Path) -
 
 def stop(process: Process) -> None:
     """Ends a program and its session."""
-    with uninterrupted():
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            deadline = time.monotonic() + _GRACE_SECONDS
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-                while time.monotonic() < deadline:
-                    process.poll()
-                    os.killpg(process.pid, 0)
-                    time.sleep(0.05)
-        process.wait()
+    _end(lambda: [each for each in _running() if _session(each) == process.pid])
+    process.wait()
 
 
 def end_all(instance: Instance) -> bool:
     """Ends every process of an instance, whoever started it. Returns whether there was one."""
+    return _end(lambda: _of(instance))
+
+
+def kill(instance: Instance, program: str) -> None:
+    """Sends SIGKILL to every process of an instance that runs a program of this name."""
+    for process in _of(instance):
+        if process.info["name"] == program:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _end(find: Callable[[], list[psutil.Process]]) -> bool:
     with uninterrupted():
-        found = [process for process in psutil.process_iter() if _belongs_to(process, instance)]
-        alive = found
+        found = bool(find())
         for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in alive:
+            for process in find():
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
             deadline = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < deadline and (alive := [process for process in alive if _is_alive(process)]):
+            while time.monotonic() < deadline and find():
                 time.sleep(0.05)
-        return bool(found)
+        return found
 
 
-def kill(instance: Instance, program: str) -> int:
-    """Sends SIGKILL to every process of an instance that runs a file of this name. Returns how many."""
-    killed = 0
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if _belongs_to(process, instance) and Path(process.exe()).name == program:
-                process.kill()
-                killed += 1
-    return killed
+def _of(instance: Instance) -> list[psutil.Process]:
+    return [each for each in _running() if (each.info["environ"] or {}).get("TMPDIR") == str(instance.temporary)]
 
 
-def _belongs_to(process: psutil.Process, instance: Instance) -> bool:
-    try:
-        return process.environ().get("TMPDIR") == str(instance.temporary)
-    except (psutil.Error, OSError):
-        return False
-
-
-def _is_alive(process: psutil.Process) -> bool:
+def _running() -> list[psutil.Process]:
     """A zombie has ended, even if its parent does not notice."""
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
+    processes = psutil.process_iter(["environ", "name", "status"])
+    return [each for each in processes if each.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+def _session(process: psutil.Process) -> int:
+    with suppress(ProcessLookupError):
+        return os.getsid(process.pid)
+    return 0
 
 
 @contextmanager

@@ -4,9 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dev.paths import EVENTS
 
@@ -25,24 +23,14 @@ _NOT_OF_THE_SENDER = (
 _POLYGONS = EVENTS / "label-updated-v1-polygons"
 
 
-@dataclass(frozen=True)
-class Request:
-    """An HTTP request as a sender makes it."""
-
+class Request(NamedTuple):
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
 
-    @property
-    def webhook(self) -> str | None:
-        """The webhook in the path; `None` for a training route."""
-        name = self.path.removeprefix("/webhooks/")
-        return None if name == self.path else name
 
-
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A sample event, and the expected result from the manifest."""
 
     name: str
@@ -52,8 +40,7 @@ class Sample:
     """Attributes of its message; `None` for one that must be absent. The `dedup_id` of a training run is not known."""
 
 
-@dataclass(frozen=True)
-class Offloaded:
+class Offloaded(NamedTuple):
     """An event whose body SQS does not accept, so that it goes to the bucket."""
 
     name: str
@@ -62,33 +49,16 @@ class Offloaded:
 
     @property
     def request(self) -> Request:
-        headers = (
-            ("Content-Type", "application/json"),
-            ("X-Hub-Signature", sign(self.body)),
-            ("X-Labelbox-Event", "LABEL_UPDATED"),
-            ("X-Labelbox-Id", "cm8imx7nr2h8g07dccolauoik"),
-        )
-        return Request("POST", "/webhooks/labelbox", headers, self.body)
+        return event(self.body, delivery_id="cm8imx7nr2h8g07dccolauoik")
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A request, and the status and the error code of the response; no code if the gateway responds."""
 
     name: str
     status: int
     error: str | None
-    sign: Callable[[bytes], str | None]
-    path: str = "/webhooks/labelbox"
-    content_type: str = "application/json"
-
-    @property
-    def request(self) -> Request:
-        # A FIFO queue would drop a body that it has seen.
-        body = json.dumps({"id": "cl0sjr9nb9tfi0zatagsq5zw1", "name": self.name}).encode()
-        signature = self.sign(body)
-        headers = (("Content-Type", self.content_type), ("X-Labelbox-Event", "LABEL_CREATED"))
-        return Request("POST", self.path, (*headers, *([("X-Hub-Signature", signature)] if signature else [])), body)
+    request: Request
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:
@@ -96,14 +66,41 @@ def sign(body: bytes, secret: str = SECRET) -> str:
     return "sha1=" + hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
 
 
+def event(
+    body: bytes,
+    topic: str = "LABEL_UPDATED",
+    *,
+    path: str = "/webhooks/labelbox",
+    secret: str = SECRET,
+    signature: str | None = None,
+    delivery_id: str | None = None,
+    content_type: str = "application/json",
+) -> Request:
+    """Returns a webhook's request, signed with `secret` or having this `signature`, without headers that are empty."""
+    headers = {
+        "Content-Type": content_type,
+        "X-Hub-Signature": sign(body, secret) if signature is None else signature,
+        "X-Labelbox-Event": topic,
+        "X-Labelbox-Id": delivery_id,
+    }
+    return Request("POST", path, tuple((name, value) for name, value in headers.items() if value), body)
+
+
+def _rejection(name: str, status: int, error: str | None, appended: bytes = b"", **changes: str) -> Rejection:
+    # A FIFO queue would drop a body that it has seen.
+    body = json.dumps({"id": "cl0sjr9nb9tfi0zatagsq5zw1", "name": name}).encode()
+    request = event(body, "LABEL_CREATED", **changes)
+    return Rejection(name, status, error, request._replace(body=body + appended))
+
+
 REJECTIONS = (
-    Rejection("no signature", 401, "signature_rejected", lambda body: None),
-    Rejection("invalid signature", 401, "signature_rejected", lambda body: "sha1=" + "0" * 40),
-    Rejection("signed with another secret", 401, "signature_rejected", lambda body: sign(body, "another secret")),
-    Rejection("one byte appended to the body", 401, "signature_rejected", lambda body: sign(body[:-1])),
-    Rejection("unknown webhook", 404, "not_found", sign, path="/webhooks/nobody"),
-    Rejection("another content type", 415, "unsupported_media_type", sign, content_type="text/plain"),
-    Rejection("a path without a route", 404, None, sign, path="/nowhere"),
+    _rejection("no signature", 401, "signature_rejected", signature=""),
+    _rejection("invalid signature", 401, "signature_rejected", signature="sha1=" + "0" * 40),
+    _rejection("signed with another secret", 401, "signature_rejected", secret="another secret"),
+    _rejection("one byte appended to the body", 401, "signature_rejected", b" "),
+    _rejection("unknown webhook", 404, "not_found", path="/webhooks/nobody"),
+    _rejection("another content type", 415, "unsupported_media_type", content_type="text/plain"),
+    _rejection("a path without a route", 404, None, path="/nowhere"),
 )
 
 
@@ -152,14 +149,14 @@ def dedup_id(body: bytes, topic: str | None, webhook: str | None, delivery_id: s
 
 def _sample(entry: dict[str, Any]) -> Sample:
     request = _request(json.loads((EVENTS / f"{entry['name']}.json").read_text()))
-    expect = entry["expect"]
+    expect, delivery_id = entry["expect"], entry["delivery_id"]
     topic = "MODEL_RUN_CREATED" if expect["entity"] == "model_run" else entry["topic"] and entry["topic"].upper()
+    webhook = request.path.removeprefix("/webhooks/") if request.path.startswith("/webhooks/") else None
     attributes = {name: expect[name] for name in ("entity", "entity_id", "project_id", "occurred_at", "reason")}
-    attributes |= {"event": topic, "webhook": request.webhook, "delivery_id": entry["delivery_id"]}
-    if entry["delivery_id"] is not None:
+    attributes |= {"event": topic, "webhook": webhook, "delivery_id": delivery_id}
+    if delivery_id is not None:
         is_timed = expect["occurred_at"] is not None
-        body = request.body or b""
-        attributes["dedup_id"] = dedup_id(body, topic, request.webhook, entry["delivery_id"], is_timed)
+        attributes["dedup_id"] = dedup_id(request.body or b"", topic, webhook, delivery_id, is_timed)
     return Sample(entry["name"], request, expect, attributes)
 
 

@@ -3,23 +3,17 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 
 from dev.metrics import Metric, emitted, total
+from dev.samples import Request
 
 QUEUES = {"label": "Label", "workflow": "Workflow", "review": "Review", "model_run": "ModelRun", "unrouted": "Unrouted"}
 """Each entity, and the prefix of its queue's outputs."""
 
 Headers = Iterable[tuple[str, str]]
-
-
-class Cloud(Protocol):
-    """AWS, or an emulator of it."""
-
-    def client(self, service: str) -> Any:
-        """Returns a client of one of its services."""
 
 
 @dataclass(frozen=True)
@@ -30,28 +24,24 @@ class Message:
     body: bytes
     attributes: dict[str, str]
     system: dict[str, str]
-    receipt: str = ""
-    """The receipt handle."""
+    receipt: str
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed relay."""
-
     emulator: Any
-    """A `Cloud`; tests that need more of it know that it is an `Emulator`."""
+    """The `Emulator`, or an account of AWS with a method `client`, too."""
     name: str
     outputs: dict[str, str]
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     @classmethod
-    def find(cls, emulator: Cloud, name: str) -> "Stack":
+    def find(cls, emulator: Any, name: str) -> "Stack":
         described = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         return cls(emulator, name, {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]})
 
     @property
     def api(self) -> str:
-        """The API's address."""
         return self.outputs["WebhookUrl"].removesuffix("/webhooks/labelbox")
 
     @property
@@ -73,6 +63,11 @@ class Stack:
             given.add(name, value)
         return self._http.request(method, self.api + path, headers=given, body=body, redirect=False)
 
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Sends a request. Returns the status, and the JSON in the response."""
+        response = self.send(*request)
+        return response.status, json.loads(response.data)
+
     def put_secret(self, secret: str | dict[str, Any]) -> None:
         """Changes the secret: plain text, or an object from webhook name to secrets."""
         text = secret if isinstance(secret, str) else json.dumps(secret)
@@ -86,34 +81,18 @@ class Stack:
 
     def take(self, entity: str, seconds: int = 2) -> list[Message]:
         """Receives and deletes up to ten messages, and waits for the first one for `seconds`."""
-        queue = self.queue_url(entity)
-        messages = self.receive(queue, seconds)
+        sqs, queue = self.emulator.client("sqs"), self.queue_url(entity)
+        names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, **names)
+        messages = [_read(message) for message in answer.get("Messages", [])]
         for message in messages:
-            self.delete(queue, message)
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
         return messages
-
-    def receive(self, queue: str, seconds: int) -> list[Message]:
-        """Receives up to ten messages."""
-        answer = self.emulator.client("sqs").receive_message(
-            QueueUrl=queue,
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=seconds,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        return [_read(message) for message in answer.get("Messages", [])]
-
-    def delete(self, queue: str, message: Message) -> None:
-        """Deletes a message."""
-        self.emulator.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
 
     def payload(self, message: Message) -> bytes | None:
         """Returns the object that a message points to; `None` if the message has the body itself."""
         key = self.payload_key(message)
-        if key is None:
-            return None
-        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
-        return bytes(answer["Body"].read())
+        return None if key is None else self.read_object(key)
 
     def payload_key(self, message: Message) -> str | None:
         """Returns the key of the object that a message points to, if it does."""
@@ -129,12 +108,15 @@ class Stack:
         found = pages.paginate(Bucket=self.outputs["PayloadBucketName"], Prefix=prefix)
         return [each["Key"] for page in found for each in page.get("Contents", [])]
 
+    def read_object(self, key: str) -> bytes:
+        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
+        return bytes(answer["Body"].read())
+
     def head_object(self, key: str) -> dict[str, Any]:
         head: dict[str, Any] = self.emulator.client("s3").head_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
         return head
 
     def delete_object(self, key: str) -> None:
-        """Deletes an object of the payload bucket."""
         self.emulator.client("s3").delete_object(Bucket=self.outputs["PayloadBucketName"], Key=key)
 
     def delete_bucket(self) -> None:
@@ -148,14 +130,8 @@ class Stack:
         return {entity: self.count_in(self.queue_url(entity)) for entity in QUEUES}
 
     def count_in(self, queue: str) -> int:
-        """Counts the messages in one queue."""
-        sqs = self.emulator.client("sqs")
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ]
-        held = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+        names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+        held = self.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
         return sum(int(held[name]) for name in names)
 
     def purge(self) -> None:
@@ -179,22 +155,22 @@ class Stack:
 
     @property
     def function(self) -> dict[str, Any]:
-        """The configuration of the function."""
-        name = self.outputs["FunctionName"]
-        found: dict[str, Any] = self.emulator.client("lambda").get_function_configuration(
-            FunctionName=name, Qualifier="live"
-        )
+        client, name = self.emulator.client("lambda"), self.outputs["FunctionName"]
+        found: dict[str, Any] = client.get_function_configuration(FunctionName=name, Qualifier="live")
         return found
 
     @property
+    def role(self) -> str:
+        """The name of the function's role."""
+        return str(self.function["Role"].rpartition("/")[2])
+
+    @property
     def settings(self) -> dict[str, str]:
-        """The function's variables."""
         variables: dict[str, str] = self.function["Environment"]["Variables"]
         return variables
 
     @property
     def log_group(self) -> str:
-        """The function's log group."""
         return str(self.function["LoggingConfig"]["LogGroup"])
 
     def metrics(self, since: float = 0) -> list[Metric]:
@@ -214,10 +190,5 @@ class Stack:
 
 def _read(message: dict[str, Any]) -> Message:
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    return Message(
-        message["MessageId"],
-        message["Body"].encode(),
-        attributes,
-        message.get("Attributes", {}),
-        message["ReceiptHandle"],
-    )
+    body, system = message["Body"].encode(), message.get("Attributes", {})
+    return Message(message["MessageId"], body, attributes, system, message["ReceiptHandle"])

@@ -11,8 +11,7 @@ from dev import demonstration
 from dev.accept import measurements
 from dev.accept.relay import Relay, Wrong
 from dev.load import DURABLE, Load, received
-from dev.output import Row
-from dev.samples import REJECTIONS, label, load, offloaded, sign
+from dev.samples import REJECTIONS, event, label, load, offloaded
 from dev.stack import QUEUES, Message
 
 _MB = 1_000_000
@@ -30,7 +29,10 @@ def samples(relay: Relay) -> str:
     rows = [demonstration.check_sample(relay.stack, sample) for sample in load()]
     rows += [demonstration.check_pointer(relay.stack, each) for each in offloaded()]
     rows += [demonstration.check_rejection(relay.stack, each) for each in REJECTIONS]
-    return _all_right(rows)
+    wrong = [f"{row.cells[0]}: {', '.join(row.errors)}" for row in rows if row.errors]
+    if wrong:
+        raise Wrong("; ".join(wrong))
+    return f"{len(rows)} requests, all as expected, in {len(QUEUES)} queues"
 
 
 def setting(relay: Relay) -> str:
@@ -61,16 +63,18 @@ def body_sizes(relay: Relay) -> str:
     bodies["invalid UTF-8"] = b'{"id":"\xff\xfe"}'
     found, since = [], time.time()
     for name, body in bodies.items():
-        answer = _send(relay, body)
+        answer = relay.stack.send(*event(body, delivery_id=uuid.uuid4().hex))
         found.append(f"{name}: {answer.status} `{answer.data[:80].decode(errors='replace')}`")
-    logged = _access_log(relay, since, len(bodies))
-    return relay.only_aws("; ".join([*found, f"access log: {logged or 'nothing'}"]))
+    log = f"/aws/vendedlogs/{relay.name}-access"
+    _until(relay, lambda: len(_logged(relay, log, since)), len(bodies), minutes=1)
+    statuses = [str(json.loads(line)["status"]) for line in _logged(relay, log, since)]
+    return relay.only_aws("; ".join([*found, f"access log: {', '.join(statuses) or 'nothing'}"]))
 
 
 def duplicate(relay: Relay) -> str:
     """SQS confirms a duplicate with MD5s; the relay spills what it cannot confirm."""
     body = _label()
-    answers = [json.loads(_send(relay, body).data) for _ in range(2)]
+    answers = [_send(relay, body)[1] for _ in range(2)]
     if any(answer.get("status") != "queued" for answer in answers):
         raise Wrong(f"the answers are {answers}")
     messages = _take(relay, body)
@@ -82,7 +86,7 @@ def duplicate(relay: Relay) -> str:
 
 def missing_right(relay: Relay) -> str:
     """Without the right to a queue its events spill, and arrive after the right is back."""
-    iam, role = relay.client("iam"), relay.stack.function["Role"].rpartition("/")[2]
+    iam, role = relay.client("iam"), relay.stack.role
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
     [name] = [name for name, document in documents.items() if "QueueEvents" in json.dumps(document)]
@@ -91,25 +95,28 @@ def missing_right(relay: Relay) -> str:
         RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**documents[name], "Statement": less})
     )
     try:
-        status, waited = _until(relay, lambda: json.loads(_send(relay, _label()).data).get("status"), "spilled")
+        status, waited = _until(relay, lambda: _send(relay, _label())[1].get("status"), "spilled")
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(documents[name]))
     if status != "spilled":
         return relay.only_aws(f"the answer stays `{status}`")
-    _, again = _until(relay, lambda: json.loads(_send(relay, _label()).data).get("status"), "queued")
+    _, again = _until(relay, lambda: _send(relay, _label())[1].get("status"), "queued")
     relay.stack.purge()
     return f"`spilled` {waited:.0f} s after the right was removed, `queued` {again:.0f} s after it was back"
 
 
 def log_filters(relay: Relay) -> str:
     """The filter patterns of docs/operating.md find the lines that they are for."""
-    since = int(time.time() * 1000)
-    body = _label()
-    relay.stack.send("POST", "/webhooks/labelbox", [("Content-Type", "application/json")], body)
-    relay.stack.send("POST", "/webhooks/nobody", _headers(body), body)
+    since = time.time()
+
+    def count(pattern: str) -> int:
+        return len(_logged(relay, relay.stack.log_group, since, pattern))
+
+    _send(relay, _label(), signature="")
+    _send(relay, _label(), path="/webhooks/nobody")
     found = {}
     for pattern in ('{ $.Reason = "signature_rejected" }', '{ $.Reason = "not_found" }'):
-        found[pattern], _ = _until(relay, partial(_filtered, relay, pattern, since), 1)
+        found[pattern], _ = _until(relay, partial(count, pattern), 1)
     if any(lines != 1 for lines in found.values()):
         return relay.only_aws(f"lines by pattern: {found}")
     return "; ".join(f"`{pattern}`: {lines} line" for pattern, lines in found.items())
@@ -117,8 +124,7 @@ def log_filters(relay: Relay) -> str:
 
 def alarm(relay: Relay) -> str:
     """An unrouted event makes its alarm fire, and notify if there is an address."""
-    body = _label()
-    relay.stack.send("POST", "/webhooks/labelbox", _headers(body, topic="NEW_TOPIC"), body)
+    _send(relay, _label(), topic="NEW_TOPIC")
     cloudwatch = relay.client("cloudwatch")
     resource = relay.client("cloudformation").describe_stack_resource(
         StackName=relay.name, LogicalResourceId="UnroutedAlarm"
@@ -208,18 +214,8 @@ def _label() -> bytes:
     return json.dumps({"id": uuid.uuid4().hex, "updatedAt": "2021-03-17T13:51:59Z"}).encode()
 
 
-def _headers(body: bytes, topic: str = "LABEL_CREATED") -> list[tuple[str, str]]:
-    delivery = ("X-Labelbox-Id", uuid.uuid4().hex)
-    return [
-        ("Content-Type", "application/json"),
-        ("X-Hub-Signature", sign(body)),
-        ("X-Labelbox-Event", topic),
-        delivery,
-    ]
-
-
-def _send(relay: Relay, body: bytes) -> Any:
-    return relay.stack.send("POST", "/webhooks/labelbox", _headers(body), body)
+def _send(relay: Relay, body: bytes, **changes: str) -> tuple[int, Any]:
+    return relay.stack.answer(event(body, delivery_id=uuid.uuid4().hex, **changes))
 
 
 def _take(relay: Relay, body: bytes) -> list[Message]:
@@ -239,28 +235,8 @@ def _until(relay: Relay, find: Callable[[], _T], wanted: _T, minutes: float = 2)
     return found, time.monotonic() - started
 
 
-def _filtered(relay: Relay, pattern: str, since: int) -> int:
-    """How many lines of the function's log a pattern finds."""
-    answer = relay.client("logs").filter_log_events(
-        logGroupName=relay.stack.log_group, filterPattern=pattern, startTime=since
-    )
-    return len(answer["events"])
-
-
-def _access_log(relay: Relay, since: float, lines: int) -> str:
-    """The statuses in the gateway's log since then, after up to a minute in which lines are late."""
-    group = f"/aws/vendedlogs/{relay.name}-access"
-
-    def statuses() -> list[str]:
-        events = relay.client("logs").filter_log_events(logGroupName=group, startTime=int(since * 1000))["events"]
-        return [f"{json.loads(event['message'])['status']}" for event in events]
-
-    found, _ = _until(relay, lambda: len(statuses()), lines, minutes=1)
-    return ", ".join(statuses()) if found else ""
-
-
-def _all_right(rows: list[Row]) -> str:
-    wrong = [f"{row.cells[0]}: {', '.join(row.errors)}" for row in rows if row.errors]
-    if wrong:
-        raise Wrong("; ".join(wrong))
-    return f"{len(rows)} requests, all as expected, in {len(QUEUES)} queues"
+def _logged(relay: Relay, group: str, since: float, pattern: str = "") -> list[str]:
+    """The lines of a log that a pattern finds."""
+    logs, start = relay.client("logs"), int(since * 1000)
+    events = logs.filter_log_events(logGroupName=group, filterPattern=pattern, startTime=start)["events"]
+    return [event["message"] for event in events]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dev import build, environment
-from dev.accept.relay import NotShown, Relay, zipped
+from dev.accept.relay import NotShown, Relay
 from dev.load import Load, received
 
 _REPORT = re.compile(r"\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms.*?\tInit Duration: ([\d.]+) ms", re.DOTALL)
@@ -82,7 +82,7 @@ def _create_noop(relay: Relay, role: str) -> str:
         Role=role,
         Handler="bootstrap",
         Architectures=[environment.host_architecture()],
-        Code={"ZipFile": zipped(program)},
+        Code={"ZipFile": build.zipped(program)},
     )
     relay.client("lambda").get_waiter("function_active_v2").wait(FunctionName=relay.noop)
     return relay.noop

@@ -1,18 +1,16 @@
 """The disposable stack: deploying, updating and deleting it, in the caller's AWS account or on the emulator."""
 
 import contextlib
-import io
+import functools
 import secrets
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 from botocore.exceptions import ClientError
 
-from dev import build, deploy, environment, processes
+from dev import build, deploy, environment
 from dev.emulator import Emulator
 from dev.paths import PROGRAM, Instance
 from dev.samples import SECRETS
@@ -38,25 +36,15 @@ class Account:
 
     def __init__(self, instance: Instance) -> None:
         environment.restore()
-        self._session = botocore.session.get_session()
-        self._clients: dict[str, Any] = {}
-        self.instance = instance
-        self.build = build.FOR_AWS
-        self.where = f"AWS, {self._session.get_config_variable('region')}"
-
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._session.create_client(service)
-        return self._clients[service]
+        session = botocore.session.get_session()
+        self.client: Callable[[str], Any] = functools.cache(session.create_client)
+        self.instance, self.build = instance, build.FOR_AWS
+        self.where = f"AWS, {session.get_config_variable('region')}"
 
     def deploy(self, name: str, parameters: Mapping[str, str]) -> Stack:
-        program = [
-            *(*build.SAM, "deploy", *build.SAM_CONFIG, "--template-file", str(self.build / "template.yaml")),
-            *("--stack-name", name, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--tags", f"{TAG}={name}"),
-            *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"),
-            *build.overrides({"Architecture": environment.host_architecture(), **parameters}),
-        ]
-        processes.run("sam deploy", program, environment.for_aws(), self.instance.log("deploy"))
+        values = {"Architecture": environment.host_architecture(), **parameters}
+        settings, options = environment.for_aws(), ("--resolve-s3", "--tags", f"{TAG}={name}")
+        deploy.sam_deploy(self.build, name, values, settings, self.instance.log("deploy"), *options)
         return Stack.find(self, name)
 
 
@@ -66,20 +54,17 @@ class Emulated:
     is_aws = False
     where = "the emulator"
 
-    def __init__(self, emulator: Emulator, instance: Instance) -> None:
-        self._emulator, self.instance, self.build = emulator, instance, instance.build
-        self.client = emulator.client
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator, self.instance = emulator, emulator.instance
+        self.build, self.client = emulator.instance.build, emulator.client
 
     def deploy(self, name: str, parameters: Mapping[str, str]) -> Stack:
-        # The build is that of our own instance, also where the emulator is another's.
-        return deploy.deploy(Emulator(self.instance, self._emulator.endpoint), name, parameters, tags={TAG: name})
+        return deploy.deploy(self._emulator, name, parameters, "--tags", f"{TAG}={name}")
 
 
 class Relay:
-    """The disposable stack."""
-
     def __init__(self, cloud: Account | Emulated, email: str) -> None:
-        self.cloud, self.email = cloud, email
+        self.cloud, self.email, self.client = cloud, email, cloud.client
         self.name = f"labelbox-relay-accept-{secrets.token_hex(3)}"
         self.noop = f"{self.name}-noop"
         """The name of a function that does nothing."""
@@ -88,10 +73,6 @@ class Relay:
         self.keys: list[str] = []
         """KMS keys that were created, and not scheduled for deletion yet."""
         self._retained: set[tuple[str, str]] = set()
-
-    @property
-    def client(self) -> Callable[[str], Any]:
-        return self.cloud.client
 
     def deploy(self, **parameters: str) -> Stack:
         """Creates or updates the stack. A parameter that is not given keeps its value."""
@@ -200,20 +181,6 @@ class Relay:
                 url = self.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
                 self.client("sqs").delete_queue(QueueUrl=url)
             case "s3":
-                s3 = self.client("s3")
-                for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
-                    for each in page.get("Contents", []):
-                        s3.delete_object(Bucket=name, Key=each["Key"])
-                s3.delete_bucket(Bucket=name)
+                Stack(self.cloud, self.name, {"PayloadBucketName": name}).delete_bucket()
             case "secretsmanager":
                 self.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-
-
-def zipped(program: Path) -> bytes:
-    """A program as Lambda takes it."""
-    archive = io.BytesIO()
-    entry = zipfile.ZipInfo("bootstrap")
-    entry.external_attr = 0o755 << 16
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(entry, program.read_bytes())
-    return archive.getvalue()

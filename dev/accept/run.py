@@ -3,10 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -30,17 +30,12 @@ _DOLLARS_FOR_REQUESTS = 20_000 * 8e-6
 
 
 class Status(StrEnum):
-    """What a run says of a claim."""
-
     SHOWN = "shown"
     NOT_SHOWN = "not shown here"
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A claim, and what became of it."""
-
+class Outcome(NamedTuple):
     claim: str
     status: Status
     found: str
@@ -52,6 +47,7 @@ def run(on: str, page: Path | None = None, email: str = "") -> bool:
     Without a `page` to write, a run at AWS writes the document's.
     """
     outcomes: list[Outcome] = []
+    page = page or (_PAGE if on == "aws" else None)
     with Instance("accept").claim() as instance, _cloud(on, instance) as cloud:
         relay = Relay(cloud, email)
         console.print(f"The stack is {relay.name}, on {cloud.where}", markup=False)
@@ -64,13 +60,9 @@ def run(on: str, page: Path | None = None, email: str = "") -> bool:
         finally:
             is_clean = _delete_everything(relay)
         summary = _summary(outcomes, relay)
-        if page is None and cloud.is_aws:
-            page = _PAGE
         if page is not None:
             _write(outcomes, summary, cloud, page)
-        rows = [
-            Row((it.claim, it.status, it.found), ["failed"] if it.status is Status.FAILED else []) for it in outcomes
-        ]
+        rows = [Row(it, ["failed"] * (it.status is Status.FAILED)) for it in outcomes]
         show("Acceptance", ("claim", "status", "what happened"), rows)
         print(summary)
     return is_clean and all(each.status is not Status.FAILED for each in outcomes)
@@ -98,12 +90,11 @@ def _summary(outcomes: list[Outcome], relay: Relay) -> str:
 
 
 def _write(outcomes: list[Outcome], summary: str, cloud: Account | Emulated, page: Path) -> None:
-    bar = r"\|"
-    rows = [f"| {it.claim} | {it.status} | {' '.join(it.found.replace('|', bar).split())} |" for it in outcomes]
+    head = f"Written by `make accept` on {time.strftime('%Y-%m-%d')}, on {cloud.where}.\n{_REACH[cloud.is_aws]}"
+    found = [" ".join(each.found.replace("|", r"\|").split()) for each in outcomes]
+    rows = [f"| {each.claim} | {each.status} | {text} |" for each, text in zip(outcomes, found, strict=True)]
     table = "\n".join(["| claim | status | what happened |", "|---|---|---|", *rows])
-    date = time.strftime("%Y-%m-%d")
-    head = f"# Acceptance on AWS\n\nWritten by `make accept` on {date}, on {cloud.where}.\n{_REACH[cloud.is_aws]}"
-    page.write_text(f"{head}\n\n{summary}.\n\n{table}\n")
+    page.write_text(f"# Acceptance on AWS\n\n{head}\n\n{summary}.\n\n{table}\n")
 
 
 def _delete_everything(relay: Relay) -> bool:
@@ -130,8 +121,6 @@ def _cloud(on: str, instance: Instance) -> Iterator[Account | Emulated]:
         return
     with step("Building the function"):
         build.build_locally(instance, function_only=True)
-    if on != "emulator":
-        yield Emulated(Emulator(instance, on), instance)
-        return
-    with emulator.run(instance) as running:
-        yield Emulated(running, instance)
+    given = nullcontext(Emulator(instance, on))
+    with emulator.run(instance) if on == "emulator" else given as running:
+        yield Emulated(running)

@@ -20,16 +20,19 @@ class DynamoDb:
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
-        self.before_put: Callable[[], None] = lambda: None
+        self.meanwhile: list[Callable[[], None]] = []
+        """What others do before the next change."""
+
+    def _let_others_act(self) -> None:
+        while self.meanwhile:
+            self.meanwhile.pop()()
 
     def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:
         item = self.items.get(Key["id"]["S"])
         return {"Item": item} if item else {}
 
-    def put_item(
-        self, Item: dict[str, Any], ConditionExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
-    ) -> None:
-        self.before_put()
+    def put_item(self, Item: Any, ConditionExpression: str, ExpressionAttributeValues: Any, **_: Any) -> None:
+        self._let_others_act()
         stored = self.items.get(Item["id"]["S"], {}).get("version", {}).get("S")
         version = ExpressionAttributeValues[":version"]["S"]
         holds = {
@@ -44,18 +47,14 @@ class DynamoDb:
         assert operation == "scan"
         return self
 
-    def paginate(
-        self, FilterExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
-    ) -> list[dict[str, Any]]:
+    def paginate(self, FilterExpression: str, ExpressionAttributeValues: Any, **_: Any) -> list[dict[str, Any]]:
         assert FilterExpression == "received_at >= :since AND received_at < :until"
         since, until = (ExpressionAttributeValues[name]["S"] for name in (":since", ":until"))
         items = [item for item in self.items.values() if since <= item["received_at"]["S"] < until]
-        self.before_put()
+        self._let_others_act()
         return [{"Items": [item]} for item in items]
 
-    def delete_item(
-        self, Key: dict[str, Any], ConditionExpression: str, ExpressionAttributeValues: dict[str, Any], **_: Any
-    ) -> None:
+    def delete_item(self, Key: Any, ConditionExpression: str, ExpressionAttributeValues: Any, **_: Any) -> None:
         assert ConditionExpression == "version = :version"
         if self.items[Key["id"]["S"]]["version"] != ExpressionAttributeValues[":version"]:
             raise ClientError({"Error": {"Code": "ConditionalCheckFailedException"}}, "DeleteItem")
@@ -144,12 +143,7 @@ def test_processes_a_duplicate_if_another_event_was_stored_in_the_meantime() -> 
     dynamodb, calls = DynamoDb(), []
     subject = consumer(lambda event, _: calls.append(event.attributes), dynamodb=dynamodb)
     subject.process(record(first))
-
-    def store_another() -> None:
-        dynamodb.before_put = lambda: None
-        subject.process(record(between))
-
-    dynamodb.before_put = store_another
+    dynamodb.meanwhile.append(lambda: subject.process(record(between)))
     subject.process(record(duplicate))
     assert calls == [first, between, duplicate]
     assert dynamodb.items["label#1"]["received_at"]["S"] == "12"
@@ -162,12 +156,7 @@ def test_does_not_forget_what_changes_meanwhile() -> None:
     dynamodb = DynamoDb()
     subject = consumer(lambda *_: None, dynamodb=dynamodb)
     subject.process(record(older))
-
-    def store_newer() -> None:
-        dynamodb.before_put = lambda: None
-        subject.process(record(newer))
-
-    dynamodb.before_put = store_newer
+    dynamodb.meanwhile.append(lambda: subject.process(record(newer)))
     assert subject.forget("5", "6") == 0
     assert dynamodb.items["label#1"]["dedup_id"]["S"] == "6"
 
@@ -218,10 +207,9 @@ def test_deletes_each_message_as_soon_as_it_is_processed() -> None:
     "error",
     [
         ClientError({"Error": {"Code": "InvalidParameterValue"}}, "DeleteMessage"),  # an expired receipt handle
-        ClientError({"Error": {"Code": "ReceiptHandleIsInvalid"}}, "DeleteMessage"),
         EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
     ],
-    ids=lambda error: type(error).__name__ + str(error.response["Error"]["Code"] if hasattr(error, "response") else ""),
+    ids=lambda error: type(error).__name__,
 )
 def test_continues_after_a_failed_delete(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     sqs, calls = Sqs(message("1"), message("2")), []

@@ -11,9 +11,8 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
-
-from times import in_utc
 
 # The first path that leads to a string that is not empty provides the value.
 _ENTITY_ID = {
@@ -29,6 +28,14 @@ _PROJECT_TIMES = {
     "labels": ("label_details.created_at", "label_details.updated_at", "label_details.content_last_updated_at"),
     "project_details.workflow_history": ("created_at",),
 }
+_RFC_3339 = re.compile(
+    # RFC 3339, section 5.6: "T" and "Z" may be lower case, and a space may replace "T".
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[Tt ]"
+    r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]+))?"
+    r"([Zz]|(?P<sign>[+-])(?P<offset_hour>[0-9]{2}):(?P<offset_minute>[0-9]{2}))"
+)
+# `datetime` supports years 1 to 9999. The Gregorian calendar repeats every 400 years, so shifting by them is exact.
+_CYCLE = 400
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,37 @@ def _newest(document: Any) -> str | None:
 
 def _time(value: Any, path: str) -> str | None:
     string = _string(value, path)
-    return string and in_utc(string)
+    return string and _in_utc(string)
+
+
+def _in_utc(text: str) -> str | None:
+    """Return the time in UTC with milliseconds.
+
+    `None` if the text is not an RFC 3339 time, or if its year in UTC does not have four digits.
+    """
+    found = _RFC_3339.fullmatch(text)
+    if found is None:
+        return None
+    part = {name: int(found[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")}
+    offset = timedelta(hours=int(found["offset_hour"] or 0), minutes=int(found["offset_minute"] or 0))
+    if offset >= timedelta(days=1) or int(found["offset_minute"] or 0) > 59:
+        return None
+    shift = _CYCLE if part["year"] < 5000 else -_CYCLE
+    is_leap = part["second"] == 60
+    second = 59 if is_leap else part["second"]
+    try:
+        day = datetime(part["year"] + shift, part["month"], part["day"])
+        local = day.replace(hour=part["hour"], minute=part["minute"], second=second)
+    except ValueError:
+        return None
+    utc = local + offset if found["sign"] == "-" else local - offset
+    # A leap second is the last second of a month in UTC. It maps to the last millisecond of the second before.
+    if is_leap and ((utc.hour, utc.minute) != (23, 59) or (utc + timedelta(days=1)).day != 1):
+        return None
+    if not 0 <= utc.year - shift <= 9999:
+        return None
+    milliseconds = "999" if is_leap else (found["fraction"] or "")[:3].ljust(3, "0")
+    return f"{utc.year - shift:04}-{utc:%m-%dT%H:%M:%S}.{milliseconds}Z"
 
 
 def _string(value: Any, path: str) -> str | None:

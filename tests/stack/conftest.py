@@ -11,27 +11,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from consumers import Consumer, Node, Python, Rust
+from permissions import Endpoints, run_emulator
 from repair import Site, make_site
 from scenario import PARAMETERS, Scenario
 
-from dev import build, deploy, emulator, environment
+from dev import build, deploy, emulator, environment, samples
 from dev.demonstration import MODELS
 from dev.paths import Instance
-from dev.samples import SECRET
 from dev.stack import Stack
 from dev.tcp_proxy import TcpProxy
 
-SECRETS = {"labelbox": SECRET, "training": SECRET, "project-x": ["new", "old"], "empty": "", "none": []}
+SECRETS = {**samples.SECRETS, "project-x": ["new", "old"]}
 QUEUE_TYPES = ("fifo", pytest.param("standard", marks=pytest.mark.extended))
 LONGEST = (
-    "test_build",
-    "test_guides",
-    "test_relayctl_read",
-    "test_relayctl",
-    "test_soak",
-    "test_consumers",
-    "test_least_privilege",
+    *("test_build", "test_guides", "test_relayctl_read", "test_relayctl", "test_soak"),
+    *("test_consumers", "test_least_privilege"),
 )
 """Files that start first, so that no worker runs alone at the end."""
 
@@ -45,8 +39,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+    items.sort(key=lambda item: [*LONGEST, item.path.stem].index(item.path.stem))
 
 
 def own_instance(name: str) -> Instance:
@@ -71,10 +64,16 @@ def built() -> Iterator[tuple[Instance, Path]]:
 
 @pytest.fixture(scope="session")
 def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator[emulator.Emulator]:
-    """The emulator."""
     variables = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets_manager.url}
     with emulator.run(built[0], variables) as started:
         secrets_manager.forward_to(started.endpoint)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def grounds() -> Iterator[Endpoints]:
+    """An emulator with IAM enforced: in the other, the function may do everything."""
+    with run_emulator(own_instance("guarded")) as started:
         yield started
 
 
@@ -148,18 +147,3 @@ def body() -> Callable[[], bytes]:
     """Returns a different body each time: a FIFO queue drops repetitions."""
     numbers = itertools.count()
     return lambda: b'{"id":"label%d","updatedAt":"2021-03-17T13:51:59Z"}' % next(numbers)
-
-
-EXTENDED = pytest.mark.extended
-CONSUMERS = [
-    pytest.param(Python, id="python"),
-    pytest.param(Rust, id="rust", marks=EXTENDED),
-    pytest.param(Node, id="node", marks=EXTENDED),
-]
-
-
-@pytest.fixture(scope="module", params=CONSUMERS)
-def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Consumer:
-    """Each of the example consumers."""
-    prepared: Consumer = request.param.prepare(built[0])
-    return prepared

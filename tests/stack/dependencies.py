@@ -1,34 +1,28 @@
 """The template after SAM's transform, and its dependency graph: the order in which CloudFormation changes resources."""
 
-import copy
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from permissions import many
-from references import TEMPLATE
-from samtranslator.translator.transform import transform
 
-from dev import environment
+from dev import environment, template
 
 _VARIABLE = re.compile(r"\$\{([\w:]+)(?:\.\w+)?\}")
-
-
-class _NoManagedPolicies:
-    def load(self) -> dict[str, str]:
-        return {}
 
 
 class Dependencies:
     """The resources of the template as CloudFormation sees them."""
 
     def __init__(self) -> None:
-        sam = copy.deepcopy(TEMPLATE)
-        for each in sam["Resources"].values():
-            if each["Type"] == "AWS::Serverless::Function":
-                each["Properties"]["CodeUri"] = "s3://bucket/key"
+        from samtranslator.translator.transform import transform  # a slow import
+
+        sam = template.load()
+        for function in template.of_type("AWS::Serverless::Function", sam).values():
+            function["CodeUri"] = "s3://bucket/key"
         environment.isolate()  # the transform asks for a region
-        processed = transform(sam, {}, _NoManagedPolicies())
+        processed = transform(sam, {}, SimpleNamespace(load=dict))  # no managed policies
         self.resources: dict[str, dict[str, Any]] = processed["Resources"]
         self.conditions: dict[str, Any] = processed["Conditions"]
         self.parameters: set[str] = set(processed["Parameters"])
@@ -74,9 +68,6 @@ class Dependencies:
             case {"Fn::If": [str(condition), *values]}:
                 yield from self._names(self.conditions[condition])
                 yield from self._names(values)
-            case dict():
-                for value in part.values():
-                    yield from self._names(value)
-            case list():
-                for value in part:
+            case dict() | list():
+                for value in part.values() if isinstance(part, dict) else part:
                     yield from self._names(value)

@@ -1,16 +1,15 @@
 """Checks whether a metric that an alarm, the dashboard or a document names exists."""
 
-from typing import Any
+from functools import cache, partial
 
-from samcli.yamlhelper import yaml_parse
-
+from dev import template
 from dev.metrics import documented
-from dev.paths import PROJECT
+from dev.stack import QUEUES
 
-TEMPLATE: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
-ENTITIES = {"label", "workflow", "review", "model_run", "unrouted"}
+TEMPLATE = template.load()
+of_type = partial(template.of_type, template=TEMPLATE)
 _VALUES = {
-    "Entity": ENTITIES,
+    "Entity": QUEUES.keys(),
     "Reason": {
         *("signature_rejected", "source_not_allowed", "not_found"),
         *("method_not_allowed", "unsupported_media_type", "malformed_base64"),
@@ -33,11 +32,7 @@ _AWS = {
 """AWS's metrics by namespace: the dimension that the template uses, and the names."""
 
 
-def of_type(kind: str) -> dict[str, dict[str, Any]]:
-    """Returns the properties of the template's resources of a type, by logical id."""
-    return {name: each["Properties"] for name, each in TEMPLATE["Resources"].items() if each["Type"] == kind}
-
-
+@cache
 def own_metrics() -> dict[str, str]:
     """Returns the dimension of each metric in the relay's namespace: the function's and those of metric filters."""
     filters = of_type("AWS::Logs::MetricFilter").values()

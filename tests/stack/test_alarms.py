@@ -1,12 +1,13 @@
-"""The alarms: the metric that each watches exists, somebody is notified, and the documentation says what to do."""
+"""Alarms and dashboard: what they name exists, somebody is notified, and the documentation says what to do."""
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from conftest import Deploy
-from references import TEMPLATE, exists, of_type, own_metrics
+from references import TEMPLATE, exists, of_type
 from scenario import Scenario
 
 from dev.paths import PROJECT
@@ -15,6 +16,7 @@ from dev.stack import Stack
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 NEVER_OK = {"SpilledAlarm", "UnroutedAlarm", "TooLargeAlarm"}
 """An OK notification would claim that somebody dealt with what is stored; the metric only says that no more came."""
+Widget = dict[str, Any]
 KEEPS_STATE = ("DeadLetterAlarm", "AgeAlarm")
 """SQS reports no metric of a queue that is not used, whatever it contains."""
 
@@ -31,21 +33,24 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_watched_metric_exists(name: str) -> None:
-    alarm = ALARMS[name]
+def test_alarm_watches_a_metric_that_exists_within_the_limits_of_cloudwatch(name: str) -> None:
+    alarm, is_quiet = ALARMS[name], name == "QuietAlarm"
     namespace = alarm["Namespace"]["Fn::Sub"] if isinstance(alarm["Namespace"], dict) else alarm["Namespace"]
     assert exists(namespace, alarm["MetricName"], dimensions(alarm))
+    kept = "ignore" if name.endswith(KEEPS_STATE) else "notBreaching"
+    assert alarm["TreatMissingData"] == ("breaching" if is_quiet else kept)
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    periods = TEMPLATE["Parameters"]["AlarmQuietHours"]["MaxValue"] if is_quiet else alarm["EvaluationPeriods"]
+    assert alarm["Period"] % 60 == 0
+    assert alarm["Period"] * periods <= (7 if alarm["Period"] >= 3600 else 1) * 86400
 
 
 def test_metrics_of_the_function_are_emitted_with_the_dimensions_of_their_alarms(scenario: Scenario) -> None:
     emitted = {(metric.namespace, metric.name, metric.dimensions) for metric in scenario.stack.metrics()}
-    watched = {
-        (alarm["Namespace"], alarm["MetricName"], tuple(dimensions(alarm).items()))
-        for alarm in alarms(scenario.stack).values()
-    }
-    filtered = set(own_metrics()) - {name for _, name, _ in emitted}
-    assert filtered == {"TooLarge", "Throttled"}
-    assert {each for each in watched if each[0].startswith("LabelboxRelay/") and each[1] not in filtered} <= emitted
+    watched = alarms(scenario.stack).values()
+    found = {(alarm["Namespace"], alarm["MetricName"], tuple(dimensions(alarm).items())) for alarm in watched}
+    missing = {each for each in found - emitted if each[0].startswith("LabelboxRelay/")}
+    assert {name for _, name, _ in missing} == {"TooLarge", "Throttled"}, "those of metric filters"
 
 
 def test_metric_filters_read_fields_of_the_access_log(scenario: Scenario) -> None:
@@ -56,32 +61,10 @@ def test_metric_filters_read_fields_of_the_access_log(scenario: Scenario) -> Non
         assert names and set(names) <= fields.keys()
 
 
-@pytest.mark.parametrize("name", ALARMS)
-def test_missing_data_is_breaching_only_for_the_alarm_on_silence(name: str) -> None:
-    kept = "ignore" if name.endswith(KEEPS_STATE) else "notBreaching"
-    assert ALARMS[name]["TreatMissingData"] == ("breaching" if name == "QuietAlarm" else kept)
-
-
-@pytest.mark.parametrize("name", ALARMS)
-def test_evaluated_time_is_within_the_limits_of_cloudwatch(name: str) -> None:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-    alarm = ALARMS[name]
-    periods = alarm["EvaluationPeriods"]
-    if name == "QuietAlarm":
-        periods = TEMPLATE["Parameters"]["AlarmQuietHours"]["MaxValue"]
-    assert alarm["Period"] % 60 == 0
-    assert alarm["Period"] * periods <= (7 if alarm["Period"] >= 3600 else 1) * 86400
-
-
 def test_an_event_is_old_after_half_of_its_retention_or_a_day() -> None:
     for days, row in TEMPLATE["Mappings"]["Retention"].items():
         assert row["Seconds"] == int(days) * 86400
         assert row["OldSeconds"] == min(row["Seconds"] // 2, 86400) == row["OldHours"] * 3600
-
-
-def test_percentile_is_evaluated_with_few_requests() -> None:
-    # From the template: the emulator does not return this property.
-    assert ALARMS["FunctionDurationAlarm"]["EvaluateLowSampleCountPercentile"] == "evaluate"
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -131,3 +114,44 @@ def test_without_an_address_nobody_is_notified(deployed: Deploy) -> None:
     found = alarms(deployed("relay-defaults", put_secret=False))
     assert found.keys() == ALARMS.keys() - {"QuietAlarm"}
     assert all((alarm["AlarmActions"], alarm["OKActions"]) == ([], []) for alarm in found.values())
+
+
+# ---- The dashboard
+
+
+@pytest.fixture(scope="module", params=["defaults", "quiet hours"])
+def dashboard(request: pytest.FixtureRequest, deployed: Deploy, notifying: Stack) -> tuple[Stack, list[Widget]]:
+    stack = deployed("relay-defaults", put_secret=False) if request.param == "defaults" else notifying
+    name = stack.outputs["DashboardUrl"].rpartition("/")[2]
+    body = stack.emulator.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+    return stack, json.loads(body)["widgets"]
+
+
+def metrics(widget: Widget) -> Iterator[list[str]]:
+    """Yields each metric, with `.` and `...` replaced by what they repeat."""
+    previous: list[str] = []
+    for entry in widget["properties"].get("metrics", []):
+        words = [word for word in entry if isinstance(word, str)]
+        if words and words[0] == "...":
+            words = previous[: len(previous) - len(words) + 1] + words[1:]
+        if words:
+            previous = [previous[place] if word == "." else word for place, word in enumerate(words)]
+            yield previous
+
+
+def test_every_metric_exists_in_this_stack(dashboard: tuple[Stack, list[Widget]]) -> None:
+    stack, widgets = dashboard
+    known = {id.rpartition("/")[2] for id in stack.resources()} | set(stack.resources())
+    found = [words for widget in widgets for words in metrics(widget)]
+    assert len(found) > 20
+    for namespace, name, *pairs in found:
+        dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        assert namespace in (f"LabelboxRelay/{stack.name}", "AWS/ApiGateway", "AWS/Lambda", "AWS/SQS", "AWS/Logs")
+        assert exists(namespace, name, dimensions), (namespace, name, dimensions)
+        assert not namespace.startswith("AWS/") or set(dimensions.values()) <= known
+
+
+def test_shows_every_alarm(dashboard: tuple[Stack, list[Widget]]) -> None:
+    stack, widgets = dashboard
+    [shown] = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
+    assert sorted(shown) == sorted(alarm["AlarmArn"] for alarm in alarms(stack).values())

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from conftest import own_instance
 
-from dev import environment
+from dev import deploy, environment
 from dev.build import FOR_AWS, build_for_aws, code_sha256, pack
+from dev.emulator import Emulator
 from dev.paths import PROGRAM, PROJECT
-from dev.stack import Stack
 
 
 @pytest.mark.extended
@@ -23,5 +23,7 @@ def test_build_for_aws_contains_no_path_of_this_machine() -> None:
     assert program.stat().st_mode & 0o777 == 0o755
 
 
-def test_lambda_reports_the_printed_code_sha256(stack: Stack, tmp_path: Path) -> None:
+@pytest.mark.extended
+def test_lambda_reports_the_printed_code_sha256(running: Emulator, tmp_path: Path) -> None:
+    stack = deploy.deploy(running, "built")
     assert stack.function["CodeSha256"] == code_sha256(pack(stack.emulator.instance.build, tmp_path / "function"))

@@ -9,26 +9,155 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
-from consumers import EXAMPLES, Consumer, Event, Feed, Node, Python, feed, wait
+from repair import POINTER, attributes
 
 from dev import environment, processes
-from dev.build import SAM, SAM_CONFIG
+from dev.deploy import sam_deploy
 from dev.emulator import Emulator
+from dev.paths import PROJECT, TOOLS, Instance
 from dev.stack import Stack
 
+SECONDS = 120
+EXAMPLES = PROJECT / "examples"
 NOT_UTF8 = b'{"id":"\xff\xfe\x00"}'
+Program = tuple[str, ...]
+EXTENDED = pytest.mark.extended
+PYTHON = (sys.executable, str(EXAMPLES / "python" / "consumer.py"))
 Kept = dict[str, tuple[str, str, str]]
 
 
+@dataclass(frozen=True)
+class Event:
+    topic: str
+    entity: str
+    payload: bytes
+    entity_id: str | None = None
+    occurred_at: str | None = None
+    by_pointer: bool = False
+    received_at: str = "2026-01-01T00:00:00.000Z"
+
+    @property
+    def dedup_id(self) -> str:
+        """Any id that is unique for the event serves the consumers."""
+        return hashlib.sha256(self.topic.encode() + b"\n" + self.payload).hexdigest()
+
+    @property
+    def group_id(self) -> str:
+        return hashlib.sha256(self.entity_id.encode()).hexdigest() if self.entity_id else self.dedup_id
+
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        optional = {"entity_id": self.entity_id, "occurred_at": self.occurred_at}
+        return attributes(
+            **{name: value for name, value in optional.items() if value is not None},
+            event=self.topic,
+            entity=self.entity,
+            received_at=self.received_at,
+            delivery_id=uuid.uuid4().hex,
+            dedup_id=self.dedup_id,
+        )
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A queue, a bucket and a table of one test."""
+
+    emulator: Emulator
+    name: str
+    queue: str
+
+    def deliver(self, event: Event, *, keep_payload: bool = True) -> None:
+        """Sends an event in the relay's format. FIFO queues do not drop repetitions: they count as late ones."""
+        group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex}
+        values, body = event.attributes(), event.payload.decode("latin-1")
+        if event.by_pointer:
+            key = f"payloads/{event.dedup_id}/{uuid.uuid4()}"
+            if keep_payload:
+                self.emulator.client("s3").put_object(Bucket=self.name, Key=key, Body=event.payload)
+            values["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(len(event.payload))}
+            body = json.dumps([POINTER, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":"))
+        self.emulator.client("sqs").send_message(
+            QueueUrl=self.queue,
+            MessageBody=body,
+            MessageAttributes=values,
+            **(group if self.queue.endswith(".fifo") else {}),
+        )
+
+    def items(self, table: str | None = None) -> dict[str, dict[str, Any]]:
+        """Returns what the table contains, by id, with plain values."""
+        pages = self.emulator.client("dynamodb").get_paginator("scan").paginate(TableName=table or self.name)
+        items = [item for page in pages for item in page["Items"]]
+        return {item["id"]["S"]: {name: next(iter(value.values())) for name, value in item.items()} for item in items}
+
+    def count(self) -> int:
+        """Counts the messages in the queue, including those that were received and not deleted."""
+        return Stack(self.emulator, self.name, {}).count_in(self.queue)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a consumer exited, and what it wrote."""
+
+    is_success: bool
+    lines: list[str]
+    """One for each event that it processed."""
+    log: str
+
+
+def start(program: Program, feed: Feed) -> "subprocess.Popen[str]":
+    """Starts a consumer, which polls until the queue is empty."""
+    words = [*program, feed.queue, feed.name, "--until-empty"]
+    variables = environment.for_emulator(feed.emulator.instance, feed.emulator.endpoint)
+    return subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait(program: "subprocess.Popen[str]") -> Ended:
+    try:
+        lines, log = program.communicate(timeout=SECONDS)
+    finally:
+        program.kill()
+    assert program.returncode in (0, 1), log
+    assert "will be received again" in log if program.returncode else not log, log
+    return Ended(program.returncode == 0, lines.splitlines(), log)
+
+
+def install_node(instance: Instance) -> None:
+    install = [str(TOOLS / "npm"), "install", "--prefix", str(EXAMPLES / "node"), "--no-audit", "--no-fund"]
+    processes.run("npm install", install, environment.for_building(instance), instance.log("npm"))
+
+
+@pytest.fixture(scope="module", params=["python", *(pytest.param(it, marks=EXTENDED) for it in ("rust", "node"))])
+def consumer(request: pytest.FixtureRequest, built: tuple[Instance, Path]) -> Program:
+    """Each of the example programs."""
+    if request.param == "node":
+        install_node(built[0])
+    rust = (str(built[1].parent / "examples" / "consumer"),)
+    node = (str(TOOLS / "node"), str(EXAMPLES / "node" / "consumer.js"))
+    return {"python": PYTHON, "rust": rust, "node": node}[str(request.param)]
+
+
 @pytest.fixture
-def events(running: Emulator, queue_type: str) -> Iterator[Feed]:
-    with feed(running, queue_type) as new:
-        yield new
+def events(running: Emulator, queue_type: str) -> Feed:
+    name, is_fifo = f"feed-{uuid.uuid4()}", queue_type == "fifo"
+    # What failed must not be received again during a test.
+    settings = {"VisibilityTimeout": "600", **({"FifoQueue": "true"} if is_fifo else {})}
+    queue = running.client("sqs").create_queue(QueueName=name + ".fifo" * is_fifo, Attributes=settings)["QueueUrl"]
+    running.client("s3").create_bucket(Bucket=name)
+    running.client("dynamodb").create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return Feed(running, name, queue)
 
 
 @pytest.fixture
@@ -90,31 +219,31 @@ def kept(events: Feed, table: str | None = None) -> Kept:
 
 
 def test_keeps_the_newest_of_a_shuffled_and_repeated_stream(
-    consumer: Consumer, events: Feed, rng: random.Random
+    consumer: Program, events: Feed, rng: random.Random
 ) -> None:
     deliveries = shuffled_stream(rng)
     for delivery in deliveries:
         events.deliver(delivery)
-    done = consumer.drain(events)
+    done = wait(start(consumer, events))
     assert done.is_success
     assert kept(events) == expected(deliveries)
     assert events.count() == 0
     assert len(set(done.lines)) == len(done.lines) >= len(expected(deliveries)), "processes no event twice"
 
 
-def test_consumers_in_parallel_keep_the_same(consumer: Consumer, events: Feed, rng: random.Random) -> None:
+def test_consumers_in_parallel_keep_the_same(consumer: Program, events: Feed, rng: random.Random) -> None:
     deliveries = shuffled_stream(rng)
     for delivery in deliveries:
         events.deliver(delivery)
-    for program in [consumer.start(events), Python().start(events)]:
+    for program in [start(consumer, events), start(PYTHON, events)]:
         assert wait(program).is_success
     assert kept(events) == expected(deliveries)
 
 
-def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> None:
+def test_failed_events_stay_in_the_queue(consumer: Program, events: Feed) -> None:
     events.deliver(label(1, NOT_UTF8, "without its payload"), keep_payload=False)
     events.deliver(label(1))
-    done = consumer.drain(events)
+    done = wait(start(consumer, events))
     assert not done.is_success and "NoSuchKey" in done.log
     assert events.items().keys() == {"label#a label"}
     assert events.count() == 1
@@ -124,13 +253,14 @@ def test_failed_events_stay_in_the_queue(consumer: Consumer, events: Feed) -> No
     "changes",
     [
         pytest.param({}, id="python"),
-        pytest.param({"CodeUri": "node/", "Runtime": "nodejs22.x"}, id="node", marks=pytest.mark.extended),
+        pytest.param({"CodeUri": "node/", "Runtime": "nodejs22.x"}, id="node", marks=EXTENDED),
     ],
 )
 def test_example_function_leaves_failed_events_in_the_queue(
     changes: dict[str, str], events: Feed, running: Emulator
 ) -> None:
-    Node.prepare(running.instance)
+    if changes:
+        install_node(running.instance)
     deliveries = [label(1), label(3), label(2)]
     events.deliver(label(1, b"", "without its payload"), keep_payload=False)
     for event in deliveries:
@@ -156,13 +286,9 @@ def deploy_example_function(events: Feed, **changes: str) -> str:
         (folder / language).symlink_to(EXAMPLES / language)
     (folder / "template.yaml").write_text(template)
     queue = emulator.client("sqs").get_queue_attributes(QueueUrl=events.queue, AttributeNames=["QueueArn"])
-    deploy = [
-        *(*SAM, "deploy", *SAM_CONFIG, "--template-file", str(folder / "template.yaml"), "--stack-name", name),
-        *("--s3-bucket", name, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
-        *("--parameter-overrides", f"QueueArn={queue['Attributes']['QueueArn']} PayloadBucketName={name}"),
-    ]
-    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
-    processes.run("sam deploy", deploy, settings, emulator.instance.log(f"deploy-{name}"))
+    parameters = {"QueueArn": queue["Attributes"]["QueueArn"], "PayloadBucketName": name}
+    settings, log = environment.for_emulator(emulator.instance, emulator.endpoint), emulator.instance.log(name)
+    sam_deploy(folder, name, parameters, settings, log, "--s3-bucket", name)
     shutil.rmtree(folder)
     stack = Stack(emulator, name, {})
     return {logical: physical for physical, logical in stack.resources().items()}["Newest"]

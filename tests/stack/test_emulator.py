@@ -12,7 +12,7 @@ from scenario import wait_until
 
 from dev import emulator, log_filter
 from dev.paths import PROJECT
-from dev.samples import Offloaded, label
+from dev.samples import event, label
 from dev.stack import Stack
 
 MIB = 1024 * 1024
@@ -53,18 +53,14 @@ def test_all_urls_have_the_host_of_the_endpoint(empty: Stack) -> None:
 
 @pytest.mark.parametrize("size", [10 * MIB + 1, 6 * MIB])
 def test_what_the_gateway_or_lambda_would_refuse_gets_413(empty: Stack, size: int) -> None:
-    body = label(size)
-    request = Offloaded("", body, "label").request
-    assert empty.send(request.method, request.path, request.headers, request.body).status == 413
+    assert empty.answer(event(label(size)))[0] == 413
     assert empty.take("label", seconds=0) == []
 
 
 def test_receipt_handles_have_no_dash(empty: Stack) -> None:
-    request = Offloaded("", b'{"id":"l","updatedAt":"2021-03-17T13:51:59Z"}', "label").request
-    assert empty.send(request.method, request.path, request.headers, request.body).status == 200
-    [message] = empty.receive(empty.queue_url("label"), 2)
+    assert empty.answer(event(b'{"id":"l","updatedAt":"2021-03-17T13:51:59Z"}'))[0] == 200
+    [message] = empty.take("label")
     assert "-" not in message.receipt
-    empty.delete(empty.queue_url("label"), message)
 
 
 @pytest.mark.extended

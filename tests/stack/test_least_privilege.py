@@ -1,45 +1,53 @@
 """Nothing is granted in vain: with IAM enforced everything works, and with any one right less, something does not."""
 
-import time
+import json
+import uuid
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
 import permissions
 import pytest
-import request_paths
-from conftest import QUEUE_TYPES, own_instance
-from permissions import Endpoints, RestrictedStack, is_denied
+from botocore.exceptions import ClientError
+from conftest import QUEUE_TYPES, Deploy
+from permissions import Endpoints, Permission
+from scenario import wait_until
 
-from dev import environment
-from dev.stack import QUEUES
-
-SECONDS_TO_NOTICE = 20
+from dev import deploy, environment
+from dev.demonstration import MODELS
+from dev.samples import SECRETS, event, sign
+from dev.stack import QUEUES, Stack
 
 pytestmark = pytest.mark.extended
 
+TOPICS = {"label": "LABEL_CREATED", "workflow": "MOVE", "review": "REVIEW_CREATED", "unrouted": "UNKNOWN"}
+USUAL = {
+    **dict.fromkeys(QUEUES, "queued"),
+    "unrouted": "unrouted",
+    "by pointer": "queued",
+    "spilled": "spilled",
+    "archived": "1 more",
+    "/training/models": "200",
+    "/health": "200",
+}
+"""How a request on each path ends."""
 FAILS_WITHOUT = {
+    **{f"sqs:SendMessage on the {entity} queue": {entity: "spilled"} for entity in QUEUES},
     "sqs:SendMessage on the label queue": {"label": "spilled", "by pointer": "spilled"},
-    "sqs:SendMessage on the workflow queue": {"workflow": "spilled"},
-    "sqs:SendMessage on the review queue": {"review": "spilled"},
-    "sqs:SendMessage on the model_run queue": {"model run": "spilled"},
-    "sqs:SendMessage on the unrouted queue": {"unrouted": "spilled"},
     "s3:PutObject on payloads/*": {"by pointer": "503 try_again"},
     "s3:PutObject on spill/*": {"spilled": "503 try_again"},
-    "s3:PutObject on archive/*": {"archived": "not in the archive"},
-    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(
-        request_paths.PATHS.keys() - {"health"}, "503 try_again"
-    ),
+    "s3:PutObject on archive/*": {"archived": "0 more"},
+    "secretsmanager:GetSecretValue on the secret": dict.fromkeys(USUAL.keys() - {"/health"}, "503 try_again"),
 }
 """Each right that the function itself uses, and how requests end without it."""
 
-SQS, S3, SECRETS = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
+SQS, S3, SM = (f"{service}.{environment.REGION}.amazonaws.com" for service in ("sqs", "s3", "secretsmanager"))
 USED_BY_AWS: dict[str, list[str] | None] = {
     "logs:CreateLogStream on the log": None,
     "logs:PutLogEvents on the log": None,
     "xray:PutTraceSegments on *": None,
     "xray:PutTelemetryRecords on *": None,
     "kms:GenerateDataKey on the key": [SQS, S3],
-    "kms:Decrypt on the key": [SQS, SECRETS],
+    "kms:Decrypt on the key": [SQS, SM],
 }
 """What AWS does with the role, and the services that may use the key for it. The emulator does none of it:
 
@@ -52,120 +60,135 @@ USED_BY_AWS: dict[str, list[str] | None] = {
 
 
 @pytest.fixture(scope="module")
-def grounds() -> Iterator[Endpoints]:
-    """An emulator with IAM enforced, of this file's own: in others' tests the function may do everything."""
-    with permissions.run_emulator(own_instance("guarded")) as started:
-        yield started
+def restricted(grounds: Endpoints) -> Deploy:
+    """Deploys a relay that refreshes its secret every second, so that a missing permission has an effect."""
+    package = deploy.Package.upload(grounds.tls)
+    usual = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30"}
+
+    def deploy_restricted(name: str, **parameters: str) -> Stack:
+        stack = package.deploy(name, usual | parameters)
+        stack.put_secret(SECRETS)
+        return stack
+
+    return deploy_restricted
 
 
 @pytest.fixture(scope="module", params=QUEUE_TYPES)
-def relay(grounds: Endpoints, request: pytest.FixtureRequest) -> RestrictedStack:
+def relay(restricted: Deploy, request: pytest.FixtureRequest) -> Stack:
     """A relay without a key of one's own, with each kind of queue."""
-    return permissions.deploy_on(grounds, f"guarded-{request.param}", QueueType=request.param)
+    return restricted(f"guarded-{request.param}", QueueType=request.param)
 
 
 @pytest.fixture(scope="module")
-def key(grounds: Endpoints) -> str:
-    return str(grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"])
-
-
-@pytest.fixture(scope="module")
-def keyed(grounds: Endpoints, key: str) -> RestrictedStack:
+def keyed(restricted: Deploy, grounds: Endpoints) -> Stack:
     """A relay with one."""
-    return permissions.deploy_on(grounds, "guarded-keyed", KmsKeyArn=key)
+    key = grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"]
+    return restricted("guarded-keyed", KmsKeyArn=key)
 
 
-def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: RestrictedStack, keyed: RestrictedStack) -> None:
-    assert request_paths.failing(relay.stack) == {}
-    assert request_paths.failing(keyed.stack) == {}
+def permissions_of(stack: Stack) -> dict[str, Permission]:
+    """Returns everything that the function's role grants, by a description."""
+    queues = {stack.queue_url(entity).rpartition("/")[2]: f"the {entity} queue" for entity in QUEUES}
+    names = queues | {stack.outputs["SecretArn"].rpartition(":")[2]: "the secret"}
+
+    def describe(resource: str) -> str:
+        if resource.startswith("arn:aws:kms:"):
+            return "the key"
+        if f":log-group:{stack.log_group}:" in resource:
+            return "the log"
+        name = resource.rpartition(":")[2]
+        return names.get(name, name.removeprefix(f"{stack.outputs['PayloadBucketName']}/"))
+
+    found = permissions.granted(stack)
+    described = {f"{each.action} on {describe(each.resource)}": each for each in found}
+    assert len(described) == len(found), "a permission is granted twice"
+    return described
 
 
-def test_without_any_one_right_something_fails(relay: RestrictedStack) -> None:
+@contextmanager
+def without(stack: Stack, name: str) -> Iterator[None]:
+    """Removes one permission for as long as the block runs."""
+    before = permissions_of(stack)
+    grant(stack, [each for each in before.values() if each != before[name]])
+    try:
+        assert permissions_of(stack).keys() == before.keys() - {name}
+        yield
+    finally:
+        grant(stack, list(before.values()))
+
+
+def grant(stack: Stack, wanted: list[Permission]) -> None:
+    iam = stack.emulator.client("iam")
+    for policy in {each.policy for each in wanted}:
+        statements = [
+            each.statement | {"Sid": "", "Action": each.action, "Resource": each.resource}
+            for each in wanted
+            if each.policy == policy
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=stack.role, PolicyName=policy, PolicyDocument=document)
+
+
+def failing(stack: Stack) -> dict[str, str]:
+    """Sends a request on each path. Returns the outcomes that are not as usual."""
+    found = {entity: send(stack, entity) for entity in QUEUES}
+    found["by pointer"] = send(stack, "label", "\uffff")  # which SQS rejects
+    sqs, queue = stack.emulator.client("sqs"), stack.queue_url("label")
+    policy = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [denied]})})
+    found["spilled"] = send(stack, "label")
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    before, status = len(stack.objects("archive/")), send(stack, "label")
+    is_accepted = status in ("queued", "spilled")
+    found["archived"] = f"{len(stack.objects('archive/')) - before} more" if is_accepted else status
+    found |= {path: get(stack, path) for path in ("/training/models", "/health")}
+    stack.purge()
+    return {name: outcome for name, outcome in found.items() if outcome != USUAL[name]}
+
+
+def send(stack: Stack, entity: str, text: str = "") -> str:
+    """Sends a signed event. Returns the status in the response."""
+    body = f'{{"x":"{text}","id":"{uuid.uuid4().hex}"}}'.encode()
+    path = "/training/model_run" if entity == "model_run" else "/webhooks/labelbox"
+    status, content = stack.answer(event(body, TOPICS.get(entity, ""), path=path, delivery_id=uuid.uuid4().hex))
+    return str(content["status"]) if status == 200 else f"{status} {content['error']}"
+
+
+def get(stack: Stack, path: str) -> str:
+    response = stack.send("GET", path, [("X-Hub-Signature", sign(b""))])
+    return "200" if response.status == 200 else f"{response.status} {json.loads(response.data)['error']}"
+
+
+def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: Stack, keyed: Stack) -> None:
+    assert failing(relay) == {}
+    assert failing(keyed) == {}
+
+
+def test_without_any_one_right_something_fails(relay: Stack) -> None:
     found = {}
-    for name in relay.permissions().keys() - USED_BY_AWS.keys():
-        with relay.without(name):
+    for name in permissions_of(relay).keys() - USED_BY_AWS.keys():
+        with without(relay, name):
             if name.startswith("secretsmanager:"):
-                _wait_until_forgotten(relay)
-            found[name] = request_paths.failing(relay.stack)
-        assert request_paths.failing(relay.stack) == {}, f"{name} is granted again"
+                # It still has the secret in memory.
+                wait_until(lambda: get(relay, "/training/models") != "200")
+            found[name] = failing(relay)
+        assert failing(relay) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
 
 
-def test_every_right_is_in_one_of_the_tables(relay: RestrictedStack, keyed: RestrictedStack) -> None:
+def test_every_right_is_in_one_of_the_tables(relay: Stack, keyed: Stack) -> None:
     known = FAILS_WITHOUT.keys() | USED_BY_AWS.keys()
-    assert keyed.permissions().keys() == known
-    assert relay.permissions().keys() == {name for name in known if not name.startswith("kms:")}
+    assert permissions_of(keyed).keys() == known
+    assert permissions_of(relay).keys() == {name for name in known if not name.startswith("kms:")}
     for name, services in USED_BY_AWS.items():
-        condition = keyed.permissions()[name].statement.get("Condition")
+        condition = permissions_of(keyed)[name].statement.get("Condition")
         assert condition == (services and {"StringEquals": {"kms:ViaService": services}}), name
 
 
-def test_the_key_is_of_no_use_to_the_function_itself(keyed: RestrictedStack, key: str) -> None:
-    kms = keyed.function_client("kms")
-    assert is_denied(kms, "generate_data_key", KeyId=key, KeySpec="AES_256")
-    sealed = keyed.endpoints.tls.client("kms").encrypt(KeyId=key, Plaintext=b"another's")["CiphertextBlob"]
-    assert is_denied(kms, "decrypt", KeyId=key, CiphertextBlob=sealed)
-
-
-def test_with_its_credentials_nobody_can_do_anything_else(relay: RestrictedStack) -> None:
-    stack = relay.stack
-    bucket, secret, queue = stack.outputs["PayloadBucketName"], stack.outputs["SecretArn"], stack.queue_url("label")
-    dead = [stack.dead_letter_queue_url(entity) for entity in QUEUES]
-    other = str(stack.emulator.client("secretsmanager").create_secret(Name=stack.name, SecretString="x")["ARN"])
-    stack.emulator.client("s3").put_object(Bucket=bucket, Key="payloads/one", Body=b"")
-    message = {"MessageBody": "x", **({"MessageGroupId": "x", "MessageDeduplicationId": "x"} if stack.is_fifo else {})}
-    attempts: list[tuple[str, str, dict[str, Any]]] = [
-        *(("sqs", "send_message", {"QueueUrl": url, **message}) for url in dead),
-        ("sqs", "receive_message", {"QueueUrl": queue}),
-        ("sqs", "purge_queue", {"QueueUrl": queue}),
-        ("sqs", "get_queue_attributes", {"QueueUrl": queue, "AttributeNames": ["All"]}),
-        ("sqs", "set_queue_attributes", {"QueueUrl": queue, "Attributes": {"Policy": ""}}),
-        ("s3", "put_object", {"Bucket": bucket, "Key": "elsewhere", "Body": b""}),
-        ("s3", "get_object", {"Bucket": bucket, "Key": "payloads/one"}),
-        ("s3", "delete_object", {"Bucket": bucket, "Key": "payloads/one"}),
-        ("s3", "list_objects_v2", {"Bucket": bucket}),
-        ("s3", "delete_bucket_policy", {"Bucket": bucket}),
-        ("secretsmanager", "get_secret_value", {"SecretId": other}),
-        ("secretsmanager", "put_secret_value", {"SecretId": secret, "SecretString": "x"}),
-        ("secretsmanager", "list_secrets", {}),
-        ("logs", "filter_log_events", {"logGroupName": stack.log_group}),
-        ("logs", "create_log_group", {"logGroupName": "another"}),
-        ("lambda", "get_function", {"FunctionName": stack.outputs["FunctionName"]}),
-        ("iam", "list_role_policies", {"RoleName": stack.function["Role"].rpartition("/")[2]}),
-        ("dynamodb", "list_tables", {}),
-    ]
-    clients = {service: relay.function_client(service) for service in {service for service, _, _ in attempts}}
-    done = [
-        (service, operation)
-        for service, operation, parameters in attempts
-        if not is_denied(clients[service], operation, **parameters)
-    ]
-    assert done == []
-
-
-def test_over_plain_http_no_queue_takes_or_gives_anything(relay: RestrictedStack) -> None:
-    urls = [url(entity) for url in (relay.stack.queue_url, relay.stack.dead_letter_queue_url) for entity in QUEUES]
-    assert [is_denied(relay.endpoints.tls.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
-        False
-    ] * 10
-    assert [is_denied(relay.endpoints.plain.client("sqs"), "receive_message", QueueUrl=url) for url in urls] == [
-        True
-    ] * 10
-
-
-def test_over_plain_http_neither_bucket_nor_secret_is_there(relay: RestrictedStack) -> None:
-    stack = relay.stack
-    stored = {"Bucket": stack.outputs["PayloadBucketName"], "Key": "payloads/one", "Body": b""}
-    asked = {"SecretId": stack.outputs["SecretArn"]}
-    for endpoint, refused in ((relay.endpoints.tls.endpoint, False), (relay.endpoints.plain.endpoint, True)):
-        s3, secrets = (relay.function_client(service, endpoint) for service in ("s3", "secretsmanager"))
-        assert is_denied(s3, "put_object", **stored) == refused
-        assert is_denied(secrets, "get_secret_value", **asked) == refused
-
-
-def _wait_until_forgotten(relay: RestrictedStack) -> None:
-    """Waits for the function to lose the secret that it still has in memory, and may not fetch again."""
-    deadline = time.monotonic() + SECONDS_TO_NOTICE
-    while request_paths.PATHS["models"](relay.stack) == request_paths.OK:
-        assert time.monotonic() < deadline, "it still has a secret that it may not read"
-        time.sleep(0.2)
+def test_over_plain_http_no_queue_gives_anything(relay: Stack, grounds: Endpoints) -> None:
+    plain = grounds.plain.client("sqs")
+    for url in (url(entity) for url in (relay.queue_url, relay.dead_letter_queue_url) for entity in QUEUES):
+        assert "Messages" not in grounds.tls.client("sqs").receive_message(QueueUrl=url)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            plain.receive_message(QueueUrl=url)

@@ -1,11 +1,10 @@
 """The function with moto in place of MiniStack: another implementation of AWS, which checks signatures and policies."""
 
 import json
-import os
 import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,23 @@ import botocore.session
 import pytest
 import urllib3
 from conftest import SECRETS
-from moto.server import ThreadedMotoServer
-from runtime import Runtime
 from sqs_extended_client.client import SQSExtendedClientSession
 
-from dev.paths import EVENTS, PROGRAM, Instance
-from dev.samples import Offloaded, Request, Sample, label, load
+from dev.build import zipped
+from dev.emulator import Emulator
+from dev.environment import REGION
+from dev.paths import EVENTS, PROGRAM
+from dev.samples import event, label, load
+from dev.stack import QUEUES
 
 pytestmark = pytest.mark.extended
 
-REGION = "us-east-1"
-ENTITIES = ("label", "workflow", "review", "model_run", "unrouted")
 BUCKET = "payloads-of-moto"
 MODELS = ["bounding_box"]
 
 Keys = tuple[str, str]
+Invoke = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
+Make = Callable[..., Invoke]
 
 
 @dataclass
@@ -49,18 +50,19 @@ class Account:
         )
 
     def received(self, entity: str) -> list[dict[str, Any]]:
-        sqs = self.client("sqs")
+        sqs, queue = self.client("sqs"), self.queues[entity]
         names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        messages = sqs.receive_message(QueueUrl=self.queues[entity], MaxNumberOfMessages=10, **names).get(
-            "Messages", []
-        )
+        messages: list[dict[str, Any]]
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, **names).get("Messages", [])
         for message in messages:
-            sqs.delete_message(QueueUrl=self.queues[entity], ReceiptHandle=message["ReceiptHandle"])
-        return list(messages)
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return messages
 
 
 @pytest.fixture(scope="module", params=["fifo", "standard"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    from moto.server import ThreadedMotoServer  # a slow import
+
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -80,7 +82,7 @@ def _create_resources(account: Account) -> None:
     sqs, iam = account.client("sqs"), account.client("iam")
     fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     is_fifo = account.queue_type == "fifo"
-    for entity in ENTITIES:
+    for entity in QUEUES:
         name = f"{entity}.fifo" if is_fifo else entity
         account.queues[entity] = sqs.create_queue(QueueName=name, Attributes=fifo if is_fifo else {})["QueueUrl"]
     account.client("s3").create_bucket(Bucket=BUCKET)
@@ -103,19 +105,16 @@ def _user(iam: Any, name: str, *statements: tuple[str, Any]) -> Keys:
     return key["AccessKeyId"], key["SecretAccessKey"]
 
 
-@contextmanager
-def relay(account: Account, program: Path, tmp_path: Path, keys: Keys, **settings: str) -> Iterator[Runtime]:
-    """The program, invoked through a Runtime API of our own."""
-    with Runtime() as runtime:
-        key_id, key = keys
+@pytest.fixture
+def make(account: Account, running: Emulator, tmp_path: Path) -> Make:
+    """Makes a function with these credentials of moto's, which the emulator runs, and moto serves."""
+    client = running.client("lambda")
+
+    def make(keys: Keys, **settings: str) -> Invoke:
+        name = f"relay-{uuid.uuid4()}"
         variables = {
-            "AWS_LAMBDA_RUNTIME_API": runtime.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "relay",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": key_id,
-            "AWS_SECRET_ACCESS_KEY": key,
+            "AWS_ACCESS_KEY_ID": keys[0],
+            "AWS_SECRET_ACCESS_KEY": keys[1],
             "AWS_ENDPOINT_URL": account.endpoint,
             "QUEUE_TYPE": account.queue_type,
             "SECRET_ARN": account.secret_arn,
@@ -124,66 +123,51 @@ def relay(account: Account, program: Path, tmp_path: Path, keys: Keys, **setting
             **{f"{entity.upper()}_QUEUE_URL": url for entity, url in account.queues.items()},
             **settings,
         }
-        with (tmp_path / "log").open("wb") as log:
-            process = subprocess.Popen([program], env=variables, stdout=log, stderr=log)
-        try:
-            yield runtime
-        finally:
-            process.kill()
-            process.wait()
+        # The emulator's own endpoints and credentials would replace those of the function's variables.
+        replaced = ("-u", "AWS_SESSION_TOKEN", "-u", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+        words = ["env", *replaced, *(f"{key}={value}" for key, value in variables.items())]
+        (tmp_path / name).write_text(f"#!/bin/sh\nexec {shlex.join(words)} {running.instance.build / PROGRAM}\n")
+        function = {"FunctionName": name, "Role": "arn:aws:iam::000000000000:role/relay", "Handler": "bootstrap"}
+        code = {"ZipFile": zipped(tmp_path / name)}
+        client.create_function(**function, Runtime="provided.al2023", Timeout=15, Code=code)
+
+        def invoke(event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            response = json.loads(client.invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
+            return response["statusCode"], json.loads(response["body"])
+
+        return invoke
+
+    return make
 
 
-def invoke(runtime: Runtime, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    answer = runtime.invoke(event, seconds=15)
-    return answer["statusCode"], json.loads(answer["body"])
+def recorded(sample: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / f"{sample}.json").read_text())
+    return event
 
 
-def gateway_event(request: Request) -> dict[str, Any]:
-    """An event of the HTTP API, made from that of a sample."""
-    event: dict[str, Any] = json.loads((EVENTS / "label-created-v1.json").read_text())
-    headers = {name.lower(): value for name, value in request.headers}
-    return event | {"rawPath": request.path, "headers": headers, "body": (request.body or b"").decode()}
-
-
-@pytest.fixture(scope="module")
-def program(built: tuple[Instance, Path]) -> Path:
-    return built[0].build / PROGRAM
-
-
-@pytest.fixture
-def runtime(account: Account, program: Path, tmp_path: Path) -> Iterator[Runtime]:
-    with relay(account, program, tmp_path, account.relay) as runtime:
-        yield runtime
-
-
-def test_every_sample_arrives_with_its_attributes(account: Account, runtime: Runtime) -> None:
+def test_every_sample_arrives_with_its_attributes(account: Account, make: Make) -> None:
+    invoke = make(account.relay)
     for sample in load():
-        status, said = invoke(runtime, json.loads((EVENTS / f"{sample.name}.json").read_text()))
+        status, said = invoke(recorded(sample.name))
         assert status == 200, (sample.name, said)
         if sample.expect["queue"] is None:
             assert said == {name: {} for name in MODELS}
             continue
-        messages = account.received(sample.expect["queue"])
-        check(account, sample, said, messages)
+        [message] = account.received(sample.expect["queue"])
+        assert (said["message_id"], message["Body"].encode()) == (message["MessageId"], sample.request.body)
+        attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+        assert {name: attributes.get(name) for name in sample.attributes} == sample.attributes, sample.name
+        group = message["Attributes"].get("MessageGroupId")
+        assert (group is not None) == (account.queue_type == "fifo"), sample.name
+        if sample.attributes.get("entity_id") and group is not None:
+            assert group == attributes["entity_id"], sample.name
 
 
-def check(account: Account, sample: Sample, said: dict[str, Any], messages: list[dict[str, Any]]) -> None:
-    [message] = messages
-    assert (said["message_id"], message["Body"].encode()) == (message["MessageId"], sample.request.body), sample.name
-    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
-    for name, expected in sample.attributes.items():
-        assert attributes.get(name) == expected, (sample.name, name)
-    group = message["Attributes"].get("MessageGroupId")
-    assert (group is not None) == (account.queue_type == "fifo"), sample.name
-    if sample.attributes.get("entity_id") and group is not None:
-        assert group == attributes["entity_id"], sample.name
-
-
-def test_aws_reads_the_pointer_to_a_large_label(
-    account: Account, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_aws_reads_the_pointer_to_a_large_label(account: Account, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     body = label(4_300_000)
-    status, said = invoke(runtime, gateway_event(Offloaded("large", body, "label").request))
+    headers = {name.lower(): value for name, value in event(body).headers}
+    sent = recorded("label-created-v1") | {"headers": headers, "body": body.decode()}
+    status, said = make(account.relay)(sent)
     assert (status, said["status"]) == (200, "queued")
     variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
     for name, value in zip(variables, (*account.administrator, account.endpoint), strict=True):
@@ -193,20 +177,17 @@ def test_aws_reads_the_pointer_to_a_large_label(
     assert message["Body"].encode() == body
 
 
-def test_an_event_whose_queue_is_gone_is_spilled(account: Account, program: Path, tmp_path: Path) -> None:
+def test_an_event_whose_queue_is_gone_is_spilled(account: Account, make: Make) -> None:
     gone = re.sub(r"/label\b", "/gone", account.queues["label"])
-    with relay(account, program, tmp_path, account.relay, LABEL_QUEUE_URL=gone) as runtime:
-        status, said = invoke(runtime, json.loads((EVENTS / "label-created-v1.json").read_text()))
+    status, said = make(account.relay, LABEL_QUEUE_URL=gone)(recorded("label-created-v1"))
     assert (status, said["status"]) == (200, "spilled")
     stored = account.client("s3").get_object(Bucket=BUCKET, Key=said["message_id"])["Body"].read()
     assert json.loads(stored)["MessageBody"].encode() == (EVENTS / "label-created-v1.payload.json").read_bytes()
 
 
-def test_moto_refuses_a_wrong_key_and_missing_permissions(account: Account, program: Path, tmp_path: Path) -> None:
+def test_moto_refuses_a_wrong_key_and_missing_permissions(account: Account, make: Make) -> None:
     """So that the tests above show that signatures and permissions are right."""
-    event = json.loads((EVENTS / "label-created-v1.json").read_text())
-    no_rights = _user(account.client("iam"), f"nobody-{os.urandom(4).hex()}", ("sqs:ReceiveMessage", "*"))
+    no_rights = _user(account.client("iam"), f"nobody-{uuid.uuid4()}", ("sqs:ReceiveMessage", "*"))
     for keys in ((account.relay[0], "wrong"), no_rights):
-        with relay(account, program, tmp_path, keys) as runtime:
-            assert invoke(runtime, event) == (503, {"error": "try_again"})
+        assert make(keys)(recorded("label-created-v1")) == (503, {"error": "try_again"})
     assert account.received("label") == []
