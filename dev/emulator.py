@@ -74,7 +74,8 @@ def find(instance: Instance) -> Emulator | None:
     """Returns the instance's emulator if it runs: the recorded process itself, not a later one with the same id."""
     try:
         record = json.loads(instance.record.read_text())
-        is_same = psutil.Process(record["pid"]).create_time() == record["started"]
+        process = psutil.Process(record["pid"])
+        is_same = process.create_time() == record["started"] and process.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, ValueError, psutil.Error):
         return None
     return Emulator(instance, f"http://{_ADDRESS}:{record['port']}") if is_same else None

@@ -93,7 +93,7 @@ def _write(outcomes: list[Outcome], summary: str, cloud: Account | Emulated, pag
     head = f"Written by `make accept` on {time.strftime('%Y-%m-%d')}, on {cloud.where}.\n{_REACH[cloud.is_aws]}"
     # What the emulator does in place of AWS is shown on the terminal only.
     hidden = None if cloud.is_aws else Status.NOT_SHOWN
-    found = ["" if it.status is hidden else " ".join(it.found.replace("|", r"\|").split()) for it in outcomes]
+    found = ["-" if it.status is hidden else " ".join(it.found.replace("|", r"\|").split()) for it in outcomes]
     rows = [f"| {each.claim} | {each.status} | {text} |" for each, text in zip(outcomes, found, strict=True)]
     table = "\n".join(["| claim | status | what happened |", "|---|---|---|", *rows])
     page.write_text(f"# Acceptance on AWS\n\n{head}\n\n{summary}.\n\n{table}\n")

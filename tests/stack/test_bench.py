@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.build import WORKSPACE
 from dev.paths import PROJECT
 
 pytestmark = pytest.mark.extended
@@ -13,17 +14,23 @@ pytestmark = pytest.mark.extended
 PAGE = "# A page\n\n<!-- figures: written by `make bench` -->\nold figures\n<!-- end of figures -->\n\nThe end\n"
 
 
-def bench(relayctl: Path, relay: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    folder = relayctl.parent
+@pytest.fixture(scope="module")
+def folder(relayctl: Path) -> Path:
+    """Where all programs are."""
+    subprocess.run(["cargo", "build", "--quiet", *WORKSPACE, "--bins"], cwd=PROJECT, check=True)
+    return relayctl.parent
+
+
+def bench(folder: Path, relay: str, *options: str) -> "subprocess.CompletedProcess[str]":
     programs = f"--floor {folder}/floor --relay {folder}/{relay} --peer again={folder}/floor --project {PROJECT}"
     program = [str(folder / "bench"), *programs.split(), "--rounds", "2", *options]
     return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
-def test_measures_everything_and_writes_the_figures(relayctl: Path, tmp_path: Path) -> None:
+def test_measures_everything_and_writes_the_figures(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(PAGE)
-    done = bench(relayctl, "labelbox-relay", "--tolerance", "1000", "--write", str(page))
+    done = bench(folder, "labelbox-relay", "--tolerance", "1000", "--write", str(page))
     assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert text.startswith("# A page\n") and text.endswith("<!-- end of figures -->\n\nThe end\n")
@@ -39,16 +46,16 @@ def test_measures_everything_and_writes_the_figures(relayctl: Path, tmp_path: Pa
     assert len(re.findall("<circle", page.with_suffix(".svg").read_text())) == 3 * len(sizes)
 
 
-def test_writes_nothing_if_the_halves_of_a_run_differ(relayctl: Path, tmp_path: Path) -> None:
+def test_writes_nothing_if_the_halves_of_a_run_differ(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(PAGE)
-    done = bench(relayctl, "labelbox-relay", "--tolerance", "0", "--write", str(page))
+    done = bench(folder, "labelbox-relay", "--tolerance", "0", "--write", str(page))
     assert done.returncode != 0
     assert "this machine is too noisy" in done.stderr
     assert page.read_text() == PAGE and not page.with_suffix(".svg").exists()
 
 
-def test_reports_a_program_that_queues_nothing(relayctl: Path) -> None:
-    done = bench(relayctl, "noop")
+def test_reports_a_program_that_queues_nothing(folder: Path) -> None:
+    done = bench(folder, "noop")
     assert done.returncode != 0
     assert "0 secrets were fetched" in done.stderr
