@@ -11,7 +11,7 @@ from typing import Any
 
 from ministack import app
 from ministack.services import apigateway, cloudwatch_logs, lambda_svc, sqs
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import drift, provisioners
 
 from dev import log_filter
 
@@ -88,6 +88,13 @@ def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
     threading.Timer(_PROPAGATION_SECONDS, contextvars.copy_context().run, drop).start()
 
 
+def _read_alias(arn: str, _properties: dict[str, Any]) -> dict[str, Any] | None:
+    """For drift detection, which reads no aliases in the emulator."""
+    function, name = arn.split(":")[-2:]
+    alias: dict[str, Any] | None = lambda_svc._functions[function]["aliases"].get(name)
+    return alias
+
+
 def _execute(record: Any, event: Any, *arguments: Any, **named: Any) -> Any:
     if len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()) > _LAMBDA_LIMIT:
         raise _EventTooLarge
@@ -122,6 +129,7 @@ _execute_function, lambda_svc._execute_function_with_config_scope = (
 )
 _invoke_proxy, apigateway._invoke_lambda_proxy = apigateway._invoke_lambda_proxy, _invoke
 _send_batch, sqs._HANDLERS["SendMessageBatch"] = sqs._act_send_message_batch, _with_traces
+drift._DRIFT_READERS["AWS::Lambda::Alias"] = _read_alias, frozenset({"FunctionVersion"})
 provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
 _api = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
 _create, _api["create"] = _api["create"], _create_api

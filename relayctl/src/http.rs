@@ -2,12 +2,8 @@
 
 use crate::error::Error;
 use labelbox_relay::error::error_chain;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::lookup_host;
 use tokio_rustls::rustls::crypto::ring;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,29 +37,11 @@ pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
         .user_agent(concat!("relayctl/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .dns_resolver(Arc::new(Resolver));
+        .timeout(TIMEOUT);
     if let Some(pem) = ca_bundle {
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(error)?);
     }
     builder.build().map_err(error)
-}
-
-/// Resolves names under `localhost` to the loopback address, as RFC 6761 wants it.
-struct Resolver;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let name = name.as_str();
-            if is_local(name) {
-                let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-                return Ok(Box::new(std::iter::once(local)) as Addrs);
-            }
-            let found: Vec<_> = lookup_host((name, 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
 }
 
 /// Whether a host name leads to the machine that it is used on.

@@ -7,7 +7,7 @@
 use crate::aws::message::OutgoingMessage;
 use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
+use crate::aws::{CallResult, Clients};
 use crate::error::{AwsError, Error};
 use crate::summary::Kept;
 use aws_sdk_s3::types::Object;
@@ -187,8 +187,7 @@ impl Listing {
                 break;
             } else {
                 let request = s3.list_objects_v2().bucket(bucket).prefix(&self.prefix);
-                let page = request.start_after(&self.after).send().await;
-                let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
+                let page = request.start_after(&self.after).send().await.action("s3:ListBucket")?;
                 self.is_complete = page.is_truncated != Some(true);
                 self.page = page.contents.unwrap_or_default().into_iter();
             }

@@ -1,6 +1,6 @@
 //! The stack's secret in Secrets Manager: read, and replaced if nobody else has changed it.
 
-use crate::aws;
+use crate::aws::CallResult;
 use crate::aws::stack::Stack;
 use crate::error::Error;
 use crate::secret::{Text, Value, unusable};
@@ -38,8 +38,7 @@ impl Store {
     pub async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
         let request = self.client.get_secret_value().secret_id(&self.arn);
         let response = request.version_stage(stage).send().await;
-        let response =
-            response.map_err(|error| aws::error("secretsmanager:GetSecretValue", &error))?;
+        let response = response.action("secretsmanager:GetSecretValue")?;
         let binary = || unusable("the secret's value is binary");
         let text = response.secret_string.map(Zeroizing::new).ok_or_else(binary);
         let id = response.version_id.unwrap_or_default();
@@ -59,12 +58,9 @@ impl Store {
         let version = Uuid::new_v4().to_string();
         let label = format!("relayctl-{version}");
         let request = self.client.put_secret_value().secret_id(&self.arn);
-        let request = request
-            .secret_string(text.as_str())
-            .client_request_token(&version)
-            .version_stages(&label);
-        let put = request.send().await;
-        put.map_err(|error| aws::error("secretsmanager:PutSecretValue", &error))?;
+        let request = request.secret_string(text.as_str()).client_request_token(&version);
+        let put = request.version_stages(&label).send().await;
+        put.action("secretsmanager:PutSecretValue")?;
         let moved = self.make_current(current, &version).await;
         // Secrets Manager deletes versions without a label. If this fails, a label remains that nobody reads.
         let request = self.client.update_secret_version_stage();
@@ -80,10 +76,8 @@ impl Store {
             .version_stage(CURRENT)
             .move_to_version_id(version)
             .remove_from_version_id(current);
-        let Err(error) = request.send().await else {
-            return Ok(());
-        };
-        let error = aws::error("secretsmanager:UpdateSecretVersionStage", &error);
+        let moved = request.send().await.action("secretsmanager:UpdateSecretVersionStage");
+        let Err(error) = moved else { return Ok(()) };
         // The SDK repeats a call whose response was lost; the repetition fails because the label has moved.
         match self.read().await {
             Ok(now) if now.id == version => Ok(()),

@@ -2,7 +2,7 @@
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
+use crate::aws::{self, CallResult, Clients};
 use crate::error::{self, AwsError, AwsErrorKind};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sqs::error::BuildError;
@@ -42,7 +42,7 @@ pub async fn list(
     let mut pages = request.into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|it| aws::error("s3:ListBucket", &it))?;
+        let page = page.action("s3:ListBucket")?;
         keys.extend(page.contents.into_iter().flatten().filter_map(|object| object.key));
     }
     // S3's console makes empty objects that it shows as folders.

@@ -3,10 +3,10 @@
 use super::row::Row;
 use crate::error::Error;
 use crate::labelbox::Export;
-use bytes::{Buf, Bytes};
 use futures_util::{Stream, stream};
 use labelbox_relay::message::DedupId;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use tempfile::SpooledTempFile;
 
 /// A longer line is never a message, since SQS takes no larger ones.
@@ -15,8 +15,7 @@ const MAX_IN_MEMORY: usize = 1024 * 1024;
 /// Reads an export line by line.
 pub struct Lines<'l> {
     export: Export<'l>,
-    /// What follows the last line.
-    rest: Bytes,
+    file: Option<BufReader<File>>,
     number: u64,
 }
 
@@ -30,7 +29,7 @@ pub struct Line {
 
 impl<'l> Lines<'l> {
     pub fn of(export: Export<'l>) -> Self {
-        Self { export, rest: Bytes::new(), number: 0 }
+        Self { export, file: None, number: 0 }
     }
 
     pub fn stream(self) -> impl Stream<Item = Result<Line, Error>> {
@@ -43,36 +42,41 @@ impl<'l> Lines<'l> {
     async fn next(&mut self) -> Result<Option<Line>, Error> {
         let mut content = SpooledTempFile::new(MAX_IN_MEMORY);
         let mut size = 0;
-        let mut is_complete = false;
-        while !is_complete {
-            if self.rest.is_empty() {
-                match self.export.next_chunk().await? {
-                    Some(chunk) => self.rest = chunk,
-                    None if size > 0 => {
-                        self.number += 1;
-                        break;
-                    }
-                    None => return Ok(None),
+        loop {
+            let Some(file) = &mut self.file else {
+                self.file = self.export.next_file().await?.map(BufReader::new);
+                match &self.file {
+                    Some(_) => continue,
+                    None if size == 0 => return Ok(None),
+                    None => break,
+                }
+            };
+            let bytes = file.fill_buf().map_err(Error::TemporaryFile)?;
+            if bytes.is_empty() {
+                self.file = None;
+                continue;
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let (line, _) = bytes.split_at(end.unwrap_or(bytes.len()));
+            content.write_all(line).map_err(Error::TemporaryFile)?;
+            size += line.len() as u64;
+            let count = line.len() + usize::from(end.is_some());
+            file.consume(count);
+            if end.is_some() {
+                self.number += 1;
+                if size > 0 {
+                    return Ok(Some(Line { number: self.number, size, content }));
                 }
             }
-            let end = self.rest.iter().position(|byte| *byte == b'\n');
-            let bytes = self.rest.split_to(end.unwrap_or(self.rest.len()));
-            content.write_all(&bytes).map_err(Error::TemporaryFile)?;
-            size += bytes.len() as u64;
-            if end.is_some() {
-                self.rest.advance(1);
-                self.number += 1;
-                is_complete = size > 0;
-            }
         }
-        Ok(Some(Line { number: self.number, size, content }))
+        Ok(Some(Line { number: self.number + 1, size, content }))
     }
 }
 
 impl Line {
     /// Reads what a message needs, however long the line is.
     pub fn row(&mut self) -> Result<Row, serde_json::Error> {
-        self.content.seek(SeekFrom::Start(0)).map_err(serde_json::Error::io)?;
+        self.content.rewind().map_err(serde_json::Error::io)?;
         serde_json::from_reader(BufReader::new(&mut self.content))
     }
 
@@ -100,7 +104,7 @@ impl Line {
 
     /// All bytes, from the start.
     pub fn reader(&mut self) -> io::Result<&mut impl Read> {
-        self.content.seek(SeekFrom::Start(0))?;
+        self.content.rewind()?;
         Ok(&mut self.content)
     }
 }

@@ -35,10 +35,7 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     let entities = entities.map(|entity| check_entity(*entity, count(Some(*entity)), scope));
     checks.extend(join_all(entities).await.into_iter().flatten());
     if let Some(count) = count(None).filter(|count| *count > 0) {
-        let message = match count {
-            1 => format!("an object under {PREFIX} is not a spilled event"),
-            _ => format!("{count} objects under {PREFIX} are not spilled events"),
-        };
+        let message = format!("{} under {PREFIX}, not of spilled events", counted(count, "object"));
         let list = scope.args.relayctl("replay-spill --dry-run");
         checks.push(Check::new(Status::Warning, "other objects", message).run([list]));
     }
@@ -53,8 +50,7 @@ async fn check_entity(
     let (args, name) = (scope.args, entity.name());
     let mut checks = Vec::new();
     if let Some(spilled) = spilled.filter(|count| *count > 0) {
-        let them = if spilled == 1 { "it" } else { "them" };
-        let message = format!("{spilled} in the bucket, because the queue did not accept {them}");
+        let message = format!("{spilled} in the bucket, not accepted by the queue");
         let replay = args.relayctl(&format!("replay-spill --entity {name}"));
         checks.push(Check::problem(format!("{name} spilled"), message).run([replay]));
     }
