@@ -12,9 +12,6 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Reads the file that `AWS_CA_BUNDLE`, or the profile's `ca_bundle`, names: certificates in PEM that take the place of the
 /// system's.
-///
-/// # Errors
-/// If it cannot be read, or holds no certificate.
 pub fn read_ca_bundle(path: &str) -> Result<Vec<u8>, Error> {
     let invalid = |reason: String| Error::HttpClient(format!("AWS_CA_BUNDLE {path}: {reason}"));
     let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
@@ -26,9 +23,6 @@ pub fn read_ca_bundle(path: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// A client that goes through the proxy that the environment names, and follows no redirect: a signature is for one URL only.
-///
-/// # Errors
-/// If there are no usable root certificates.
 pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
     let error = |error: reqwest::Error| Error::HttpClient(error_chain(&error));
     // A second client finds the first one's choice.

@@ -401,7 +401,8 @@ def test_in_another_region_the_bucket_is_created_there(running: Emulator, relayc
             session = botocore.session.get_session()
             return session.create_client(service, endpoint_url=self.endpoint, region_name=region)
 
-    site = make_site(Elsewhere(running.instance, running.endpoint), relayctl, "elsewhere", "standard")
+    elsewhere = Elsewhere(running.instance, running.endpoint)
+    site = make_site(elsewhere, relayctl, "elsewhere", "standard", url=running.endpoint)
     site.client("s3").delete_bucket(Bucket=site.bucket)
     command = expect(
         site, "bucket", "problem", "is deleted", "aws s3api create-bucket", "--no-probe", "--region", region

@@ -195,7 +195,9 @@ def test_a_deleted_queue_of_another_is_named_with_the_command_that_resumes(make:
     sqs.delete_queue(QueueUrl=url)
     done = run.end(None)
     assert done.status == 3, done
-    [resume] = re.findall(f"relayctl: --to: there is no queue {url} any more; when it is back, resume with: (.*)", done.err)
+    [resume] = re.findall(
+        f"relayctl: --to: there is no queue {url} any more; when it is back, resume with: (.*)", done.err
+    )
     sqs.create_queue(QueueName=name)
     assert site.run(*resume.split()[1:]).status == 0
     assert {"event1", "event2"} <= set(names(site._take(url)))

@@ -117,10 +117,7 @@ impl<'s> Archive<'s> {
         Ok(first.and_then(|listing| listing.next.take()))
     }
 
-    /// Reads the events, those that `is_wanted` accepts by their dedup_id.
-    ///
-    /// # Errors
-    /// If the archive cannot be read. An object that is not an event is returned as `Kept`.
+    /// Reads the events that `is_wanted` accepts by their dedup_id. An object that is not an event is returned as `Kept`.
     pub fn events(
         self,
         is_wanted: impl Fn(&str) -> bool,

@@ -8,10 +8,7 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use labelbox_relay::error::error_chain;
 
-/// Checks the profile that an option or a variable names, as the AWS CLI does. Returns its setting `ca_bundle`.
-///
-/// # Errors
-/// If there is no such profile, or its credentials need an MFA code, which the SDK cannot ask for.
+/// Checks that the profile that an option or a variable names can be used, as the AWS CLI does. Returns its setting `ca_bundle`.
 pub async fn check(
     option: Option<&str>,
     environment: &Environment,

@@ -84,7 +84,6 @@ impl<'r> Queue<'r> {
         Self { sqs, url, label, is_dead_letter_queue: false }
     }
 
-    /// The name as people read it.
     pub fn name(&self) -> String {
         let suffix = if self.is_dead_letter_queue { " dead letters" } else { "" };
         format!("{}{suffix}", self.label)
@@ -151,10 +150,7 @@ impl<'r> Queue<'r> {
         Ok(messages.filter_map(ReceivedMessage::from_sdk).collect())
     }
 
-    /// Sends a message. Returns its message id.
-    ///
-    /// # Errors
-    /// Says why there is no confirmed copy. There may still be one.
+    /// Sends a message. Returns its message id, or why there is no confirmed copy: there may still be one.
     pub async fn send(&self, message: OutgoingMessage) -> Result<String, String> {
         let results = self.send_batch(&[message]).await;
         let mut results = results.map_err(|error| error.reason().into_owned())?;
@@ -163,9 +159,7 @@ impl<'r> Queue<'r> {
 
     /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each it returns the message id, or why it has no
     /// confirmed copy. The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
-    ///
-    /// # Errors
-    /// If the queue accepts no messages now. It may have accepted some of these.
+    /// If the queue accepts no messages now, it may have accepted some of these.
     pub async fn send_batch(
         &self,
         messages: &[OutgoingMessage],
@@ -218,10 +212,8 @@ impl<'r> Queue<'r> {
     }
 
     /// Gives back messages that a look has received, so that it sends none to the dead-letter queue: a message whose last receive
-    /// this was is sent again as a new message, with all its receives, and then deleted. Returns how many those are.
-    ///
-    /// # Errors
-    /// Says why a message was not given back. It becomes visible when its time is over.
+    /// this was is sent again as a new message, with all its receives, and then deleted. Returns how many those are. One that cannot be
+    /// given back becomes visible when its time is over.
     pub async fn give_back(
         &self,
         messages: &[ReceivedMessage],
@@ -242,9 +234,6 @@ impl<'r> Queue<'r> {
     }
 
     /// Makes messages visible again.
-    ///
-    /// # Errors
-    /// Says why not all are. They become visible when their time is over.
     pub async fn release(&self, receipt_handles: Vec<String>) -> Result<(), String> {
         self.hide(receipt_handles, 0).await
     }

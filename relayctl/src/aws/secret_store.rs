@@ -34,7 +34,6 @@ impl Store {
         self.read_stage(CURRENT).await
     }
 
-    /// Reads the version with this label.
     pub async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
         let request = self.client.get_secret_value().secret_id(&self.arn);
         let response = request.version_stage(stage).send().await;
@@ -51,9 +50,6 @@ impl Store {
     /// then the label `AWSCURRENT` moves to it from the version that was read. That fails if somebody else has moved it.
     ///
     /// Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html>.
-    ///
-    /// # Errors
-    /// If the secret was not changed, or not by this call.
     pub async fn replace(&self, current: &str, text: &Text) -> Result<(), Error> {
         let version = Uuid::new_v4().to_string();
         let label = format!("relayctl-{version}");

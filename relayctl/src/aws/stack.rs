@@ -123,10 +123,7 @@ impl Stack {
         self.output("PayloadBucketName")
     }
 
-    /// For how many days events are archived.
-    ///
-    /// # Errors
-    /// If they are not. There may be some of an earlier time.
+    /// For how many days events are archived; an error if they are not. There may be some of an earlier time.
     pub fn archive_days(&self) -> Result<&str, Error> {
         let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
         days.ok_or_else(|| {
@@ -152,7 +149,6 @@ impl Stack {
         }
     }
 
-    /// The log group of the function.
     pub async fn log_group(&self, clients: &Clients) -> Result<String, Error> {
         let request = clients.cloudformation.describe_stack_resource();
         let request = request.stack_name(&self.name).logical_resource_id("FunctionLogGroup");
@@ -161,7 +157,6 @@ impl Stack {
         group.ok_or_else(|| Error::Refused("the stack has no log group of its function".to_owned()))
     }
 
-    /// All outputs by name.
     pub fn outputs(&self) -> BTreeMap<&str, &str> {
         self.outputs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }

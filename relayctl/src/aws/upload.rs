@@ -13,10 +13,7 @@ const PART_BYTES: u64 = 8 * 1024 * 1024;
 /// For one part over a slow line.
 const PART_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Stores what `content` has. S3 compares each part with its checksum.
-///
-/// # Errors
-/// Says why there is no such object. What had been uploaded is discarded.
+/// Stores what `content` has, or says why it is not stored. S3 compares each part with its checksum.
 pub async fn upload(
     clients: &Clients,
     bucket: &str,

@@ -63,10 +63,8 @@ impl<'s> CheckContext<'s> {
     }
 }
 
-/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted.
-///
-/// # Errors
-/// If the stack has not all outputs of a relay.
+/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted. A stack that has
+/// not all outputs of a relay is an error.
 pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = if command.no_probe {
         context.find_stack().await?

@@ -54,8 +54,19 @@ Examples:
   relayctl replay --list
   relayctl replay --resume";
 
-/// The options of a new replay, of which two are groups.
-const OF_NEW: [&str; 6] = ["entity", "Filter", "Subject", "to", "rate", "dry_run"];
+/// The options of a new replay.
+const OF_NEW: [&str; 10] = [
+    "entity",
+    "topic",
+    "project",
+    "entity_id",
+    "dedup_id",
+    "since",
+    "until",
+    "to",
+    "rate",
+    "dry_run",
+];
 
 /// Send archived events to their queues again
 #[derive(Debug, clap::Args)]
@@ -359,10 +370,7 @@ struct Lane<'r> {
 }
 
 impl Lane<'_> {
-    /// Sends the events, batch after batch.
-    ///
-    /// # Errors
-    /// If the queue or the bucket fails.
+    /// Sends the events, batch after batch, until the queue or the bucket fails.
     async fn send(&mut self) -> Result<(), AwsError> {
         let mut events = std::mem::take(&mut self.events).into_iter().peekable();
         while events.peek().is_some() {

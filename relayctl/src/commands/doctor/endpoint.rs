@@ -169,23 +169,19 @@ impl<'p> Probe<'p> {
     }
 
     async fn check_arrival(&self, response: &RelayResponse) -> Check {
-        let has_consumer = async {
-            match self.delete_from_queue(&self.delivery.body).await? {
-                true => Ok::<_, Error>(None),
-                false => self.has_consumer().await.map(Some),
-            }
-        };
-        let (status, reason) = match has_consumer.await {
-            Ok(None) => {
+        let has_consumer = match self.delete_from_queue(&self.delivery.body).await {
+            Ok(true) => {
                 let ms = response.duration_ms;
                 let message =
                     format!("a signed event arrived in {ms} ms, and was deleted from the queue");
                 return Check::ok(PROBE, message);
             }
-            Ok(Some(true)) => {
-                (Status::Warning, "a consumer of the Unrouted queue has it".to_owned())
-            }
-            Ok(Some(false)) => {
+            Ok(false) => self.has_consumer().await,
+            Err(error) => Err(error),
+        };
+        let (status, reason) = match has_consumer {
+            Ok(true) => (Status::Warning, "a consumer of the Unrouted queue has it".to_owned()),
+            Ok(false) => {
                 let reason = "it did not arrive in the Unrouted queue, which has no consumer: the function sends to another \
                               queue, or something else has answered";
                 (Status::Problem, reason.to_owned())
