@@ -173,7 +173,7 @@ impl Run<'_> {
             }
         };
         let name = one_line(project);
-        let lines = rows.total_lines();
+        let lines = rows.total_lines;
         self.context.output.warn(match lines {
             0 => format!("project {name}: no data row had any activity since then"),
             _ => format!("project {name}: {} with any activity", counted(lines, "data row")),

@@ -142,8 +142,14 @@ impl Labelbox {
         let variables = json!({ "where": { "id": task }, "streamType": stream });
         let query = Query::with_variables(HEADER, variables);
         let data = self.patient_query(&query, "export").await?;
-        let Exported { header } = read(&data, &["task"], "export")?;
-        Ok(Export { labelbox: self, task: task.to_owned(), stream, header, offset: 0 })
+        let export: Value = read(&data, &["task"], "export")?;
+        // Without a header, the stream is empty.
+        let (total_size, total_lines) = match export.get("exportMetadataHeader") {
+            None | Some(Value::Null) => (0, 0),
+            Some(header) => (number(header, "/totalSize")?, number(header, "/totalLines")?),
+        };
+        let task = task.to_owned();
+        Ok(Export { labelbox: self, task, stream, total_size, total_lines, offset: 0 })
     }
 }
 
@@ -152,22 +158,18 @@ pub struct Export<'l> {
     labelbox: &'l Labelbox,
     task: String,
     stream: ExportStream,
-    /// `None` if the stream is empty.
-    header: Option<Header>,
+    total_size: u64,
+    pub total_lines: u64,
     /// Where the next file begins.
     offset: u64,
 }
 
 impl Export<'_> {
-    pub fn total_lines(&self) -> u64 {
-        self.header.as_ref().map_or(0, |header| header.total_lines)
-    }
-
     /// The next file, or `None` after the last. The files are one text: a line may begin in one and end in the next.
     ///
     /// Their URLs are signed and expire, and connections break: then it asks for the same file again.
     pub async fn next_file(&mut self) -> Result<Option<std::fs::File>, Error> {
-        if self.header.as_ref().is_none_or(|header| self.offset >= header.total_size) {
+        if self.offset >= self.total_size {
             return Ok(None);
         }
         for seconds in FILE_BACKOFF_SECONDS {
@@ -190,14 +192,15 @@ impl Export<'_> {
         });
         let query = Query::with_variables(FILE, variables);
         let data = self.labelbox.patient_query(&query, "export").await?;
-        let file: File = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
-        let File { offsets: Offsets { start, end }, file: url } = file;
+        let file: Value = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
+        let (start, end) = (number(&file, "/offsets/start")?, number(&file, "/offsets/end")?);
+        let url = file.get("file").and_then(Value::as_str).unwrap_or_default();
         let next_offset = end.saturating_add(1);
         if next_offset <= self.offset || next_offset <= start {
             return Err(LabelboxError::Unreadable(format!("a file from {start} to {end}")).into());
         }
         // The URL is signed, and the key goes to Labelbox only.
-        let request = self.labelbox.http.get(&url).timeout(FILE_TIMEOUT);
+        let request = self.labelbox.http.get(url).timeout(FILE_TIMEOUT);
         let mut response = within(READ_TIMEOUT, request.send()).await?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
@@ -230,45 +233,16 @@ async fn within<T>(
 }
 
 #[derive(Deserialize)]
-struct Exported {
-    #[serde(rename = "exportMetadataHeader")]
-    header: Option<Header>,
-}
-
-#[derive(Deserialize)]
 struct Task {
     status: String,
     errors: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    #[serde(deserialize_with = "number")]
-    total_size: u64,
-    #[serde(deserialize_with = "number")]
-    total_lines: u64,
-}
-
-#[derive(Deserialize)]
-struct File {
-    offsets: Offsets,
-    file: String,
-}
-
-#[derive(Deserialize)]
-struct Offsets {
-    #[serde(deserialize_with = "number")]
-    start: u64,
-    #[serde(deserialize_with = "number")]
-    end: u64,
-}
-
 /// A number of 64 bits, which JSON may have as text.
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    number.ok_or_else(|| serde::de::Error::custom(format!("{value} is no size")))
+fn number(value: &Value, pointer: &str) -> Result<u64, LabelboxError> {
+    let number = value.pointer(pointer);
+    let number = number.and_then(|it| it.as_u64().or_else(|| it.as_str()?.parse().ok()));
+    number.ok_or_else(|| LabelboxError::Unreadable(format!("no number at {pointer}")))
 }
 
 /// `since` is in UTC. The details are those that an event's message needs: times of labels, of workflow steps and of the last activity. What Labelbox

@@ -42,34 +42,32 @@ impl<'l> Lines<'l> {
     async fn next(&mut self) -> Result<Option<Line>, Error> {
         let mut content = SpooledTempFile::new(MAX_IN_MEMORY);
         let mut size = 0;
-        loop {
-            let Some(file) = &mut self.file else {
+        let mut is_complete = false;
+        while !is_complete {
+            if self.file.is_none() {
                 self.file = self.export.next_file().await?.map(BufReader::new);
-                match &self.file {
-                    Some(_) => continue,
-                    None if size == 0 => return Ok(None),
-                    None => break,
-                }
+            }
+            let Some(file) = &mut self.file else {
+                // The last line may have no end.
+                self.number += 1;
+                break;
             };
             let bytes = file.fill_buf().map_err(Error::TemporaryFile)?;
-            if bytes.is_empty() {
-                self.file = None;
-                continue;
-            }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (line, _) = bytes.split_at(end.unwrap_or(bytes.len()));
             content.write_all(line).map_err(Error::TemporaryFile)?;
             size += line.len() as u64;
             let count = line.len() + usize::from(end.is_some());
             file.consume(count);
+            if count == 0 {
+                self.file = None;
+            }
             if end.is_some() {
                 self.number += 1;
-                if size > 0 {
-                    return Ok(Some(Line { number: self.number, size, content }));
-                }
+                is_complete = size > 0;
             }
         }
-        Ok(Some(Line { number: self.number + 1, size, content }))
+        Ok((size > 0).then_some(Line { number: self.number, size, content }))
     }
 }
 
