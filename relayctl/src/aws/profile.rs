@@ -40,21 +40,17 @@ pub async fn check(
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>, `mfa_serial`.
 fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
     let selected = profiles.selected_profile();
-    let mut name = selected;
+    let chain = std::iter::successors(profiles.get_profile(selected), |profile| {
+        profiles.get_profile(profile.get("source_profile")?)
+    });
     // A chain that leads back to itself is for the SDK to report.
-    for _ in profiles.profiles() {
-        let Some(profile) = profiles.get_profile(name) else { break };
-        if profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some() {
-            return Err(Error::Setup(format!(
-                "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
-                 ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
-                quote(selected)
-            )));
-        }
-        match profile.get("source_profile") {
-            Some(source) => name = source,
-            None => break,
-        }
+    let mut chain = chain.take(profiles.profiles().count());
+    if chain.any(|it| it.get("role_arn").is_some() && it.get("mfa_serial").is_some()) {
+        return Err(Error::Setup(format!(
+            "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
+             ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
+            quote(selected)
+        )));
     }
     Ok(())
 }
