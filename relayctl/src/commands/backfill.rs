@@ -20,7 +20,7 @@ use indexmap::IndexSet;
 use labelbox_relay::config::{MessageConfig, QueueType};
 use labelbox_relay::event::{Event, timestamp};
 use labelbox_relay::message::{DedupId, DeliveryMetadata, Message, payload_key};
-use lines::{Line, Lines};
+use lines::{Line, lines};
 use row::{Change, Row, Window};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -173,14 +173,13 @@ impl Run<'_> {
             }
         };
         let name = one_line(project);
-        let lines = rows.total_lines;
-        self.context.output.warn(match lines {
+        let count = rows.total_lines;
+        self.context.output.warn(match count {
             0 => format!("project {name}: no data row had any activity since then"),
-            _ => format!("project {name}: {} with any activity", counted(lines, "data row")),
+            _ => format!("project {name}: {} with any activity", counted(count, "data row")),
         });
-        let bar = self.context.output.progress("backfill", lines);
-        let outcomes = Lines::of(rows)
-            .stream()
+        let bar = self.context.output.progress("backfill", count);
+        let outcomes = lines(rows)
             .take_until(interrupt.pressed())
             .take_while(|_| future::ready(!self.is_over()))
             .map(async |line: Result<Line, Error>| {
@@ -198,7 +197,7 @@ impl Run<'_> {
         bar.finish_and_clear();
         result?;
         self.summary.borrow_mut().interrupted |= interrupt.is_pressed();
-        let errors = Lines::of(errors).stream().take_while(|_| future::ready(!self.is_over()));
+        let errors = lines(errors).take_while(|_| future::ready(!self.is_over()));
         tokio::pin!(errors);
         while let Some(mut line) = errors.try_next().await? {
             let text = line.in_memory().ok().flatten().unwrap_or_default();

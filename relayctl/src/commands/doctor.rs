@@ -49,7 +49,6 @@ pub struct CheckContext<'s> {
     context: &'s Context,
     args: &'s GlobalArgs,
     template: Result<Template<'s>, Error>,
-    log_group: Option<String>,
 }
 
 impl<'s> CheckContext<'s> {
@@ -77,7 +76,6 @@ pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Erro
         context,
         args: &context.args,
         template: Template::read(&clients, &stack).await,
-        log_group: stack.log_group(&clients).await.ok(),
     };
     let mut of_stack = vec![stack::check_status(&scope)];
     if let Err(error) = &scope.template {

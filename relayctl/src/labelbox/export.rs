@@ -10,6 +10,7 @@ use crate::sanitize::excerpt;
 use labelbox_relay::error::error_chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -168,7 +169,7 @@ impl Export<'_> {
     /// The next file, or `None` after the last. The files are one text: a line may begin in one and end in the next.
     ///
     /// Their URLs are signed and expire, and connections break: then it asks for the same file again.
-    pub async fn next_file(&mut self) -> Result<Option<std::fs::File>, Error> {
+    pub async fn next_file(&mut self) -> Result<Option<File>, Error> {
         if self.offset >= self.total_size {
             return Ok(None);
         }

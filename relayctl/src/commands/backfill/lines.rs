@@ -13,7 +13,12 @@ use tempfile::SpooledTempFile;
 const MAX_IN_MEMORY: usize = 1024 * 1024;
 
 /// Reads an export line by line.
-pub struct Lines<'l> {
+pub fn lines(export: Export<'_>) -> impl Stream<Item = Result<Line, Error>> {
+    let lines = Lines { export, file: None, number: 0 };
+    stream::try_unfold(lines, async |mut lines| Ok(lines.next().await?.map(|line| (line, lines))))
+}
+
+struct Lines<'l> {
     export: Export<'l>,
     file: Option<BufReader<File>>,
     number: u64,
@@ -27,17 +32,7 @@ pub struct Line {
     content: SpooledTempFile,
 }
 
-impl<'l> Lines<'l> {
-    pub fn of(export: Export<'l>) -> Self {
-        Self { export, file: None, number: 0 }
-    }
-
-    pub fn stream(self) -> impl Stream<Item = Result<Line, Error>> {
-        stream::try_unfold(self, async |mut lines| {
-            Ok(lines.next().await?.map(|line| (line, lines)))
-        })
-    }
-
+impl Lines<'_> {
     /// Returns the next line that is not empty, or `None` after the last one.
     async fn next(&mut self) -> Result<Option<Line>, Error> {
         let mut content = SpooledTempFile::new(MAX_IN_MEMORY);

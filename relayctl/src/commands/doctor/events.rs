@@ -89,15 +89,12 @@ async fn check_entity(
 
 /// The newest event and the newest failure of the last day, the doctor's own events left out.
 pub async fn check_log(scope: &CheckContext<'_>) -> Vec<Check> {
-    let Some(group) = scope.log_group.as_deref() else {
-        let message = "the function's log group is not known";
-        return vec![Check::new(Status::NotChecked, EVENT, message).advise("see the checks above")];
-    };
     let newest = async {
-        let failure = read(scope, group, DAY_MS, &FAILURES).await?;
+        let group = scope.stack.log_group(scope.clients).await?;
+        let failure = read(scope, &group, DAY_MS, &FAILURES).await?;
         // On a busy stack, the last minutes have an event, and the whole day has too many to read.
-        let accepted = match read(scope, group, MINUTES_MS, &EVENTS).await? {
-            None => read(scope, group, DAY_MS, &EVENTS).await?,
+        let accepted = match read(scope, &group, MINUTES_MS, &EVENTS).await? {
+            None => read(scope, &group, DAY_MS, &EVENTS).await?,
             accepted => accepted,
         };
         Ok::<_, Error>((accepted, failure))
