@@ -13,7 +13,7 @@ from typing import Any
 
 from ministack import app
 from ministack.services import apigateway, cloudwatch_logs, lambda_svc, sqs
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import drift, provisioners
 
 from dev import log_filter
 from dev.samples import LAMBDA_LIMIT
@@ -111,10 +111,18 @@ def _delete_role_policy(_physical_id: str, properties: dict[str, Any]) -> None:
     threading.Timer(_PROPAGATION_SECONDS, contextvars.copy_context().run, drop).start()
 
 
+def _read_alias(arn: str, _properties: dict[str, Any]) -> dict[str, Any] | None:
+    """For drift detection, which reads no aliases in the emulator."""
+    function, name = arn.split(":")[-2:]
+    alias: dict[str, Any] | None = lambda_svc._functions[function]["aliases"].get(name)
+    return alias
+
+
 sqs._HANDLERS["SendMessageBatch"] = _send_batch
 _resources = provisioners._RESOURCE_HANDLERS
 _resources["AWS::IAM::RolePolicy"] = {"create": _put_role_policy, "delete": _delete_role_policy}
 _resources["AWS::ApiGatewayV2::Api"]["create"] = partial(_create_api, _resources["AWS::ApiGatewayV2::Api"]["create"])
+drift._DRIFT_READERS["AWS::Lambda::Alias"] = _read_alias, frozenset({"FunctionVersion"})
 
 if __name__ == "__main__":
     if os.environ.pop("DIES_WITH_ITS_STARTER", ""):

@@ -175,6 +175,18 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// The result of a call.
+pub trait CallResult<T> {
+    /// Converts the error of a call that needs this IAM action.
+    fn action(self, action: &'static str) -> Result<T, AwsError>;
+}
+
+impl<T, E: ProvideErrorMetadata + StdError + 'static> CallResult<T> for Result<T, SdkError<E>> {
+    fn action(self, action: &'static str) -> Result<T, AwsError> {
+        self.map_err(|it| error(action, &it))
+    }
+}
+
 /// Converts the error of a call that needs this IAM action.
 pub fn error<E>(action: &'static str, error: &SdkError<E>) -> AwsError
 where

@@ -197,7 +197,7 @@ pub enum Error {
     Checkpoint { path: String, error: io::Error },
     /// Usually a full disk.
     #[error(
-        "a large row cannot be kept in a temporary file: {0}; free some space, or set TMPDIR to where there is more"
+        "the export cannot be kept in a temporary file: {0}; free some space, or set TMPDIR to where there is more"
     )]
     TemporaryFile(io::Error),
     #[error("the summary cannot be printed: {0}; repeat the command")]

@@ -2,12 +2,8 @@
 
 use crate::error::Error;
 use labelbox_relay::error::error_chain;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::lookup_host;
 use tokio_rustls::rustls::crypto::ring;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,9 +12,6 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Reads the file that `AWS_CA_BUNDLE`, or the profile's `ca_bundle`, names: certificates in PEM that take the place of the
 /// system's.
-///
-/// # Errors
-/// If it cannot be read, or holds no certificate.
 pub fn read_ca_bundle(path: &str) -> Result<Vec<u8>, Error> {
     let invalid = |reason: String| Error::HttpClient(format!("AWS_CA_BUNDLE {path}: {reason}"));
     let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
@@ -30,9 +23,6 @@ pub fn read_ca_bundle(path: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// A client that goes through the proxy that the environment names, and follows no redirect: a signature is for one URL only.
-///
-/// # Errors
-/// If there are no usable root certificates.
 pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
     let error = |error: reqwest::Error| Error::HttpClient(error_chain(&error));
     // A second client finds the first one's choice.
@@ -41,29 +31,11 @@ pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
         .user_agent(concat!("relayctl/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .dns_resolver(Arc::new(Resolver));
+        .timeout(TIMEOUT);
     if let Some(pem) = ca_bundle {
         builder = builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(error)?);
     }
     builder.build().map_err(error)
-}
-
-/// Resolves names under `localhost` to the loopback address, as RFC 6761 wants it.
-struct Resolver;
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let name = name.as_str();
-            if is_local(name) {
-                let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-                return Ok(Box::new(std::iter::once(local)) as Addrs);
-            }
-            let found: Vec<_> = lookup_host((name, 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
 }
 
 /// Whether a host name leads to the machine that it is used on.

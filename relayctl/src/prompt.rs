@@ -11,10 +11,7 @@ use zeroize::Zeroizing;
 /// The size limit of Secrets Manager; no API key is as long.
 const MAX_BYTES: u64 = 65_536;
 
-/// Says what is about to be done, and asks whether to do it. `yes` is the option of that name.
-///
-/// # Errors
-/// Without a yes.
+/// Says what is about to be done, and asks whether to do it: without a yes, it returns an error. `yes` is the option of that name.
 pub async fn confirm(
     context: &Context,
     about: &str,
@@ -39,10 +36,7 @@ pub async fn confirm(
     if is_yes(&line.await?) { Ok(()) } else { Err(Error::Cancelled(ExitStatus::Incomplete)) }
 }
 
-/// Reads standard input to its end.
-///
-/// # Errors
-/// If it cannot be read, is not UTF-8, or is too long.
+/// Reads a short text from standard input.
 pub async fn standard_input(context: &Context) -> Result<Zeroizing<String>, Error> {
     let text = on_thread(|| read_text(io::stdin().lock()));
     let failed = |error| Error::Usage(format!("standard input cannot be read: {error}"));

@@ -506,7 +506,7 @@ def test_a_full_disk_is_named(site: Site, api: Api) -> None:
 
     done = backfill_with(site, api, limit)
     assert done.status == 3 and sent(site) == []
-    assert "a large row cannot be kept in a temporary file" in done.err and "TMPDIR" in done.err
+    assert "the export cannot be kept in a temporary file" in done.err and "TMPDIR" in done.err
 
 
 def backfill_with(site: Site, api: Api, prepare: Callable[[], None]) -> Done:

@@ -334,6 +334,23 @@ def test_a_changed_function_is_repaired_as_printed(make: Callable[..., Site], tm
     assert (site.stack.settings, site.stack.function["Timeout"]) == (before, 15)
 
 
+def test_an_alias_of_another_version_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
+    site = make()
+    client, function = site.client("lambda"), {"FunctionName": site.stack.outputs["FunctionName"]}
+    version = client.get_alias(**function, Name="live")["FunctionVersion"]
+    elsewhere = {**site.stack.settings, "UNROUTED_QUEUE_URL": site.stack.queue_url("model_run")}
+    client.update_function_configuration(**function, Environment={"Variables": elsewhere})
+    other = client.publish_version(**function)["Version"]
+    client.update_alias(**function, Name="live", FunctionVersion=other)
+    message = f"/FunctionVersion is {other}, expected {version}"
+    command = expect(site, "FunctionAliaslive", "problem", message, "aws lambda update-alias")
+    probe = checks(site.run("doctor", "--json"))["probe"]
+    assert probe["status"] == "problem" and "which has no consumer" in probe["message"], probe
+    paste(site, tmp_path, command)
+    assert client.get_alias(**function, Name="live")["FunctionVersion"] == version
+    assert site.run("doctor").status == 0
+
+
 def test_what_else_differs_from_the_template_is_repaired_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
     site = make()
     group, kind = site.stack.log_group, "AWS::Logs::LogGroup"
@@ -384,7 +401,8 @@ def test_in_another_region_the_bucket_is_created_there(running: Emulator, relayc
             session = botocore.session.get_session()
             return session.create_client(service, endpoint_url=self.endpoint, region_name=region)
 
-    site = make_site(Elsewhere(running.instance, running.endpoint), relayctl, "elsewhere", "standard")
+    elsewhere = Elsewhere(running.instance, running.endpoint)
+    site = make_site(elsewhere, relayctl, "elsewhere", "standard", url=running.endpoint)
     site.client("s3").delete_bucket(Bucket=site.bucket)
     command = expect(
         site, "bucket", "problem", "is deleted", "aws s3api create-bucket", "--no-probe", "--region", region
@@ -496,7 +514,7 @@ def test_what_the_answer_names_is_not_deleted(imposter: tuple[Site, dict[str, An
     site, answer = imposter
     answer |= {"status": "unrouted", "entity": "unrouted", "message_id": site.send("theirs", "unrouted")}
     found = checks(site.run("doctor", "--json"))
-    assert "was not found" in found["probe"]["message"], found
+    assert found["probe"]["status"] == "problem" and "which has no consumer" in found["probe"]["message"], found
     assert found["forgery"]["status"] == "problem", found
     assert len(site.messages("unrouted")) == 1
 
@@ -505,6 +523,25 @@ def test_what_the_answer_names_is_not_deleted(imposter: tuple[Site, dict[str, An
     found = checks(site.run("doctor", "--json"))
     assert found["probe"]["status"] == "problem" and "nothing was deleted" in found["probe"]["message"], found
     assert site.objects() == {key}
+
+
+def test_a_probe_that_a_consumer_has_taken_is_a_warning(imposter: tuple[Site, dict[str, Any]]) -> None:
+    site, answer = imposter
+    answer |= {"status": "unrouted", "entity": "unrouted", "message_id": "taken"}
+
+    def consume(headers: Message, body: bytes) -> tuple[int, bytes]:
+        """SQS with a consumer that deletes each message at once."""
+        endpoint = site.stack.emulator.endpoint
+        passed_on = urllib3.request("POST", endpoint, headers=dict(headers), body=body)
+        if headers["X-Amz-Target"] == "AmazonSQS.SendMessageBatch":
+            taken.extend(site.messages("unrouted"))
+        return passed_on.status, passed_on.data
+
+    taken: list[dict[str, Any]] = []
+    with serving(consume) as url:
+        probe = checks(site.run("doctor", "--json", AWS_ENDPOINT_URL_SQS=url))["probe"]
+    assert probe["status"] == "warning" and "a consumer of the Unrouted queue has it" in probe["message"], probe
+    assert [message["MessageAttributes"]["event"]["StringValue"] for message in taken] == ["RELAYCTL_PROBE"]
 
 
 def test_health_is_the_relays_and_not_that_of_whatever_answers_200(imposter: tuple[Site, dict[str, Any]]) -> None:

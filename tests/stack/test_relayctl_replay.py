@@ -183,6 +183,26 @@ def test_all_can_go_to_another_queue(site: Site, kind: str) -> None:
     assert (arrived if kind == "fifo" else sorted(arrived)) == [each.event for each in archived]
 
 
+def test_a_deleted_queue_of_another_is_named_with_the_command_that_resumes(make: MakeSite) -> None:
+    site = make("standard")
+    sqs, name = site.client("sqs"), f"{site.stack.name}-lost"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    for minute in range(3):
+        Archived(f"event{minute}", NOON + timedelta(minutes=minute)).put(site)
+    run = Run(site, "replay", *WINDOW, "--rate", "1", "--to", url)
+    sent = {"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"]}
+    wait_for(lambda: sqs.get_queue_attributes(**sent)["Attributes"]["ApproximateNumberOfMessages"] != "0")
+    sqs.delete_queue(QueueUrl=url)
+    done = run.end(None)
+    assert done.status == 3, done
+    [resume] = re.findall(
+        f"relayctl: --to: there is no queue {url} any more; when it is back, resume with: (.*)", done.err
+    )
+    sqs.create_queue(QueueName=name)
+    assert site.run(*resume.split()[1:]).status == 0
+    assert {"event1", "event2"} <= set(names(site._take(url)))
+
+
 def test_a_queue_of_another_region_is_asked_there(make: MakeSite) -> None:
     site = make("standard")
     Archived("event").put(site)
@@ -259,7 +279,7 @@ def test_without_an_archive_or_events_one_line_says_so(site: Site) -> None:
         assert done.status == 3 and done.warnings.count("\n") == 1, done
         assert "has no archived events" in done.warnings and "ArchiveDays" in done.warnings
     none = site.run("replay", "--resume")
-    assert none.status == 3 and "no unfinished replay" in none.warnings
+    assert none.status == 3 and "no such unfinished replay" in none.warnings
 
 
 @pytest.mark.parametrize(

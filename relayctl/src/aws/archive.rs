@@ -7,7 +7,7 @@
 use crate::aws::message::OutgoingMessage;
 use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
+use crate::aws::{CallResult, Clients};
 use crate::error::{AwsError, Error};
 use crate::summary::Kept;
 use aws_sdk_s3::types::Object;
@@ -102,9 +102,16 @@ impl<'s> Archive<'s> {
         entities: &[Entity],
         window: &Range<OffsetDateTime>,
     ) -> Result<Self, Error> {
-        let listing = |entity: &Entity| Listing::new(*entity, window);
-        let listings = entities.iter().map(listing).collect();
-        Ok(Self { s3: &clients.s3, bucket: stack.payload_bucket()?, listings })
+        let listings = entities.iter().map(|entity| Listing {
+            prefix: prefix(*entity),
+            after: position(*entity, window.start),
+            end: position(*entity, window.end),
+            is_complete: false,
+            page: vec::IntoIter::default(),
+            next: None,
+        });
+        let bucket = stack.payload_bucket()?;
+        Ok(Self { s3: &clients.s3, bucket, listings: listings.collect() })
     }
 
     /// The next object in the order of the times.
@@ -117,10 +124,7 @@ impl<'s> Archive<'s> {
         Ok(first.and_then(|listing| listing.next.take()))
     }
 
-    /// Reads the events, those that `is_wanted` accepts by their dedup_id.
-    ///
-    /// # Errors
-    /// If the archive cannot be read. An object that is not an event is returned as `Kept`.
+    /// Reads the events that `is_wanted` accepts by their dedup_id. An object that is not an event is returned as `Kept`.
     pub fn events(
         self,
         is_wanted: impl Fn(&str) -> bool,
@@ -155,24 +159,10 @@ struct Listing {
     end: String,
     is_complete: bool,
     page: vec::IntoIter<Object>,
-    /// The last body that was listed, and its size. Its event comes next.
-    body: Option<(String, u64)>,
     next: Option<Entry>,
 }
 
 impl Listing {
-    fn new(entity: Entity, window: &Range<OffsetDateTime>) -> Self {
-        Self {
-            prefix: prefix(entity),
-            after: position(entity, window.start),
-            end: position(entity, window.end),
-            is_complete: false,
-            page: vec::IntoIter::default(),
-            body: None,
-            next: None,
-        }
-    }
-
     /// The key after its prefix: it begins with the time.
     fn order(&self) -> Option<&str> {
         self.next.as_ref()?.key.get(self.prefix.len()..)
@@ -180,38 +170,36 @@ impl Listing {
 
     /// Lists until there is a next object, or until there are no more.
     async fn fill(&mut self, s3: &aws_sdk_s3::Client, bucket: &str) -> Result<(), Error> {
+        // The last body that was listed, and its size. Its event comes next.
+        let mut body: Option<(String, u64)> = None;
         while self.next.is_none() {
-            if let Some(object) = self.page.next() {
-                self.take(object);
-            } else if self.is_complete {
-                break;
-            } else {
+            let Some(object) = self.page.next() else {
+                if self.is_complete {
+                    break;
+                }
                 let request = s3.list_objects_v2().bucket(bucket).prefix(&self.prefix);
-                let page = request.start_after(&self.after).send().await;
-                let page = page.map_err(|error| aws::error("s3:ListBucket", &error))?;
+                let page = request.start_after(&self.after).send().await.action("s3:ListBucket")?;
                 self.is_complete = page.is_truncated != Some(true);
                 self.page = page.contents.unwrap_or_default().into_iter();
+                continue;
+            };
+            let (Some(key), Some(size)) = (object.key, object.size) else { continue };
+            if key >= self.end {
+                self.page = vec::IntoIter::default();
+                self.is_complete = true;
+                break;
+            }
+            self.after.clone_from(&key);
+            let size = size.unsigned_abs();
+            if let Some(name) = key.strip_suffix(BODY) {
+                body = Some((name.to_owned(), size));
+            // S3's console makes empty objects that it shows as folders.
+            } else if !key.ends_with('/') {
+                let body = body.take().filter(|(name, _)| key.strip_suffix(RECORD) == Some(name));
+                self.next = Some(Entry { key, size, body_size: body.map(|(_, size)| size) });
             }
         }
         Ok(())
-    }
-
-    fn take(&mut self, object: Object) {
-        let (Some(key), Some(size)) = (object.key, object.size) else { return };
-        if key >= self.end {
-            self.page = vec::IntoIter::default();
-            self.is_complete = true;
-            return;
-        }
-        self.after.clone_from(&key);
-        let size = size.unsigned_abs();
-        if let Some(name) = key.strip_suffix(BODY) {
-            self.body = Some((name.to_owned(), size));
-        // S3's console makes empty objects that it shows as folders.
-        } else if !key.ends_with('/') {
-            let body = self.body.take().filter(|(name, _)| key.strip_suffix(RECORD) == Some(name));
-            self.next = Some(Entry { key, size, body_size: body.map(|(_, size)| size) });
-        }
     }
 }
 

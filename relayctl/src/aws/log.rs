@@ -1,6 +1,6 @@
 //! The function's log.
 
-use super::{Clients, error};
+use super::{CallResult, Clients};
 use crate::error::{AwsErrorKind, Error};
 use crate::output::Output;
 use crate::sanitize::one_line;
@@ -61,7 +61,7 @@ async fn read_each(
     let request = request.set_filter_pattern(pattern.map(str::to_owned));
     let mut pages = request.into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|it| error("logs:FilterLogEvents", &it))?;
+        let page = page.action("logs:FilterLogEvents")?;
         for event in page.events.unwrap_or_default() {
             let (Some(id), Some(timestamp_ms), Some(text)) =
                 (event.event_id, event.timestamp, event.message)

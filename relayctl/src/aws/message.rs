@@ -23,9 +23,6 @@ pub struct OutgoingMessage {
 
 impl OutgoingMessage {
     /// A message as the relay's library builds it.
-    ///
-    /// # Errors
-    /// None is known: each attribute has a name, a type and a value.
     pub fn from_library(message: labelbox_relay::message::Message) -> Result<Self, BuildError> {
         let attributes = message.attributes.into_iter().map(|attribute| {
             let value = MessageAttributeValue::builder().data_type(attribute.data_type);

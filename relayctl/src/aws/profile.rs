@@ -8,10 +8,7 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use labelbox_relay::error::error_chain;
 
-/// Checks the profile that an option or a variable names, as the AWS CLI does. Returns its setting `ca_bundle`.
-///
-/// # Errors
-/// If there is no such profile, or its credentials need an MFA code, which the SDK cannot ask for.
+/// Checks that the profile that an option or a variable names can be used, as the AWS CLI does. Returns its setting `ca_bundle`.
 pub async fn check(
     option: Option<&str>,
     environment: &Environment,
@@ -43,21 +40,17 @@ pub async fn check(
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>, `mfa_serial`.
 fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
     let selected = profiles.selected_profile();
-    let mut name = selected;
+    let chain = std::iter::successors(profiles.get_profile(selected), |profile| {
+        profiles.get_profile(profile.get("source_profile")?)
+    });
     // A chain that leads back to itself is for the SDK to report.
-    for _ in profiles.profiles() {
-        let Some(profile) = profiles.get_profile(name) else { break };
-        if profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some() {
-            return Err(Error::Setup(format!(
-                "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
-                 ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
-                quote(selected)
-            )));
-        }
-        match profile.get("source_profile") {
-            Some(source) => name = source,
-            None => break,
-        }
+    let mut chain = chain.take(profiles.profiles().count());
+    if chain.any(|it| it.get("role_arn").is_some() && it.get("mfa_serial").is_some()) {
+        return Err(Error::Setup(format!(
+            "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
+             ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
+            quote(selected)
+        )));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::message::{OutgoingMessage, ReceivedMessage};
 use super::stack::{Entity, Stack};
-use super::{Clients, error};
+use super::{CallResult, Clients, error};
 use crate::error::{AwsError, AwsErrorKind, Error};
 use aws_sdk_sqs::error::{BuildError, SdkError};
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{
     QueueAttributeName, SendMessageBatchRequestEntry as BatchEntry,
 };
 use labelbox_relay::queue::{SendMessageOutput, verify_response};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -33,7 +34,7 @@ pub const LOOK_SECONDS: i32 = 20;
 #[derive(Clone, Copy)]
 pub struct Queue<'r> {
     sqs: &'r aws_sdk_sqs::Client,
-    url: &'r str,
+    pub url: &'r str,
     /// The entity's name, or how messages call another queue.
     pub label: &'r str,
     pub is_dead_letter_queue: bool,
@@ -83,7 +84,6 @@ impl<'r> Queue<'r> {
         Self { sqs, url, label, is_dead_letter_queue: false }
     }
 
-    /// The name as people read it.
     pub fn name(&self) -> String {
         let suffix = if self.is_dead_letter_queue { " dead letters" } else { "" };
         format!("{}{suffix}", self.label)
@@ -104,15 +104,16 @@ impl<'r> Queue<'r> {
         }
     }
 
-    pub async fn stats(&self) -> Result<QueueStats, AwsError> {
+    pub async fn attributes(&self) -> Result<HashMap<QueueAttributeName, String>, AwsError> {
         let request = self.sqs.get_queue_attributes().queue_url(self.url);
-        let request = request
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            .attribute_names(QueueAttributeName::RedrivePolicy);
-        let response = request.send().await;
-        let response = response.map_err(|it| self.named(error("sqs:GetQueueAttributes", &it)))?;
-        let get = |name| response.attributes()?.get(&name);
+        let response = request.attribute_names(QueueAttributeName::All).send().await;
+        let response = response.action("sqs:GetQueueAttributes").map_err(|it| self.named(it))?;
+        Ok(response.attributes.unwrap_or_default())
+    }
+
+    pub async fn stats(&self) -> Result<QueueStats, AwsError> {
+        let attributes = self.attributes().await?;
+        let get = |name| attributes.get(&name);
         let count = |name| get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
         Ok(QueueStats {
             waiting: count(QueueAttributeName::ApproximateNumberOfMessages),
@@ -136,25 +137,20 @@ impl<'r> Queue<'r> {
         max: i32,
         hidden_seconds: i32,
     ) -> Result<Vec<ReceivedMessage>, AwsError> {
-        let request = self.sqs.receive_message();
-        let response = request
-            .queue_url(self.url)
+        let request = self.sqs.receive_message().queue_url(self.url);
+        let request = request
             .max_number_of_messages(max)
             .wait_time_seconds(WAIT_SECONDS)
             .visibility_timeout(hidden_seconds)
             .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await
-            .map_err(|it| self.named(error("sqs:ReceiveMessage", &it)))?;
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let response = request.send().await.action("sqs:ReceiveMessage");
+        let response = response.map_err(|it| self.named(it))?;
         let messages = response.messages.unwrap_or_default().into_iter();
         Ok(messages.filter_map(ReceivedMessage::from_sdk).collect())
     }
 
-    /// Sends a message. Returns its message id.
-    ///
-    /// # Errors
-    /// Says why there is no confirmed copy. There may still be one.
+    /// Sends a message. Returns its message id, or why there is no confirmed copy: there may still be one.
     pub async fn send(&self, message: OutgoingMessage) -> Result<String, String> {
         let results = self.send_batch(&[message]).await;
         let mut results = results.map_err(|error| error.reason().into_owned())?;
@@ -163,9 +159,7 @@ impl<'r> Queue<'r> {
 
     /// Sends up to [`BATCH`] messages of [`BATCH_BYTES`] together, in their order. Of each it returns the message id, or why it has no
     /// confirmed copy. The caller sees to it that they are of different groups: if one fails, those behind it are sent nevertheless.
-    ///
-    /// # Errors
-    /// If the queue accepts no messages now. It may have accepted some of these.
+    /// If the queue accepts no messages now, it may have accepted some of these.
     pub async fn send_batch(
         &self,
         messages: &[OutgoingMessage],
@@ -179,7 +173,7 @@ impl<'r> Queue<'r> {
         for attempt in 1.. {
             let request = self.sqs.send_message_batch().queue_url(self.url);
             let response = request.set_entries(Some(entries.clone())).send().await;
-            let response = response.map_err(|it| self.named(error("sqs:SendMessage", &it)))?;
+            let response = response.action("sqs:SendMessage").map_err(|it| self.named(it))?;
             for sent in response.successful {
                 let number = sent.id.parse::<usize>().unwrap_or(usize::MAX);
                 let pair = messages.get(number).zip(results.get_mut(number));
@@ -213,17 +207,13 @@ impl<'r> Queue<'r> {
     }
 
     pub async fn delete(&self, receipt_handle: &str) -> Result<(), AwsError> {
-        let request = self.sqs.delete_message().queue_url(self.url);
-        let response = request.receipt_handle(receipt_handle).send().await;
-        response.map_err(|it| error("sqs:DeleteMessage", &it))?;
-        Ok(())
+        let request = self.sqs.delete_message().queue_url(self.url).receipt_handle(receipt_handle);
+        request.send().await.action("sqs:DeleteMessage").map(|_| ())
     }
 
     /// Gives back messages that a look has received, so that it sends none to the dead-letter queue: a message whose last receive
-    /// this was is sent again as a new message, with all its receives, and then deleted. Returns how many those are.
-    ///
-    /// # Errors
-    /// Says why a message was not given back. It becomes visible when its time is over.
+    /// this was is sent again as a new message, with all its receives, and then deleted. Returns how many those are. One that cannot be
+    /// given back becomes visible when its time is over.
     pub async fn give_back(
         &self,
         messages: &[ReceivedMessage],
@@ -244,9 +234,6 @@ impl<'r> Queue<'r> {
     }
 
     /// Makes messages visible again.
-    ///
-    /// # Errors
-    /// Says why not all are. They become visible when their time is over.
     pub async fn release(&self, receipt_handles: Vec<String>) -> Result<(), String> {
         self.hide(receipt_handles, 0).await
     }
@@ -270,8 +257,8 @@ impl<'r> Queue<'r> {
         let entries = entries.map_err(|error| error.to_string())?;
         let request = self.sqs.change_message_visibility_batch();
         let response = request.queue_url(self.url).set_entries(Some(entries)).send().await;
-        let response = response
-            .map_err(|it| error("sqs:ChangeMessageVisibility", &it).reason().into_owned())?;
+        let response = response.action("sqs:ChangeMessageVisibility");
+        let response = response.map_err(|error| error.reason().into_owned())?;
         // A sender fault: somebody else has received or deleted the message meanwhile.
         let failed = response.failed().iter().find(|failed| !failed.sender_fault());
         failed.map_or(Ok(()), |failed| Err(failed.code().to_owned()))

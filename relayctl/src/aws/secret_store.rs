@@ -1,6 +1,6 @@
 //! The stack's secret in Secrets Manager: read, and replaced if nobody else has changed it.
 
-use crate::aws;
+use crate::aws::CallResult;
 use crate::aws::stack::Stack;
 use crate::error::Error;
 use crate::secret::{Text, Value, unusable};
@@ -34,12 +34,10 @@ impl Store {
         self.read_stage(CURRENT).await
     }
 
-    /// Reads the version with this label.
     pub async fn read_stage(&self, stage: &str) -> Result<SecretVersion, Error> {
         let request = self.client.get_secret_value().secret_id(&self.arn);
         let response = request.version_stage(stage).send().await;
-        let response =
-            response.map_err(|error| aws::error("secretsmanager:GetSecretValue", &error))?;
+        let response = response.action("secretsmanager:GetSecretValue")?;
         let binary = || unusable("the secret's value is binary");
         let text = response.secret_string.map(Zeroizing::new).ok_or_else(binary);
         let id = response.version_id.unwrap_or_default();
@@ -52,19 +50,13 @@ impl Store {
     /// then the label `AWSCURRENT` moves to it from the version that was read. That fails if somebody else has moved it.
     ///
     /// Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html>.
-    ///
-    /// # Errors
-    /// If the secret was not changed, or not by this call.
     pub async fn replace(&self, current: &str, text: &Text) -> Result<(), Error> {
         let version = Uuid::new_v4().to_string();
         let label = format!("relayctl-{version}");
         let request = self.client.put_secret_value().secret_id(&self.arn);
-        let request = request
-            .secret_string(text.as_str())
-            .client_request_token(&version)
-            .version_stages(&label);
-        let put = request.send().await;
-        put.map_err(|error| aws::error("secretsmanager:PutSecretValue", &error))?;
+        let request = request.secret_string(text.as_str()).client_request_token(&version);
+        let put = request.version_stages(&label).send().await;
+        put.action("secretsmanager:PutSecretValue")?;
         let moved = self.make_current(current, &version).await;
         // Secrets Manager deletes versions without a label. If this fails, a label remains that nobody reads.
         let request = self.client.update_secret_version_stage();
@@ -80,10 +72,8 @@ impl Store {
             .version_stage(CURRENT)
             .move_to_version_id(version)
             .remove_from_version_id(current);
-        let Err(error) = request.send().await else {
-            return Ok(());
-        };
-        let error = aws::error("secretsmanager:UpdateSecretVersionStage", &error);
+        let moved = request.send().await.action("secretsmanager:UpdateSecretVersionStage");
+        let Err(error) = moved else { return Ok(()) };
         // The SDK repeats a call whose response was lost; the repetition fails because the label has moved.
         match self.read().await {
             Ok(now) if now.id == version => Ok(()),

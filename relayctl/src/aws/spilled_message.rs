@@ -2,7 +2,7 @@
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
+use crate::aws::{self, CallResult, Clients};
 use crate::error::{self, AwsError, AwsErrorKind};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_sqs::error::BuildError;
@@ -42,7 +42,7 @@ pub async fn list(
     let mut pages = request.into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|it| aws::error("s3:ListBucket", &it))?;
+        let page = page.action("s3:ListBucket")?;
         keys.extend(page.contents.into_iter().flatten().filter_map(|object| object.key));
     }
     // S3's console makes empty objects that it shows as folders.
@@ -90,10 +90,7 @@ pub async fn get(
 }
 
 /// The message for a queue of this kind. The kind may have changed since the message was stored: a FIFO queue gets the
-/// group and the deduplication id that the function would have given, a standard queue neither.
-///
-/// # Errors
-/// Says why the object cannot be sent.
+/// group and the deduplication id that the function would have given, a standard queue neither. The error says why it cannot be sent.
 pub fn message(key: Key<'_>, object: &[u8], is_fifo: bool) -> Result<OutgoingMessage, String> {
     let not_a_record = |error: &dyn Error| format!("it is not a stored message: {error}");
     let mut record: SendMessageRequest<'static> =
@@ -136,10 +133,7 @@ pub struct Payload {
     pub key: String,
 }
 
-/// The payload that a message points to, if its body is a pointer.
-///
-/// # Errors
-/// If it should be one.
+/// The payload that a message points to, if its body is a pointer, or should be one.
 pub fn payload(message: &OutgoingMessage) -> Result<Option<Payload>, String> {
     if message.attribute(PAYLOAD_SIZE).is_none() {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! The deployed relay: where its queues and its bucket are, found by the name of its stack.
 
-use crate::aws::{self, Clients};
+use crate::aws::{self, CallResult, Clients};
 use crate::error::Error;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use clap::ValueEnum;
@@ -123,10 +123,7 @@ impl Stack {
         self.output("PayloadBucketName")
     }
 
-    /// For how many days events are archived.
-    ///
-    /// # Errors
-    /// If they are not. There may be some of an earlier time.
+    /// For how many days events are archived; an error if they are not. There may be some of an earlier time.
     pub fn archive_days(&self) -> Result<&str, Error> {
         let days = self.parameter("ArchiveDays").filter(|days| *days != "0");
         days.ok_or_else(|| {
@@ -152,18 +149,14 @@ impl Stack {
         }
     }
 
-    /// The log group of the function.
     pub async fn log_group(&self, clients: &Clients) -> Result<String, Error> {
         let request = clients.cloudformation.describe_stack_resource();
         let request = request.stack_name(&self.name).logical_resource_id("FunctionLogGroup");
-        let response = request.send().await;
-        let response =
-            response.map_err(|it| aws::error("cloudformation:DescribeStackResource", &it))?;
+        let response = request.send().await.action("cloudformation:DescribeStackResource")?;
         let group = response.stack_resource_detail.and_then(|it| it.physical_resource_id);
         group.ok_or_else(|| Error::Refused("the stack has no log group of its function".to_owned()))
     }
 
-    /// All outputs by name.
     pub fn outputs(&self) -> BTreeMap<&str, &str> {
         self.outputs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }

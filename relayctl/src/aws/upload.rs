@@ -1,6 +1,7 @@
 //! Uploads content of any size to a bucket, in parts.
 
-use super::{Clients, error};
+use super::{CallResult, Clients};
+use crate::error::AwsError;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
@@ -10,13 +11,11 @@ use std::time::Duration;
 /// At most 10,000 parts of at least 5 MiB: this allows for 78 GiB, and only one part is in memory. Source:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
+const ACTION: &str = "s3:PutObject";
 /// For one part over a slow line.
 const PART_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Stores what `content` has. S3 compares each part with its checksum.
-///
-/// # Errors
-/// Says why there is no such object. What had been uploaded is discarded.
+/// Stores what `content` has, or says why it is not stored. S3 compares each part with its checksum.
 pub async fn upload(
     clients: &Clients,
     bucket: &str,
@@ -26,13 +25,14 @@ pub async fn upload(
     let s3 = &clients.s3;
     let request = s3.create_multipart_upload().bucket(bucket).key(key);
     let created = request.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await;
-    let id = created.map_err(|it| reason(&it))?.upload_id.unwrap_or_default();
+    let created = created.action(ACTION).map_err(reason)?;
+    let id = created.upload_id.unwrap_or_default();
     let upload = async {
         let parts = upload_parts(s3, bucket, key, &id, content).await?;
         let completed = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = s3.complete_multipart_upload().bucket(bucket).key(key).upload_id(&id);
-        request.multipart_upload(completed).send().await.map_err(|it| reason(&it))?;
-        Ok(())
+        let completed = request.multipart_upload(completed).send().await;
+        completed.action(ACTION).map_err(reason).map(|_| ())
     };
     let result = upload.await;
     if result.is_err() {
@@ -67,15 +67,13 @@ async fn upload_parts(
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = request.body(ByteStream::from(part)).customize();
         let config = aws_sdk_s3::config::Builder::new().timeout_config(timeouts.clone());
-        let sent = request.config_override(config).send().await.map_err(|it| reason(&it))?;
+        let sent = request.config_override(config).send().await;
+        let sent = sent.action(ACTION).map_err(reason)?;
         let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag);
         parts.push(part.set_checksum_crc32(sent.checksum_crc32).build());
     }
 }
 
-fn reason<E>(failed: &aws_sdk_s3::error::SdkError<E>) -> String
-where
-    E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
-{
-    format!("its payload cannot be stored: {}", error("s3:PutObject", failed).reason())
+fn reason(error: AwsError) -> String {
+    format!("its payload cannot be stored: {}", error.reason())
 }

@@ -6,7 +6,6 @@ mod row;
 use crate::aws::Clients;
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::Queue;
-use crate::aws::stack::Stack;
 use crate::aws::upload::upload;
 use crate::cli::quote;
 use crate::commands::webhook::Api;
@@ -21,7 +20,7 @@ use indexmap::IndexSet;
 use labelbox_relay::config::{MessageConfig, QueueType};
 use labelbox_relay::event::{Event, timestamp};
 use labelbox_relay::message::{DedupId, DeliveryMetadata, Message, payload_key};
-use lines::{Line, Lines};
+use lines::{Line, lines};
 use row::{Change, Row, Window};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -103,6 +102,7 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
         queue.stats().await?;
     }
     let window = Window::new(since, until);
+    let inline_kib = stack.parameter("InlineLimitKiB").and_then(|kib| kib.parse().ok());
     let backfill = Run {
         command,
         context,
@@ -111,7 +111,7 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
         workflow,
         message_config: MessageConfig {
             queue_type: if label.is_fifo() { QueueType::Fifo } else { QueueType::Standard },
-            inline_limit: inline_limit(&stack),
+            inline_limit: inline_kib.unwrap_or(DEFAULT_INLINE_KIB) * 1024,
             bucket: stack.payload_bucket()?.to_owned(),
         },
         uploads: Semaphore::new(1),
@@ -125,12 +125,6 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
     };
     let result = backfill.projects(&labelbox).await;
     backfill.close(result)
-}
-
-/// The largest message in bytes that the stack sends inline.
-fn inline_limit(stack: &Stack) -> usize {
-    let kib = stack.parameter("InlineLimitKiB").and_then(|kib| kib.parse().ok());
-    kib.unwrap_or(DEFAULT_INLINE_KIB) * 1024
 }
 
 struct Run<'r> {
@@ -179,14 +173,13 @@ impl Run<'_> {
             }
         };
         let name = one_line(project);
-        let lines = rows.total_lines();
-        self.context.output.warn(match lines {
+        let count = rows.total_lines;
+        self.context.output.warn(match count {
             0 => format!("project {name}: no data row had any activity since then"),
-            _ => format!("project {name}: {} with any activity", counted(lines, "data row")),
+            _ => format!("project {name}: {} with any activity", counted(count, "data row")),
         });
-        let bar = self.context.output.progress("backfill", lines);
-        let outcomes = Lines::of(rows)
-            .stream()
+        let bar = self.context.output.progress("backfill", count);
+        let outcomes = lines(rows)
             .take_until(interrupt.pressed())
             .take_while(|_| future::ready(!self.is_over()))
             .map(async |line: Result<Line, Error>| {
@@ -204,7 +197,7 @@ impl Run<'_> {
         bar.finish_and_clear();
         result?;
         self.summary.borrow_mut().interrupted |= interrupt.is_pressed();
-        let errors = Lines::of(errors).stream().take_while(|_| future::ready(!self.is_over()));
+        let errors = lines(errors).take_while(|_| future::ready(!self.is_over()));
         tokio::pin!(errors);
         while let Some(mut line) = errors.try_next().await? {
             let text = line.in_memory().ok().flatten().unwrap_or_default();
@@ -291,7 +284,7 @@ impl Run<'_> {
         upload(self.clients, &self.message_config.bucket, key, content).await
     }
 
-    /// Prints what was done, and how to go on if that is not all.
+    /// Prints what was done, and how to resume if that is not all.
     fn close(self, result: Result<(), Error>) -> Result<ExitStatus, Error> {
         let rest = self.same_command();
         let mut summary = self.summary.into_inner();
@@ -300,8 +293,7 @@ impl Run<'_> {
             Summary { failed, .. } if !failed.is_empty() => ExitStatus::Incomplete,
             _ => ExitStatus::Success,
         };
-        let is_empty = summary.rows == 0 && summary.failed.is_empty();
-        if result.is_ok() || !is_empty {
+        if result.is_ok() || summary.rows > 0 || !summary.failed.is_empty() {
             let is_complete = result.is_ok() && status == ExitStatus::Success;
             summary.rest = (!is_complete).then_some(rest);
             self.context.output.show(&summary)?;
@@ -321,11 +313,8 @@ impl Run<'_> {
         if let Some(until) = &summary.until {
             words += &format!(" --until {until}");
         }
-        let only: Vec<_> =
-            self.command.only.iter().filter_map(clap::ValueEnum::to_possible_value).collect();
-        if !only.is_empty() {
-            let only: Vec<_> = only.iter().map(clap::builder::PossibleValue::get_name).collect();
-            words += &format!(" --only {}", only.join(","));
+        for only in self.command.only.iter().filter_map(clap::ValueEnum::to_possible_value) {
+            words += &format!(" --only {}", only.get_name());
         }
         let Api { api_key_file, api_url } = &self.command.api;
         if let Some(file) = api_key_file.as_deref().and_then(Path::to_str) {

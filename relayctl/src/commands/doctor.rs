@@ -15,6 +15,7 @@ use crate::cli::GlobalArgs;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use check::{Check, Report};
+use futures_util::{FutureExt, future};
 use template::Template;
 
 const ABOUT: &str = "\
@@ -22,8 +23,9 @@ Checks the stack, its secret, its function, its queues and its bucket against th
 repair what differs. A check that your permissions do not allow is reported as not done.
 
 It also sends two events of the topic RELAYCTL_PROBE: one with an invalid signature, which has to be refused, and one \
-with a valid signature, which has to arrive in the Unrouted queue and is deleted there. Other messages that it receives \
-there are given back at once. --no-probe sends nothing.";
+with a valid signature, which has to arrive in the Unrouted queue and is deleted there. If it is not found, a message \
+put directly into the queue shows whether a consumer takes them. Other messages that it receives there are given back at \
+once. --no-probe sends nothing.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +49,6 @@ pub struct CheckContext<'s> {
     context: &'s Context,
     args: &'s GlobalArgs,
     template: Result<Template<'s>, Error>,
-    log_group: Option<String>,
 }
 
 impl<'s> CheckContext<'s> {
@@ -61,7 +62,8 @@ impl<'s> CheckContext<'s> {
     }
 }
 
-/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted.
+/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted. A stack that has
+/// not all outputs of a relay is an error.
 pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = if command.no_probe {
         context.find_stack().await?
@@ -74,20 +76,19 @@ pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Erro
         context,
         args: &context.args,
         template: Template::read(&clients, &stack).await,
-        log_group: stack.log_group(&clients).await.ok(),
     };
-    let mut of_stack = stack::check_outputs(&scope)?;
+    let mut of_stack = vec![stack::check_status(&scope)];
     if let Err(error) = &scope.template {
         of_stack.push(Check::failed_at_most_warning("template", error, scope.args));
     }
     let checks = async {
-        Ok::<_, Error>(tokio::join!(
-            stack::check_drift(&scope),
+        tokio::try_join!(
+            stack::check_drift(&scope).map(Ok),
             secret::check(&scope),
             queues::check(&scope),
             bucket::check(&scope),
             endpoint::check_health(&scope)
-        ))
+        )
     };
     let (drift, (secret, value), queues, bucket, health) =
         context.interrupt.cancels(checks).await?;
@@ -98,10 +99,8 @@ pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Erro
     } else {
         endpoint.extend(endpoint::check_events(&scope, value).await);
     }
-    let checks = async {
-        Ok::<_, Error>(tokio::join!(events::check_counts(&scope), events::check_log(&scope)))
-    };
-    let (mut events, log) = context.interrupt.cancels(checks).await?;
+    let checks = future::join(events::check_counts(&scope), events::check_log(&scope));
+    let (mut events, log) = context.interrupt.cancels(checks.map(Ok::<_, Error>)).await?;
     events.extend(log);
     let sections = vec![
         ("Stack", of_stack),

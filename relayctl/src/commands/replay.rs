@@ -2,12 +2,12 @@
 
 mod checkpoint;
 
+use crate::aws::CallResult;
 use crate::aws::archive::{Archive, ArchivedEvent, CONCURRENT_READS};
 use crate::aws::message::OutgoingMessage;
 use crate::aws::queue::{BATCH, BATCH_BYTES, Queue, client_of};
 use crate::aws::spilled_message;
 use crate::aws::stack::{Entity, Stack};
-use crate::aws::{self, Clients};
 use crate::context::Context;
 use crate::error::{AwsError, AwsErrorKind, Error, ExitStatus};
 use crate::filter::{Filter, Moment, or_all};
@@ -103,55 +103,69 @@ fn queue_url(text: &str) -> Result<String, &'static str> {
 
 /// Replays the window, and prints the summary.
 pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Error> {
-    let folder = || {
-        let folder = context.environment.state_dir.as_ref().map(|folder| folder.join("replay"));
-        let message = "there is no home directory to keep the progress in; set HOME";
-        folder.ok_or_else(|| Error::Usage(message.to_owned()))
-    };
+    let folder = context.environment.state_dir.as_ref().map(|folder| folder.join("replay"));
+    let no_folder = "there is no home directory to keep the progress in; set HOME";
+    let folder = folder.ok_or_else(|| Error::Usage(no_folder.to_owned()))?;
     if command.list {
-        return list(&folder()?, context);
+        return list(&folder, context);
     }
     let (clients, stack) = &match command.dry_run {
         true => context.find_stack().await?,
         false => context.find_stack_to_change().await?,
     };
-    let (plan, mut checkpoint) = match &command.resume {
-        Some(id) => {
-            let checkpoint = Checkpoint::find(folder()?, &stack.id, id)?;
-            (checkpoint.plan.clone(), Some(checkpoint))
-        }
-        None => (command.plan(context, stack)?, None),
+    let mut checkpoint = match &command.resume {
+        Some(id) => Checkpoint::find(folder, &stack.id, id)?,
+        None => Checkpoint { folder, plan: command.plan(context, stack)? },
     };
-    let window = window(&plan)?;
+    let plan = &checkpoint.plan.clone();
+    let window = match (plan.filter.since, plan.filter.until) {
+        (Some(Moment::At(since)), Some(Moment::At(until))) if since < until => since..until,
+        _ => return Err(Error::Usage("--since must be before --until, and before now".to_owned())),
+    };
     let sqs = client_of(&clients.sqs, plan.to.as_deref().unwrap_or_default());
-    let mut lanes = Vec::new();
-    for entity in plan.entities.iter().filter(|_| plan.to.is_none()) {
-        lanes.push(Lane::new(Some(*entity), Queue::new(clients, stack, *entity, false)?, &plan));
-    }
+    let mut queues = Vec::new();
     if let Some(url) = &plan.to {
-        lanes.push(Lane::new(None, Queue::at(&sqs, url, "--to"), &plan));
-    }
-    for lane in &lanes {
-        // A replay to a queue that does not exist is not begun. Who may only send to it is not told whether it exists.
-        match lane.queue.stats().await {
-            Err(error) if error.kind == AwsErrorKind::NotFound => {
-                let missing = |url| Error::Setup(format!("--to: there is no queue {url}"));
-                return Err(plan.to.as_deref().map_or_else(|| error.into(), missing));
-            }
-            _ => {}
+        queues.push((None, Queue::at(&sqs, url, "--to")));
+    } else {
+        for entity in &plan.entities {
+            queues.push((Some(*entity), Queue::new(clients, stack, *entity, false)?));
         }
     }
-    match &checkpoint {
-        Some(checkpoint) => context.output.warn(format_args!("resumes {}", checkpoint.plan)),
-        None if command.dry_run => {}
-        None => checkpoint = Some(Checkpoint::create(folder()?, plan.clone())?),
+    for (_, queue) in &queues {
+        // A replay to a queue that does not exist is not begun. Who may only send to it is not told whether it exists.
+        if let Err(error) = queue.stats().await
+            && error.kind == AwsErrorKind::NotFound
+        {
+            let missing = |url| Error::Setup(format!("--to: there is no queue {url}"));
+            return Err(plan.to.as_ref().map_or_else(|| error.into(), missing));
+        }
     }
-    let held_back = plan.held_back.values().map(HashMap::len).sum::<usize>();
+    if command.resume.is_some() {
+        context.output.warn(format_args!("resumes {plan}"));
+    } else if !command.dry_run {
+        checkpoint.save()?;
+    }
+    let bucket = stack.payload_bucket()?;
+    let lanes = queues.into_iter().filter(|_| !command.dry_run).map(|(entity, queue)| Lane {
+        entity,
+        queue,
+        replay_id: &plan.id,
+        s3: &clients.s3,
+        bucket,
+        events: Vec::new(),
+        sent: 0,
+        kept: Vec::new(),
+        held_back: plan.held_back.get(queue.label).cloned().unwrap_or_default(),
+    });
     let mut summary = Summary::new(command.dry_run);
-    let mut run = Run { context, clients, stack, plan: &plan, lanes };
-    let result = run.replay(&window, &mut checkpoint, &mut summary).await;
+    let lanes = lanes.collect();
+    let mut run = Run { context, plan, lanes, checkpoint: &mut checkpoint };
+    let archive = Archive::new(clients, stack, &plan.entities, &window)?;
+    let result = run.replay(archive, &window, &mut summary).await;
     let is_stopped = summary.kept.len() >= MAX_KEPT;
     let is_complete = result.is_ok() && !summary.interrupted && !is_stopped;
+    let is_unbegun = result.is_err() && summary.found == 0 && command.resume.is_none();
+    let held_back = plan.held_back.values().map(HashMap::len).sum::<usize>();
     if held_back > 0 {
         let groups = counted(held_back as u64, "FIFO group");
         summary.remarks.push(format!("an earlier part of this replay holds back {groups}"));
@@ -159,16 +173,13 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
     if is_stopped {
         summary.remarks.push("stopped: too many events cannot be sent".to_owned());
     }
-    if let Some(checkpoint) = checkpoint {
-        let is_unbegun = result.is_err() && summary.found == 0 && command.resume.is_none();
-        if is_complete || is_unbegun {
-            checkpoint.remove();
-        } else {
-            summary.remarks.push(format!("not complete; resume with: {}", plan.resume));
-            summary.resume = Some(plan.resume.clone());
-        }
-    } else if summary.interrupted {
+    if command.dry_run && summary.interrupted {
         summary.remarks.push("interrupted: the counts are incomplete".to_owned());
+    } else if is_complete || is_unbegun {
+        checkpoint.remove();
+    } else if !command.dry_run {
+        summary.remarks.push(format!("not complete; resume with: {}", plan.resume));
+        summary.resume = Some(plan.resume.clone());
     }
     if is_complete && summary.found == 0 {
         let days = stack.archive_days()?;
@@ -237,32 +248,24 @@ impl Replay {
     }
 }
 
-fn window(plan: &Plan) -> Result<Range<OffsetDateTime>, Error> {
-    match (plan.filter.since, plan.filter.until) {
-        (Some(Moment::At(since)), Some(Moment::At(until))) if since < until => Ok(since..until),
-        _ => Err(Error::Usage("--since must be before --until, and before now".to_owned())),
-    }
-}
-
 /// One run of the command.
 struct Run<'r> {
     context: &'r Context,
-    clients: &'r Clients,
-    stack: &'r Stack,
     plan: &'r Plan,
+    /// None for a dry run.
     lanes: Vec<Lane<'r>>,
+    checkpoint: &'r mut Checkpoint,
 }
 
 impl Run<'_> {
     /// Replays chunk after chunk, and keeps the progress after each.
     async fn replay(
         &mut self,
+        archive: Archive<'_>,
         window: &Range<OffsetDateTime>,
-        checkpoint: &mut Option<Checkpoint>,
         summary: &mut Summary,
     ) -> Result<(), Error> {
         let (context, plan) = (self.context, self.plan);
-        let archive = Archive::new(self.clients, self.stack, &plan.entities, window)?;
         let mut events = pin!(archive.events(|id| plan.filter.matches_id(id)));
         let size = (plan.rate as usize / CHUNKS_PER_SECOND).clamp(1, CONCURRENT_READS);
         let bar = context.output.timeline(milliseconds(window.start, window.end));
@@ -277,7 +280,7 @@ impl Run<'_> {
             if chunk.is_empty() {
                 break;
             }
-            if checkpoint.is_some() && summary.found == 0 {
+            if summary.found == 0 && !summary.dry_run {
                 let resume = &plan.resume;
                 context.output.warn(format_args!("if it is interrupted, resume with: {resume}"));
             }
@@ -290,17 +293,14 @@ impl Run<'_> {
                 false => self.send(summary).await?,
             }
             if let Some(time) = last {
-                if let Some(checkpoint) = checkpoint {
+                if !summary.dry_run {
                     let held_back =
                         |lane: &Lane<'_>| (lane.queue.label.to_owned(), lane.held_back.clone());
-                    checkpoint.advance(time, self.lanes.iter().map(held_back).collect())?;
+                    self.checkpoint.advance(time, self.lanes.iter().map(held_back).collect())?;
                 }
+                let events = counted(summary.found, "event");
                 bar.set_position(milliseconds(window.start, time));
-                bar.set_message(format!(
-                    "{}, to {}",
-                    counted(summary.found, "event"),
-                    timestamp(time)
-                ));
+                bar.set_message(format!("{events}, to {}", timestamp(time)));
             }
             tokio::select! {
                 () = pause => {}
@@ -320,11 +320,10 @@ impl Run<'_> {
             match event {
                 Err(kept) => summary.kept.push(kept),
                 Ok(event) if filter.matches(&event.message, now) && !is_probe(&event.message) => {
+                    count += 1;
                     let is_of =
                         |lane: &&mut Lane<'_>| lane.entity.is_none_or(|it| it == event.entity);
-                    count += 1;
-                    let lane = self.lanes.iter_mut().find(is_of).filter(|_| !summary.dry_run);
-                    if let Some(lane) = lane {
+                    if let Some(lane) = self.lanes.iter_mut().find(is_of) {
                         lane.events.push(event);
                     }
                 }
@@ -336,15 +335,22 @@ impl Run<'_> {
 
     /// Sends to all queues at the same time.
     async fn send(&mut self, summary: &mut Summary) -> Result<(), Error> {
-        let (id, s3, bucket) = (&*self.plan.id, &self.clients.s3, self.stack.payload_bucket()?);
-        let sends = self.lanes.iter_mut().map(|lane| lane.send(id, s3, bucket));
-        let mut result = Ok(());
-        for (sent, kept, ended) in join_all(sends).await {
-            summary.sent += sent;
-            summary.kept.extend(kept);
-            result = result.and(ended);
+        let results = join_all(self.lanes.iter_mut().map(Lane::send)).await;
+        for lane in &mut self.lanes {
+            summary.sent += std::mem::take(&mut lane.sent);
+            summary.kept.append(&mut lane.kept);
         }
-        result
+        let is_gone = |error: &AwsError| {
+            error.kind == AwsErrorKind::NotFound && error.action == "sqs:SendMessage"
+        };
+        let result = results.into_iter().collect::<Result<(), AwsError>>();
+        result.map_err(|error| match &self.plan.to {
+            Some(url) if is_gone(&error) => Error::Setup(format!(
+                "--to: there is no queue {url} any more; when it is back, resume with: {}",
+                self.plan.resume
+            )),
+            _ => error.into(),
+        })
     }
 }
 
@@ -353,73 +359,58 @@ struct Lane<'r> {
     /// Whose events those are; `None` for all.
     entity: Option<Entity>,
     queue: Queue<'r>,
+    replay_id: &'r str,
+    s3: &'r aws_sdk_s3::Client,
+    bucket: &'r str,
     events: Vec<ArchivedEvent>,
+    sent: u64,
+    kept: Vec<Kept>,
     /// The FIFO groups with an event that could not be sent, and that event.
     held_back: HashMap<String, String>,
 }
 
-impl<'r> Lane<'r> {
-    fn new(entity: Option<Entity>, queue: Queue<'r>, plan: &Plan) -> Self {
-        let held_back = plan.held_back.get(queue.label).cloned().unwrap_or_default();
-        Self { entity, queue, events: Vec::new(), held_back }
-    }
-
-    /// Sends the events, batch after batch. Returns how many were sent, and those that were not; and the error if the queue or the
-    /// bucket fails.
-    async fn send(
-        &mut self,
-        id: &str,
-        s3: &aws_sdk_s3::Client,
-        bucket: &str,
-    ) -> (u64, Vec<Kept>, Result<(), Error>) {
-        let (mut sent, mut kept) = (0, Vec::new());
+impl Lane<'_> {
+    /// Sends the events, batch after batch, until the queue or the bucket fails.
+    async fn send(&mut self) -> Result<(), AwsError> {
         let mut events = std::mem::take(&mut self.events).into_iter().peekable();
         while events.peek().is_some() {
             let (mut names, mut messages) = (Vec::new(), Vec::new());
             for event in next_batch(&mut events) {
                 let name = (event.key.clone(), event.message.group_id.clone());
-                match self.message(event, id, s3, bucket).await {
-                    Ok(Ok(message)) => {
+                match self.message(event).await? {
+                    Ok(message) => {
                         names.push(name);
                         messages.push(message);
                     }
-                    Ok(Err(reason)) => kept.push(self.keep(name, reason)),
-                    Err(error) => return (sent, kept, Err(error.into())),
+                    Err(reason) => self.keep(name, reason),
                 }
             }
             if messages.is_empty() {
                 continue;
             }
-            match self.queue.send_batch(&messages).await {
-                Ok(results) => {
-                    for (name, result) in names.into_iter().zip(results) {
-                        match result {
-                            Ok(_) => sent += 1,
-                            Err(reason) => kept.push(self.keep(name, reason)),
-                        }
-                    }
+            let results = self.queue.send_batch(&messages).await?;
+            for (name, result) in names.into_iter().zip(results) {
+                match result {
+                    Ok(_) => self.sent += 1,
+                    Err(reason) => self.keep(name, reason),
                 }
-                Err(error) => return (sent, kept, Err(error.into())),
             }
         }
-        (sent, kept, Ok(()))
+        Ok(())
     }
 
     /// An event that cannot be sent: later ones of its group must not overtake it.
-    fn keep(&mut self, (message, group): (String, Option<String>), reason: String) -> Kept {
+    fn keep(&mut self, (message, group): (String, Option<String>), reason: String) {
         if let Some(group) = group.filter(|_| self.queue.is_fifo()) {
             self.held_back.entry(group).or_insert_with(|| message.clone());
         }
-        Kept { message, reason }
+        self.kept.push(Kept { message, reason });
     }
 
     /// The message of an event. The inner error says why it has none.
     async fn message(
         &self,
         event: ArchivedEvent,
-        id: &str,
-        s3: &aws_sdk_s3::Client,
-        bucket: &str,
     ) -> Result<Result<OutgoingMessage, String>, AwsError> {
         let mut message = event.message;
         let group = message.group_id.as_ref();
@@ -428,11 +419,11 @@ impl<'r> Lane<'r> {
         }
         if let Some(body_key) = event.body_key {
             let key = format!("payloads/{}/{}", event.dedup_id, Uuid::new_v4());
-            let request = s3.copy_object().bucket(bucket).key(&key);
-            let copied = request.copy_source(format!("{bucket}/{body_key}")).send().await;
-            match copied.map_err(|error| aws::error("s3:PutObject", &error)) {
-                Ok(_) => message.body = spilled_message::pointer(bucket, &key),
-                Err(error) if error.kind == AwsErrorKind::NotFound => {
+            let request = self.s3.copy_object().bucket(self.bucket).key(&key);
+            let copied = request.copy_source(format!("{}/{body_key}", self.bucket)).send().await;
+            match copied.action("s3:PutObject") {
+                Ok(_) => message.body = spilled_message::pointer(self.bucket, &key),
+                Err(error) if error.code.as_deref() == Some("NoSuchKey") => {
                     return Ok(Err("its archived body was deleted meanwhile".to_owned()));
                 }
                 Err(error) => return Err(error),
@@ -441,7 +432,7 @@ impl<'r> Lane<'r> {
         if self.queue.is_fifo() {
             // The same for an event that is sent again after an interruption, so that the queue drops it within five minutes.
             let ms = event.received_at.unix_timestamp_nanos() / 1_000_000;
-            message.dedup_id = Some(format!("{}-{id}-{ms}", event.dedup_id));
+            message.dedup_id = Some(format!("{}-{}-{ms}", event.dedup_id, self.replay_id));
         } else {
             (message.group_id, message.dedup_id) = (None, None);
         }

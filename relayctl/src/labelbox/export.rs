@@ -5,13 +5,13 @@
 
 use super::client::{Labelbox, owner, read};
 use super::query::Query;
-use crate::error::LabelboxError;
+use crate::error::{Error, LabelboxError};
 use crate::sanitize::excerpt;
-use bytes::Bytes;
 use labelbox_relay::error::error_chain;
-use reqwest::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -37,7 +37,7 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(7200);
 const LIMIT_BACKOFF_SECONDS: [u64; 12] = [5, 10, 20, 40, 60, 60, 60, 60, 60, 60, 60, 60];
 /// Pauses before a file is asked for again that could not be read to its end.
 const FILE_BACKOFF_SECONDS: [u64; 5] = [1, 2, 5, 10, 20];
-/// For all of a file, however slowly its rows are processed.
+/// For all of a file.
 const FILE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Without a byte for so long, the connection is broken.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -114,14 +114,22 @@ impl Labelbox {
             match of_task {
                 Some(url) if url.starts_with("http") => {
                     let mut response = self.http.get(url).send().await.map_err(no_response)?;
-                    response.chunk().await.map_err(no_response)
+                    Ok(response.chunk().await.map_err(no_response)?.unwrap_or_default().into())
                 }
-                Some(text) => Ok(Some(text.into())),
-                None => self.open_export(task, ExportStream::Errors).await?.next_chunk().await,
+                Some(text) => Ok(text.into_bytes()),
+                None => {
+                    let mut start = Vec::new();
+                    let mut export = self.open_export(task, ExportStream::Errors).await?;
+                    if let Some(file) = export.next_file().await? {
+                        let read = file.take(1000).read_to_end(&mut start);
+                        read.map_err(Error::TemporaryFile)?;
+                    }
+                    Ok::<_, Error>(start)
+                }
             }
         };
         match first.await {
-            Ok(Some(bytes)) => excerpt(&String::from_utf8_lossy(&bytes)),
+            Ok(bytes) if !bytes.is_empty() => excerpt(&String::from_utf8_lossy(&bytes)),
             _ => "Labelbox does not say why".to_owned(),
         }
     }
@@ -135,22 +143,14 @@ impl Labelbox {
         let variables = json!({ "where": { "id": task }, "streamType": stream });
         let query = Query::with_variables(HEADER, variables);
         let data = self.patient_query(&query, "export").await?;
-        let task_data: Value = read(&data, &["task"], "export")?;
+        let export: Value = read(&data, &["task"], "export")?;
         // Without a header, the stream is empty.
-        let header = task_data.get("exportMetadataHeader").filter(|header| !header.is_null());
-        let header = match header {
-            Some(header) => Header::deserialize(header).map_err(unreadable)?,
-            None => Header { total_size: 0, total_lines: 0 },
+        let (total_size, total_lines) = match export.get("exportMetadataHeader") {
+            None | Some(Value::Null) => (0, 0),
+            Some(header) => (number(header, "/totalSize")?, number(header, "/totalLines")?),
         };
-        Ok(Export {
-            labelbox: self,
-            task: task.to_owned(),
-            stream,
-            header,
-            file_offset: 0,
-            taken: 0,
-            file: None,
-        })
+        let task = task.to_owned();
+        Ok(Export { labelbox: self, task, stream, total_size, total_lines, offset: 0 })
     }
 }
 
@@ -159,112 +159,78 @@ pub struct Export<'l> {
     labelbox: &'l Labelbox,
     task: String,
     stream: ExportStream,
-    header: Header,
-    /// Where the current file begins.
-    file_offset: u64,
-    /// How many bytes of the current file have been returned.
-    taken: u64,
-    file: Option<OpenFile>,
-}
-
-/// A file that is being read.
-struct OpenFile {
-    response: Response,
-    size: u64,
-    next_offset: u64,
-    position: u64,
+    total_size: u64,
+    pub total_lines: u64,
+    /// Where the next file begins.
+    offset: u64,
 }
 
 impl Export<'_> {
-    pub fn total_lines(&self) -> u64 {
-        self.header.total_lines
-    }
-
-    /// The next bytes, or `None` at the end. The files are one text: a line may begin in one and end in the next.
+    /// The next file, or `None` after the last. The files are one text: a line may begin in one and end in the next.
     ///
-    /// Their URLs are signed and expire, and connections break: then it asks for the same file again, and skips what it has had.
-    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, LabelboxError> {
+    /// Their URLs are signed and expire, and connections break: then it asks for the same file again.
+    pub async fn next_file(&mut self) -> Result<Option<File>, Error> {
+        if self.offset >= self.total_size {
+            return Ok(None);
+        }
         for seconds in FILE_BACKOFF_SECONDS {
-            match self.try_next_chunk().await {
-                Err(error) if error.is_retryable() => {
-                    self.file = None;
+            match self.download().await {
+                Err(Error::Labelbox(error)) if error.is_retryable() => {
                     sleep(Duration::from_secs(seconds)).await;
                 }
-                outcome => return outcome,
+                outcome => return outcome.map(Some),
             }
         }
-        self.try_next_chunk().await
+        self.download().await.map(Some)
     }
 
-    async fn try_next_chunk(&mut self) -> Result<Option<Bytes>, LabelboxError> {
-        while self.file_offset < self.header.total_size {
-            let file = match self.file.take() {
-                Some(file) => file,
-                None => self.open().await?,
-            };
-            let file = self.file.insert(file);
-            match file.read().await? {
-                None => {
-                    self.file_offset = file.next_offset;
-                    self.taken = 0;
-                    self.file = None;
-                }
-                Some(mut bytes) => {
-                    let begin = file.position - bytes.len() as u64;
-                    // Usually 0.
-                    let known = self.taken.saturating_sub(begin).min(bytes.len() as u64);
-                    let new = bytes.split_off(known as usize);
-                    if !new.is_empty() {
-                        self.taken += new.len() as u64;
-                        return Ok(Some(new));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Asks for the current file.
-    async fn open(&self) -> Result<OpenFile, LabelboxError> {
-        let query = Query::with_variables(
-            FILE,
-            json!({
-                "where": { "id": self.task },
-                "streamType": self.stream,
-                "offset": self.file_offset.to_string(),
-            }),
-        );
+    /// Downloads the next file as a whole, as the SDK does, but to the disk.
+    async fn download(&mut self) -> Result<std::fs::File, Error> {
+        let variables = json!({
+            "where": { "id": self.task },
+            "streamType": self.stream,
+            "offset": self.offset.to_string(),
+        });
+        let query = Query::with_variables(FILE, variables);
         let data = self.labelbox.patient_query(&query, "export").await?;
-        let file: File = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
-        let File { offsets: Offsets { start, end }, file: url } = file;
+        let file: Value = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
+        let (start, end) = (number(&file, "/offsets/start")?, number(&file, "/offsets/end")?);
+        let url = file.get("file").and_then(Value::as_str).unwrap_or_default();
         let next_offset = end.saturating_add(1);
-        if next_offset <= self.file_offset || next_offset <= start {
-            return Err(LabelboxError::Unreadable(format!("a file from {start} to {end}")));
+        if next_offset <= self.offset || next_offset <= start {
+            return Err(LabelboxError::Unreadable(format!("a file from {start} to {end}")).into());
         }
         // The URL is signed, and the key goes to Labelbox only.
-        let request = self.labelbox.http.get(&url).timeout(FILE_TIMEOUT);
-        let response = timeout(READ_TIMEOUT, request.send()).await.map_err(|_| silent())?;
-        let response = response.map_err(no_response)?;
+        let request = self.labelbox.http.get(url).timeout(FILE_TIMEOUT);
+        let mut response = within(READ_TIMEOUT, request.send()).await?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
-            return Err(LabelboxError::Failed(format!("a file of the export: status {status}")));
+            let reason = format!("a file of the export: status {status}");
+            return Err(LabelboxError::Failed(reason).into());
         }
-        Ok(OpenFile { response, size: next_offset - start, next_offset, position: 0 })
+        let mut content = tempfile::tempfile().map_err(Error::TemporaryFile)?;
+        let mut bytes = 0;
+        while let Some(chunk) = within(READ_TIMEOUT, response.chunk()).await? {
+            content.write_all(&chunk).map_err(Error::TemporaryFile)?;
+            bytes += chunk.len() as u64;
+        }
+        let size = next_offset - start;
+        if bytes != size {
+            let reason = format!("a file of the export has {bytes} bytes, not {size}");
+            return Err(LabelboxError::NoResponse(reason).into());
+        }
+        content.rewind().map_err(Error::TemporaryFile)?;
+        self.offset = next_offset;
+        Ok(content)
     }
 }
 
-impl OpenFile {
-    async fn read(&mut self) -> Result<Option<Bytes>, LabelboxError> {
-        let chunk = timeout(READ_TIMEOUT, self.response.chunk()).await.map_err(|_| silent())?;
-        let chunk = chunk.map_err(no_response)?;
-        self.position += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        let (size, position) = (self.size, self.position);
-        if position > size || (chunk.is_none() && position < size) {
-            let reason = format!("a file of the export has {position} bytes, not {size}");
-            return Err(LabelboxError::NoResponse(reason));
-        }
-        Ok(chunk)
-    }
+async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, LabelboxError> {
+    let silent = |_| LabelboxError::NoResponse(format!("nothing for {} s", time.as_secs()));
+    timeout(time, work).await.map_err(silent)?.map_err(no_response)
 }
 
 #[derive(Deserialize)]
@@ -273,34 +239,11 @@ struct Task {
     errors: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    #[serde(deserialize_with = "number")]
-    total_size: u64,
-    #[serde(deserialize_with = "number")]
-    total_lines: u64,
-}
-
-#[derive(Deserialize)]
-struct File {
-    offsets: Offsets,
-    file: String,
-}
-
-#[derive(Deserialize)]
-struct Offsets {
-    #[serde(deserialize_with = "number")]
-    start: u64,
-    #[serde(deserialize_with = "number")]
-    end: u64,
-}
-
 /// A number of 64 bits, which JSON may have as text.
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    number.ok_or_else(|| serde::de::Error::custom(format!("{value} is no size")))
+fn number(value: &Value, pointer: &str) -> Result<u64, LabelboxError> {
+    let number = value.pointer(pointer);
+    let number = number.and_then(|it| it.as_u64().or_else(|| it.as_str()?.parse().ok()));
+    number.ok_or_else(|| LabelboxError::Unreadable(format!("no number at {pointer}")))
 }
 
 /// `since` is in UTC. The details are those that an event's message needs: times of labels, of workflow steps and of the last activity. What Labelbox
@@ -334,12 +277,4 @@ fn start(project: &str, since: OffsetDateTime) -> Query {
 
 fn no_response(error: reqwest::Error) -> LabelboxError {
     LabelboxError::NoResponse(excerpt(&error_chain(&error.without_url())))
-}
-
-fn silent() -> LabelboxError {
-    LabelboxError::NoResponse(format!("nothing for {} s", READ_TIMEOUT.as_secs()))
-}
-
-fn unreadable(error: serde_json::Error) -> LabelboxError {
-    LabelboxError::Unreadable(excerpt(&error.to_string()))
 }

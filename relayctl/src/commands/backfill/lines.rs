@@ -3,20 +3,24 @@
 use super::row::Row;
 use crate::error::Error;
 use crate::labelbox::Export;
-use bytes::{Buf, Bytes};
 use futures_util::{Stream, stream};
 use labelbox_relay::message::DedupId;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use tempfile::SpooledTempFile;
 
 /// A longer line is never a message, since SQS takes no larger ones.
 const MAX_IN_MEMORY: usize = 1024 * 1024;
 
 /// Reads an export line by line.
-pub struct Lines<'l> {
+pub fn lines(export: Export<'_>) -> impl Stream<Item = Result<Line, Error>> {
+    let lines = Lines { export, file: None, number: 0 };
+    stream::try_unfold(lines, async |mut lines| Ok(lines.next().await?.map(|line| (line, lines))))
+}
+
+struct Lines<'l> {
     export: Export<'l>,
-    /// What follows the last line.
-    rest: Bytes,
+    file: Option<BufReader<File>>,
     number: u64,
 }
 
@@ -28,51 +32,44 @@ pub struct Line {
     content: SpooledTempFile,
 }
 
-impl<'l> Lines<'l> {
-    pub fn of(export: Export<'l>) -> Self {
-        Self { export, rest: Bytes::new(), number: 0 }
-    }
-
-    pub fn stream(self) -> impl Stream<Item = Result<Line, Error>> {
-        stream::try_unfold(self, async |mut lines| {
-            Ok(lines.next().await?.map(|line| (line, lines)))
-        })
-    }
-
+impl Lines<'_> {
     /// Returns the next line that is not empty, or `None` after the last one.
     async fn next(&mut self) -> Result<Option<Line>, Error> {
         let mut content = SpooledTempFile::new(MAX_IN_MEMORY);
         let mut size = 0;
         let mut is_complete = false;
         while !is_complete {
-            if self.rest.is_empty() {
-                match self.export.next_chunk().await? {
-                    Some(chunk) => self.rest = chunk,
-                    None if size > 0 => {
-                        self.number += 1;
-                        break;
-                    }
-                    None => return Ok(None),
-                }
+            if self.file.is_none() {
+                self.file = self.export.next_file().await?.map(BufReader::new);
             }
-            let end = self.rest.iter().position(|byte| *byte == b'\n');
-            let bytes = self.rest.split_to(end.unwrap_or(self.rest.len()));
-            content.write_all(&bytes).map_err(Error::TemporaryFile)?;
-            size += bytes.len() as u64;
+            let Some(file) = &mut self.file else {
+                // The last line may have no end.
+                self.number += 1;
+                break;
+            };
+            let bytes = file.fill_buf().map_err(Error::TemporaryFile)?;
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let (line, _) = bytes.split_at(end.unwrap_or(bytes.len()));
+            content.write_all(line).map_err(Error::TemporaryFile)?;
+            size += line.len() as u64;
+            let count = line.len() + usize::from(end.is_some());
+            file.consume(count);
+            if count == 0 {
+                self.file = None;
+            }
             if end.is_some() {
-                self.rest.advance(1);
                 self.number += 1;
                 is_complete = size > 0;
             }
         }
-        Ok(Some(Line { number: self.number, size, content }))
+        Ok((size > 0).then_some(Line { number: self.number, size, content }))
     }
 }
 
 impl Line {
     /// Reads what a message needs, however long the line is.
     pub fn row(&mut self) -> Result<Row, serde_json::Error> {
-        self.content.seek(SeekFrom::Start(0)).map_err(serde_json::Error::io)?;
+        self.content.rewind().map_err(serde_json::Error::io)?;
         serde_json::from_reader(BufReader::new(&mut self.content))
     }
 
@@ -100,7 +97,7 @@ impl Line {
 
     /// All bytes, from the start.
     pub fn reader(&mut self) -> io::Result<&mut impl Read> {
-        self.content.seek(SeekFrom::Start(0))?;
+        self.content.rewind()?;
         Ok(&mut self.content)
     }
 }

@@ -4,23 +4,24 @@
 use super::CheckContext;
 use super::check::Check;
 use super::template::quote_json;
-use crate::aws;
+use crate::aws::CallResult;
 use crate::cli::quote;
+use crate::error::Error;
 use serde_json::{Value, json};
 
 const NAME: &str = "bucket";
 
-pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
-    let Ok(bucket) = scope.stack.payload_bucket() else { return Vec::new() };
+pub async fn check(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
+    let bucket = scope.stack.payload_bucket()?;
     let s3 = &scope.clients.s3;
     let (lifecycle, policy, access) = tokio::join!(
         s3.get_bucket_lifecycle_configuration().bucket(bucket).send(),
         s3.get_bucket_policy().bucket(bucket).send(),
         s3.get_public_access_block().bucket(bucket).send()
     );
-    let lifecycle = lifecycle.err().map(|it| aws::error("s3:GetLifecycleConfiguration", &it));
-    let policy = policy.err().map(|it| aws::error("s3:GetBucketPolicy", &it));
-    let access = access.err().map(|it| aws::error("s3:GetBucketPublicAccessBlock", &it));
+    let lifecycle = lifecycle.action("s3:GetLifecycleConfiguration").err();
+    let policy = policy.action("s3:GetBucketPolicy").err();
+    let access = access.action("s3:GetBucketPublicAccessBlock").err();
     let commands = commands(scope, bucket);
     let mut checks = Vec::new();
     for (setting, error, message) in [
@@ -37,7 +38,7 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
                      its queue fails"
                 );
                 let create = commands.into_iter().map(|(_, command)| command);
-                return vec![Check::problem(NAME, message).run(create)];
+                return Ok(vec![Check::problem(NAME, message).run(create)]);
             }
             Some(code) if code.starts_with("NoSuch") => {
                 let command = commands.iter().find(|(of, _)| *of == setting);
@@ -49,15 +50,14 @@ pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
     if checks.is_empty() {
         checks.push(Check::ok(NAME, "is private, with lifecycle rules and policy"));
     }
-    checks
+    Ok(checks)
 }
 
 /// The commands that create the bucket as in the template, each with the name of its setting.
 fn commands(scope: &CheckContext<'_>, bucket: &str) -> Vec<(&'static str, String)> {
-    let properties = scope
-        .template()
-        .and_then(|template| template.properties(template.logical_id("AWS::S3::Bucket", bucket)?))
-        .unwrap_or_default();
+    let template = scope.template();
+    let properties = template.and_then(|it| it.properties_of("AWS::S3::Bucket", bucket));
+    let properties = properties.unwrap_or_default();
     let command = |words: &str, argument: &str| {
         scope.args.aws(&format!("s3api {words} --bucket {}{argument}", quote(bucket)))
     };
@@ -72,21 +72,22 @@ fn commands(scope: &CheckContext<'_>, bucket: &str) -> Vec<(&'static str, String
         json!({"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key}]})
     });
     let rule = |rule: &Value| {
-        let get = |name| rule.get(name);
-        let abort = "AbortIncompleteMultipartUpload";
-        let abort = get(abort).map(|after| (abort.to_owned(), after.clone()));
-        let rule = json!({
-            "ID": get("Id"),
-            "Status": get("Status"),
-            "Filter": {"Prefix": get("Prefix")},
-            "Expiration": {"Days": get("ExpirationInDays")},
+        let mut converted = json!({
+            "ID": rule.get("Id"),
+            "Status": rule.get("Status"),
+            "Filter": {"Prefix": rule.get("Prefix")},
+            "Expiration": {"Days": rule.get("ExpirationInDays")},
         });
-        rule.as_object().cloned().into_iter().flatten().chain(abort).collect::<Value>()
+        let abort = "AbortIncompleteMultipartUpload";
+        if let Some((after, rule)) = rule.get(abort).zip(converted.as_object_mut()) {
+            rule.insert(abort.to_owned(), after.clone());
+        }
+        converted
     };
     let rules = properties.pointer("/LifecycleConfiguration/Rules").and_then(Value::as_array);
     let rules = rules.map(|rules| json!({"Rules": rules.iter().map(rule).collect::<Vec<_>>()}));
-    let policies = scope.template().map(|it| it.all_properties("AWS::S3::BucketPolicy"));
-    let policy = policies.and_then(|mut all| all.next()?.get("PolicyDocument").cloned());
+    let policy = template.and_then(|it| it.all_properties("AWS::S3::BucketPolicy").next());
+    let policy = policy.and_then(|policy| policy.get("PolicyDocument").cloned());
     let settings = [
         (
             "public access",

@@ -3,6 +3,7 @@
 use crate::cli::GlobalArgs;
 use crate::error::{AwsErrorKind, Error, ExitStatus};
 use crate::sanitize::one_line;
+use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt;
@@ -39,12 +40,15 @@ pub struct Check {
     pub remediation: Option<String>,
     #[serde(skip)]
     has_commands: bool,
+    /// The title above it.
+    #[serde(skip)]
+    section: &'static str,
 }
 
 impl Check {
     pub fn new(status: Status, name: impl Into<String>, message: impl AsRef<str>) -> Self {
         let (name, message) = (name.into(), one_line(message.as_ref()));
-        Self { name, status, message, remediation: None, has_commands: false }
+        Self { name, status, message, remediation: None, has_commands: false, section: "" }
     }
 
     pub fn ok(name: impl Into<String>, message: impl AsRef<str>) -> Self {
@@ -76,12 +80,10 @@ impl Check {
         let status = if is_denied { Status::NotChecked } else { Status::Problem };
         let check = Self::new(status, name, error.to_string());
         match error.remediation(args) {
-            // That would be the doctor.
-            Some(_) if matches!(kind, Some(AwsErrorKind::NotFound | AwsErrorKind::Other)) => {
-                check.run([args.relayctl("doctor")])
+            Some(advice) if !matches!(kind, Some(AwsErrorKind::NotFound | AwsErrorKind::Other)) => {
+                check.advise(advice)
             }
-            Some(remediation) => check.advise(remediation),
-            None => check.run([args.relayctl("doctor")]),
+            _ => check.run([args.relayctl("doctor")]),
         }
     }
 
@@ -96,9 +98,6 @@ impl Check {
 pub struct Report {
     checks: Vec<Check>,
     status: Status,
-    /// The title of each section, with the number of its checks.
-    #[serde(skip)]
-    sections: Vec<(&'static str, usize)>,
     /// Columns to wrap messages to.
     #[serde(skip)]
     width: Option<usize>,
@@ -106,10 +105,12 @@ pub struct Report {
 
 impl Report {
     pub fn new(sections: Vec<(&'static str, Vec<Check>)>, width: Option<usize>) -> Self {
-        let titles = sections.iter().map(|(title, checks)| (*title, checks.len())).collect();
-        let checks: Vec<_> = sections.into_iter().flat_map(|(_, checks)| checks).collect();
+        let checks = sections.into_iter().flat_map(|(section, checks)| {
+            checks.into_iter().map(move |check| Check { section, ..check })
+        });
+        let checks: Vec<_> = checks.collect();
         let status = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
-        Self { checks, status, sections: titles, width }
+        Self { checks, status, width }
     }
 
     pub fn exit_status(&self) -> ExitStatus {
@@ -120,21 +121,19 @@ impl Report {
     }
 
     fn conclusion(&self) -> String {
-        let counts = [
-            (Status::Problem, "problem", "problems"),
-            (Status::Warning, "warning", "warnings"),
-            (Status::NotChecked, "check not done", "checks not done"),
-        ];
-        let counts = counts.map(|(status, one, many)| {
-            match self.checks.iter().filter(|check| check.status == status).count() {
-                0 => String::new(),
-                1 => format!("1 {one}"),
-                count => format!("{count} {many}"),
+        let mut counts = Vec::new();
+        for (status, noun, rest) in [
+            (Status::Problem, "problem", ""),
+            (Status::Warning, "warning", ""),
+            (Status::NotChecked, "check", " not done"),
+        ] {
+            let count = self.checks.iter().filter(|check| check.status == status).count();
+            if count > 0 {
+                counts.push(counted(count as u64, noun) + rest);
             }
-        });
-        let counts: Vec<_> = counts.into_iter().filter(|it| !it.is_empty()).collect();
+        }
         match self.status {
-            _ if counts.is_empty() => "Healthy.".to_owned(),
+            Status::Ok => "Healthy.".to_owned(),
             Status::Problem => format!("{}.", counts.join(", ")),
             _ => format!("Healthy, with {}.", counts.join(", ")),
         }
@@ -147,22 +146,21 @@ impl fmt::Display for Report {
         let names = self.checks.iter().map(|check| check.name.chars().count()).max();
         let names = names.unwrap_or_default();
         let indent = names + 6;
-        let mut checks = self.checks.iter();
-        for (title, count) in &self.sections {
-            writeln!(f, "{bold}{title}{bold:#}")?;
-            for Check { name, status, message, remediation, has_commands } in
-                checks.by_ref().take(*count)
-            {
-                let (mark, colour) = status.mark();
-                let message = wrap(message, indent, self.width);
-                writeln!(f, "  {colour}{mark}{colour:#} {name:names$}  {message}")?;
-                let Some(remediation) = remediation else { continue };
-                if *has_commands {
-                    remediation.lines().try_for_each(|line| writeln!(f, "      {line}"))?;
-                } else {
-                    let text = wrap(&format!("to fix: {remediation}"), indent, self.width);
-                    writeln!(f, "{:indent$}{dim}{text}{dim:#}", "")?;
-                }
+        let mut title = "";
+        for Check { section, name, status, message, remediation, has_commands } in &self.checks {
+            if *section != title {
+                title = section;
+                writeln!(f, "{bold}{title}{bold:#}")?;
+            }
+            let (mark, colour) = status.mark();
+            let message = wrap(message, indent, self.width);
+            writeln!(f, "  {colour}{mark}{colour:#} {name:names$}  {message}")?;
+            let Some(remediation) = remediation else { continue };
+            if *has_commands {
+                remediation.lines().try_for_each(|line| writeln!(f, "      {line}"))?;
+            } else {
+                let text = wrap(&format!("to fix: {remediation}"), indent, self.width);
+                writeln!(f, "{:indent$}{dim}{text}{dim:#}", "")?;
             }
         }
         let (_, colour) = self.status.mark();

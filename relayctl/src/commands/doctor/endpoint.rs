@@ -3,10 +3,9 @@
 
 use super::CheckContext;
 use super::check::{Check, Status};
-use crate::aws;
-use crate::aws::message::ReceivedMessage;
+use crate::aws::CallResult;
 use crate::aws::queue::{BATCH, LOOK_SECONDS, Queue, QueueStats};
-use crate::aws::spilled_message::{self, Key};
+use crate::aws::spilled_message::{self, Key, Object};
 use crate::aws::stack::Entity;
 use crate::cli::quote;
 use crate::error::Error;
@@ -14,10 +13,12 @@ use crate::relay::PROBE_TOPIC;
 use crate::relay::client::{Delivery, RelayResponse, Route, Sender, new_id};
 use crate::secret::{DEFAULT_NAME, Value, check_webhook_name};
 use labelbox_relay::error::error_chain;
+use labelbox_relay::event::timestamp;
 use labelbox_relay::message::dedup_id;
 use labelbox_relay::secrets::Secret;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::time::Duration;
+use tokio::time::sleep;
 
 const HEALTH: &str = "health";
 const PROBE: &str = "probe";
@@ -30,37 +31,37 @@ const SECRET_INTERVAL: Duration = Duration::from_secs(31);
 const MAX_EMPTY_RECEIVES: u32 = 3;
 /// Shorter than what was received stays hidden, so that nothing is received twice.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(12);
+/// A consumer that waits for messages has one by then.
+const CONSUMER_TIME: Duration = Duration::from_secs(2);
 
 /// Requests the health route, as an uptime check does.
-pub async fn check_health(scope: &CheckContext<'_>) -> Check {
-    let Ok(url) = scope.stack.output("HealthUrl") else {
-        return Check::new(Status::NotChecked, HEALTH, "its URL is not known")
-            .advise("see the outputs above");
-    };
-    let started = (scope.context.clock)();
+pub async fn check_health(scope: &CheckContext<'_>) -> Result<Check, Error> {
+    let url = scope.stack.output("HealthUrl")?;
     let response = async {
         let response = scope.clients.http.get(url).send().await?;
         Ok::<_, reqwest::Error>((response.status().as_u16(), response.bytes().await?))
     };
-    let (status, body) = match response.await {
-        Ok(response) => response,
+    let started = (scope.context.clock)();
+    let response = response.await;
+    let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
+    Ok(match response {
+        Ok((200, body)) if body == r#"{"status":"ok"}"# => {
+            Check::ok(HEALTH, format!("answers 200 in {} ms", duration.as_millis()))
+        }
+        Ok((200, _)) => {
+            let message = format!("{url} answers 200, but it is not the relay that answers");
+            Check::problem(HEALTH, message).advise("check where the name of this URL leads")
+        }
+        Ok((status, _)) => {
+            let message = format!("{url} answers {status}");
+            Check::problem(HEALTH, message).run(function_commands(scope))
+        }
         Err(error) => {
             let reason = error_chain(&error.without_url());
             let error = Error::NoResponse { url: url.to_owned(), reason };
-            return Check::problem(HEALTH, error.to_string()).advise("check the network");
+            Check::problem(HEALTH, error.to_string()).advise("check the network")
         }
-    };
-    let duration = (scope.context.clock)().duration_since(started).unwrap_or_default();
-    let body: Json = serde_json::from_slice(&body).unwrap_or_default();
-    if status == 200 && body == json!({"status": "ok"}) {
-        return Check::ok(HEALTH, format!("answers 200 in {} ms", duration.as_millis()));
-    }
-    let message = format!("{url} answers {status}");
-    if status == 200 {
-        return Check::problem(HEALTH, format!("{message}, but it is not the relay that answers"))
-            .advise("check where the name of this URL leads");
-    }
-    Check::problem(HEALTH, message).run(function_commands(scope))
+    })
 }
 
 /// Prints the function's state, and its log.
@@ -74,48 +75,28 @@ fn function_commands(scope: &CheckContext<'_>) -> impl Iterator<Item = String> {
     function.into_iter().chain([scope.log_command()])
 }
 
+/// Sends a signed event and a forged one.
 pub async fn check_events(scope: &CheckContext<'_>, secret: Option<Value>) -> Vec<Check> {
-    if scope.context.interrupt.is_pressed() {
-        return Vec::new();
+    let probe = match Probe::new(scope, secret).await {
+        Ok(probe) => probe,
+        Err(check) => return vec![check],
+    };
+    let response = probe.post_patiently().await;
+    let mut checks = vec![match response.body.status.as_deref() {
+        Some("unrouted") => probe.check_arrival(&response).await,
+        Some("spilled") => probe.check_spilled(&response).await,
+        _ => probe.check_failure(&response).await,
+    }];
+    // The forged one comes last: it makes the relay fetch its secret, which it does once in 30 s only.
+    if response.http_status.is_some() {
+        checks.push(probe.check_forgery().await);
     }
-    let webhook = secret.as_ref().and_then(webhook);
-    let (Some(secret), Some(webhook)) = (secret, webhook) else {
-        let message = "no webhook has a usable secret to sign an event with";
-        return vec![
-            Check::new(Status::NotChecked, PROBE, message).advise("repair the secret first"),
-        ];
-    };
-    let (clients, stack) = (scope.clients, scope.stack);
-    let signing = Secret::new(secret.newest(&webhook).map(|it| it.to_string()).unwrap_or_default());
-    let sender = Sender::with(secret, clients, stack, scope.context.clock);
-    let queue = Queue::new(clients, stack, Entity::Unrouted, false);
-    let (sender, queue) = match (sender, queue) {
-        (Ok(sender), Ok(queue)) => (sender, queue),
-        (Err(error), _) | (_, Err(error)) => return vec![Check::failed(PROBE, &error, scope.args)],
-    };
-    // If the queue cannot be read, the relay may spill the probe.
-    let stats = queue.stats().await.ok();
-    if let Some(QueueStats { waiting, .. }) = stats
-        && waiting > MAX_OTHERS
-    {
-        let message = format!(
-            "not sent: {waiting} events wait in the Unrouted queue, among which it might not be found again"
-        );
-        let peek = scope.args.relayctl("peek unrouted");
-        return vec![Check::new(Status::NotChecked, PROBE, message).run([peek])];
-    }
-    let delivery = Delivery {
-        route: Route::Webhook(webhook.clone()),
-        topic: Some(PROBE_TOPIC.to_owned()),
-        delivery_id: Some(new_id()),
-        body: probe_body(),
-    };
-    Probe { scope, sender, queue, stats, webhook, delivery }.run(&signing).await
+    checks
 }
 
 /// A body that no other event has; all are of one length.
-pub fn probe_body() -> Vec<u8> {
-    json!({"probe": new_id(), "from": FROM}).to_string().into_bytes()
+pub fn probe_body() -> String {
+    json!({"probe": new_id(), "from": FROM}).to_string()
 }
 
 /// The webhook that has a secret: the default one, or else the first.
@@ -128,31 +109,52 @@ fn webhook(secret: &Value) -> Option<String> {
 struct Probe<'p> {
     scope: &'p CheckContext<'p>,
     sender: Sender,
+    secret: Secret,
     queue: Queue<'p>,
-    /// `None` if the queue cannot be read.
+    /// `None` if the queue cannot be read: then the relay may spill the probe.
     stats: Option<QueueStats>,
     webhook: String,
     delivery: Delivery,
 }
 
-impl Probe<'_> {
-    async fn run(&self, secret: &Secret) -> Vec<Check> {
-        let response = self.post_patiently(secret).await;
-        let mut checks = vec![match response.body.status.as_deref() {
-            Some("unrouted") => self.check_arrival(&response).await,
-            Some("spilled") => self.check_spilled(&response).await,
-            _ => self.check_failure(&response).await,
-        }];
-        // The invalid one comes last: it makes the relay fetch its secret, which it does once in 30 s only.
-        if response.http_status.is_some() {
-            checks.push(self.check_forgery().await);
+impl<'p> Probe<'p> {
+    /// The probe, or why none is sent.
+    async fn new(scope: &'p CheckContext<'p>, secrets: Option<Value>) -> Result<Self, Check> {
+        let failed = |error| Check::failed(PROBE, &error, scope.args);
+        let webhook = secrets.as_ref().and_then(webhook);
+        let (Some(secrets), Some(webhook)) = (secrets, webhook) else {
+            let message = "no webhook has a usable secret to sign an event with";
+            let check = Check::new(Status::NotChecked, PROBE, message);
+            return Err(check.advise("repair the secret first"));
+        };
+        let route = Route::Webhook(webhook.clone());
+        let sender = Sender::with(secrets, scope.clients, scope.stack, scope.context.clock);
+        let sender = sender.map_err(failed)?;
+        let secret = sender.secret(&route).map_err(failed)?;
+        let queue = Queue::new(scope.clients, scope.stack, Entity::Unrouted, false);
+        let queue = queue.map_err(failed)?;
+        let stats = queue.stats().await.ok();
+        let waiting = stats.map_or(0, |stats| stats.waiting);
+        if waiting > MAX_OTHERS {
+            let message = format!(
+                "not sent: {waiting} events wait in the Unrouted queue, among which it might not be found again"
+            );
+            let peek = scope.args.relayctl("peek unrouted");
+            return Err(Check::new(Status::NotChecked, PROBE, message).run([peek]));
         }
-        checks
+        let delivery = Delivery {
+            route,
+            topic: Some(PROBE_TOPIC.to_owned()),
+            delivery_id: Some(new_id()),
+            body: probe_body().into_bytes(),
+        };
+        Ok(Self { scope, sender, secret, queue, stats, webhook, delivery })
     }
 
     /// Posts the probe, and once more if the relay may not have fetched a secret that was just changed.
-    async fn post_patiently(&self, secret: &Secret) -> RelayResponse {
-        let response = self.sender.post_as(&self.delivery, secret).await;
+    async fn post_patiently(&self) -> RelayResponse {
+        let post = || self.sender.post_as(&self.delivery, &self.secret);
+        let response = post().await;
         if response.http_status != Some(401) {
             return response;
         }
@@ -161,28 +163,59 @@ impl Probe<'_> {
             "the relay refuses the newest secret; if it was just changed, the relay fetches it within {seconds} s: waiting"
         ));
         tokio::select! {
-            () = tokio::time::sleep(SECRET_INTERVAL) => self.sender.post_as(&self.delivery, secret).await,
+            () = sleep(SECRET_INTERVAL) => post().await,
             () = self.scope.context.interrupt.pressed() => response,
         }
     }
 
     async fn check_arrival(&self, response: &RelayResponse) -> Check {
-        let reason = match self.delete_from_queue().await {
+        let has_consumer = match self.delete_from_queue(&self.delivery.body).await {
             Ok(true) => {
                 let ms = response.duration_ms;
                 let message =
                     format!("a signed event arrived in {ms} ms, and was deleted from the queue");
                 return Check::ok(PROBE, message);
             }
-            Ok(false) => "it was not found; a consumer has it, or the function behind the alias live is of an older version and \
-                          sends to other queues"
-                .to_owned(),
-            Err(error) => error.to_string(),
+            Ok(false) => self.has_consumer().await,
+            Err(error) => Err(error),
         };
-        let message = format!(
-            "a signed event was accepted, but may remain in the Unrouted queue, with topic {PROBE_TOPIC}: {reason}"
-        );
-        Check::new(Status::Warning, PROBE, message).run([self.scope.args.relayctl("peek unrouted")])
+        let (status, reason) = match has_consumer {
+            Ok(true) => (Status::Warning, "a consumer of the Unrouted queue has it".to_owned()),
+            Ok(false) => {
+                let reason = "it did not arrive in the Unrouted queue, which has no consumer: the function sends to another \
+                              queue, or something else has answered";
+                (Status::Problem, reason.to_owned())
+            }
+            Err(error) => (Status::Warning, format!("it may be in the Unrouted queue: {error}")),
+        };
+        let message =
+            format!("a signed event, with topic {PROBE_TOPIC}, was accepted, but {reason}");
+        let peek = self.scope.args.relayctl("peek unrouted");
+        Check::new(status, PROBE, message).run([peek, self.scope.log_command()])
+    }
+
+    /// Whether somebody else receives from the queue: messages are in flight, or one that is sent to it directly is gone, too.
+    async fn has_consumer(&self) -> Result<bool, Error> {
+        if self.queue.stats().await?.in_flight > 0 {
+            return Ok(true);
+        }
+        let (id, body) = (new_id(), probe_body());
+        let text = |value: &str| json!({"DataType": "String", "StringValue": value});
+        // With what a consumer may rely on.
+        let record = json!({"MessageBody": body, "MessageAttributes": {
+            "event": text(PROBE_TOPIC),
+            "entity": text(Entity::Unrouted.name()),
+            "reason": text("unknown_topic"),
+            "webhook": text(&self.webhook),
+            "dedup_id": text(&id),
+            "received_at": text(&timestamp(self.scope.context.now())),
+        }});
+        let key = Key { entity: Entity::Unrouted, dedup_id: &id };
+        let record = record.to_string().into_bytes();
+        let message = spilled_message::message(key, &record, self.queue.is_fifo());
+        self.queue.send(message.map_err(Error::Refused)?).await.map_err(Error::Refused)?;
+        sleep(CONSUMER_TIME).await;
+        Ok(!self.delete_from_queue(body.as_bytes()).await?)
     }
 
     async fn check_spilled(&self, response: &RelayResponse) -> Check {
@@ -203,7 +236,7 @@ impl Probe<'_> {
     async fn check_failure(&self, response: &RelayResponse) -> Check {
         let mut check = self.unexpected(PROBE, response);
         let is_unclear = response.http_status.is_none_or(|status| status >= 500);
-        if is_unclear && self.delete_from_queue().await.is_ok_and(|is_found| is_found) {
+        if is_unclear && self.delete_from_queue(&self.delivery.body).await.is_ok_and(|it| it) {
             check.message += "; the event arrived all the same, and was deleted";
         }
         check
@@ -213,7 +246,7 @@ impl Probe<'_> {
         let response = self.sender.post_as(&self.delivery, &Secret::new(new_id())).await;
         if response.is_success() {
             // Nothing is worse, whether or not it is found.
-            let _ = self.delete_from_queue().await;
+            let _ = self.delete_from_queue(&self.delivery.body).await;
             return Check::problem(FORGERY, "an event with an invalid signature was accepted")
                 .advise("deploy the current version of the relay, and rotate its secrets");
         }
@@ -242,14 +275,32 @@ impl Probe<'_> {
         }
     }
 
-    /// Deletes the probe, and gives back all other messages. Returns whether it was found.
-    async fn delete_from_queue(&self) -> Result<bool, Error> {
+    /// Deletes the message with this body, and gives back all others. Returns whether it was found.
+    async fn delete_from_queue(&self, body: &[u8]) -> Result<bool, Error> {
         // Without the queue's limit, a receive may be the last one of a message.
         let Some(stats) = self.stats else {
             return Err(Error::Refused("the queue's attributes cannot be read".to_owned()));
         };
+        let clock = self.scope.context.clock;
+        let (started, mut empty) = (clock(), 0);
         let mut others = Vec::new();
-        let found = self.search(&mut others).await;
+        let search = async {
+            while empty < MAX_EMPTY_RECEIVES
+                && clock().duration_since(started).unwrap_or_default() < SEARCH_TIMEOUT
+            {
+                let messages = self.queue.receive(BATCH, LOOK_SECONDS).await?;
+                empty += u32::from(messages.is_empty());
+                let (own, rest): (Vec<_>, Vec<_>) =
+                    messages.into_iter().partition(|it| it.message.body.as_bytes() == body);
+                others.extend(rest);
+                if let Some(own) = own.first() {
+                    self.queue.delete(&own.receipt_handle).await?;
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let found = search.await;
         let given_back = self.queue.give_back(&others, stats.max_receive_count).await;
         if let Err(reason) = given_back {
             self.scope.context.output.warn(format_args!(
@@ -257,26 +308,6 @@ impl Probe<'_> {
             ));
         }
         found
-    }
-
-    async fn search(&self, others: &mut Vec<ReceivedMessage>) -> Result<bool, Error> {
-        let clock = self.scope.context.clock;
-        let started = clock();
-        let mut empty = 0;
-        while empty < MAX_EMPTY_RECEIVES
-            && clock().duration_since(started).unwrap_or_default() < SEARCH_TIMEOUT
-        {
-            let messages = self.queue.receive(BATCH, LOOK_SECONDS).await?;
-            empty += u32::from(messages.is_empty());
-            let is_own = |it: &ReceivedMessage| it.message.body.as_bytes() == self.delivery.body;
-            let (own, rest): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_own);
-            others.extend(rest);
-            if let Some(own) = own.first() {
-                self.queue.delete(&own.receipt_handle).await?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Deletes the spilled object that the relay names if its key and its body are the probe's. Returns whether they were.
@@ -289,15 +320,14 @@ impl Probe<'_> {
             return Ok(false);
         }
         let (bucket, s3) = (self.scope.stack.payload_bucket()?, &self.scope.clients.s3);
-        let object = s3.get_object().bucket(bucket).key(key).send().await;
-        let object = object.map_err(|it| aws::error("s3:GetObject", &it))?;
-        let etag = object.e_tag.clone();
-        let content = object.body.collect().await.map(|it| it.to_vec()).unwrap_or_default();
+        let Some(Object { content, etag }) = spilled_message::get(s3, bucket, key).await? else {
+            return Ok(false);
+        };
         let message = spilled_message::message(of_probe, &content, false);
         let is_own = message.is_ok_and(|it| it.body.as_bytes() == body);
         let Some(etag) = etag.filter(|_| is_own) else { return Ok(false) };
         let deleted = s3.delete_object().bucket(bucket).key(key).if_match(etag).send().await;
-        deleted.map_err(|it| aws::error("s3:DeleteObject", &it))?;
+        deleted.action("s3:DeleteObject")?;
         Ok(true)
     }
 }

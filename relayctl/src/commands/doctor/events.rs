@@ -35,10 +35,7 @@ pub async fn check_counts(scope: &CheckContext<'_>) -> Vec<Check> {
     let entities = entities.map(|entity| check_entity(*entity, count(Some(*entity)), scope));
     checks.extend(join_all(entities).await.into_iter().flatten());
     if let Some(count) = count(None).filter(|count| *count > 0) {
-        let message = match count {
-            1 => format!("an object under {PREFIX} is not a spilled event"),
-            _ => format!("{count} objects under {PREFIX} are not spilled events"),
-        };
+        let message = format!("{} under {PREFIX}, not of spilled events", counted(count, "object"));
         let list = scope.args.relayctl("replay-spill --dry-run");
         checks.push(Check::new(Status::Warning, "other objects", message).run([list]));
     }
@@ -53,8 +50,7 @@ async fn check_entity(
     let (args, name) = (scope.args, entity.name());
     let mut checks = Vec::new();
     if let Some(spilled) = spilled.filter(|count| *count > 0) {
-        let them = if spilled == 1 { "it" } else { "them" };
-        let message = format!("{spilled} in the bucket, because the queue did not accept {them}");
+        let message = format!("{spilled} in the bucket, not accepted by the queue");
         let replay = args.relayctl(&format!("replay-spill --entity {name}"));
         checks.push(Check::problem(format!("{name} spilled"), message).run([replay]));
     }
@@ -93,15 +89,12 @@ async fn check_entity(
 
 /// The newest event and the newest failure of the last day, the doctor's own events left out.
 pub async fn check_log(scope: &CheckContext<'_>) -> Vec<Check> {
-    let Some(group) = scope.log_group.as_deref() else {
-        let message = "the function's log group is not known";
-        return vec![Check::new(Status::NotChecked, EVENT, message).advise("see the checks above")];
-    };
     let newest = async {
-        let failure = read(scope, group, DAY_MS, &FAILURES).await?;
+        let group = scope.stack.log_group(scope.clients).await?;
+        let failure = read(scope, &group, DAY_MS, &FAILURES).await?;
         // On a busy stack, the last minutes have an event, and the whole day has too many to read.
-        let accepted = match read(scope, group, MINUTES_MS, &EVENTS).await? {
-            None => read(scope, group, DAY_MS, &EVENTS).await?,
+        let accepted = match read(scope, &group, MINUTES_MS, &EVENTS).await? {
+            None => read(scope, &group, DAY_MS, &EVENTS).await?,
             accepted => accepted,
         };
         Ok::<_, Error>((accepted, failure))

@@ -3,10 +3,10 @@
 use super::CheckContext;
 use super::check::Check;
 use super::template::{Template, quote_json, text};
-use crate::aws;
+use crate::aws::queue::Queue;
 use crate::aws::stack::Entity;
 use crate::cli::{GlobalArgs, quote};
-use crate::error::AwsErrorKind;
+use crate::error::{AwsErrorKind, Error};
 use aws_sdk_sqs::types::QueueAttributeName;
 use clap::ValueEnum;
 use futures_util::future::join_all;
@@ -16,26 +16,24 @@ use serde_json::{Map, Value};
 const NOT_ATTRIBUTES: [&str; 2] = ["QueueName", "Tags"];
 const POLICY: &str = "Policy";
 
-pub async fn check(scope: &CheckContext<'_>) -> Vec<Check> {
-    let queues = Entity::value_variants().iter().flat_map(|entity| {
-        let name = format!("queue {}", entity.name());
-        // Dead-letter queues come first: a deleted one has to exist before its queue can be created.
-        [
-            (format!("{name} dead letters"), scope.stack.dead_letter_queue_url(*entity).ok()),
-            (name, scope.stack.queue_url(*entity).ok()),
-        ]
-    });
-    let checks = queues.filter_map(|(name, url)| Some(check_queue(name, url?, scope)));
-    join_all(checks).await
+pub async fn check(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
+    let mut checks = Vec::new();
+    for entity in Entity::value_variants() {
+        // A deleted dead-letter queue has to exist before its queue can be created.
+        for is_dead_letter_queue in [true, false] {
+            let queue = Queue::new(scope.clients, scope.stack, *entity, is_dead_letter_queue)?;
+            checks.push(check_queue(queue, scope));
+        }
+    }
+    Ok(join_all(checks).await)
 }
 
-async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check {
-    let expected = scope.template().and_then(|template| attributes(template, url));
-    let request = scope.clients.sqs.get_queue_attributes().queue_url(url);
-    let response = request.attribute_names(QueueAttributeName::Policy).send().await;
-    match response.map_err(|it| aws::error("sqs:GetQueueAttributes", &it)) {
-        Ok(response) => {
-            let policy = response.attributes().and_then(|it| it.get(&QueueAttributeName::Policy));
+async fn check_queue(queue: Queue<'_>, scope: &CheckContext<'_>) -> Check {
+    let (name, url) = (format!("queue {}", queue.name()), queue.url);
+    let expected = scope.template().and_then(|template| expected(template, url));
+    match queue.attributes().await {
+        Ok(actual) => {
+            let policy = actual.get(&QueueAttributeName::Policy);
             match expected.and_then(|mut expected| expected.remove_entry(POLICY)) {
                 Some(expected) if policy.is_none_or(String::is_empty) => {
                     let message = "has no policy, so requests without TLS are allowed";
@@ -48,13 +46,11 @@ async fn check_queue(name: String, url: &str, scope: &CheckContext<'_>) -> Check
         Err(error) if error.kind == AwsErrorKind::NotFound => {
             let queue = url.rsplit('/').next().unwrap_or(url);
             let message = format!("{queue} is deleted; SQS accepts its name again 60 s after that");
-            Check::problem(name, message).run(expected.map(|attributes| {
-                scope.args.aws(&format!(
-                    "sqs create-queue --queue-name {} --attributes {}",
-                    quote(queue),
-                    quote_json(&attributes)
-                ))
-            }))
+            let create = expected.map(|attributes| {
+                let (queue, attributes) = (quote(queue), quote_json(&attributes));
+                format!("sqs create-queue --queue-name {queue} --attributes {attributes}")
+            });
+            Check::problem(name, message).run(create.map(|create| scope.args.aws(&create)))
         }
         Err(error) => Check::failed(name, &error.into(), scope.args),
     }
@@ -68,18 +64,16 @@ pub fn set_queue_attributes(
 ) -> String {
     let attributes: Map<_, _> =
         attributes.into_iter().map(|(name, value)| (name, text(&value).into())).collect();
-    args.aws(&format!(
-        "sqs set-queue-attributes --queue-url {} --attributes {}",
-        quote(url),
-        quote_json(&attributes)
-    ))
+    let (url, attributes) = (quote(url), quote_json(&attributes));
+    args.aws(&format!("sqs set-queue-attributes --queue-url {url} --attributes {attributes}"))
 }
 
 /// The attributes that the template gives a queue, its policy included.
-fn attributes(template: &Template<'_>, url: &str) -> Option<Map<String, Value>> {
-    let properties = template.properties(template.logical_id("AWS::SQS::Queue", url)?)?;
-    let properties = properties.as_object()?.iter();
+fn expected(template: &Template<'_>, url: &str) -> Option<Map<String, Value>> {
+    let properties = template.properties_of("AWS::SQS::Queue", url)?;
     let mut attributes: Map<_, _> = properties
+        .as_object()?
+        .iter()
         .filter(|(name, _)| !NOT_ATTRIBUTES.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), text(value).into()))
         .collect();

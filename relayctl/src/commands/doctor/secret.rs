@@ -2,11 +2,11 @@
 
 use super::CheckContext;
 use super::check::{Check, Status};
-use super::template::quote_json;
-use crate::aws;
+use super::template::{quote_json, text};
+use crate::aws::CallResult;
 use crate::aws::secret_store::{SecretVersion, Store};
 use crate::cli::{GlobalArgs, quote};
-use crate::error::Error;
+use crate::error::{AwsError, AwsErrorKind, Error};
 use crate::secret::{DEFAULT_NAME, Edit, Fault, TRAINING, Text, Value};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 
@@ -15,14 +15,12 @@ const NAME: &str = "secret";
 const SUFFIX_LENGTH: usize = 7;
 
 /// Checks the secret, and returns it if the function could use it.
-pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
+pub async fn check(scope: &CheckContext<'_>) -> Result<(Vec<Check>, Option<Value>), Error> {
     let client = &scope.clients.secrets_manager;
-    let (arn, store) = (scope.stack.output("SecretArn"), Store::of(client.clone(), scope.stack));
-    let (Ok(arn), Ok(store)) = (arn, store) else { return (Vec::new(), None) };
+    let (arn, store) = (scope.stack.output("SecretArn")?, Store::of(client.clone(), scope.stack)?);
     let describe = client.describe_secret().secret_id(arn).send();
     let (description, current) = tokio::join!(describe, store.read());
-    let description =
-        description.map_err(|it| Error::from(aws::error("secretsmanager:DescribeSecret", &it)));
+    let description = description.action("secretsmanager:DescribeSecret");
     let (mut checks, value) = match current {
         Ok(SecretVersion { value: Ok(value), .. }) => {
             let has_models = scope.stack.parameter("TrainingModels").is_some();
@@ -35,7 +33,7 @@ pub async fn check(scope: &CheckContext<'_>) -> (Vec<Check>, Option<Value>) {
         Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
     };
     checks.extend(description.ok().and_then(|it| check_arn(arn, &it)));
-    (checks, value)
+    Ok((checks, value))
 }
 
 fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
@@ -43,16 +41,14 @@ fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
     let message = format!(
         "SecretArn {arn} is not the whole ARN of the secret, so the function's role does not reach it"
     );
-    Some(
-        Check::problem("secret ARN", message)
-            .advise(format!("deploy again with SecretArn={actual}")),
-    )
+    let advice = format!("deploy again with SecretArn={actual}");
+    Some(Check::problem("secret ARN", message).advise(advice))
 }
 
 /// A secret whose value cannot be read.
 fn check_missing(
     arn: &str,
-    description: &Result<DescribeSecretOutput, Error>,
+    description: &Result<DescribeSecretOutput, AwsError>,
     error: &Error,
     scope: &CheckContext<'_>,
 ) -> Check {
@@ -67,7 +63,7 @@ fn check_missing(
             let put = "put-secret-value --secret-string \"$(openssl rand -hex 32)\" --secret-id";
             (format!("has no value yet; {new_value}"), vec![command(put)])
         }
-        Err(it) if it.is_not_found() => {
+        Err(it) if it.kind == AwsErrorKind::NotFound => {
             let message = format!(
                 "is deleted. Create a new one, then deploy again with SecretArn set to its ARN, which is another one; {new_value}"
             );
@@ -84,13 +80,9 @@ fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
     let end = name.len().saturating_sub(SUFFIX_LENGTH);
     let is_whole = name.get(end..).is_some_and(|suffix| suffix.starts_with('-'));
     let name = quote(name.get(..end).filter(|_| is_whole).unwrap_or(name));
-    let property = |kind, name| {
-        let properties = scope.template()?.all_properties(kind).next()?;
-        properties.get(name).cloned()
-    };
+    let property = |kind, name| scope.template()?.all_properties(kind).next()?.get(name).cloned();
     let key = property("AWS::SecretsManager::Secret", "KmsKeyId");
-    let key = key.as_ref().and_then(|key| key.as_str());
-    let key = key.map(|key| format!(" --kms-key-id {}", quote(key))).unwrap_or_default();
+    let key = key.map(|key| format!(" --kms-key-id {}", quote(&text(&key)))).unwrap_or_default();
     let policy = property("AWS::SecretsManager::ResourcePolicy", "ResourcePolicy");
     let create =
         format!("create-secret --name {name}{key} --secret-string \"$(openssl rand -hex 32)\"");
@@ -134,15 +126,16 @@ fn unusable(
     let previous = previous.filter(|it| it.value.as_ref().is_ok_and(Value::has_usable));
     let (then, commands) = match previous {
         Some(previous) => {
-            let restore = args.aws(&format!(
-                "secretsmanager update-secret-version-stage --secret-id {} --version-stage AWSCURRENT \
-                 --move-to-version-id {} --remove-from-version-id {}",
-                quote(arn),
-                quote(&previous.id),
-                quote(id)
-            ));
+            let [arn, id, previous] = [arn, id, &previous.id].map(quote);
+            let restore = format!(
+                "secretsmanager update-secret-version-stage --secret-id {arn} --version-stage AWSCURRENT \
+                 --move-to-version-id {previous} --remove-from-version-id {id}"
+            );
             let replace = format!("# or replace it, and give Labelbox the new value: {replace}");
-            ("The previous value is usable, and the command restores it", vec![restore, replace])
+            (
+                "The previous value is usable, and the command restores it",
+                vec![args.aws(&restore), replace],
+            )
         }
         None => ("The command replaces it; Labelbox then needs the new value", vec![replace]),
     };

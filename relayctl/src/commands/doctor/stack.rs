@@ -1,11 +1,10 @@
-//! The stack: its status, its outputs, and what differs from its template.
+//! The stack: its status, and what differs from its template.
 
 use super::CheckContext;
 use super::check::{Check, Status};
 use super::queues::set_queue_attributes;
-use super::template::{quote_json, with_numbers};
-use crate::aws;
-use crate::aws::stack::Entity;
+use super::template::{quote_json, text, with_numbers};
+use crate::aws::CallResult;
 use crate::cli::{GlobalArgs, quote};
 use crate::error::Error;
 use crate::sanitize::cut;
@@ -13,22 +12,12 @@ use aws_sdk_cloudformation::types::{
     DifferenceType, PropertyDifference, StackDriftDetectionStatus as DetectionStatus,
     StackResourceDrift, StackResourceDriftStatus as DriftStatus,
 };
-use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-const OUTPUTS: [&str; 7] = [
-    "WebhookUrl",
-    "TrainingUrl",
-    "HealthUrl",
-    "SecretArn",
-    "FunctionName",
-    "PayloadBucketName",
-    "DashboardUrl",
-];
-const DRIFT_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
+const ALIAS: &str = "AWS::Lambda::Alias";
 const FUNCTION: &str = "AWS::Lambda::Function";
 const QUEUE: &str = "AWS::SQS::Queue";
 const ROLE: &str = "AWS::IAM::Role";
@@ -41,11 +30,10 @@ const CHECKED_KINDS: [&str; 5] = [
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
 ];
-/// Properties of the bucket that its check names if they are missing as a whole.
-const CHECKED_SETTINGS: [&str; 2] = ["/LifecycleConfiguration", "/PublicAccessBlockConfiguration"];
 /// Properties without which events are refused or lost. The function's are not among them: requests go to a published version,
 /// which nobody can change.
-const SERIOUS: [(&str, &str); 5] = [
+const SERIOUS: [(&str, &str); 6] = [
+    (ALIAS, "/FunctionVersion"),
     (BUCKET, "/LifecycleConfiguration"),
     (BUCKET, "/PublicAccessBlockConfiguration"),
     ("AWS::S3::BucketPolicy", "/PolicyDocument"),
@@ -71,31 +59,7 @@ const NAMES: [(&str, &str); 3] = [
     (ROLE, "RoleName"),
 ];
 
-/// # Errors
-/// If the stack has no output of a relay at all.
-pub fn check_outputs(scope: &CheckContext<'_>) -> Result<Vec<Check>, Error> {
-    let stack = scope.stack;
-    let queues = Entity::value_variants().iter();
-    let queues = queues.flat_map(|it| [stack.queue_url(*it), stack.dead_letter_queue_url(*it)]);
-    let outputs: Vec<_> =
-        OUTPUTS.iter().map(|output| stack.output(*output)).chain(queues).collect();
-    if outputs.iter().all(Result::is_err) {
-        stack.output("FunctionName")?;
-    }
-    let missing = outputs.into_iter().filter_map(|output| match output {
-        Err(Error::NoOutput { output, .. }) => Some(output),
-        _ => None,
-    });
-    let missing = missing.collect::<Vec<_>>().join(", ");
-    let outputs = match missing.as_str() {
-        "" => Check::ok("outputs", "complete"),
-        _ => Check::problem("outputs", format!("missing: {missing}"))
-            .advise("deploy the current version of the relay"),
-    };
-    Ok(vec![check_status(scope), outputs])
-}
-
-fn check_status(scope: &CheckContext<'_>) -> Check {
+pub fn check_status(scope: &CheckContext<'_>) -> Check {
     let (name, status) = (scope.stack.name.as_str(), scope.stack.status.as_str());
     let message = format!("{name} is {status}");
     let status = match status {
@@ -112,18 +76,9 @@ fn check_status(scope: &CheckContext<'_>) -> Check {
 
 /// Lets CloudFormation compare all resources with the template.
 pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
-    let (drifts, failure) = match tokio::time::timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            return vec![Check::failed_at_most_warning("drift", &error, scope.args)];
-        }
-        Err(_) => {
-            let message = "CloudFormation has not finished detecting drift within two minutes";
-            return vec![
-                Check::new(Status::NotChecked, "drift", message)
-                    .run([scope.args.relayctl("doctor")]),
-            ];
-        }
+    let (drifts, failure) = match detect_drift(scope).await {
+        Ok(found) => found,
+        Err(error) => return vec![Check::failed_at_most_warning("drift", &error, scope.args)],
     };
     let mut checks: Vec<_> =
         drifts.iter().filter_map(|drift| check_resource(drift, scope)).collect();
@@ -144,13 +99,12 @@ async fn detect_drift(
 ) -> Result<(Vec<StackResourceDrift>, Option<String>), Error> {
     let (client, name) = (&scope.clients.cloudformation, &scope.stack.name);
     let started = client.detect_stack_drift().stack_name(name).send().await;
-    let started = started.map_err(|it| aws::error("cloudformation:DetectStackDrift", &it))?;
+    let started = started.action("cloudformation:DetectStackDrift")?;
     let id = started.stack_drift_detection_id.unwrap_or_default();
     let failure = loop {
         let request = client.describe_stack_drift_detection_status();
         let status = request.stack_drift_detection_id(&id).send().await;
-        let status = status
-            .map_err(|it| aws::error("cloudformation:DescribeStackDriftDetectionStatus", &it))?;
+        let status = status.action("cloudformation:DescribeStackDriftDetectionStatus")?;
         match status.detection_status() {
             Some(DetectionStatus::DetectionInProgress) => tokio::time::sleep(POLL_INTERVAL).await,
             Some(DetectionStatus::DetectionFailed) => {
@@ -167,7 +121,7 @@ async fn detect_drift(
         .send()
         .try_collect()
         .await
-        .map_err(|it| aws::error("cloudformation:DescribeStackResourceDrifts", &it))?;
+        .action("cloudformation:DescribeStackResourceDrifts")?;
     let drifts = drifts.into_iter().filter_map(|page| page.stack_resource_drifts).flatten();
     Ok((drifts.collect(), failure))
 }
@@ -190,14 +144,7 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
             check.run(create(kind, name, id, scope))
         });
     }
-    // The check of the bucket names what a bucket that was created anew does not have.
-    let is_checked = |it: &&PropertyDifference| {
-        let is_missing = it.difference_type() == Some(&DifferenceType::Remove);
-        let is_setting = it.property_path().is_some_and(|path| CHECKED_SETTINGS.contains(&path));
-        kind == BUCKET && is_missing && is_setting
-    };
-    let differences = drift.property_differences().iter().filter(|it| !is_checked(it));
-    let differences: Vec<_> = differences.collect();
+    let differences = drift.property_differences();
     let paths: Vec<_> = differences.iter().filter_map(|it| it.property_path()).collect();
     let is_serious =
         |path: &str| SERIOUS.iter().any(|(of, prefix)| *of == kind && path.starts_with(prefix));
@@ -205,9 +152,9 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
     let status = if is_serious { Status::Problem } else { Status::Warning };
     let template = scope.template().and_then(|it| it.properties(name)).unwrap_or_default();
     let command = restore(drift, &paths, &template, scope.args);
-    let list: Vec<_> = differences.iter().map(|it| describe(it)).collect();
+    let list: Vec<_> = differences.iter().map(describe).collect();
     let message = format!("differs from the template: {}", list.join("; "));
-    (!list.is_empty()).then(|| Check::new(status, name, message).run(command))
+    Some(Check::new(status, name, message).run(command))
 }
 
 /// What was added is not printed: a variable that somebody has added may hold a credential.
@@ -238,35 +185,40 @@ fn restore(
     if values.is_empty() {
         return None;
     }
-    match kind {
+    let command = match kind {
         FUNCTION => {
             let mut names = values.keys();
             if !names.all(|name| FUNCTION_CONFIGURATION.contains(&name.as_str())) {
                 return None;
             }
-            let name = ("FunctionName".to_owned(), id.into());
-            let input: Map<_, _> = std::iter::once(name).chain(values).collect();
-            Some(args.aws(&format!(
-                "lambda update-function-configuration --cli-input-json {}",
-                quote_json(&input)
-            )))
+            values.insert("FunctionName".to_owned(), id.into());
+            let input = quote_json(&values);
+            format!("lambda update-function-configuration --cli-input-json {input}")
         }
-        QUEUE => Some(set_queue_attributes(id, values, args)),
+        ALIAS => {
+            let (function, name) = id.rsplit_once(':')?;
+            let version = text(values.get("FunctionVersion")?);
+            let [function, name, version] = [function, name, &version].map(quote);
+            format!(
+                "lambda update-alias --function-name {function} --name {name} --function-version {version}"
+            )
+        }
+        QUEUE => return Some(set_queue_attributes(id, values, args)),
         // It takes another id for these.
-        _ if !drift.physical_resource_id_context().is_empty() => None,
+        _ if !drift.physical_resource_id_context().is_empty() => return None,
         _ => {
             let set =
                 |(name, value)| json!({"op": "add", "path": format!("/{name}"), "value": value});
             // The Cloud Control API takes no text for a number.
             let values = with_numbers(values.into(), template);
             let patch: Vec<_> = values.as_object()?.iter().map(set).collect();
-            Some(args.aws(&format!(
-                "cloudcontrol update-resource --type-name {kind} --identifier {} --patch-document {}",
-                quote(id),
-                quote_json(&patch)
-            )))
+            let (id, patch) = (quote(id), quote_json(&patch));
+            format!(
+                "cloudcontrol update-resource --type-name {kind} --identifier {id} --patch-document {patch}"
+            )
         }
-    }
+    };
+    Some(args.aws(&command))
 }
 
 /// The command that creates a deleted resource again.
@@ -274,10 +226,10 @@ fn create(kind: &str, logical_id: &str, id: &str, scope: &CheckContext<'_>) -> O
     let (_, name) = NAMES.iter().find(|(of, _)| *of == kind)?;
     let mut properties = scope.template()?.properties(logical_id)?;
     properties.as_object_mut()?.insert((*name).to_owned(), id.into());
-    Some(scope.args.aws(&format!(
-        "cloudcontrol create-resource --type-name {kind} --desired-state {}",
-        quote_json(&properties)
-    )))
+    let state = quote_json(&properties);
+    let command =
+        format!("cloudcontrol create-resource --type-name {kind} --desired-state {state}");
+    Some(scope.args.aws(&command))
 }
 
 #[cfg(test)]
@@ -316,7 +268,7 @@ mod tests {
                 &function,
                 vec!["/Timeout"],
                 Some(
-                    r#"lambda update-function-configuration --cli-input-json '{"FunctionName":"x","Timeout":15}'"#
+                    r#"lambda update-function-configuration --cli-input-json '{"Timeout":15,"FunctionName":"x"}'"#
                         .to_owned(),
                 ),
             ),

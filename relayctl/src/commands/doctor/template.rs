@@ -1,7 +1,7 @@
 //! What the stack's template gives each resource, with its parameters and conditions resolved.
 
 use crate::aws::stack::Stack;
-use crate::aws::{self, Clients};
+use crate::aws::{CallResult, Clients};
 use crate::cli::quote;
 use crate::error::Error;
 use aws_sdk_cloudformation::types::{StackResourceSummary, TemplateStage};
@@ -21,31 +21,30 @@ impl<'s> Template<'s> {
         let request = clients.cloudformation.get_template().stack_name(&stack.name);
         // After SAM's transform it is JSON.
         let response = request.template_stage(TemplateStage::Processed).send().await;
-        let response = response.map_err(|it| aws::error("cloudformation:GetTemplate", &it))?;
+        let response = response.action("cloudformation:GetTemplate")?;
         let body = serde_json::from_str(response.template_body().unwrap_or_default());
         let body = body.map_err(|error| {
             Error::Refused(format!("the stack's processed template is not JSON: {error}"))
         })?;
         let request = clients.cloudformation.list_stack_resources().stack_name(&stack.name);
         let pages = request.into_paginator().send().try_collect().await;
-        let pages = pages.map_err(|it| aws::error("cloudformation:ListStackResources", &it))?;
+        let pages = pages.action("cloudformation:ListStackResources")?;
         let resources = pages.into_iter().filter_map(|page| page.stack_resource_summaries);
         let resources = resources.flatten().collect();
         Ok(Self { body, resources, stack, region: &clients.region })
     }
 
-    /// The logical id of the resource of this type with this physical id.
-    pub fn logical_id(&self, kind: &str, physical_id: &str) -> Option<&str> {
+    /// The properties of a resource. Those that cannot be resolved are left out.
+    pub fn properties(&self, logical_id: &str) -> Option<Value> {
+        Some(self.resolve(self.body.pointer(&format!("/Resources/{logical_id}/Properties"))?))
+    }
+
+    /// The properties of the resource of this type with this physical id.
+    pub fn properties_of(&self, kind: &str, physical_id: &str) -> Option<Value> {
         let is_it = |it: &&StackResourceSummary| {
             it.resource_type() == Some(kind) && it.physical_resource_id() == Some(physical_id)
         };
-        self.resources.iter().find(is_it)?.logical_resource_id()
-    }
-
-    /// The properties of a resource. Those that cannot be resolved are left out.
-    pub fn properties(&self, logical_id: &str) -> Option<Value> {
-        let resource = self.body.get("Resources")?.get(logical_id)?;
-        Some(self.resolve(resource.get("Properties")?))
+        self.properties(self.resources.iter().find(is_it)?.logical_resource_id()?)
     }
 
     /// The properties of all resources of a type.
@@ -76,9 +75,12 @@ impl<'s> Template<'s> {
 
     fn call(&self, name: &str, argument: &Value) -> Value {
         let items = argument.as_array().map(Vec::as_slice).unwrap_or_default();
-        let is_true = |value: &Value| match value {
-            Value::String(name) => self.condition(name),
-            value => self.resolve(value) == true,
+        let is_true = |condition: &Value| match condition.as_str() {
+            Some(name) => {
+                let condition = self.body.pointer(&format!("/Conditions/{name}"));
+                condition.is_some_and(|condition| self.resolve(condition) == true)
+            }
+            None => self.resolve(condition) == true,
         };
         let result = match (name, items) {
             ("Ref", _) => argument.as_str().and_then(|name| self.reference(name)),
@@ -89,14 +91,12 @@ impl<'s> Template<'s> {
                 Some((text(&self.resolve(one)) == text(&self.resolve(other))).into())
             }
             ("Fn::Not", [condition]) => Some((!is_true(condition)).into()),
-            ("Fn::GetAtt", [resource, attribute]) => resource
-                .as_str()
-                .zip(attribute.as_str())
-                .and_then(|(resource, attribute)| self.attribute(resource, attribute)),
+            ("Fn::GetAtt", [Value::String(resource), Value::String(attribute)]) => {
+                self.attribute(resource, attribute)
+            }
             ("Fn::FindInMap", [map, key, name]) => {
-                let get = |value: &Value, key: &Value| value.get(text(&self.resolve(key))).cloned();
-                let maps = self.body.get("Mappings");
-                maps.and_then(|maps| get(&get(&get(maps, map)?, key)?, name))
+                let [map, key, name] = [map, key, name].map(|it| text(&self.resolve(it)));
+                self.body.pointer(&format!("/Mappings/{map}/{key}/{name}")).cloned()
             }
             ("Fn::Sub", _) => argument.as_str().and_then(|pattern| self.substitute(pattern)),
             _ => None,
@@ -104,27 +104,21 @@ impl<'s> Template<'s> {
         result.unwrap_or(Value::Null)
     }
 
-    fn condition(&self, name: &str) -> bool {
-        let condition = self.body.get("Conditions").and_then(|all| all.get(name));
-        condition.is_some_and(|condition| self.resolve(condition) == true)
-    }
-
     fn reference(&self, name: &str) -> Option<Value> {
-        Some(json!(match name {
-            "AWS::AccountId" => self.stack.account(),
-            "AWS::Partition" => self.stack.partition(),
-            "AWS::Region" => self.region,
-            "AWS::StackName" => &self.stack.name,
-            name => match self.body.get("Parameters").and_then(|all| all.get(name)) {
-                Some(declaration) => {
+        Some(match name {
+            "AWS::AccountId" => self.stack.account().into(),
+            "AWS::Partition" => self.stack.partition().into(),
+            "AWS::Region" => self.region.into(),
+            "AWS::StackName" => self.stack.name.as_str().into(),
+            name => match self.body.pointer(&format!("/Parameters/{name}/Type")) {
+                Some(kind) => {
                     let value = self.stack.parameter(name).unwrap_or_default();
-                    let is_number = declaration.get("Type").is_some_and(|it| it == "Number");
-                    let number = || serde_json::from_str::<Number>(value).ok().map(Value::from);
-                    return is_number.then(number).flatten().or_else(|| Some(json!(value)));
+                    let number = serde_json::from_str::<Number>(value).ok();
+                    number.filter(|_| kind == "Number").map_or_else(|| value.into(), Value::from)
                 }
-                None => self.resource(name)?.physical_resource_id()?,
+                None => self.resource(name)?.physical_resource_id()?.into(),
             },
-        }))
+        })
     }
 
     fn resource(&self, logical_id: &str) -> Option<&StackResourceSummary> {

@@ -47,35 +47,25 @@ impl fmt::Display for Plan {
 /// The file of one replay.
 #[derive(Debug)]
 pub struct Checkpoint {
-    folder: PathBuf,
+    pub folder: PathBuf,
     pub plan: Plan,
 }
 
 impl Checkpoint {
-    /// Begins a new replay.
-    pub fn create(folder: PathBuf, plan: Plan) -> Result<Self, Error> {
-        fs::create_dir_all(&folder).map_err(|error| unusable(&folder, error))?;
-        let checkpoint = Self { folder, plan };
-        checkpoint.save()?;
-        Ok(checkpoint)
-    }
-
     /// Finds the replay of this stack that has this id, or the only one.
     pub fn find(folder: PathBuf, stack: &str, id: &str) -> Result<Self, Error> {
         let (mut found, _) = list(&folder)?;
         found.retain(|plan| plan.stack == stack && (id.is_empty() || plan.id == id));
-        match (found.pop(), found.len()) {
-            (Some(plan), 0) => Ok(Self { folder, plan }),
-            (None, _) => {
-                let id = if id.is_empty() { String::new() } else { format!(" {id}") };
-                let message = format!(
-                    "there is no unfinished replay{id} of this stack; replay --list shows all"
-                );
-                Err(Error::Setup(message))
-            }
-            _ => {
+        match (found.pop(), found.is_empty()) {
+            (Some(plan), true) => Ok(Self { folder, plan }),
+            (Some(_), false) => {
                 let message = "there are several unfinished replays; replay --list shows them";
                 Err(Error::Usage(message.to_owned()))
+            }
+            (None, _) => {
+                let message =
+                    "there is no such unfinished replay of this stack; replay --list shows all";
+                Err(Error::Setup(message.to_owned()))
             }
         }
     }
@@ -91,9 +81,10 @@ impl Checkpoint {
         self.save()
     }
 
-    fn save(&self) -> Result<(), Error> {
+    pub fn save(&self) -> Result<(), Error> {
         let new = self.path().with_extension("tmp");
         let write = || {
+            fs::create_dir_all(&self.folder)?;
             let file = File::create(&new)?;
             serde_json::to_writer(&file, &self.plan)?;
             file.sync_all()?;

@@ -21,7 +21,9 @@ fn create(folder: &Path, id: &str, stack: &str) -> Checkpoint {
         rate: 7,
         held_back: HashMap::new(),
     };
-    Checkpoint::create(folder.to_owned(), plan).unwrap()
+    let checkpoint = Checkpoint { folder: folder.to_owned(), plan };
+    checkpoint.save().unwrap();
+    checkpoint
 }
 
 #[test]
