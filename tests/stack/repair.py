@@ -133,7 +133,7 @@ class Site:
         """The fields of a message whose body is in the bucket."""
         attributes = spilled(event, "label", False)["MessageAttributes"]
         attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(size)}
-        body = json.dumps([POINTER, {"s3BucketName": self.bucket, "s3Key": key}])
+        body = json.dumps([POINTER, {"s3BucketName": self.bucket, "s3Key": key}], separators=(",", ":"))
         return {"MessageBody": body, "MessageAttributes": attributes}
 
     def objects(self) -> set[str]:

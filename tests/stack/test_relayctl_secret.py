@@ -168,7 +168,7 @@ NOT_USABLE = "relayctl: this cannot be the secret: it has "
         (OBJECT, ["rotate", "training", "--stdin"], "hush of many letters", 2, f"{NOT_USABLE}white space in it"),
         (OBJECT, ["rotate", "training", "--stdin"], "hush-of-letters", 2, f"{NOT_USABLE}fewer than 16 characters"),
         (OBJECT, ["rotate"], "", 2, "say which name: the secret has labelbox, training, project-x, empty"),
-        (OBJECT, ["rotate", "other"], "", 2, "has no name other; relayctl secret add other"),
+        (OBJECT, ["rotate", "other"], "", 2, "; relayctl secret add other --stack"),
         (OBJECT, ["remove", "other"], "", 2, "has no name other; "),
         (OBJECT, ["remove", "labelbox"], "", 2, "no terminal"),
         ({"labelbox": "hush"}, ["remove", "labelbox"], "", 2, "the last secret of the stack"),
