@@ -51,14 +51,13 @@ def config(tmp_path: Path) -> dict[str, str]:
     return {"AWS_CONFIG_FILE": str(path)}
 
 
-def test_an_explicit_profile_comes_before_keys_in_the_environment_and_exists(site: Site, config: dict[str, str]) -> None:
+def test_an_explicit_profile_comes_before_keys_in_the_environment(site: Site, config: dict[str, str]) -> None:
     assert site.run("count", **config).status == 0
     assert "there is no stack target in us-east-1" in site.run("count", "--profile", "other", **config).error
     # As with the AWS CLI, keys in the environment come before AWS_PROFILE.
     assert site.run("count", AWS_PROFILE="other", **config).status == 0
     keyless = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "other"}
     assert "there is no stack target" in site.run("count", **keyless, **config).error
-
 
     for arguments, variables in (["--profile", "production"], {}), ([], {"AWS_PROFILE": "production"}):
         unknown = site.run("redrive", "all", *arguments, **variables, **config).error
