@@ -115,9 +115,9 @@ def stack(queue_type: str, deployed: Deploy) -> Stack:
 
 @pytest.fixture(scope="session")
 def make(running: emulator.Emulator, relayctl: Path) -> MakeSite:
-    """Makes stacks without a function, whose messages have five receives, as the template's have."""
+    """Makes stacks without a function."""
     numbers = itertools.count()
-    return lambda queue_type, receives=5: make_site(running, relayctl, f"site-{next(numbers)}", queue_type, receives)
+    return lambda *arguments, **more: make_site(running, relayctl, f"site-{next(numbers)}", *arguments, **more)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A stack with nothing but the relay's queues, bucket and log group, and `relayctl` to use on it."""
+"""A stack with all that the relay's has except the function, and `relayctl` to use on it."""
 
 import hashlib
 import json
@@ -6,20 +6,26 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
+
+import terminal
 
 from dev import environment
 from dev.emulator import Emulator
 from dev.stack import QUEUES, Stack
 
 DAY = "2026/11/23"
-SECONDS = 30
+SECONDS = 60
 """The limit of every wait."""
 
 POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
+ADDRESS = "https://relay.example"
+WAITING = "relayctl: waiting for events; Ctrl-C ends\n"
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,21 @@ class Done:
         return account
 
     @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What was printed for scripts. A body may have U+2028, at which `splitlines` splits."""
+        return [json.loads(line) for line in self.out.split("\n") if line]
+
+    @property
     def warnings(self) -> str:
-        """Standard error without the line that names the target of a change."""
+        """Standard error without the lines that say what a command is about and what it waits for."""
         lines = self.err.splitlines(keepends=True)
-        return "".join(lines[1:] if lines and lines[0].startswith("relayctl: account ") else lines)
+        return "".join(line for line in lines if not line.startswith("relayctl: account ") and line != WAITING)
+
+    @property
+    def error(self) -> str:
+        """The only line of a run that could not work."""
+        assert (self.status, self.out, self.warnings.count("\n")) == (3, "", 1), self
+        return self.warnings
 
     @property
     def kept(self) -> dict[str, str]:
@@ -58,27 +75,44 @@ class Site:
     def bucket(self) -> str:
         return self.stack.outputs["PayloadBucketName"]
 
+    @property
+    def target(self) -> str:
+        """The line that a changing command prints first."""
+        return f"relayctl: account 000000000000, region us-east-1, stack {self.stack.name}\n"
+
     def client(self, service: str) -> Any:
         return self.stack.emulator.client(service)
 
     def start(
-        self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **variables: str
+        self, *arguments: str, output: int | IO[str] = subprocess.PIPE, limits: str = "", **variables: str
     ) -> "subprocess.Popen[str]":
-        """Starts relayctl, which can reach only the emulator."""
-        emulator = self.stack.emulator
-        settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+        """Starts relayctl, which can reach only the emulator, perhaps in a shell that has set limits."""
+        shell = ["bash", "-c", f'{limits}; exec "$0" "$@"'] if limits else []
         return subprocess.Popen(
-            [str(self.program), *arguments],
-            env={**settings, "RELAY_STACK": self.stack.name, **variables},
+            [*shell, str(self.program), *arguments],
+            env=self._environment(variables),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
+    def run(self, *arguments: str, given: str = "", limits: str = "", **variables: str) -> Done:
         """Runs relayctl with `given` as its standard input."""
-        return end(self.start(*arguments, output=subprocess.PIPE, **variables), given)
+        tool = self.start(*arguments, output=subprocess.PIPE, limits=limits, **variables)
+        out, err = tool.communicate(given, timeout=120)
+        return Done(tool.returncode, out, err)
+
+    def type(
+        self, dialogue: Sequence[tuple[str, str]], *arguments: str, columns: int = 200, **variables: str
+    ) -> terminal.Seen:
+        """Runs relayctl at a terminal, and answers its prompts."""
+        return terminal.run([str(self.program), *arguments], self._environment(variables), dialogue, columns)
+
+    def _environment(self, variables: dict[str, str]) -> dict[str, str]:
+        emulator = self.stack.emulator
+        settings = environment.for_emulator(emulator.instance, emulator.endpoint)
+        return {**settings, "RELAY_STACK": self.stack.name, **variables}
 
     # ---- the bucket
 
@@ -86,10 +120,21 @@ class Site:
         self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
         return key
 
+    def get(self, key: str) -> bytes:
+        content: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
+
     def spill(self, event: str, entity: str = "label", **changes: Any) -> str:
         """Spills a message as the function does, with some of its fields changed."""
         record = {**spilled(event, entity, self.stack.is_fifo), **changes}
         return self.put(key_of(event, entity), json.dumps(record).encode())
+
+    def pointer(self, event: str, key: str, size: int) -> dict[str, Any]:
+        """The fields of a message whose body is in the bucket."""
+        attributes = spilled(event, "label", False)["MessageAttributes"]
+        attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(size)}
+        body = json.dumps([POINTER, {"s3BucketName": self.bucket, "s3Key": key}], separators=(",", ":"))
+        return {"MessageBody": body, "MessageAttributes": attributes}
 
     def objects(self) -> set[str]:
         """Returns the keys of the spilled messages."""
@@ -111,13 +156,13 @@ class Site:
 
     def messages(self, entity: str = "label") -> list[dict[str, Any]]:
         """Receives and deletes all messages of a queue, in order."""
-        return self._take(self.stack.queue_url(entity))
+        return self.take(self.stack.queue_url(entity))
 
     def dead_letters(self, entity: str = "label") -> list[dict[str, Any]]:
         """Receives and deletes all visible messages of a dead-letter queue, in order."""
-        return self._take(self.stack.dead_letter_queue_url(entity))
+        return self.take(self.stack.dead_letter_queue_url(entity))
 
-    def _take(self, queue: str) -> list[dict[str, Any]]:
+    def take(self, queue: str) -> list[dict[str, Any]]:
         sqs, taken = self.client("sqs"), []
         question = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
         while messages := sqs.receive_message(QueueUrl=queue, **question).get("Messages"):
@@ -125,6 +170,23 @@ class Site:
             for message in messages:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return taken
+
+    # ---- the log and the secret
+
+    def log(self, *lines: str | dict[str, Any], group: str = "", stream: str = "one", ago: float = 0) -> None:
+        """Writes to the function's log, as if it were so many seconds ago."""
+        logs, names = self.client("logs"), {"logGroupName": group or f"/{self.stack.name}", "logStreamName": stream}
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(**names)
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        moment = int((time.time() - ago) * 1000)
+        logs.put_log_events(**names, logEvents=[{"timestamp": moment, "message": text + "\n"} for text in texts])
+
+    @property
+    def secret(self) -> str:
+        """The current value."""
+        client, arn = self.client("secretsmanager"), self.stack.outputs["SecretArn"]
+        return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
 
 class Run:
@@ -139,16 +201,19 @@ class Run:
         for thread in self._threads:
             thread.start()
 
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        """Waits for a condition, and fails if relayctl exits before."""
+        wait_for(lambda: condition() or self._run.poll() is not None)
+        assert condition(), self.errors
+
     def wait_for(self, count: int) -> list[str]:
         """Waits for so many lines."""
-        wait_for(lambda: len(self.lines) >= count or self._run.poll() is not None)
-        assert len(self.lines) >= count, self.errors
+        self.wait_until(lambda: len(self.lines) >= count)
         return list(self.lines)
 
     def wait_for_note(self, text: str) -> None:
         """Waits for a line on standard error."""
-        wait_for(lambda: any(text in line for line in self.errors) or self._run.poll() is not None)
-        assert self._run.poll() is None, self.errors
+        self.wait_until(lambda: any(text in line for line in self.errors))
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
         self._run.send_signal(number)
@@ -161,6 +226,15 @@ class Run:
         for thread in self._threads:
             thread.join(SECONDS)
         return Done(status, "".join(self.lines), "".join(self.errors))
+
+    def peak(self) -> int:
+        """Waits until relayctl exits. Returns the most memory that it had, in KiB."""
+        status, peak = Path(f"/proc/{self._run.pid}/status"), 0
+        # An ended process that nobody has waited for has no such line.
+        while found := [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]:
+            peak = int(found[0].split()[1])
+            time.sleep(0.01)
+        return peak
 
 
 def _read(stream: Iterable[str], lines: list[str]) -> None:
@@ -177,28 +251,48 @@ def wait_for(find: Callable[[], Any]) -> Any:
     return found
 
 
-def end(tool: "subprocess.Popen[str]", given: str = "") -> Done:
-    """Waits until relayctl exits."""
-    out, err = tool.communicate(given, timeout=120)
-    return Done(tool.returncode, out, err)
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes]], port: int = 0) -> Iterator[str]:
+    """A server that answers each request, of any method, with a status and a body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if not name.startswith("do_"):
+                raise AttributeError(name)
+            return self._respond
+
+        def _respond(self) -> None:
+            status, body = answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def make_site(
-    emulator: Emulator, program: Path, name: str, queue_type: str, receives: int = 1, url: str | None = None
+    emulator: Emulator,
+    program: Path,
+    name: str,
+    queue_type: str = "standard",
+    receives: int = 5,
+    url: str = ADDRESS,
+    log_level: str = "info",
 ) -> Site:
-    """Creates a stack with the outputs of the contract. Messages are dead-lettered after so many `receives`.
+    """Creates a stack with outputs of the contract, whose relay is at a URL.
 
-    With a URL, the stack has a secret, and its relay is there.
+    Messages are dead-lettered after so many `receives`.
     """
-    template = _template(queue_type, receives)
-    if url is not None:
-        properties = {"SecretString": "a-secret-of-enough-letters"}
-        template["Resources"]["Secret"] = {"Type": "AWS::SecretsManager::Secret", "Properties": properties}
-        paths = {"WebhookUrl": "/webhooks/labelbox", "TrainingUrl": "/training", "HealthUrl": "/health"}
-        template["Outputs"] |= {output: {"Value": url + path} for output, path in paths.items()}
-        template["Outputs"]["SecretArn"] = {"Value": {"Ref": "Secret"}}
     cloudformation = emulator.client("cloudformation")
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    template = json.dumps(_template(name, queue_type, receives, url, log_level))
+    cloudformation.create_stack(StackName=name, TemplateBody=template)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
     return Site(Stack.find(emulator, name), program)
 
@@ -213,6 +307,11 @@ def key_of(event: str, entity: str = "label") -> str:
 
 def body_of(event: str) -> str:
     return json.dumps({"id": f"id of {event}", "text": "ünïcode\u2028\n"}, ensure_ascii=False)
+
+
+def event_of(message: dict[str, Any]) -> str:
+    """What a message is about."""
+    return str(message["MessageAttributes"]["entity_id"]["StringValue"])
 
 
 def spilled(event: str, entity: str, is_fifo: bool) -> dict[str, Any]:
@@ -232,24 +331,32 @@ def attributes(**texts: str) -> dict[str, dict[str, Any]]:
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
 
 
-def _template(queue_type: str, receives: int) -> dict[str, Any]:
+def _template(name: str, queue_type: str, receives: int, url: str, log_level: str) -> dict[str, Any]:
     kind = {"FifoQueue": True, "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     kind = kind if queue_type == "fifo" else {}
+    secret = {"SecretString": "a-secret-of-enough-letters"}
     resources: dict[str, Any] = {
         "Bucket": {"Type": "AWS::S3::Bucket"},
-        "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup"},
+        "FunctionLogGroup": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/{name}"}},
+        "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": secret},
     }
-    outputs = {"PayloadBucketName": {"Value": {"Ref": "Bucket"}}}
-    for name in QUEUES.values():
-        dead, dies = (
-            f"{name}DeadLetterQueue",
-            {"deadLetterTargetArn": {"Fn::GetAtt": [f"{name}DeadLetterQueue", "Arn"]}},
-        )
-        resources[dead] = {"Type": "AWS::SQS::Queue", "Properties": kind}
-        resources[f"{name}Queue"] = {
-            "Type": "AWS::SQS::Queue",
-            "Properties": {**kind, "RedrivePolicy": {**dies, "maxReceiveCount": receives}},
-        }
-        outputs[f"{dead}Url"] = {"Value": {"Ref": dead}}
-        outputs[f"{name}QueueUrl"] = {"Value": {"Ref": f"{name}Queue"}}
-    return {"Resources": resources, "Outputs": outputs}
+    outputs: dict[str, Any] = {"PayloadBucketName": {"Ref": "Bucket"}, "SecretArn": {"Ref": "Secret"}}
+    outputs |= {
+        "WebhookUrl": f"{url}/webhooks/labelbox",
+        "TrainingUrl": f"{url}/training",
+        "HealthUrl": f"{url}/health",
+    }
+    for prefix in QUEUES.values():
+        dead = f"{prefix}DeadLetterQueue"
+        policy = {"deadLetterTargetArn": {"Fn::GetAtt": [dead, "Arn"]}, "maxReceiveCount": receives}
+        properties = {dead: kind, f"{prefix}Queue": {**kind, "RedrivePolicy": policy}}
+        resources |= {queue: {"Type": "AWS::SQS::Queue", "Properties": of} for queue, of in properties.items()}
+        outputs |= {f"{queue}Url": {"Ref": queue} for queue in properties}
+    return {
+        "Parameters": {
+            "SecretTtlSeconds": {"Type": "Number", "Default": 77},
+            "LogLevel": {"Type": "String", "Default": log_level},
+        },
+        "Resources": resources,
+        "Outputs": {output: {"Value": value} for output, value in outputs.items()},
+    }

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
@@ -18,57 +17,30 @@ CTRL_C = "\x03"
 
 @dataclass(frozen=True)
 class Seen:
-    """The exit status, and the output on the terminal and on standard output."""
+    """The exit status, and the output."""
 
     status: int
     screen: str
-    out: str
 
 
-def run(program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]]) -> Seen:
-    """Waits for each question, and types the answer to it. Standard output goes elsewhere."""
-    ours, theirs = pty.openpty()
-    started = subprocess.Popen(
-        program,
-        env=dict(variables),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        preexec_fn=_take_terminal,
-        text=True,
-    )
-    os.close(theirs)
-    try:
-        screen = ""
-        for question, answer in dialogue:
-            screen += _read(ours, question)
-            os.write(ours, answer.encode())
-        screen += _read(ours, None)
-        out, _ = started.communicate(timeout=SECONDS)
-    finally:
-        started.kill()
-        started.wait()
-        os.close(ours)
-    return Seen(started.returncode, screen, out)
-
-
-def sized(program: Sequence[str], columns: int, variables: Mapping[str, str] | None = None) -> str:
-    """What a program prints on a terminal with so many columns."""
+def run(
+    program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]], columns: int
+) -> Seen:
+    """Waits for each question, and types the answer to it."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as started:
+    with subprocess.Popen(program, env=dict(variables), preexec_fn=lambda: os.login_tty(theirs)) as started:
         os.close(theirs)
         try:
-            return re.sub(r"\x1b\[[0-9;]*m", "", _read(ours, None)).replace("\r\n", "\n")
+            screen = ""
+            for question, answer in dialogue:
+                screen += _read(ours, question)
+                os.write(ours, answer.encode())
+            screen += _read(ours, None)
+            return Seen(started.wait(SECONDS), screen.replace("\r\n", "\n"))
         finally:
             started.kill()
             os.close(ours)
-
-
-def _take_terminal() -> None:
-    """Makes standard input the terminal that Ctrl-C and /dev/tty are about."""
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _read(terminal: int, until: str | None) -> str:

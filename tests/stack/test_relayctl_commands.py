@@ -47,7 +47,8 @@ def test_sends_and_reads_events(site: Site) -> None:
     sent = site.run("trigger", "LABEL_CREATED", "--json")
     assert sent.status == 0
     assert site.run("send", str(PAYLOAD), "--topic", "REVIEW_CREATED").status == 0
-    assert f"x-hub-signature: {sign(PAYLOAD.read_bytes(), SECRET)}" in site.run("sign", str(PAYLOAD)).out
+    signed = site.run("sign", str(PAYLOAD), "--topic", "MOVE").out
+    assert f"x-hub-signature: {sign(PAYLOAD.read_bytes(), SECRET)}\n" in signed and SECRET not in signed
     assert site.run("count", "--json").account["total"]["waiting"] == 2
     message_id = json.loads(site.run("peek", "label", "--json").out)["message_id"]
     assert message_id in sent.out

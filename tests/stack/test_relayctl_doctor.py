@@ -2,14 +2,10 @@
 
 import itertools
 import json
-import shlex
-import time
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import botocore.session
@@ -17,10 +13,8 @@ import pytest
 import urllib3
 from conftest import QUEUE_TYPES, Deploy
 from operator_shell import Shell
-from repair import Done, Site, make_site, wait_for
-from terminal import sized
+from repair import Done, Site, make_site, serving, wait_for
 
-from dev import environment
 from dev.emulator import Emulator
 from dev.tcp_proxy import TcpProxy
 
@@ -84,28 +78,24 @@ def paste(site: Site, folder: Path, *commands: str) -> None:
     assert done.returncode == 0, (commands, done)
 
 
+def differing(done: Done) -> set[str]:
+    return {name for name, check in checks(done).items() if check["status"] != "ok"}
+
+
 def test_a_healthy_relay_is_healthy_and_nothing_of_the_probe_stays(healthy: Site) -> None:
     assert healthy.run("trigger", "LABEL_CREATED").status == 0
     before = healthy.stack.count()
     done = healthy.run("doctor", "--json")
-    assert done.status == 0, done
-    assert {name: check for name, check in checks(done).items() if check["status"] != "ok"} == {}
-    assert (
-        done.err.endswith(f"stack {healthy.stack.name}\n")
-        and json.loads(done.out)["target"]["stack"] == healthy.stack.name
-    )
+    assert (done.status, differing(done), done.err) == (0, set(), healthy.target), done
+    assert done.account["target"]["stack"] == healthy.stack.name
     assert healthy.stack.count() == before
-    text = healthy.run("doctor")
-    assert text.out.endswith("Healthy.\n") and text.status == 0
-    # The newest event is Labelbox's, and not a probe.
-    assert "a signed event arrived in" in text.out and "LABEL_CREATED" in text.out
-
-
-def test_without_a_probe_nothing_is_sent(healthy: Site) -> None:
-    before = healthy.stack.logs()
-    done = healthy.run("doctor", "--no-probe", "--json")
-    assert (done.status, done.err, checks(done)["probe"]["status"]) == (0, "", "ok"), done
-    assert [line for line in healthy.stack.logs()[len(before) :] if "RELAYCTL_PROBE" in line or "401" in line] == []
+    log = healthy.stack.logs()
+    text = healthy.run("doctor", "--no-probe")
+    assert (text.status, text.err) == (0, "") and text.out.endswith("Healthy.\n")
+    assert "a signed event arrived in" in checks(done)["probe"]["message"]
+    # The newest event is Labelbox's, and not the probe.
+    assert re.search(r"newest event +LABEL_CREATED ", text.out), text
+    assert [line for line in healthy.stack.logs()[len(log) :] if "RELAYCTL_PROBE" in line or "401" in line] == []
 
 
 def test_no_run_spends_the_last_receive_of_another_event(healthy: Site) -> None:
@@ -114,7 +104,6 @@ def test_no_run_spends_the_last_receive_of_another_event(healthy: Site) -> None:
         done = healthy.run("doctor", "--json")
         assert checks(done)["probe"]["status"] == "ok", done
         assert problems(done) == set(), done
-    assert healthy.stack.count()["unrouted"] == OTHERS
     assert len(healthy.messages("unrouted")) == OTHERS and healthy.dead_letters("unrouted") == []
 
 
@@ -122,79 +111,64 @@ def test_dead_letters_are_reported_and_the_printed_redrive_moves_them(healthy: S
     assert healthy.run("trigger", "LABEL_CREATED", "--count", "12").status == 0
     healthy.let_die()
     waiting = healthy.run("count", "--json").account["total"]["dead_letters"]
-    commands = expect(
-        healthy, "label dead letters", "problem", f"{waiting} dead letters", "relayctl redrive label --stack"
-    )
-    paste(healthy, tmp_path, commands)
+    message = f"{waiting} dead letters"
+    command = expect(healthy, "label dead letters", "problem", message, "relayctl redrive label --stack")
+    paste(healthy, tmp_path, command)
     assert healthy.run("doctor", "--json").status == 0
     healthy.stack.purge()
 
 
-@pytest.mark.parametrize(
-    ("value", "name", "status", "message", "remediation"),
-    [
-        (f'["{VALID}"]', "secret", "problem", "a JSON list or a quoted JSON string", "--replace-broken"),
-        (f"{VALID}\u200b", "secret", "problem", "U+200B (invisible) at position 27", "relayctl secret rotate"),
-        (f"\ufeff{VALID}\n", "secret", "ok", "is valid", ""),
-        (f'\ufeff{{"labelbox": "{VALID}"}}', "secret labelbox", "ok", "is valid", ""),
-        (f'\ufeff\ufeff{{"labelbox": "{VALID}"}}', "secret", "problem", "it has U+FEFF", "--replace-broken"),
-        (
-            {"labelbox": VALID, "backfill": VALID},
-            "secret backfill",
-            "problem",
-            "answered 404",
-            "secret remove backfill",
-        ),
-        ("short", "secret", "warning", "fewer than 16 characters", "relayctl secret rotate"),
-    ],
-)
-def test_faults_of_the_secret_are_reported(
-    healthy: Site, value: str | dict[str, Any], name: str, status: str, message: str, remediation: str
-) -> None:
-    healthy.stack.put_secret(value)
-    try:
-        expect(healthy, name, status, message, remediation, "--no-probe")
-    finally:
-        healthy.stack.put_secret(VALID)
+PutSecret = Callable[[str | dict[str, Any]], None]
+
+
+@pytest.fixture
+def put_secret(healthy: Site) -> Iterator[PutSecret]:
+    """Changes the secret for the time of a test."""
+    yield healthy.stack.put_secret
+    healthy.stack.put_secret(VALID)
 
 
 @pytest.mark.parametrize(
-    ("value", "name"),
+    ("value", "name", "message"),
     [
-        ({"project-x": VALID}, "secret labelbox"),
-        ({"labelbox": VALID, "other": []}, "secret other"),
-        ({"labelbox": VALID, "x\u200b y'\\": VALID}, "secret x\\u{200b} y\\'\\\\"),
-        ('{"labelbox": ', "secret"),
-        ("\n", "secret"),
+        ({"project-x": VALID}, "secret labelbox", ""),
+        ({"labelbox": VALID, "other": []}, "secret other", ""),
+        ({"labelbox": VALID, "backfill": VALID}, "secret backfill", "answered 404"),
+        ({"labelbox": VALID, "x\u200b y'\\": VALID}, "secret x\\u{200b} y\\'\\\\", ""),
+        (f'["{VALID}"]', "secret", "a JSON list or a quoted JSON string"),
+        (f'\ufeff\ufeff{{"labelbox": "{VALID}"}}', "secret", "it has U+FEFF"),
+        ("\n", "secret", ""),
     ],
 )
 def test_the_printed_command_repairs_the_secret(
-    healthy: Site, tmp_path: Path, value: str | dict[str, Any], name: str
+    healthy: Site, put_secret: PutSecret, tmp_path: Path, value: str | dict[str, Any], name: str, message: str
 ) -> None:
     # Twice, so that the previous value is no better.
-    healthy.stack.put_secret(value)
-    healthy.stack.put_secret(value)
-    try:
-        command = expect(healthy, name, "problem", "", "relayctl secret", "--no-probe")
-        # A person answers its question with yes.
-        paste(healthy, tmp_path, command + (" --yes" if " remove " in command or "broken" in command else ""))
-        done = healthy.run("doctor", "--no-probe", "--json")
-        assert problems(done) == set(), done
-    finally:
-        healthy.stack.put_secret(VALID)
+    put_secret(value)
+    put_secret(value)
+    command = expect(healthy, name, "problem", message, "relayctl secret", "--no-probe")
+    # A person answers its question with yes.
+    paste(healthy, tmp_path, command + (" --yes" if " remove " in command or "broken" in command else ""))
+    done = healthy.run("doctor", "--no-probe", "--json")
+    assert problems(done) == set(), done
 
 
-def test_an_unusable_secret_after_a_usable_one_is_restored_as_printed(healthy: Site, tmp_path: Path) -> None:
-    healthy.stack.put_secret('{"labelbox": ')
-    try:
-        commands = expect(healthy, "secret", "problem", "previous value is usable", "--replace-broken", "--no-probe")
-        assert commands.startswith("aws secretsmanager update-secret-version-stage "), commands
-        paste(healthy, tmp_path, commands)
-        arn = healthy.stack.outputs["SecretArn"]
-        assert healthy.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"] == VALID
-        assert checks(healthy.run("doctor", "--no-probe", "--json"))["secret"]["status"] == "ok"
-    finally:
-        healthy.stack.put_secret(VALID)
+def test_an_invisible_character_in_the_secret_is_a_problem(healthy: Site, put_secret: PutSecret) -> None:
+    put_secret(f"{VALID}\u200b")
+    message = "U+200B (invisible) at position 27"
+    expect(healthy, "secret", "problem", message, "relayctl secret rotate", "--no-probe")
+
+
+def test_an_unusable_secret_after_a_usable_one_is_restored_as_printed(
+    healthy: Site, put_secret: PutSecret, tmp_path: Path
+) -> None:
+    put_secret(VALID)
+    put_secret('{"labelbox": ')
+    commands = expect(healthy, "secret", "problem", "previous value is usable", "--replace-broken", "--no-probe")
+    assert commands.startswith("aws secretsmanager update-secret-version-stage "), commands
+    paste(healthy, tmp_path, commands)
+    assert healthy.secret == VALID
+    assert checks(healthy.run("doctor", "--no-probe", "--json"))["secret"]["status"] == "ok"
 
 
 def test_a_deleted_secret_is_restored_or_created_as_printed(make: Callable[..., Site], tmp_path: Path) -> None:
@@ -237,14 +211,12 @@ def test_a_changed_queue_is_repaired_as_printed(
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: value})
     paste(healthy, tmp_path, expect(healthy, name, status, message, "aws sqs set-queue-attributes", "--no-probe"))
-    done = healthy.run("doctor", "--no-probe", "--json")
-    assert {name for name, check in checks(done).items() if check["status"] != "ok"} <= {"newest event"}
+    assert differing(healthy.run("doctor", "--no-probe", "--json")) <= {"newest event"}
     after = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert json.loads(after[attribute]) == json.loads(before[attribute])
 
 
-@pytest.mark.parametrize("queue_type", QUEUE_TYPES)
-@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize(("queue_type", "with_key"), [("fifo", True), ("standard", False)])
 def test_deleted_queues_are_created_as_printed(
     make: Callable[..., Site], running: Emulator, tmp_path: Path, queue_type: str, with_key: bool
 ) -> None:
@@ -364,10 +336,7 @@ def test_what_else_differs_from_the_template_is_repaired_as_printed(make: Callab
     found = cloudcontrol.get_resource(TypeName=kind, Identifier=group)["ResourceDescription"]["Properties"]
     assert json.loads(found)["RetentionInDays"] == 30
 
-    described = site.client("cloudformation").describe_stack_resource(
-        StackName=site.stack.name, LogicalResourceId="AccessLogGroup"
-    )
-    name = described["StackResourceDetail"]["PhysicalResourceId"]
+    [name] = [name for name, logical in site.stack.resources(kind).items() if logical == "AccessLogGroup"]
     site.client("logs").delete_log_group(logGroupName=name)
     command = expect(site, "AccessLogGroup", "problem", f"{name} is deleted", "", "--no-probe")
     paste(site, tmp_path, command)
@@ -377,12 +346,12 @@ def test_what_else_differs_from_the_template_is_repaired_as_printed(make: Callab
 
 
 def test_without_the_permission_to_detect_drift_the_rest_is_checked(healthy: Site) -> None:
-    def answer(headers: Message, body: bytes) -> tuple[int, bytes]:
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
         if b"Action=DetectStackDrift" in body:
             error = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
             return 403, f"<ErrorResponse>{error}</ErrorResponse>".encode()
         endpoint = healthy.stack.emulator.endpoint
-        passed_on = urllib3.request("POST", endpoint, headers=dict(headers), body=body)
+        passed_on = urllib3.request("POST", endpoint, headers=dict(request.headers), body=body)
         return passed_on.status, passed_on.data
 
     with serving(answer) as url:
@@ -401,20 +370,16 @@ def test_in_another_region_the_bucket_is_created_there(running: Emulator, relayc
             session = botocore.session.get_session()
             return session.create_client(service, endpoint_url=self.endpoint, region_name=region)
 
-    elsewhere = Elsewhere(running.instance, running.endpoint)
-    site = make_site(elsewhere, relayctl, "elsewhere", "standard", url=running.endpoint)
+    site = make_site(Elsewhere(running.instance, running.endpoint), relayctl, "elsewhere")
     site.client("s3").delete_bucket(Bucket=site.bucket)
-    command = expect(
-        site, "bucket", "problem", "is deleted", "aws s3api create-bucket", "--no-probe", "--region", region
-    )
-    create = shlex.split(command.splitlines()[0])
-    assert create[create.index("--create-bucket-configuration") + 1] == f"LocationConstraint={region}"
-    assert create[create.index("--region") + 1] == region
+    remediation = f" --create-bucket-configuration LocationConstraint={region} --region {region}"
+    expect(site, "bucket", "problem", "is deleted", remediation, "--no-probe", "--region", region)
 
 
 def test_a_failure_after_which_events_were_accepted_is_no_warning(make: Callable[..., Site]) -> None:
     site = make()
-    put_failure(site, 40 * 60 + 30)
+    failure = {"level": "ERROR", "message": "request failed", "error": "out of luck"}
+    site.log(failure, group=site.stack.log_group, ago=40 * 60 + 30)
     for _ in range(2):
         message = "out of luck; since then, no event was accepted"
         expect(site, "newest failure", "warning", message, "relayctl logs --since 1h")
@@ -423,15 +388,6 @@ def test_a_failure_after_which_events_were_accepted_is_no_warning(make: Callable
     found = checks(site.run("doctor", "--no-probe", "--json"))["newest failure"]
     assert found["status"] == "ok" and found["message"].startswith("request failed 40m"), found
     assert found["message"].endswith(" ago: out of luck; since then, events were accepted")
-
-
-def put_failure(site: Site, seconds_ago: int) -> None:
-    """Puts a failure into the function's log, as the function writes it."""
-    logs, group = site.client("logs"), {"logGroupName": site.stack.log_group, "logStreamName": "failure"}
-    logs.create_log_stream(**group)
-    line = {"level": "ERROR", "message": "request failed", "error": "out of luck"}
-    event = {"timestamp": int((time.time() - seconds_ago) * 1000), "message": json.dumps(line)}
-    logs.put_log_events(**group, logEvents=[event])
 
 
 def test_where_addresses_are_not_allowed_the_probe_is_not_checked(make: Callable[..., Site]) -> None:
@@ -455,13 +411,8 @@ def test_a_relay_that_cannot_fetch_its_secret_does_not_accept_forgeries(
     assert site.run("trigger", "LABEL_CREATED").status == 0
     secrets_manager.close()
     try:
-        expect(
-            site,
-            "forgery",
-            "problem",
-            "refused, but with 503: the relay cannot fetch its secret",
-            "relayctl logs --since 1h",
-        )
+        message = "refused, but with 503: the relay cannot fetch its secret"
+        expect(site, "forgery", "problem", message, "relayctl logs --since 1h")
         wait_for(lambda: any('"request failed"' in line for line in site.stack.logs()))
         # It was the doctor's own.
         assert "newest failure" not in checks(site.run("doctor", "--no-probe", "--json"))
@@ -479,75 +430,41 @@ def test_a_probe_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., 
 # ---- A relay that lies
 
 
-@pytest.fixture
-def imposter(running: Emulator, relayctl: Path) -> Iterator[tuple[Site, dict[str, Any]]]:
-    """A stack whose URLs lead to a server that answers what the test says."""
-    answer: dict[str, Any] = {}
+def test_an_imposter_is_named_and_nothing_that_it_names_is_deleted(running: Emulator, relayctl: Path) -> None:
+    answer: dict[str, Any] = {"services": {"sqs": "available"}}
     with serving(lambda *_: (200, json.dumps(answer).encode())) as url:
-        yield make_site(running, relayctl, f"imposter-{next(_numbers)}", "standard", 5, url), answer
+        site = make_site(running, relayctl, "imposter", url=url)
+        expect(site, "health", "problem", "it is not the relay that answers", "", "--no-probe")
 
+        answer |= {"status": "unrouted", "entity": "unrouted", "message_id": site.send("theirs", "unrouted")}
+        found = checks(site.run("doctor", "--json"))
+        assert found["probe"]["status"] == "problem" and "which has no consumer" in found["probe"]["message"], found
+        assert found["forgery"]["status"] == "problem", found
+        assert len(site.messages("unrouted")) == 1
 
-@contextmanager
-def serving(answer: Callable[[Message, bytes], tuple[int, bytes]]) -> Iterator[str]:
-    """A server that answers headers and body of a request with a status and a body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = answer(self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_what_the_answer_names_is_not_deleted(imposter: tuple[Site, dict[str, Any]]) -> None:
-    site, answer = imposter
-    answer |= {"status": "unrouted", "entity": "unrouted", "message_id": site.send("theirs", "unrouted")}
-    found = checks(site.run("doctor", "--json"))
-    assert found["probe"]["status"] == "problem" and "which has no consumer" in found["probe"]["message"], found
-    assert found["forgery"]["status"] == "problem", found
-    assert len(site.messages("unrouted")) == 1
-
-    key = site.spill("theirs", "unrouted")
-    answer |= {"status": "spilled", "message_id": key}
-    found = checks(site.run("doctor", "--json"))
+        key = site.spill("theirs", "unrouted")
+        answer |= {"status": "spilled", "message_id": key}
+        found = checks(site.run("doctor", "--json"))
     assert found["probe"]["status"] == "problem" and "nothing was deleted" in found["probe"]["message"], found
     assert site.objects() == {key}
 
 
-def test_a_probe_that_a_consumer_has_taken_is_a_warning(imposter: tuple[Site, dict[str, Any]]) -> None:
-    site, answer = imposter
-    answer |= {"status": "unrouted", "entity": "unrouted", "message_id": "taken"}
+def test_a_probe_that_a_consumer_has_taken_is_a_warning(running: Emulator, relayctl: Path) -> None:
+    answer = {"status": "unrouted", "entity": "unrouted", "message_id": "taken"}
 
-    def consume(headers: Message, body: bytes) -> tuple[int, bytes]:
+    def consume(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
         """SQS with a consumer that deletes each message at once."""
-        endpoint = site.stack.emulator.endpoint
-        passed_on = urllib3.request("POST", endpoint, headers=dict(headers), body=body)
-        if headers["X-Amz-Target"] == "AmazonSQS.SendMessageBatch":
+        passed_on = urllib3.request("POST", running.endpoint, headers=dict(request.headers), body=body)
+        if request.headers["X-Amz-Target"] == "AmazonSQS.SendMessageBatch":
             taken.extend(site.messages("unrouted"))
         return passed_on.status, passed_on.data
 
     taken: list[dict[str, Any]] = []
-    with serving(consume) as url:
-        probe = checks(site.run("doctor", "--json", AWS_ENDPOINT_URL_SQS=url))["probe"]
+    with serving(lambda *_: (200, json.dumps(answer).encode())) as relay, serving(consume) as sqs:
+        site = make_site(running, relayctl, "consumed", url=relay)
+        probe = checks(site.run("doctor", "--json", AWS_ENDPOINT_URL_SQS=sqs))["probe"]
     assert probe["status"] == "warning" and "a consumer of the Unrouted queue has it" in probe["message"], probe
     assert [message["MessageAttributes"]["event"]["StringValue"] for message in taken] == ["RELAYCTL_PROBE"]
-
-
-def test_health_is_the_relays_and_not_that_of_whatever_answers_200(imposter: tuple[Site, dict[str, Any]]) -> None:
-    site, answer = imposter
-    answer |= {"services": {"sqs": "available"}}
-    expect(site, "health", "problem", "it is not the relay that answers", "", "--no-probe")
 
 
 # ---- What is printed
@@ -556,18 +473,10 @@ def test_health_is_the_relays_and_not_that_of_whatever_answers_200(imposter: tup
 def test_the_text_fits_a_terminal_of_60_columns(healthy: Site) -> None:
     assert healthy.run("trigger", "LABEL_CREATED").status == 0
     key = healthy.spill("stranded")
-    emulator = healthy.stack.emulator
-    settings = environment.for_emulator(emulator.instance, emulator.endpoint)
-    program = [str(healthy.program), "doctor", "--no-probe", "--stack", healthy.stack.name]
-    lines = sized(program, 60, settings).splitlines()
+    screen = healthy.type([], "doctor", "--no-probe", columns=60).screen
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen).splitlines()
     assert any("✗ label spilled" in line for line in lines), lines
     commands = [line for line in lines if line.strip().startswith("relayctl ")]
     assert [line.strip() for line in commands] == [f"relayctl replay-spill --entity label --stack {healthy.stack.name}"]
     assert [line for line in lines if len(line) > 60 and line not in commands] == []
-    healthy.client("s3").delete_object(Bucket=healthy.bucket, Key=key)
-
-
-def test_a_report_that_cannot_be_printed_is_no_success(healthy: Site) -> None:
-    with Path("/dev/full").open("w") as full:
-        run = healthy.start("doctor", "--no-probe", output=full)
-        assert run.wait(60) == 3
+    healthy.stack.delete_object(key)

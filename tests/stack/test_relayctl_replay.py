@@ -4,18 +4,18 @@ import json
 import random
 import re
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 from conftest import Deploy, MakeSite
-from repair import POINTER, Done, Run, Site, attributes, body_of, dedup_id, spilled, wait_for
+from repair import Done, Run, Site, attributes, body_of, dedup_id, event_of, spilled
 
-from dev.stack import QUEUES, Message
+from dev.stack import QUEUES, Message, Stack
 
 pytestmark = pytest.mark.extended
 
@@ -53,9 +53,9 @@ class Archived:
             record["MessageGroupId"] = self.group
         if self.payload is not None:
             # The payload itself is gone: a consumer's library has deleted it.
-            where = {"s3BucketName": site.bucket, "s3Key": f"payloads/{dedup_id(self.event)}/gone"}
-            record["MessageBody"] = json.dumps([POINTER, where])
-            size = {"DataType": "Number", "StringValue": str(len(self.payload))}
+            pointer = site.pointer(self.event, f"payloads/{dedup_id(self.event)}/gone", len(self.payload))
+            record["MessageBody"] = pointer["MessageBody"]
+            size = pointer["MessageAttributes"]["ExtendedPayloadSize"]
             record["MessageAttributes"]["ExtendedPayloadSize"] = size
         return record
 
@@ -66,13 +66,7 @@ class Archived:
 
 
 def names(messages: list[dict[str, Any]]) -> list[str]:
-    return [message["MessageAttributes"]["entity_id"]["StringValue"] for message in messages]
-
-
-def texts(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {k: v for k, v in value.items() if k != "MD5"} for name, value in message["MessageAttributes"].items()
-    }
+    return [event_of(message) for message in messages]
 
 
 def counts(done: Done) -> tuple[int, int, int, int]:
@@ -80,63 +74,37 @@ def counts(done: Done) -> tuple[int, int, int, int]:
     return account["found"], account["sent"], account["skipped"], len(account["kept"])
 
 
-def test_a_window_arrives_again_unchanged_and_in_order(site: Site) -> None:
+def test_a_window_arrives_again_unchanged_in_order_and_as_often_as_asked(site: Site) -> None:
     # Hours that sort after one another, in an order of writing that is another.
     times = [timedelta(), timedelta(milliseconds=1), timedelta(minutes=59), timedelta(hours=1), timedelta(minutes=119)]
     archived = [Archived(f"event{number}", NOON + time) for number, time in enumerate(times)]
+    archived.insert(2, Archived("large", NOON + timedelta(minutes=2), payload=random.Random(1).randbytes(3_000_000)))
+    # A repetition has a later received_at, which decides ties: a FIFO queue must not drop it.
+    archived.insert(3, Archived("event0", NOON + timedelta(minutes=3)))
     outside = [Archived("before", NOON - timedelta(milliseconds=1)), Archived("after", NOON + timedelta(hours=2))]
     for each in reversed([*outside, *archived]):
         each.put(site)
-    done = site.run("replay", *WINDOW, "--json")
-    assert (done.status, counts(done)) == (0, (5, 5, 0, 0)), done
-    messages = site.messages()
-    if not site.stack.is_fifo:
-        messages.sort(key=lambda message: message["MessageAttributes"]["received_at"]["StringValue"])
-    assert names(messages) == [each.event for each in archived]
-    for message, each in zip(messages, archived, strict=True):
-        record = each.record(site)
-        assert message["Body"] == record["MessageBody"]
-        assert texts(message) == record["MessageAttributes"]
-        assert message["Attributes"]["AWSTraceHeader"] == f"Root=1-5759e988-{each.event}"
-        assert message["Attributes"].get("MessageGroupId") == record.get("MessageGroupId")
-        fresh = message["Attributes"].get("MessageDeduplicationId", "")
-        assert fresh.startswith(f"{dedup_id(each.event)}-") == site.stack.is_fifo and len(fresh) <= 128
-
-
-def test_the_same_window_can_be_replayed_again_at_once(site: Site) -> None:
-    Archived("event").put(site)
-    for _ in range(2):
-        assert counts(site.run("replay", *WINDOW, "--json")) == (1, 1, 0, 0)
-    assert names(site.messages()) == ["event", "event"]
-
-
-def test_each_delivery_of_an_event_is_replayed(make: MakeSite) -> None:
-    """A repetition has a later received_at, which decides ties: a FIFO queue must not drop it."""
-    site = make("fifo")
-    for minutes in (0, 1):
-        Archived("event", NOON + timedelta(minutes=minutes)).put(site)
-    assert site.run("replay", *WINDOW).status == 0
-    received = [message["MessageAttributes"]["received_at"]["StringValue"] for message in site.messages()]
-    assert received == ["2025-11-23T12:00:00.000Z", "2025-11-23T12:01:00.000Z"]
-
-
-def test_a_large_body_is_copied_on_the_server(site: Site) -> None:
-    payload = random.Random(1).randbytes(3_000_000)
-    Archived("large", payload=payload).put(site)
-    Archived("small", NOON + timedelta(minutes=1)).put(site)
+    copies = set()
     for _ in range(2):
         done = site.run("replay", *WINDOW, "--json")
-        assert (done.status, counts(done)) == (0, (2, 2, 0, 0)), done
-    keys = set()
-    for message in site.messages():
-        if names([message]) == ["large"]:
-            kind, pointer = json.loads(message["Body"])
-            assert (kind, pointer["s3BucketName"]) == (POINTER, site.bucket)
-            assert pointer["s3Key"].startswith(f"payloads/{dedup_id('large')}/")
-            keys.add(pointer["s3Key"])
-            stored = site.client("s3").get_object(Bucket=site.bucket, Key=pointer["s3Key"])["Body"].read()
-            assert stored == payload
-    assert len(keys) == 2, "each message has a copy of its own"
+        assert (done.status, counts(done)) == (0, (7, 7, 0, 0)), done
+        messages = site.messages()
+        if not site.stack.is_fifo:
+            messages.sort(key=lambda message: message["MessageAttributes"]["received_at"]["StringValue"])
+        assert names(messages) == [each.event for each in archived]
+        for message, each in zip(messages, archived, strict=True):
+            record = each.record(site)
+            if each.payload:
+                copies.add(key := json.loads(message["Body"])[1]["s3Key"])
+                assert (site.get(key), key.split("/")[:2]) == (each.payload, ["payloads", dedup_id("large")])
+                record["MessageBody"] = site.pointer("large", key, len(each.payload))["MessageBody"]
+            assert message["Body"] == record["MessageBody"]
+            assert message["MessageAttributes"] == record["MessageAttributes"]
+            assert message["Attributes"]["AWSTraceHeader"] == f"Root=1-5759e988-{each.event}"
+            assert message["Attributes"].get("MessageGroupId") == record.get("MessageGroupId")
+            fresh = message["Attributes"].get("MessageDeduplicationId", "")
+            assert fresh.startswith(f"{dedup_id(each.event)}-") == site.stack.is_fifo and len(fresh) <= 128
+    assert len(copies) == 2, "each message has a copy of its own"
 
 
 def test_filters_choose(make: MakeSite) -> None:
@@ -152,12 +120,8 @@ def test_filters_choose(make: MakeSite) -> None:
         at = NOON + timedelta(minutes=minute)
         Archived(event, at, entity, more={"event": topic, "project_id": project}).put(site)
     for words, expected in [
-        ((), "abcd"),
-        (("--entity", "label"), "ab"),
         (("--entity", "workflow", "--entity", "unrouted"), "cd"),
-        (("--topic", "label_*"), "ab"),
-        (("--project", "p1", "--project", "p3"), "acd"),
-        (("--entity-id", "b", "--entity-id", "c"), "bc"),
+        (("--topic", "label_*", "--entity-id", "b", "--entity-id", "c"), "b"),
         (("--id", dedup_id("d")), "d"),
         (("--entity", "label", "--project", "p1"), "a"),
     ]:
@@ -168,30 +132,33 @@ def test_filters_choose(make: MakeSite) -> None:
         assert done.account["sent"] == len(expected)
 
 
-@pytest.mark.parametrize("kind", ["fifo", "standard"])
-def test_all_can_go_to_another_queue(site: Site, kind: str) -> None:
-    settings = {"FifoQueue": "true"} if kind == "fifo" else {}
-    name = f"{site.stack.name}-other" + (".fifo" if kind == "fifo" else "")
-    url = site.client("sqs").create_queue(QueueName=name, Attributes=settings)["QueueUrl"]
+def test_all_can_go_to_another_queue(site: Site) -> None:
+    # Of the other kind.
+    is_fifo = not site.stack.is_fifo
+    name = f"{site.stack.name}-other{'.fifo' if is_fifo else ''}"
+    settings = {"FifoQueue": "true"} if is_fifo else {}
     archived = [Archived(f"e{n}", NOON + timedelta(minutes=n), entity) for n, entity in enumerate([*QUEUES, *QUEUES])]
     for each in archived:
         each.put(site)
+    missing = f"http://127.0.0.1:4566/000000000000/{name}"
+    assert f"there is no queue {missing}" in site.run("replay", *WINDOW, "--to", missing).error
+    url = site.client("sqs").create_queue(QueueName=name, Attributes=settings)["QueueUrl"]
     done = site.run("replay", *WINDOW, "--to", url, "--json")
     assert (done.status, counts(done)) == (0, (10, 10, 0, 0)), done
     assert not any(site.stack.count().values())
-    arrived = names(site._take(url))
-    assert (arrived if kind == "fifo" else sorted(arrived)) == [each.event for each in archived]
+    arrived = names(site.take(url))
+    assert (arrived if is_fifo else sorted(arrived)) == [each.event for each in archived]
 
 
 def test_a_deleted_queue_of_another_is_named_with_the_command_that_resumes(make: MakeSite) -> None:
-    site = make("standard")
+    site = make()
     sqs, name = site.client("sqs"), f"{site.stack.name}-lost"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     for minute in range(3):
         Archived(f"event{minute}", NOON + timedelta(minutes=minute)).put(site)
     run = Run(site, "replay", *WINDOW, "--rate", "1", "--to", url)
     sent = {"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"]}
-    wait_for(lambda: sqs.get_queue_attributes(**sent)["Attributes"]["ApproximateNumberOfMessages"] != "0")
+    run.wait_until(lambda: sqs.get_queue_attributes(**sent)["Attributes"]["ApproximateNumberOfMessages"] != "0")
     sqs.delete_queue(QueueUrl=url)
     done = run.end(None)
     assert done.status == 3, done
@@ -200,22 +167,7 @@ def test_a_deleted_queue_of_another_is_named_with_the_command_that_resumes(make:
     )
     sqs.create_queue(QueueName=name)
     assert site.run(*resume.split()[1:]).status == 0
-    assert {"event1", "event2"} <= set(names(site._take(url)))
-
-
-def test_a_queue_of_another_region_is_asked_there(make: MakeSite) -> None:
-    site = make("standard")
-    Archived("event").put(site)
-    session = botocore.session.get_session()
-    sqs: Any = session.create_client("sqs", "eu-west-1", endpoint_url=site.stack.emulator.endpoint)
-    url = f"https://sqs.eu-west-1.amazonaws.com/000000000000/{site.stack.name}"
-    missing = site.run("replay", *WINDOW, "--to", url)
-    assert (missing.status, missing.warnings.count("\n")) == (3, 1) and f"there is no queue {url}" in missing.err
-    sqs.create_queue(QueueName=site.stack.name)
-    done = site.run("replay", *WINDOW, "--to", url, "--json")
-    assert (done.status, counts(done)) == (0, (1, 1, 0, 0)), done
-    [message] = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=site.stack.name)["QueueUrl"])["Messages"]
-    assert message["Body"] == body_of("event")
+    assert {"event1", "event2"} <= set(names(site.take(url)))
 
 
 def test_a_dry_run_changes_nothing_and_finds_a_missing_queue(site: Site) -> None:
@@ -226,8 +178,7 @@ def test_a_dry_run_changes_nothing_and_finds_a_missing_queue(site: Site) -> None
     assert (done.status, done.account["would_send"], done.account["sent"]) == (0, 2, 0), done
     assert set(site.stack.objects("")) == before and not any(site.stack.count().values())
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
-    done = site.run("replay", *WINDOW, "--dry-run")
-    assert done.status == 3 and "the queue of label does not exist" in done.err, done
+    assert "the queue of label does not exist" in site.run("replay", *WINDOW, "--dry-run").error
 
 
 def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
@@ -246,17 +197,12 @@ def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
     cut_body = Archived("cut body", at(6), payload=b"12345")
     for each in (no_body, cut_body):
         each.put(site)
-    site.client("s3").delete_object(Bucket=site.bucket, Key=f"{no_body.key}.body")
+    site.stack.delete_object(f"{no_body.key}.body")
     site.put(f"{cut_body.key}.body", b"1234")
     bad = {
         site.put(f"{hour}notes.txt", b"hello"): "not that of an archived event",
-        site.put(f"{hour}{stamp}.json", record): "not that of an archived event",
-        site.put(f"archive/label/2025/11/23/13/{stamp}-{dedup_id('x')}.json", record): "not that of an archived event",
-        site.put(f"{hour}{stamp}-{dedup_id('empty')}.json", b""): "not a stored message",
         site.put(f"{hour}{stamp}-{dedup_id('half')}.json", record[:-9]): "not a stored message",
         site.put(f"{hour}{stamp}-{dedup_id('x')}.json", record): "received_at differ",
-        site.put(f"{hour}{written(at(1))}-{dedup_id('y')}.json", record): "dedup_id differ",
-        site.put(f"archive/review/2025/11/23/12/{written(at(1))}-{dedup_id('x')}.json", record): "entity differ",
         site.put(f"{hour}{stamp}-{dedup_id('huge')}.json", b"x" * (4 * 2**20 + 1)): "more than a message can have",
         f"{no_body.key}.json": "body beside it is missing, or not whole",
         f"{cut_body.key}.json": "body beside it is missing, or not whole",
@@ -273,38 +219,19 @@ def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
     assert done.account["resume"] is None
 
 
-def test_without_an_archive_or_events_one_line_says_so(site: Site) -> None:
-    for words in (["replay", *WINDOW], ["replay", *WINDOW, "--dry-run"]):
-        done = site.run(*words)
-        assert done.status == 3 and done.warnings.count("\n") == 1, done
-        assert "has no archived events" in done.warnings and "ArchiveDays" in done.warnings
-    none = site.run("replay", "--resume")
-    assert none.status == 3 and "no such unfinished replay" in none.warnings
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ([], "--since"),
-        (["--since", "2025-11-23T12:00:00"], "Z"),
-        (["--since", "1h", "--until", "2h"], "--since must be before --until"),
-        (["--since", "2h", "--to", "queue"], "give a URL such as https://"),
-        (["--since", "2h", "--rate", "0"], "--rate"),
-        (["--since", "2h", "--resume"], "cannot be used with"),
-        (["--list", "--since", "2h"], "cannot be used with"),
-    ],
-)
-def test_wrong_usage_is_refused(make: MakeSite, words: list[str], says: str) -> None:
-    done = make("standard").run("replay", *words)
-    assert done.status == 2 and says in done.err, done
+def test_without_an_archive_or_events_one_line_says_so(make: MakeSite) -> None:
+    site = make()
+    for option in ("--json", "--dry-run"):
+        error = site.run("replay", *WINDOW, option).error
+        assert "has no archived events" in error and "ArchiveDays" in error
+    assert "no such unfinished replay" in site.run("replay", "--resume").error
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_sent(make: MakeSite) -> None:
-    site = make("standard")
+    site = make()
     Archived("event").put(site)
-    done = site.run("replay", *WINDOW, XDG_STATE_HOME="/dev/null")
-    assert done.status == 3 and done.warnings.count("\n") == 1, done
-    assert "/dev/null/relayctl/replay" in done.warnings and "XDG_STATE_HOME" in done.warnings
+    error = site.run("replay", *WINDOW, XDG_STATE_HOME="/dev/null").error
+    assert "/dev/null/relayctl/replay" in error and "XDG_STATE_HOME" in error
     assert not any(site.stack.count().values())
 
 
@@ -314,17 +241,15 @@ def test_a_queue_that_refuses_ends_the_replay_which_can_be_resumed(site: Site) -
         Archived(f"event{minute}", NOON + timedelta(minutes=minute)).put(site)
     settings = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     run = Run(site, "replay", *WINDOW, "--rate", "1", "--json")
-    wait_for(lambda: site.stack.count()["label"])
+    run.wait_until(lambda: site.stack.count()["label"])
     sqs.delete_queue(QueueUrl=queue)
     done = run.end(None)
     assert done.status == 3, done
     assert "the queue of label does not exist" in done.err
     resume = done.account["resume"].split()[1:]
     assert resume[:2] == ["replay", "--resume"]
-    again = {
-        name: settings[name] for name in ("FifoQueue", "DeduplicationScope", "FifoThroughputLimit") if name in settings
-    }
-    sqs.create_queue(QueueName=queue.rsplit("/", 1)[1], Attributes=again)
+    kept = {"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"} & settings.keys()
+    sqs.create_queue(QueueName=queue.rsplit("/", 1)[1], Attributes={name: settings[name] for name in kept})
     assert site.run(*resume).status == 0
     assert {"event1", "event2"} <= set(names(site.messages()))
     assert site.run(*resume).status == 3, "it is complete"
@@ -345,7 +270,7 @@ def test_a_message_that_is_refused_holds_back_its_group_only(make: MakeSite) -> 
 
 
 def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
-    site = make("standard")
+    site = make()
     archived = [
         Archived("a", NOON, more={"event": "LABEL_CREATED", "project_id": "p1"}),
         Archived("b", NOON + timedelta(hours=13), more={"event": "LABEL_CREATED", "project_id": "p2"}),
@@ -358,37 +283,30 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
     def peek(*words: str) -> list[dict[str, Any]]:
         done = site.run("peek", "label", "--archive", "--json", *words)
         assert done.status == 0, done
-        return [json.loads(line) for line in done.out.split("\n") if line]  # a body has U+2028, which Python splits at
+        return done.lines
 
-    first, second, third = peek()
-    assert (first["body"], first["attributes"]["entity_id"]) == (body_of("a"), "a")
-    assert (second["attributes"]["entity_id"], third["body_base64"], third["size"]) == ("b", "/wA=", 2)
+    def entity_ids(*words: str) -> list[str]:
+        return [each["attributes"]["entity_id"] for each in peek(*words)]
+
+    first, _, third = peek()
+    assert (first["body"], third["body_base64"], third["size"]) == (body_of("a"), "/wA=", 2)
     assert third["payload"]["key"] == f"{archived[2].key}.body"
-    assert [each["attributes"]["entity_id"] for each in peek("--since", "2025-11-24", "--count", "1")] == ["b"]
-    assert [each["attributes"]["entity_id"] for each in peek("--entity-id", "c", "--project", "p1")] == ["c"]
-    text = site.run("peek", "label", "--archive", "--id", dedup_id("a"))
-    line, body = text.out.split("\n")[:2]
-    assert line.startswith("2025-11-23T12:00:00.000Z label     LABEL_CREATED      a project p1 "), text
-    assert "receive" not in line and body.strip().startswith('{"id": "id of a"')
-
-    def row(day: str, entity: str, topic: str, events: int = 1) -> dict[str, Any]:
-        return {"day": day, "entity": entity, "topic": topic, "events": events}
-
+    assert entity_ids() == ["a", "b", "c"]
+    assert entity_ids("--since", "2025-11-24", "--count", "1") == ["b"]
+    assert entity_ids("--entity-id", "c", "--project", "p1") == ["c"]
+    text = site.run("peek", "label", "--archive", "--id", dedup_id("a")).out
+    assert text.startswith("2025-11-23T12:00:00.000Z label     LABEL_CREATED      a project p1 "), text
     counted = site.run("count", "--archive", "--json")
     assert (counted.status, counted.account["total"]) == (0, 4), counted
-    assert counted.account["archived"] == [
-        row("2025-11-23", "label", "LABEL_CREATED"),
-        row("2025-11-24", "label", "LABEL_CREATED"),
-        row("2025-11-24", "label", "LABEL_UPDATED"),
-        row("2025-11-24", "review", "REVIEW_CREATED"),
+    rows = [(row["day"], row["entity"], row["topic"], row["events"]) for row in counted.account["archived"]]
+    assert rows == [
+        ("2025-11-23", "label", "LABEL_CREATED", 1),
+        ("2025-11-24", "label", "LABEL_CREATED", 1),
+        ("2025-11-24", "label", "LABEL_UPDATED", 1),
+        ("2025-11-24", "review", "REVIEW_CREATED", 1),
     ]
-    for words, events in (
-        (["--topic", "label_created", "--until", "2025-11-25"], [1, 1]),
-        (["--entity", "review"], [1]),
-    ):
-        filtered = site.run("count", "--archive", *words, "--json").account
-        assert [each["events"] for each in filtered["archived"]] == events
-        assert site.run("count", *words).status == 2
+    for words, total in ((["--topic", "label_created", "--until", "2025-11-25"], 2), (["--entity", "review"], 1)):
+        assert site.run("count", "--archive", *words, "--json").account["total"] == total
     lines = [line.split() for line in site.run("count", "--archive").out.splitlines()]
     assert lines[0] == ["day", "entity", "topic", "events"] and lines[-1] == ["total", "4"]
     assert not any(site.stack.count().values())
@@ -397,12 +315,11 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
         done = site.run(*words, "--archive")
         assert done.status == 1 and broken in done.err, done
     for words in (["peek", "unrouted"], ["count", "--since", "2025-12-01", "--until", "2025-12-02"]):
-        none = site.run(*words, "--archive")
-        assert none.status == 3 and "has no archived events" in none.err, none
+        assert "has no archived events" in site.run(*words, "--archive").error
 
 
 def test_two_operators_at_once_send_all(make: MakeSite) -> None:
-    site = make("standard")
+    site = make()
     for second in range(200):
         Archived(f"event{second}", NOON + timedelta(seconds=second)).put(site)
     runs = [Run(site, "replay", *WINDOW, "--json") for _ in range(2)]
@@ -413,24 +330,9 @@ def test_two_operators_at_once_send_all(make: MakeSite) -> None:
     assert sorted(arrived) == sorted([f"event{second}" for second in range(200)] * 2)
 
 
-def test_ctrl_c_needs_no_wait_and_tells_how_to_go_on(make: MakeSite) -> None:
-    site = make("standard")
-    for second in range(10):
-        Archived(f"event{second}", NOON + timedelta(seconds=second)).put(site)
-    words = ("replay", *WINDOW, "--entity", "label", "--rate", "2")
-    run = Run(site, *words)
-    wait_for(lambda: site.stack.count()["label"] >= 2)
-    done = run.end()
-    begun, resume = re.findall(r"resume with: (.*)", done.err + done.out)
-    assert (done.status, begun) == (130, resume) and resume.endswith(f" --stack {site.stack.name}"), done
-    [listed] = [each for each in site.run("replay", "--list", "--json").account["replays"] if each["resume"] == resume]
-    assert listed["command"] == f"relayctl {' '.join(words)}"
-    assert f"replay {listed['id']}, begun " in site.run("replay", "--list").out
-    again = site.run(*resume.split()[1:])
-    resumed = f"resumes replay {listed['id']}, begun {listed['begun']}: {listed['command']}; what was received before "
-    assert again.status == 0 and f"{resumed}2025-11-23T12:" in again.err, again
-    assert set(names(site.messages())) == {f"event{second}" for second in range(10)}
-    assert resume not in site.run("replay", "--list").out
+def take(stack: Stack, entity: str) -> Iterator[Message]:
+    while messages := stack.take(entity):
+        yield from messages
 
 
 def test_what_the_function_has_archived_is_replayed(
@@ -450,14 +352,10 @@ def test_what_the_function_has_archived_is_replayed(
         assert site.run(*words).status == 0
 
     def take_all() -> dict[str, tuple[bytes, dict[str, str]]]:
-        taken: list[Message] = []
-        for entity in QUEUES:
-            while some := stack.take(entity):
-                taken += some
+        taken = [message for entity in QUEUES for message in take(stack, entity)]
         events = {}
         for message in taken:
-            body = stack.payload(message) or message.body
-            events[message.attributes["dedup_id"]] = (body, message.attributes)
+            events[message.attributes["dedup_id"]] = (stack.payload(message) or message.body, message.attributes)
             if key := stack.payload_key(message):
                 stack.delete_object(key)
         assert len(events) == len(taken)
@@ -476,45 +374,42 @@ def test_what_the_function_has_archived_is_replayed(
 
 def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite) -> None:
     """A consumer with a defect has deleted all events. They are replayed, interrupted three times."""
-    site, random_source = make("fifo"), random.Random(20)
-    count, entities, two = 5000, 250, ("label", "workflow")
-    archived = []
-    for number in range(count):
-        at = NOON + timedelta(milliseconds=number * 1300)
-        entity = two[number % 2]
-        body = json.dumps({"id": number, "text": "ü\u2028" * random_source.randrange(200)}, ensure_ascii=False)
-        payload = random_source.randbytes(2000) if number % 500 == 7 else None
-        group = f"{entity}{random_source.randrange(entities)}"
-        archived.append(Archived(f"e{number}", at, entity, group=group, body=body, payload=payload))
+    site, two, archived = make("fifo"), ("label", "workflow"), []
+    groups = random.Random(20)
+    for number in range(5000):
+        entity, at = two[number % 2], NOON + timedelta(milliseconds=number * 1300)
+        archived.append(Archived(f"e{number}", at, entity, group=f"{entity}{groups.randrange(250)}"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: each.put(site), archived))
     received: list[dict[str, Any]] = []
     queues = [site.stack.queue_url(entity) for entity in two]
-    words: tuple[str, ...] = ("replay", "--since", "2025-11-23", "--until", "2025-11-24", "--rate", "500")
+    words = command = ("replay", "--since", "2025-11-23", "--until", "2025-11-24", "--rate", "500")
     for number in (signal.SIGINT, signal.SIGKILL, signal.SIGINT):
         run = Run(site, *words)
-        wait_for(lambda: sum(site.stack.count()[entity] for entity in two) >= 300)
+        run.wait_until(lambda: sum(site.stack.count()[entity] for entity in two) >= 300)
         done = run.end(number)
         assert done.status == (130 if number == signal.SIGINT else -signal.SIGKILL), done
-        received += [message for queue in queues for message in site._take(queue)]
-        words = ("replay", "--resume")
+        received += [message for queue in queues for message in site.take(queue)]
+        if number == signal.SIGINT:
+            resume = re.findall(r"resume with: relayctl (.*)", done.out)[0]
+            assert resume in done.err and resume.endswith(f" --stack {site.stack.name}"), done
+        words = tuple(resume.split())
+        replays = site.run("replay", "--list", "--json").account["replays"]
+        [listed] = [each for each in replays if each["resume"] == f"relayctl {resume}"]
+        assert listed["command"] == f"relayctl {' '.join(command)}"
+        assert f"replay {listed['id']}, begun " in site.run("replay", "--list").out
     done = site.run(*words)
-    assert done.status == 0, done
-    received += [message for queue in queues for message in site._take(queue)]
+    resumed = f"resumes replay {listed['id']}, begun {listed['begun']}: {listed['command']}; what was received before "
+    assert done.status == 0 and f"{resumed}2025-11-23T1" in done.err, done
+    assert resume not in site.run("replay", "--list").out
+    received += [message for queue in queues for message in site.take(queue)]
     # What comes twice comes after what it repeats, or after what was sent before the loss of power.
     arrived = {name: message for message in reversed(received) for name in names([message])}
     assert arrived.keys() == {each.event for each in archived}
     order = list(dict.fromkeys(names(received)))
-    for of_one in {each.group for each in archived}:
-        expected = [each.event for each in archived if each.group == of_one]
-        of_group = set(expected)
-        assert [name for name in order if name in of_group] == expected
+    group = {each.event: each.group or "" for each in archived}
+    assert sorted(order, key=lambda name: group[name]) == sorted(group, key=lambda name: group[name])
     for each in archived:
         message, record = arrived[each.event], each.record(site)
-        assert texts(message) == record["MessageAttributes"]
-        assert message["Attributes"]["MessageGroupId"] == each.group
-        if each.payload is None:
-            assert message["Body"] == each.body
-        else:
-            key = json.loads(message["Body"])[1]["s3Key"]
-            assert site.client("s3").get_object(Bucket=site.bucket, Key=key)["Body"].read() == each.payload
+        assert message["MessageAttributes"] == record["MessageAttributes"]
+        assert (message["Body"], message["Attributes"]["MessageGroupId"]) == (record["MessageBody"], each.group)

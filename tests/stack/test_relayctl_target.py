@@ -3,20 +3,19 @@
 import os
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from repair import Done, Site, make_site
-from tls_proxy import TlsProxy
+from repair import Site, make_site, serving
+from tls_proxy import listening
 
 from dev.emulator import Emulator
 
 pytestmark = pytest.mark.extended
 
-ACCOUNT, OTHER_ACCOUNT = "000000000000", "222222222222"
+OTHER_ACCOUNT = "222222222222"
 AWS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 """Without the emulator's endpoint."""
 CONFIG = f"""
@@ -52,32 +51,25 @@ def config(tmp_path: Path) -> dict[str, str]:
     return {"AWS_CONFIG_FILE": str(path)}
 
 
-def error(done: Done) -> str:
-    """The only line, of a run that could not work."""
-    assert (done.status, done.out, done.err.count("\n")) == (3, "", 1), done
-    return done.err
-
-
 def test_an_explicit_profile_comes_before_keys_in_the_environment(site: Site, config: dict[str, str]) -> None:
     assert site.run("count", **config).status == 0
-    assert "there is no stack target in us-east-1" in error(site.run("count", "--profile", "other", **config))
+    assert "there is no stack target in us-east-1" in site.run("count", "--profile", "other", **config).error
     # As with the AWS CLI, keys in the environment come before AWS_PROFILE.
     assert site.run("count", AWS_PROFILE="other", **config).status == 0
     keyless = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "other"}
-    assert "there is no stack target" in error(site.run("count", **keyless, **config))
+    assert "there is no stack target" in site.run("count", **keyless, **config).error
 
-
-def test_an_unknown_profile_is_an_error(site: Site, config: dict[str, str]) -> None:
-    expected = "relayctl: the AWS profile production does not exist; aws configure list-profiles lists yours\n"
-    assert error(site.run("redrive", "all", "--profile", "production", **config)) == expected
-    assert error(site.run("redrive", "all", AWS_PROFILE="production", **config)) == expected
+    for arguments, variables in (["--profile", "production"], {}), ([], {"AWS_PROFILE": "production"}):
+        unknown = site.run("redrive", "all", *arguments, **variables, **config).error
+        said = "the AWS profile production does not exist; aws configure list-profiles lists yours"
+        assert unknown == f"relayctl: {said}\n"
 
 
 @pytest.mark.parametrize("profile", ["mfa", "above-mfa"])
 def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(
     site: Site, config: dict[str, str], profile: str
 ) -> None:
-    line = error(site.run("count", "--profile", profile, **config))
+    line = site.run("count", "--profile", profile, **config).error
     assert line.startswith(
         f"relayctl: the AWS profile {profile} needs an MFA code, which the AWS SDK for Rust cannot ask for"
     )
@@ -85,28 +77,22 @@ def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(
 
 
 def test_a_change_says_first_what_it_is_about(site: Site, config: dict[str, str]) -> None:
-    target = f"relayctl: account {ACCOUNT}, region us-east-1, stack target\n"
-    text = site.run("redrive", "all")
-    assert (text.status, text.err) == (0, target)
+    text = site.run("redrive", "all", "--profile", "50%", **config)
+    assert (text.status, text.err) == (0, site.target)
     done = site.run("redrive", "all", "--json")
-    assert (done.status, done.err) == (0, target)
-    assert done.account["target"] == {"account": ACCOUNT, "region": "us-east-1", "stack": "target"}
-    assert site.run("redrive", "all", "--profile", "50%", **config).err == target
+    assert (done.status, done.err) == (0, site.target)
+    assert done.account["target"] == {"account": "000000000000", "region": "us-east-1", "stack": "target"}
 
 
 def test_a_printed_command_keeps_the_options_and_quotes_them(
     running: Emulator, relayctl: Path, config: dict[str, str]
 ) -> None:
     site = make_site(running, relayctl, "printed", "fifo")
-    options = ["--stack", "printed", "--profile", "50%", "--region", "us-east-1"]
-    line = error(site.run("sign", "-", "--topic", "MOVE", *options, given="{}", RELAY_STACK="", **config))
-    assert "the stack printed has no output SecretArn" in line
-    wrong = site.run("count", "--stack", "tar get", "--profile", "50%", **config)
-    assert "there is no stack tar get" in error(wrong)
     site.client("sqs").delete_queue(QueueUrl=site.stack.dead_letter_queue_url("review"))
-    done = site.run("redrive", "review", *options, **config)
-    assert done.status == 3
-    assert "relayctl doctor --stack printed --profile '50%' --region us-east-1 checks the stack" in done.err
+    options = ["--stack", "printed", "--profile", "50%", "--region", "us-east-1"]
+    for command in (["redrive", "review"], ["count"]):
+        done = site.run(*command, *options, RELAY_STACK="", **config)
+        assert "; relayctl doctor --stack printed --profile '50%' --region us-east-1 " in done.err, done
 
 
 # ---- proxies
@@ -117,30 +103,18 @@ class Proxy:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        proxy = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_CONNECT(self) -> None:
-                proxy.asked.append(self.path)
-                self.send_error(502)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def answer(self, request: BaseHTTPRequestHandler, _: bytes) -> tuple[int, bytes]:
+        self.asked.append(request.path)
+        return 502, b""
 
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
     proxy = Proxy()
-    yield proxy
-    proxy.close()
+    with serving(proxy.answer) as proxy.url:
+        yield proxy
 
 
 @pytest.mark.parametrize(
@@ -155,23 +129,22 @@ def proxy() -> Iterator[Proxy]:
 def test_aws_is_reached_through_the_proxy_at_the_endpoint_of_the_settings(
     site: Site, proxy: Proxy, variables: dict[str, str], host: str
 ) -> None:
-    line = error(site.run("count", HTTPS_PROXY=proxy.url, **variables))
+    line = site.run("count", HTTPS_PROXY=proxy.url, **variables).error
     assert "no response from AWS to cloudformation:DescribeStacks" in line
     assert set(proxy.asked) == {host}
 
 
 def test_no_proxy_is_respected(site: Site, proxy: Proxy) -> None:
-    error(site.run("count", HTTPS_PROXY=proxy.url, NO_PROXY=".invalid", AWS_ENDPOINT_URL="https://aws.invalid"))
+    variables = {"HTTPS_PROXY": proxy.url, "NO_PROXY": ".invalid", "AWS_ENDPOINT_URL": "https://aws.invalid"}
+    assert "no response from AWS" in site.run("count", **variables).error
     assert proxy.asked == []
 
 
 def test_the_relay_is_reached_through_the_proxy_too(running: Emulator, relayctl: Path, proxy: Proxy) -> None:
     site = make_site(running, relayctl, "proxied", "fifo", url="https://relay.invalid")
-    done = site.run("send", "-", given="{}", HTTPS_PROXY=proxy.url)
-    assert done.status == 1, done
-    assert proxy.asked == ["relay.invalid:443"]
-    site.run("send", "-", given="{}", HTTPS_PROXY=proxy.url, NO_PROXY="relay.invalid")
-    assert proxy.asked == ["relay.invalid:443"]
+    for no_proxy in ("", "relay.invalid"):
+        assert site.run("send", "-", given="{}", HTTPS_PROXY=proxy.url, NO_PROXY=no_proxy).status == 1
+        assert proxy.asked == ["relay.invalid:443"]
 
 
 # ---- certificate authorities
@@ -193,19 +166,15 @@ def https(site: Site, authority: Path) -> Iterator[str]:
     """The emulator over TLS, with a certificate that no system trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority / "ca.pem", authority / "key.pem")
-    end = TlsProxy(context)
-    end.forward_to(site.stack.emulator.endpoint)
-    thread = threading.Thread(target=end.serve, daemon=True)
-    thread.start()
-    yield end.url
-    end.close()
-    thread.join()
+    with listening(context) as proxy:
+        proxy.forward_to(site.stack.emulator.endpoint)
+        yield proxy.url
 
 
 def test_the_certificate_authorities_of_the_settings_are_trusted_and_no_others(
     site: Site, https: str, authority: Path, tmp_path: Path
 ) -> None:
-    assert "certificate" in error(site.run("count", AWS_ENDPOINT_URL=https))
+    assert "certificate" in site.run("count", AWS_ENDPOINT_URL=https).error
     bundle = str(authority / "ca.pem")
     assert site.run("count", AWS_ENDPOINT_URL=https, AWS_CA_BUNDLE=bundle).status == 0
     config = tmp_path / "config"
@@ -215,5 +184,5 @@ def test_the_certificate_authorities_of_the_settings_are_trusted_and_no_others(
 
 def test_a_bundle_that_cannot_be_used_is_named(site: Site, tmp_path: Path) -> None:
     missing = str(tmp_path / "none.pem")
-    assert f"AWS_CA_BUNDLE {missing}: No such file" in error(site.run("count", AWS_CA_BUNDLE=missing))
-    assert f"AWS_CA_BUNDLE {os.devnull}: it has no certificate" in error(site.run("count", AWS_CA_BUNDLE=os.devnull))
+    assert f"AWS_CA_BUNDLE {missing}: No such file" in site.run("count", AWS_CA_BUNDLE=missing).error
+    assert f"AWS_CA_BUNDLE {os.devnull}: it has no certificate" in site.run("count", AWS_CA_BUNDLE=os.devnull).error

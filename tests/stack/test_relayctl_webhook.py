@@ -1,13 +1,11 @@
 """The webhooks at Labelbox in the operator's hands: requests as its own SDK makes them, and care before each change."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import Done
-from secret_site import ADDRESS, SecretSite, make_secret_site
+from repair import ADDRESS, Done, Site, make_site
 from terminal import CTRL_C, Seen
 
 from dev import labelbox_api
@@ -18,7 +16,7 @@ pytestmark = pytest.mark.extended
 
 SECRETS = {"labelbox": ["hush-new\n", "hush-old"], "project-x": "hush-x", "training": "hush-t", "empty": ""}
 TOPICS = ["LABEL_CREATED", "LABEL_UPDATED", "LABEL_DELETED", "WORKFLOW_ACTION"]
-OURS = f"{ADDRESS}labelbox"
+OURS, ELSEWHERE = f"{ADDRESS}/webhooks/labelbox", "https://elsewhere.example/webhooks/labelbox"
 CREATE = ("create", "--topic", "LABEL_CREATED", "--global")
 
 
@@ -28,43 +26,34 @@ def api() -> Iterator[Api]:
         yield served
 
 
-@pytest.fixture(scope="session")
-def public(running: Emulator, relayctl: Path) -> SecretSite:
+@pytest.fixture(scope="module")
+def site(running: Emulator, relayctl: Path) -> Site:
     """A stack whose address Labelbox could reach."""
-    site = make_secret_site(running, relayctl, "hooked")
+    site = make_site(running, relayctl, "hooked")
     site.stack.put_secret(SECRETS)
-    return site
-
-
-@pytest.fixture(scope="session")
-def local(running: Emulator, relayctl: Path) -> SecretSite:
-    """A stack as the emulator has it."""
-    site = make_secret_site(running, relayctl, "hooked-here", "http://x.execute-api.localhost:4566/webhooks/")
-    site.stack.put_secret("hush-plain")
     return site
 
 
 class Operator:
     """The tool with a key, before the API."""
 
-    def __init__(self, site: SecretSite, api: Api) -> None:
-        self._site = site
-        self.target = site.target
-        self._settings = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": KEY}
+    def __init__(self, site: Site, api: Api) -> None:
+        self.site = site
+        self.settings = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": KEY}
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> Done:
         """Runs a verb. Nobody's secret is in what it prints."""
-        done = self._site.run("webhook", *arguments, given=given, **{**self._settings, **variables})
+        done = self.site.run("webhook", *arguments, given=given, **{**self.settings, **variables})
         assert "hush" not in done.out + done.err, done
         return done
 
-    def type(self, answer: str, question: str, *arguments: str) -> Seen:
-        return self._site.type([(question, answer)], "webhook", *arguments, **self._settings)
+    def type(self, question: str, answer: str, *arguments: str) -> Seen:
+        return self.site.type([(question, answer)], "webhook", *arguments, columns=200, **self.settings)
 
 
 @pytest.fixture
-def operator(public: SecretSite, api: Api) -> Operator:
-    return Operator(public, api)
+def operator(site: Site, api: Api) -> Operator:
+    return Operator(site, api)
 
 
 # ---- as the SDK does it
@@ -85,33 +74,29 @@ def entity(client: Any, name: str, uid: str) -> Any:
 
 
 def create_by_sdk(api: Api, project: str | None) -> None:
-    from labelbox import Webhook
-
     client = sdk(api)
-    Webhook.create(client, TOPICS, OURS, "hush-new", project and entity(client, "Project", project))
+    kind = type(entity(client, "Webhook", ""))
+    kind.create(client, TOPICS, OURS, "hush-new", project and entity(client, "Project", project))
 
 
-def scope_by_sdk(api: Api) -> None:
-    client = sdk(api)
-    for webhook in entity(client, "Organization", "o").webhooks():
+def list_by_sdk(api: Api) -> None:
+    for webhook in entity(sdk(api), "Organization", "o").webhooks():
         webhook.project()
 
 
+def get_by_sdk(api: Api) -> None:
+    client = sdk(api)
+    client._get_single(type(entity(client, "Webhook", "")), "webhook0")
+
+
 COMPARED: list[tuple[list[str], Callable[[Api], Any]]] = [
-    (["list"], scope_by_sdk),
+    (["list"], list_by_sdk),
     (["list", "--project", PROJECT], lambda api: list(entity(sdk(api), "Project", PROJECT).webhooks())),
     (["create", "--all-topics", "--global", "--yes"], lambda api: create_by_sdk(api, None)),
     (["create", "--all-topics", "--project", PROJECT, "--yes"], lambda api: create_by_sdk(api, PROJECT)),
-    (["disable", "webhook0", "--yes"], lambda api: entity(sdk(api), "Webhook", "webhook0").update(status="INACTIVE")),
     (["disable", "webhook0", "--yes"], lambda api: entity(sdk(api), "Webhook", "webhook0").delete()),
-    (["disable", "webhook0", "--yes"], lambda api: sdk(api)._get_single(entity_kind("Webhook"), "webhook0")),
+    (["disable", "webhook0", "--yes"], get_by_sdk),
 ]
-
-
-def entity_kind(name: str) -> Any:
-    from labelbox.orm.model import Entity
-
-    return getattr(Entity, name)
 
 
 def comparable(asked: Asked) -> tuple[Any, ...]:
@@ -124,7 +109,6 @@ def comparable(asked: Asked) -> tuple[Any, ...]:
 def test_a_request_is_that_of_labelboxs_own_sdk(
     operator: Operator, api: Api, arguments: list[str], by_sdk: Callable[[Api], Any]
 ) -> None:
-    pytest.importorskip("labelbox", reason="Labelbox's SDK is not released for this Python")
     for number in range(100):
         api.add(f"https://elsewhere.example/{number}", ["LABEL_CREATED"], PROJECT if number % 3 else None)
     by_sdk(api)
@@ -132,11 +116,9 @@ def test_a_request_is_that_of_labelboxs_own_sdk(
     assert theirs
     api.webhooks = api.webhooks[:100]
     api.webhooks[0]["status"] = "ACTIVE"
-    done = operator.run(*arguments)
-    assert done.status == 0, done
-    ours = [comparable(asked) for asked in api.asked]
+    assert operator.run(*arguments).status == 0
     kinds = {asked.query[1] for asked in theirs}
-    same = [asked for asked in ours if asked[2][1] in kinds]
+    same = [comparable(asked) for asked in api.asked if asked.query[1] in kinds]
     assert sorted(same, key=repr) == sorted((comparable(asked) for asked in theirs), key=repr)
     assert same[0][1]["authorization"] == f"Bearer {KEY}"
 
@@ -145,28 +127,23 @@ def test_a_request_is_that_of_labelboxs_own_sdk(
 
 
 def test_webhooks_are_listed_with_their_scope_and_those_of_this_stack_are_marked(operator: Operator, api: Api) -> None:
+    assert operator.run("list").out.startswith("There are no webhooks; relayctl webhook create --stack hooked")
     api.add(OURS, TOPICS)
-    api.add(f"{ADDRESS}project-x", ["LABEL_CREATED"], PROJECT, "INACTIVE")
-    api.add("https://elsewhere.example/webhooks/labelbox", ["MOVE"])
-    listed = json.loads(operator.run("list", "--json").out)["webhooks"]
+    api.add(f"{ADDRESS}/webhooks/project-x", ["LABEL_CREATED"], PROJECT, "INACTIVE")
+    api.add(ELSEWHERE, ["MOVE"])
+    listed = operator.run("list", "--json").account["webhooks"]
     first = {"id": "webhook0", "url": OURS, "topics": TOPICS, "status": "ACTIVE", "created_at": WHEN}
     assert listed[0] == {**first, "scope": "global", "this_stack": True}
     told = [(each["id"], each["scope"], each.get("project"), each["this_stack"]) for each in listed[1:]]
     assert told == [("webhook1", "project", PROJECT, True), ("webhook2", "global", None, False)]
     table = operator.run("list")
     marked = [line.split()[1] for line in table.out.splitlines() if line.startswith("*  w")]
-    assert (table.status, marked) == (0, ["webhook0", "webhook1"])
-    of_project = json.loads(operator.run("list", "--project", PROJECT, "--json").out)["webhooks"]
-    assert [each["id"] for each in of_project] == ["webhook1"]
-
-
-def test_all_pages_are_listed(operator: Operator, api: Api) -> None:
+    assert (table.status, table.err, marked) == (0, "", ["webhook0", "webhook1"])
+    # On several pages.
     for number in range(250):
         api.add(f"https://elsewhere.example/{number}", [], PROJECT)
-    listed = json.loads(operator.run("list", "--project", PROJECT, "--json").out)["webhooks"]
-    assert len({each["id"] for each in listed}) == 250
-    api.webhooks = []
-    assert operator.run("list").out.startswith("There are no webhooks; relayctl webhook create --stack hooked")
+    of_project = operator.run("list", "--project", PROJECT, "--json").account["webhooks"]
+    assert {each["id"] for each in of_project} == {"webhook1", *(f"webhook{number}" for number in range(3, 253))}
 
 
 def test_what_labelbox_says_cannot_play_with_the_terminal(operator: Operator, api: Api) -> None:
@@ -184,14 +161,14 @@ def test_what_labelbox_says_cannot_play_with_the_terminal(operator: Operator, ap
 @pytest.mark.parametrize("scope", [["--global"], ["--project", PROJECT]])
 def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: Api, scope: list[str]) -> None:
     done = operator.run("create", "--topic", "label_deleted", "--topic", "LABEL_CREATED", *scope, "--yes", "--json")
-    assert done.status == 0, done
+    assert (done.status, done.err.startswith(operator.site.target)) == (0, True), done
     assert '"hush-new"' in api.asked[-1].query and api.asked[-1].query[1] == "CreateWebhookPyApi"
-    made = json.loads(done.out)
+    made = done.account
     assert (made["url"], made["topics"]) == (OURS, ["LABEL_CREATED", "LABEL_DELETED"])
-    assert made["scope"] == scope[0].removeprefix("--")
+    assert (made["scope"], made["target"]["stack"]) == (scope[0].removeprefix("--"), "hooked")
     assert "permanent" in done.err and made["scope"] in done.err
     assert operator.run("create", "--all-topics", *scope, "--name", "project-x", "--yes").status == 0
-    assert '"hush-x"' in api.asked[-1].query and api.webhooks[-1]["url"] == f"{ADDRESS}project-x"
+    assert '"hush-x"' in api.asked[-1].query and api.webhooks[-1]["url"] == f"{ADDRESS}/webhooks/project-x"
 
 
 @pytest.mark.parametrize(
@@ -200,11 +177,6 @@ def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: A
         ([*CREATE], 2, "no terminal"),
         ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other --stack hooked"),
         ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty --stack hooked"),
-        ([*CREATE, "--name", "backfill", "--yes"], 2, "neither training nor backfill"),
-        (["create", "--global", "--yes"], 2, "--topic"),
-        (["create", "--all-topics", "--yes"], 2, "--project"),
-        (["create", "--all-topics", "--global", "--project", PROJECT], 2, "cannot be used with"),
-        (["create", "--topic", "REVIEW_CREATED", "--global"], 2, "LABEL_CREATED"),
         (["create", "--all-topics", "--project", "other", "--yes"], 3, "Labelbox has no project other"),
         (["disable", "webhook9", "--yes"], 3, "Labelbox has no webhook webhook9"),
     ],
@@ -232,7 +204,9 @@ def test_a_second_webhook_that_does_the_same_is_made_only_if_it_is_meant(operato
     assert operator.run("create", "--all-topics", "--global", "--yes").status == 0
 
 
-def test_an_address_that_labelbox_cannot_reach_is_refused(local: SecretSite, api: Api) -> None:
+def test_an_address_that_labelbox_cannot_reach_is_refused(running: Emulator, relayctl: Path, api: Api) -> None:
+    local = make_site(running, relayctl, "hooked-here", url="http://x.execute-api.localhost:4566")
+    local.stack.put_secret("hush-plain")
     operator = Operator(local, api)
     refused = operator.run(*CREATE, "--yes")
     assert (refused.status, refused.out, api.webhooks) == (2, "", []) and "--allow-local" in refused.err
@@ -245,44 +219,26 @@ def test_an_address_that_labelbox_cannot_reach_is_refused(local: SecretSite, api
 
 
 def test_a_webhook_is_switched_off_once(operator: Operator, api: Api) -> None:
-    which = api.add(OURS, TOPICS)
+    which, other = api.add(OURS, TOPICS), api.add(ELSEWHERE, TOPICS)
+    refused = operator.run("disable", which)
+    assert (refused.status, api.webhooks[0]["status"]) == (2, "ACTIVE") and "no terminal" in refused.err
     done = operator.run("disable", which, "--yes", "--json")
-    assert (done.status, json.loads(done.out)["status"], api.webhooks[0]["status"]) == (0, "INACTIVE", "INACTIVE")
+    assert (done.status, done.account["status"], api.webhooks[0]["status"]) == (0, "INACTIVE", "INACTIVE")
+    assert done.err.startswith(operator.site.target) and "not this stack" not in done.err
     asked = len(api.asked)
     assert operator.run("disable", which, "--yes").status == 0
     assert api.names()[asked:] == ["GetWebhookPyApi"]
-    refused = operator.run("disable", api.add(OURS, TOPICS))
-    assert (refused.status, api.webhooks[1]["status"]) == (2, "ACTIVE") and "no terminal" in refused.err
-
-
-def test_a_change_says_which_account_region_and_stack_first(operator: Operator, api: Api) -> None:
-    for arguments in ([*CREATE, "--yes"], ["disable", "webhook0", "--yes"]):
-        done = operator.run(*arguments, "--json")
-        assert done.status == 0 and done.err.startswith(operator.target), done
-        target = json.loads(done.out)["target"]
-        assert (target["region"], target["stack"]) == ("us-east-1", "hooked") and target["account"] in operator.target
-    assert operator.run("list").err == ""
-
-
-def test_a_webhook_of_another_stack_is_named_as_such_before_it_is_disabled(operator: Operator, api: Api) -> None:
-    elsewhere = "https://elsewhere.example/webhooks/labelbox"
-    ours, theirs = api.add(OURS, TOPICS), api.add(elsewhere, TOPICS)
-    assert "not this stack" not in operator.run("disable", ours, "--yes").err
-    assert f"{elsewhere}, which is not this stack" in operator.run("disable", theirs, "--yes").err
-
-
-# ---- at a terminal
+    assert f"{ELSEWHERE}, which is not this stack" in operator.run("disable", other, "--yes").err
 
 
 @pytest.mark.parametrize(("typed", "status"), [("yes\n", 0), ("n\n", 1), (CTRL_C, 130)])
 def test_a_person_is_asked_before_a_change(operator: Operator, api: Api, typed: str, status: int) -> None:
-    seen = operator.type(typed, "Create it? [y/N]", *CREATE)
+    seen = operator.type("Create it? [y/N]", typed, *CREATE)
     assert (seen.status, len(api.webhooks)) == (status, 0 if status else 1), seen
     assert "scope   global: every project of the workspace" in seen.screen and "permanent" in seen.screen
     which = api.add(OURS, TOPICS)
-    seen = operator.type(typed, "Disable it? [y/N]", "disable", which)
-    assert seen.status == status
-    assert api.webhooks[-1]["status"] == ("ACTIVE" if status else "INACTIVE")
+    seen = operator.type("Disable it? [y/N]", typed, "disable", which)
+    assert (seen.status, api.webhooks[-1]["status"]) == (status, "ACTIVE" if status else "INACTIVE")
 
 
 # ---- the key
@@ -295,26 +251,15 @@ def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator,
     assert operator.run("list", "--api-key-file", "-", given="hush-of-input\n", LABELBOX_API_KEY="").status == 0
     shown = [asked.headers["authorization"] for asked in api.asked]
     assert shown == ["Bearer hush-of-file", "Bearer hush-of-input"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "variables", "said"),
-    [
+    for arguments, variables, said in [
         ([], {"LABELBOX_API_KEY": ""}, "no Labelbox API key is set"),
-        ([], {"LABELBOX_API_KEY": "two hush words"}, "the Labelbox API key cannot be read"),
         (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
         (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
         ([], {"LABELBOX_API_URL": "http://api.labelbox.com/"}, "an API key is not sent to http://api.labelbox.com/"),
         ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "no response from Labelbox"),
-    ],
-)
-def test_what_makes_it_impossible_is_said_on_one_line(
-    operator: Operator, api: Api, arguments: list[str], variables: dict[str, str], said: str
-) -> None:
-    done = operator.run("list", *arguments, **variables)
-    assert (done.status, done.out) == (3, ""), done
-    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
-    assert not api.asked
+    ]:
+        assert operator.run("list", *arguments, **variables).error.startswith(f"relayctl: {said}")
+    assert len(api.asked) == 2
 
 
 # ---- what Labelbox answers
@@ -329,27 +274,20 @@ def error(code: str, message: str = "no") -> labelbox_api.Answer:
     [
         ((401, ""), "Labelbox does not accept this API key", 1),
         (error("AUTHORIZATION_ERROR", "not\nyours"), "Labelbox does not allow this: not yours; ask for", 1),
-        ((200, "<html>"), "the response is not one of Labelbox's GraphQL API", 1),
-        ((200, {"data": {"organization": {"webhooks": "x"}}}), "the response is not one of Labelbox's GraphQL API", 1),
+        ((301, ""), "the response is not one of Labelbox's GraphQL API", 1),
         ((429, ""), "Labelbox limits the requests: status 429; try again in a minute", 3),
-        ((200, {"message": "You have exceeded it"}), "Labelbox limits the requests", 3),
         ((502, "<html>"), "Labelbox failed: status 502; try again later", 3),
     ],
 )
 def test_a_fault_of_labelbox_is_said_on_one_line(
     operator: Operator, api: Api, trouble: labelbox_api.Answer, said: str, times: int
 ) -> None:
-    api.troubles = [trouble] * 3
-    done = operator.run("list")
-    assert (done.status, done.out, len(api.asked)) == (3, "", times), done
-    assert done.err.startswith(f"relayctl: {said}") and done.err.count("\n") == 1, done.err
-
-
-def test_a_question_is_asked_again_when_labelbox_is_busy(operator: Operator, api: Api) -> None:
+    api.troubles = [trouble] * times
+    assert operator.run("list").error.startswith(f"relayctl: {said}")
+    # It was asked again if Labelbox was busy, and is again now.
+    assert len(api.asked) == times
     api.troubles = [(429, ""), (503, "")]
-    api.add(OURS, TOPICS, PROJECT)
-    done = operator.run("list", "--project", PROJECT, "--json")
-    assert (done.status, len(json.loads(done.out)["webhooks"]), len(api.asked)) == (0, 1, 3)
+    assert operator.run("list", "--project", PROJECT).status == 0
 
 
 @pytest.mark.parametrize(

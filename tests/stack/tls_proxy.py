@@ -20,21 +20,14 @@ class TlsProxy:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._endpoint = ""
         self._http = urllib3.PoolManager(maxsize=20, retries=False, timeout=60)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}"
 
     def forward_to(self, endpoint: str) -> None:
         """Sets the server."""
         self._endpoint = endpoint
-
-    def serve(self) -> None:
-        self._server.serve_forever()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def request(self, method: str, path: str, headers: urllib3.HTTPHeaderDict, body: bytes) -> urllib3.BaseHTTPResponse:
         """Forwards a request. `Host` stays, because signatures cover it."""
@@ -44,16 +37,13 @@ class TlsProxy:
 
 
 @contextmanager
-def listening() -> Iterator[TlsProxy]:
+def listening(tls: ssl.SSLContext | None = None) -> Iterator[TlsProxy]:
     """Runs one for as long as the block runs."""
-    end = TlsProxy()
-    thread = threading.Thread(target=end.serve, daemon=True)
-    thread.start()
-    try:
-        yield end
-    finally:
-        end.close()
-        thread.join()
+    proxy = TlsProxy(tls)
+    with proxy.server as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield proxy
+        server.shutdown()
 
 
 def _handler(end: TlsProxy) -> type[BaseHTTPRequestHandler]:
