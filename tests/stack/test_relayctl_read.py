@@ -20,6 +20,7 @@ from repair import POINTER, SECONDS, Done, Run, Site, attributes, body_of, dedup
 
 from dev import environment
 from dev.stack import QUEUES, Stack
+from dev.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.extended
 
@@ -236,6 +237,19 @@ def test_a_tail_ends_when_it_should_and_says_whether_all_came(
     assert (done.status, done.err) == (status, WAITING + says), done
 
 
+def test_a_tail_that_ends_while_aws_does_not_respond_fails(make: MakeSite) -> None:
+    site = make("standard")
+    Log(site).write(logged("a"))
+    with TcpProxy() as proxy:
+        proxy.forward_to(site.stack.emulator.endpoint)
+        run = Run(site, "tail", "--since", "1h", "--for", "12s", AWS_ENDPOINT_URL=proxy.url)
+        run.wait_for(1)
+        proxy.close()
+        done = run.end(None)
+    assert done.status == 3
+    assert done.err.splitlines()[-1].startswith("relayctl: no response from AWS to logs:FilterLogEvents: ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_the_end_of_a_tail_unless_another_was_asked_for(filtered: Site, number: signal.Signals) -> None:
     for arguments, status in ((), 0), (("--count", "9"), 130):
@@ -402,7 +416,7 @@ def test_pointers_are_resolved_and_what_cannot_be_had_is_said(site: Site) -> Non
     point(site, "gone", pointer_to(site, "payloads/gone/1"), 7)
     point(site, "no pointer", '{"s3Key": 1}', 7)
     done = site.run("peek", "label", "--json")
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.err) == (1, "")
     shown = {message["attributes"]["entity_id"]: message for message in map(json.loads, done.out.strip().split("\n"))}
     assert shown["large"]["body"] == "x" * 2_000_000
     assert base64.b64decode(shown["binary"]["body_base64"]) == b"\xff\x00"
@@ -412,7 +426,7 @@ def test_pointers_are_resolved_and_what_cannot_be_had_is_said(site: Site) -> Non
     assert "not the pointer that it should be" in shown["no pointer"]["body_error"]
     for arguments in (("peek", "label"), ("peek", "label", "--full")):
         done = site.run(*arguments)
-        assert (done.status, done.err) == (0, "")
+        assert (done.status, done.err) == (1, "")
         assert f"s3://{site.bucket}/payloads/large/1" in done.out and "1.91 MiB" in done.out
         assert done.out.count("the body cannot be read: ") == 2
         assert (len(done.out) > 2_000_000) == ("--full" in arguments)
@@ -578,7 +592,6 @@ LOOKS = [("tail", "--since", "1h"), ("logs",), ("peek", "label"), ("count",)]
     "arguments",
     [
         ("tail", "labels"),
-        ("tail", "--count", "0"),
         ("tail", "--topic", "*_X"),
         ("tail", "--status", "done"),
         ("forward", "label"),
@@ -598,6 +611,11 @@ def test_wrong_usage_is_told_before_anything_is_asked(make: MakeSite, arguments:
     ("arguments", "says"),
     [
         (("tail", "--for", "5"), "such as 5s, 5m or 1h"),
+        (("tail", "--count", "0"), "give a whole number from 1 on"),
+        (("peek", "label", "--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("count", "--archive", "--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("redrive", "all", "--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("replay-spill", "--since", "1h", "--until", "2h"), "--since must be before --until"),
         (
             ("tail", "--since", "yesterday"),
             "give a day (2026-11-23, in UTC), a time (2026-11-23T13:00:00Z), or how long ago",

@@ -196,7 +196,7 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite) -> None:
         (OBJECT, ["rotate"], 2, "say which name: the secret has labelbox, training, project-x, empty"),
         (OBJECT, ["rotate", "other"], 2, "has no name other"),
         (OBJECT, ["remove", "labelbox"], 2, "no terminal"),
-        (OBJECT, ["remove", "empty", "--old", "--yes"], 1, "no usable secret"),
+        (OBJECT, ["remove", "empty", "--old", "--yes"], 2, "no usable secret"),
         ({"labelbox": "hush"}, ["remove", "labelbox"], 2, "the last secret of the stack"),
         ("hush-plain", ["remove", "labelbox", "--yes"], 2, "plain text"),
         ("hush-plain", ["rotate"], 2, "no terminal"),

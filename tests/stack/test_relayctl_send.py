@@ -214,7 +214,7 @@ def test_a_spilled_event_is_a_warning_with_what_to_do(deployed: Deploy, relayctl
         [result] = done.account.get("events", [done.account])
         assert (done.status, result["status"], result["queue"]) == (0, "spilled", None)
         assert result["message_id"] in site.objects()
-        assert "relayctl: warning: 1 event was spilled" in done.warnings
+        assert "relayctl: warning: 1 event spilled" in done.warnings
         assert f"relayctl doctor {options} says why" in done.warnings
         assert f"relayctl replay-spill {options} sends" in done.warnings
 
@@ -232,7 +232,7 @@ def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path
         ["not", "sent", "2"],
     ], done
     errors = done.warnings.splitlines()
-    assert len(errors) == 2 and "cannot be sent: No such file" in errors[0] and "takes no payload" in errors[1]
+    assert len(errors) == 2 and "cannot be used: No such file" in errors[0] and "takes no payload" in errors[1]
     assert not set("\x1b\u202e") & set(done.out + done.err)
     as_json = site.run("send", "--topic", "MOVE", "--json", *files)
     assert not set("\x1b\u202e") & set(as_json.out + as_json.err)
@@ -255,7 +255,7 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
             [*limit, "send", name], env={**settings, "RELAY_STACK": site.stack.name}, capture_output=True, text=True
         )
         assert run.returncode == 3, run.stderr
-        assert f"{name} cannot be sent: it is over 10 MB, which API Gateway does not accept" in run.stderr
+        assert f"{name} cannot be used: it is over 10 MB, which API Gateway does not accept" in run.stderr
     endless = site.run("send", "-", given="x" * (10 * 1024**2 + 1))
     assert endless.status == 3 and "it is over 10 MB" in endless.err
     done = site.run("send", str(large))
@@ -266,19 +266,23 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["send", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
+        (["send", "no/such.json"], 3, "no/such.json cannot be used: No such file"),
         (["send", str(EVENTS / "models-list.json")], 3, "takes no payload"),
         (["send", str(EVENTS)], 3, "Is a directory"),
-        (["sign", "no/such.json"], 3, "no/such.json cannot be sent: No such file"),
+        (["sign", "no/such.json"], 3, "no/such.json cannot be used: No such file"),
         (["send"], 2, "required"),
         (["trigger"], 2, "required"),
         (["trigger", "LABEL_CREATED", "--rate", "0"], 2, "between"),
         (["trigger", "LABEL_CREATED", "--set", "project"], 2, "it has no ="),
         (["trigger", "LABEL_CREATED", "--set", "id.x=1"], 2, "x is in nothing that has fields"),
-        (["trigger", "LABEL_CREATED", "--webhook", "nobody"], 3, "no usable secret for nobody"),
-        (["trigger", "LABEL_CREATED", "--webhook", "empty"], 3, "no usable secret for empty"),
+        (["trigger", "LABEL_CREATED", "--webhook", "nobody"], 2, "no usable secret for nobody"),
+        (["trigger", "LABEL_CREATED", "--webhook", "empty"], 2, "no usable secret for empty"),
         (["trigger", "LABEL_CREATED", "--webhook", "backfill"], 2, "neither training nor backfill"),
         (["send", "--webhook", "backfill", str(PAYLOAD)], 2, "neither training nor backfill"),
+        (["trigger", "MODEL_RUN_CREATED", "--webhook", "labelbox"], 2, "leave out --webhook"),
+        (["trigger", "--any-topic", "label_created"], 2, "the relay knows this topic"),
+        (["trigger", "--any-topic", ""], 2, "visible ASCII"),
+        (["send", "--any-topic", "TWO WORDS", str(PAYLOAD)], 2, "visible ASCII"),
         (["sign", "--webhook", "training", str(PAYLOAD)], 2, "neither training nor backfill"),
         (["trigger", "LABEL_CREATED", "--stack", "nowhere"], 3, "there is no stack nowhere"),
     ],

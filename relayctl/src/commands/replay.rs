@@ -122,7 +122,7 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         }
         None => (command.plan(context, stack)?, None),
     };
-    let window = window(&plan)?;
+    let window = plan.filter.window(context.now())?;
     let sqs = client_of(&clients.sqs, plan.to.as_deref().unwrap_or_default());
     let mut lanes = Vec::new();
     for entity in plan.entities.iter().filter(|_| plan.to.is_none()) {
@@ -234,13 +234,6 @@ impl Replay {
             rate: self.rate,
             held_back: HashMap::new(),
         })
-    }
-}
-
-fn window(plan: &Plan) -> Result<Range<OffsetDateTime>, Error> {
-    match (plan.filter.since, plan.filter.until) {
-        (Some(Moment::At(since)), Some(Moment::At(until))) if since < until => Ok(since..until),
-        _ => Err(Error::Usage("--since must be before --until, and before now".to_owned())),
     }
 }
 
