@@ -59,7 +59,7 @@ def up(parameters: dict[str, str]) -> None:
         f"\n{_how_to_send(stack)}\n",
         "A FIFO queue drops an event that it has seen in the last five minutes.\n",
         f'Use relayctl and the AWS CLI in this shell after\n\neval "$({_make("--silent shell")})"\n',
-        "relayctl webhook and backfill use a local stand-in for Labelbox. The rows of its project changed in March 2025:\n\n"
+        "relayctl webhook and backfill use a local stand-in for Labelbox, whose data rows changed in March 2025:\n\n"
         f"relayctl backfill --project {labelbox_api.PROJECT} --since 2025-03-01\n",
         f"`{_make('down')}` stops everything.",
         sep="\n",

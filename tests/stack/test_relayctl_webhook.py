@@ -320,7 +320,7 @@ def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator,
         ([], {"LABELBOX_API_KEY": "two hush words"}, "the Labelbox API key cannot be read"),
         (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
         (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
-        ([], {"LABELBOX_API_URL": "nonsense"}, "an API key is not sent to nonsense; LABELBOX_API_URL or --api-url has to be"),
+        ([], {"LABELBOX_API_URL": "nonsense"}, "an API key is not sent to nonsense; LABELBOX_API_URL"),
         ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "no response from Labelbox"),
     ],
 )
