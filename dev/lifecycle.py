@@ -58,8 +58,9 @@ Use relayctl and the AWS CLI in this shell after
 
 eval "$({_make("--silent shell")})"
 
-relayctl webhook and backfill use a local stand-in for Labelbox; its project is
-{labelbox_api.PROJECT}, whose rows changed in 2025.
+relayctl webhook and backfill use a local stand-in for Labelbox, whose data rows changed in March 2025:
+
+relayctl backfill --project {labelbox_api.PROJECT} --since 2025-03-01
 
 `{_make("down")}` stops everything.""")
 

@@ -194,15 +194,17 @@ where
 {
     let code = error.code().unwrap_or_default();
     let first: &(dyn StdError + 'static) = error;
-    let mut sources = std::iter::successors(Some(first), |error| (*error).source());
-    let credentials = sources.find_map(|source| source.downcast_ref::<CredentialsError>());
+    let sources = || std::iter::successors(Some(first), |error| (*error).source());
+    let credentials = sources().find_map(|source| source.downcast_ref::<CredentialsError>());
     let kind = match error {
         _ if credentials.is_some() || CREDENTIALS_CODES.contains(&code) => {
             AwsErrorKind::Credentials
         }
         SdkError::ServiceError(_) if code.contains("AccessDenied") => AwsErrorKind::AccessDenied,
         SdkError::ServiceError(_) if NOT_FOUND_CODES.contains(&code) => AwsErrorKind::NotFound,
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => AwsErrorKind::NoResponse,
+        SdkError::ConstructionFailure(_)
+        | SdkError::DispatchFailure(_)
+        | SdkError::TimeoutError(_) => AwsErrorKind::NoResponse,
         _ => AwsErrorKind::Other,
     };
     let message = match (error.code(), credentials) {
@@ -210,9 +212,9 @@ where
         (None, Some(CredentialsError::CredentialsNotLoaded(_))) => {
             "neither environment variables nor the profile have any".to_owned()
         }
-        // Its causes only: what is above it are the layers of the SDK.
+        // What is above the cause are the layers of the SDK, one of which prints the request.
         (None, Some(error)) => excerpt(&error.source().map_or(error.to_string(), error_chain)),
-        (None, None) => error_chain(error),
+        (None, None) => excerpt(&sources().last().unwrap_or(first).to_string()),
     };
     AwsError { action, kind, code: error.code().map(str::to_owned), message }
 }

@@ -29,7 +29,7 @@ pub struct GlobalArgs {
 #[derive(Debug, Default, Args)]
 pub struct End {
     /// End after so many requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub count: Option<u64>,
     /// End after this time, such as 30s or 5m
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
@@ -46,6 +46,11 @@ impl End {
     pub fn is_given(&self) -> bool {
         self.count.is_some() || self.time.is_some()
     }
+}
+
+/// Reads a number of things.
+pub fn positive(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|number| *number > 0).ok_or("give a whole number from 1 on")
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

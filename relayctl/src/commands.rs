@@ -30,7 +30,7 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0    all done, or all healthy
   1    something was not done, or is not healthy; the output names it
-  2    wrong usage, or a name that the secret does not have
+  2    wrong usage, or a name that has no secret
   3    the command could not work: no such stack, queue, file, profile or id; no credentials, permission or network
   130  interrupted; what had begun is finished";
 

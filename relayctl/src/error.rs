@@ -97,7 +97,10 @@ pub enum LabelboxError {
         "the Labelbox API key cannot be read: {0}; LABELBOX_API_KEY or --api-key-file must hold the key and nothing else"
     )]
     BadKey(String),
-    #[error("an API key is not sent to {0}; LABELBOX_API_URL has to begin with https://")]
+    #[error(
+        "an API key is not sent to {0}; LABELBOX_API_URL or --api-url has to be an https URL, such as \
+         https://api.labelbox.com/graphql"
+    )]
     BadAddress(String),
     #[error("Labelbox does not accept this API key; make a new one under Workspace settings, API")]
     KeyRefused,
@@ -163,7 +166,7 @@ pub enum Error {
     Aws(#[from] AwsError),
     #[error("the stack {stack} has no output {output}; is it a Labelbox Relay, and up to date?")]
     NoOutput { stack: String, output: String },
-    #[error("{file} cannot be sent: {reason}")]
+    #[error("{file} cannot be used: {reason}")]
     File { file: String, reason: String },
     #[error("no response from {url}: {reason}")]
     NoResponse { url: String, reason: String },

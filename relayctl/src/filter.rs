@@ -2,6 +2,7 @@
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::stack::Entity;
+use crate::error::Error;
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use labelbox_relay::event::timestamp;
@@ -19,7 +20,7 @@ pub fn or_all(chosen: &[Entity]) -> Vec<Entity> {
 }
 
 /// Only events of these topics and projects.
-#[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Filters")]
 pub struct Subject {
     /// Only this topic, in any case; `LABEL_*` stands for all that begin so; may be given more than once
@@ -31,10 +32,6 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn is_all(&self) -> bool {
-        self.topic.is_empty() && self.project.is_empty()
-    }
-
     pub fn matches(&self, topic: &str, project: &str) -> bool {
         (self.topic.is_empty() || self.topic.iter().any(|it| matches_topic(it, topic)))
             && (self.project.is_empty() || self.project.iter().any(|it| it == project))
@@ -42,7 +39,7 @@ impl Subject {
 }
 
 /// Only messages of these topics, projects, entities and events, received in this time.
-#[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Filters")]
 pub struct Filter {
     #[command(flatten)]
@@ -64,9 +61,14 @@ pub struct Filter {
 
 impl Filter {
     /// The time in which matching messages were received: to this moment, if the filter does not say to when.
-    pub fn window(&self, now: OffsetDateTime) -> Range<OffsetDateTime> {
+    ///
+    /// # Errors
+    /// If there is no such time.
+    pub fn window(&self, now: OffsetDateTime) -> Result<Range<OffsetDateTime>, Error> {
         let since = self.since.map_or(OffsetDateTime::UNIX_EPOCH, |since| since.from(now));
-        since..self.until.map_or(now, |until| until.from(now))
+        let window = since..self.until.map_or(now, |until| until.from(now));
+        let error = || Error::Usage("--since must be before --until, and before now".to_owned());
+        if window.is_empty() { Err(error()) } else { Ok(window) }
     }
 
     /// Whether it names events by their ids.
@@ -81,12 +83,7 @@ impl Filter {
 
     /// Whether there is no filter at all.
     pub fn is_all(&self) -> bool {
-        let Self { subject, entity_id, dedup_id, since, until } = self;
-        subject.is_all()
-            && entity_id.is_empty()
-            && dedup_id.is_empty()
-            && since.is_none()
-            && until.is_none()
+        *self == Self::default()
     }
 
     /// Whether the same filter is another one later.

@@ -7,7 +7,7 @@ mod query;
 mod webhook;
 
 pub use crate::error::LabelboxError;
-pub use api_key::{ApiKey, is_local, parse_url};
+pub use api_key::{ApiKey, is_public, parse_url};
 pub use client::Labelbox;
 pub use export::{Export, ExportStream};
 pub use webhook::{Scope, TOPICS, Webhook};

@@ -47,7 +47,7 @@ pub struct Summary {
     already_gone: u64,
     pub skipped: u64,
     pub kept: Vec<Kept>,
-    /// The command that goes on where this one ended.
+    /// The command that resumes where this one ended.
     pub resume: Option<String>,
     /// What is to be known besides the counts.
     #[serde(skip)]

@@ -308,7 +308,8 @@ def test_whoami_says_whose_account_it_is_and_names_a_missing_stack(make: MakeSit
     assert {**expected, "stack_status": "CREATE_COMPLETE"}.items() <= done.account.items()
     assert done.account["arn"].startswith("arn:aws:")
     missing = site.run("whoami", "--stack", "nobodys")
-    assert missing.status == 1
+    assert (missing.status, missing.err.count("\n")) == (3, 1)
+    assert missing.err.startswith("relayctl: there is no stack nobodys in us-east-1; name yours with --stack")
     lines = dict(line.split(maxsplit=1) for line in missing.out.splitlines())
     assert (lines["account"], lines["region"]) == ("000000000000", "us-east-1")
-    assert lines["stack"].startswith("nobodys: there is no stack nobodys in us-east-1; name yours with --stack")
+    assert lines["stack"] == "nobodys"

@@ -12,6 +12,7 @@ from conftest import Deploy, MakeSite
 from repair import SECONDS, WAITING, Done, Run, Site, attributes, body_of, dedup_id, event_of, key_of
 
 from dev.stack import QUEUES
+from dev.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.extended
 
@@ -149,6 +150,19 @@ def test_a_tail_ends_when_it_should_and_says_whether_all_came(
     assert (done.status, done.err, done.out.count("\n")) == (status, WAITING + says, 3 if says else 1), done
 
 
+def test_a_tail_that_ends_while_aws_does_not_respond_fails(make: MakeSite) -> None:
+    site = make()
+    site.log(logged("a"))
+    with TcpProxy() as proxy:
+        proxy.forward_to(site.stack.emulator.endpoint)
+        run = Run(site, "tail", "--since", "1h", "--for", "12s", AWS_ENDPOINT_URL=proxy.url)
+        run.wait_for(1)
+        proxy.close()
+        done = run.end(None)
+    assert done.status == 3
+    assert done.err.splitlines()[-1].startswith("relayctl: no response from AWS to logs:FilterLogEvents: ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_is_the_end_of_a_tail_unless_another_was_asked_for(filtered: Site, number: signal.Signals) -> None:
     for arguments, status in ((), 0), (("--count", "9"), 130):
@@ -275,7 +289,7 @@ def test_pointers_are_resolved_and_what_cannot_be_had_is_said(make: MakeSite) ->
     site.send("gone", **site.pointer("gone", "payloads/gone/1", 7))
     site.send("no pointer", **{**site.pointer("no pointer", "x", 7), "MessageBody": '{"s3Key": 1}'})
     done = site.run("peek", "label", "--json")
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.err) == (1, "")
     shown = {message["attributes"]["entity_id"]: message for message in done.lines}
     assert shown["large"]["body"] == "x" * 2_000_000
     assert shown["large"]["payload"] == {"bucket": site.bucket, "key": "payloads/large/1"}

@@ -143,7 +143,7 @@ def test_a_spilled_event_is_a_warning_with_what_to_do(deployed: Deploy, relayctl
         [result] = done.account.get("events", [done.account])
         assert (done.status, result["status"], result["queue"]) == (0, "spilled", None)
         assert result["message_id"] in site.objects()
-        assert "relayctl: warning: 1 event was spilled" in done.warnings
+        assert "relayctl: warning: 1 event spilled" in done.warnings
         assert f"relayctl doctor {options} says why" in done.warnings
         assert f"relayctl replay-spill {options} sends" in done.warnings
 
@@ -161,7 +161,7 @@ def test_send_goes_on_past_a_file_that_cannot_be_sent(site: Site, tmp_path: Path
         ["not", "sent", "2"],
     ], done
     errors = done.warnings.splitlines()
-    assert len(errors) == 2 and "cannot be sent: No such file" in errors[0] and "takes no payload" in errors[1]
+    assert len(errors) == 2 and "cannot be used: No such file" in errors[0] and "takes no payload" in errors[1]
     assert not set("\x1b\u202e") & set(done.out + done.err)
     as_json = site.run("send", "--topic", "MOVE", "--json", *files)
     assert not set("\x1b\u202e") & set(as_json.out + as_json.err)
@@ -178,7 +178,7 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
         file.truncate(3 * 1024**3)
     for name in (str(huge), "/dev/zero"):
         error = site.run("send", name, limits="ulimit -v 2000000").error
-        assert f"{name} cannot be sent: it is over 10 MB, which API Gateway does not accept" in error
+        assert f"{name} cannot be used: it is over 10 MB, which API Gateway does not accept" in error
     assert "it is over 10 MB" in site.run("send", "-", given="x" * (10 * 1024**2 + 1)).error
     large.write_bytes(b'{"id":"x","padding":"' + b"x" * 7_000_000 + b'"}')
     done = site.run("send", str(large))
@@ -189,15 +189,28 @@ def test_a_file_that_is_too_large_is_not_read(site: Site, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["send", "no/such.json"], "no/such.json cannot be sent: No such file"),
+        (["send", "no/such.json"], "no/such.json cannot be used: No such file"),
         (["send", str(EVENTS / "models-list.json")], "takes no payload"),
         (["send", str(EVENTS)], "Is a directory"),
-        (["sign", "no/such.json"], "no/such.json cannot be sent: No such file"),
-        (["trigger", "LABEL_CREATED", "--webhook", "nobody"], "no usable secret for nobody"),
-        (["trigger", "LABEL_CREATED", "--webhook", "empty"], "no usable secret for empty"),
+        (["sign", "no/such.json"], "no/such.json cannot be used: No such file"),
         (["trigger", "LABEL_CREATED", "--stack", "nowhere"], "there is no stack nowhere"),
     ],
 )
 def test_what_cannot_be_sent_is_said_on_one_line(site: Site, arguments: list[str], says: str) -> None:
     assert says in site.run(*arguments).error
+    assert not any(site.stack.count().values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["trigger", "LABEL_CREATED", "--webhook", "nobody"], "no usable secret for nobody"),
+        (["trigger", "LABEL_CREATED", "--webhook", "empty"], "no usable secret for empty"),
+        (["trigger", "MODEL_RUN_CREATED", "--webhook", "labelbox"], "leave out --webhook"),
+        (["trigger", "--any-topic", "label_created"], "the relay knows this topic"),
+    ],
+)
+def test_what_should_not_be_sent_is_refused(site: Site, arguments: list[str], says: str) -> None:
+    done = site.run(*arguments)
+    assert done.status == 2 and says in done.err, done
     assert not any(site.stack.count().values())

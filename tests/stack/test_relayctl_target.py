@@ -76,6 +76,20 @@ def test_a_profile_that_needs_an_mfa_code_says_what_to_do_instead(
     assert f"aws configure export-credentials --format env --profile {profile}" in line
 
 
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"AWS_ENDPOINT_URL": "nonsense"}, "endpoint must contain scheme"),
+        ({"AWS_REGION": "not a region"}, "must be a valid host label"),
+    ],
+)
+def test_an_address_that_cannot_be_is_an_error_of_one_sentence(
+    site: Site, variables: dict[str, str], says: str
+) -> None:
+    line = site.run("count", **variables).error
+    assert says in line and "check the network, the region and AWS_ENDPOINT_URL" in line and len(line) < 200
+
+
 def test_a_change_says_first_what_it_is_about(site: Site, config: dict[str, str]) -> None:
     text = site.run("redrive", "all", "--profile", "50%", **config)
     assert (text.status, text.err) == (0, site.target)

@@ -1,5 +1,6 @@
 """The webhooks at Labelbox in the operator's hands: requests as its own SDK makes them, and care before each change."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,8 @@ def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: A
     ("arguments", "status", "said"),
     [
         ([*CREATE], 2, "no terminal"),
-        ([*CREATE, "--name", "other", "--yes"], 1, "relayctl secret add other --stack hooked"),
-        ([*CREATE, "--name", "empty", "--yes"], 1, "relayctl secret add empty --stack hooked"),
+        ([*CREATE, "--name", "other", "--yes"], 2, "relayctl secret add other --stack hooked"),
+        ([*CREATE, "--name", "empty", "--yes"], 2, "relayctl secret add empty --stack hooked"),
         (["create", "--all-topics", "--project", "other", "--yes"], 3, "Labelbox has no project other"),
         (["disable", "webhook9", "--yes"], 3, "Labelbox has no webhook webhook9"),
     ],
@@ -204,6 +205,19 @@ def test_a_second_webhook_that_does_the_same_is_made_only_if_it_is_meant(operato
     assert operator.run("create", "--all-topics", "--global", "--yes").status == 0
 
 
+def test_webhooks_that_send_the_same_events_to_this_stack_are_named_first(operator: Operator, api: Api) -> None:
+    other, topics = f"{ADDRESS}project-x", ["LABEL_CREATED", "LABEL_DELETED"]
+    overlapping = [api.add(other, topics), api.add(OURS, topics, PROJECT)]
+    of_another_project = api.add(other, topics, "another")
+    api.add(other, ["LABEL_DELETED"])
+    api.add(other, topics, status="INACTIVE")
+    api.add("https://elsewhere.example/webhooks/labelbox", topics)
+    for scope, expected in (["--project", PROJECT], overlapping), (["--global"], [*overlapping, of_another_project]):
+        asked = operator.run("create", "--topic", "LABEL_CREATED", *scope)
+        assert (asked.status, re.findall(r"^  (webhook\d+) ", asked.err, re.M)) == (2, expected), asked
+        assert "they will come twice" in asked.err
+
+
 def test_an_address_that_labelbox_cannot_reach_is_refused(running: Emulator, relayctl: Path, api: Api) -> None:
     local = make_site(running, relayctl, "hooked-here", url="http://x.execute-api.localhost:4566")
     local.stack.put_secret("hush-plain")
@@ -213,6 +227,8 @@ def test_an_address_that_labelbox_cannot_reach_is_refused(running: Emulator, rel
     made = operator.run(*CREATE, "--yes", "--allow-local")
     assert made.status == 0 and "cannot reach" in made.err
     assert '"hush-plain"' in api.asked[-1].query
+    rotated = local.run("secret", "rotate", "labelbox", "--yes")
+    assert "webhook create --name labelbox --again --allow-local " in rotated.out
 
 
 # ---- disable
@@ -255,7 +271,7 @@ def test_the_key_may_come_from_a_file_or_from_standard_input(operator: Operator,
         ([], {"LABELBOX_API_KEY": ""}, "no Labelbox API key is set"),
         (["--api-key-file", "/nowhere/key"], {}, "the Labelbox API key cannot be read: /nowhere/key"),
         (["--api-key-file", "/dev/zero"], {}, "the Labelbox API key cannot be read: /dev/zero: it is over"),
-        ([], {"LABELBOX_API_URL": "http://api.labelbox.com/"}, "an API key is not sent to http://api.labelbox.com/"),
+        ([], {"LABELBOX_API_URL": "nonsense"}, "an API key is not sent to nonsense; LABELBOX_API_URL"),
         ([], {"LABELBOX_API_URL": "http://127.0.0.1:9/graphql"}, "no response from Labelbox"),
     ]:
         assert operator.run("list", *arguments, **variables).error.startswith(f"relayctl: {said}")

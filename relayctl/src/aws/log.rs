@@ -5,6 +5,7 @@ use crate::error::{AwsErrorKind, Error};
 use crate::output::Output;
 use crate::sanitize::one_line;
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -78,7 +79,7 @@ async fn read_each(
 }
 
 /// Passes on each event once, until one breaks off; with `is_endless`, also those that are yet to come. After the first
-/// response, a failure of the network is a warning, and the read is repeated.
+/// response, a failure of the network is a warning, and the read is repeated; it is in `failure` until one succeeds.
 pub async fn follow(
     clients: &Clients,
     group: &str,
@@ -86,9 +87,10 @@ pub async fn follow(
     is_endless: bool,
     mut each: impl FnMut(&LogEvent) -> Result<ControlFlow<()>, Error>,
     output: &Output,
+    failure: &Cell<Option<Error>>,
 ) -> Result<(), Error> {
     let mut seen: HashMap<String, i64> = HashMap::new();
-    let (mut has_responded, mut is_failing) = (false, false);
+    let mut has_responded = false;
     loop {
         let mut newest_ms = start_ms;
         let read = read_each(clients, group, start_ms, None, |event| {
@@ -102,15 +104,16 @@ pub async fn follow(
             Ok(ControlFlow::Break(())) => return Ok(()),
             Ok(ControlFlow::Continue(())) if !is_endless => return Ok(()),
             Ok(ControlFlow::Continue(())) => {
-                (has_responded, is_failing) = (true, false);
+                has_responded = true;
+                failure.set(None);
                 start_ms = start_ms.max(newest_ms - LATE_MS);
                 seen.retain(|_, timestamp_ms| *timestamp_ms >= start_ms);
             }
             Err(error) if has_responded && error.aws_kind() == Some(AwsErrorKind::NoResponse) => {
-                if !is_failing {
-                    output.warn(format_args!("{}; trying again", one_line(&error.to_string())));
+                let line = one_line(&error.to_string());
+                if failure.replace(Some(error)).is_none() {
+                    output.warn(format_args!("{line}; trying again"));
                 }
-                is_failing = true;
             }
             Err(error) => return Err(error),
         }

@@ -68,6 +68,7 @@ pub async fn run(command: &Count, context: &Context) -> Result<ExitStatus, Error
     if has_filter && !command.archive {
         return Err(Error::Usage("SQS counts all messages; filters need --archive".to_owned()));
     }
+    command.filter.window(context.now())?;
     let (clients, stack) = context.find_stack().await?;
     if command.archive {
         return count_archived(command, context, (&clients, &stack)).await;

@@ -11,7 +11,7 @@ use crate::error::{Error, ExitStatus};
 use crate::sanitize::{excerpt, one_line};
 use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -20,8 +20,9 @@ use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::future::{Future, pending};
+use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::{interval, sleep};
 
 const CONCURRENT_REQUESTS: usize = 10;
@@ -89,7 +90,6 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         clients: &clients,
         url: &command.url,
         context,
-        receiving: Mutex::new(()),
         remaining: Cell::new(end.count.unwrap_or(u64::MAX)),
         unreachable: RefCell::new(check_connection(&clients.http, &command.url).await),
         deleted: Cell::new(0),
@@ -97,10 +97,20 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         stop: watch::Sender::new(false),
     };
     output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
-    let mut work = std::pin::pin!(join_all((0..CONCURRENT_REQUESTS).map(|_| forwarder.work())));
+    // One message is received at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails
+    // costs those behind it no receive.
+    let messages =
+        stream::unfold((), async |()| forwarder.receive().await.transpose().map(|it| (it, ())));
+    let mut work = pin!(
+        messages
+            .map(async |message| forwarder.forward(message?).await)
+            .buffer_unordered(CONCURRENT_REQUESTS)
+            .inspect_err(|_| _ = forwarder.stop.send_replace(true))
+            .fold(Ok(()), async |first: Result<(), Error>, result| first.and(result))
+    );
     let mut is_interrupted = false;
-    let results = tokio::select! {
-        results = &mut work => results,
+    let result = tokio::select! {
+        result = &mut work => result,
         () = async {
             tokio::select! {
                 () = end.time_over() => {}
@@ -125,7 +135,7 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
         text += &format!("; {} cannot be reached", command.url);
     }
     output.warn(text);
-    results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    result?;
     Ok(match is_interrupted {
         true => ExitStatus::Interrupted,
         false if failed > 0 || is_short || (deleted == 0 && unreachable.is_some()) => {
@@ -141,8 +151,6 @@ struct Forwarder<'r> {
     clients: &'r Clients,
     url: &'r Url,
     context: &'r Context,
-    /// Held by the one that receives.
-    receiving: Mutex<()>,
     /// How many messages may still be received.
     remaining: Cell<u64>,
     /// Why the target cannot be reached; then no message is received.
@@ -158,27 +166,8 @@ impl Forwarder<'_> {
         *self.stop.borrow()
     }
 
-    /// Forwards one message after the other. An error ends all.
-    async fn work(&self) -> Result<(), Error> {
-        let forward = async {
-            while let Some(message) = self.receive().await? {
-                self.forward(message).await?;
-            }
-            Ok(())
-        };
-        let result = forward.await;
-        if result.is_err() {
-            self.stop.send_replace(true);
-        }
-        result
-    }
-
     /// Receives one message, when the target can be reached; `None` once the command has to end.
-    ///
-    /// One message at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails costs
-    /// those behind it no receive.
     async fn receive(&self) -> Result<Option<ReceivedMessage>, Error> {
-        let _turn = self.receiving.lock().await;
         let mut has_warned = false;
         while !self.is_stopped() && self.remaining.get() > 0 {
             let unreachable = self.unreachable.borrow().clone();

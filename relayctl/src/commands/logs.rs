@@ -6,6 +6,7 @@ use crate::error::{Error, ExitStatus};
 use crate::filter::Moment;
 use crate::sanitize::sanitize;
 use serde_json::json;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 const ABOUT: &str = "\
@@ -35,7 +36,7 @@ pub async fn run(command: &Logs, context: &Context) -> Result<ExitStatus, Error>
     let output = &context.output;
     let (clients, stack) = context.find_stack().await?;
     let group = stack.log_group(&clients).await?;
-    let start_ms = command.since.unix_ms(context.now());
+    let (start_ms, failure) = (command.since.unix_ms(context.now()), Cell::new(None));
     let print = |event: &log::LogEvent| {
         let text = event.text.trim_end();
         if output.is_json {
@@ -47,7 +48,7 @@ pub async fn run(command: &Logs, context: &Context) -> Result<ExitStatus, Error>
         Ok(ControlFlow::Continue(()))
     };
     tokio::select! {
-        followed = log::follow(&clients, &group, start_ms, command.follow, print, output) => {
+        followed = log::follow(&clients, &group, start_ms, command.follow, print, output, &failure) => {
             followed.map(|()| ExitStatus::Success)
         }
         () = context.interrupt.pressed() => Ok(match command.follow {

@@ -22,7 +22,7 @@ pub async fn look_into_archive(
     mut each: impl AsyncFnMut(ArchivedEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(u64, ExitStatus), Error> {
     let now = context.now();
-    let archive = Archive::new(clients, stack, entities, &filter.window(now))?;
+    let archive = Archive::new(clients, stack, entities, &filter.window(now)?)?;
     let mut events = pin!(archive.events(|id| filter.matches_id(id)));
     let (mut found, mut status) = (0, ExitStatus::Success);
     while let Some(event) = context.interrupt.cancels(events.try_next()).await? {

@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use indicatif::HumanBytes;
 use labelbox_relay::event::timestamp;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 /// Columns of a line that does not go to a terminal.
@@ -35,7 +36,9 @@ Consumers do not get these messages for a moment, and each counts one more recei
 none to the dead-letter queue: one whose last receive this was is sent again as a new message, which a FIFO queue puts behind the \
 others of its group. `relayctl tail` and `relayctl count` receive nothing.
 
-With --archive, it shows archived events of the entity, from --since on, and reads only the bucket.";
+With --archive, it shows archived events of the entity, from --since on, and reads only the bucket.
+
+The status is 1 if a body cannot be read.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,12 +70,18 @@ pub struct Peek {
 }
 
 pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error> {
+    command.filter.window(context.now())?;
     let (clients, stack) = context.find_stack().await?;
     let queue = Queue::new(&clients, &stack, command.queue, command.dead_letters)?;
     let (output, filter) = (&context.output, &command.filter);
     let is_cut = !command.full && !output.is_json;
     let width = || output.width().unwrap_or(DEFAULT_WIDTH).saturating_sub(INDENT);
-    let mut view = View { queue, max_receive_count: None, width: is_cut.then(width) };
+    let mut view = View {
+        queue,
+        max_receive_count: None,
+        width: is_cut.then(width),
+        has_unreadable: Cell::new(false),
+    };
     if command.archive {
         let mut shown = 0;
         let show = async |event: ArchivedEvent| {
@@ -94,7 +103,7 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
                 _ => format!("looked at {}; {shown} shown", counted(found, "archived event")),
             });
         }
-        return Ok(status);
+        return Ok(if view.has_unreadable.get() { ExitStatus::Incomplete } else { status });
     }
     let stats = queue.stats().await?;
     view.max_receive_count = stats.max_receive_count;
@@ -124,7 +133,7 @@ pub async fn run(command: &Peek, context: &Context) -> Result<ExitStatus, Error>
     if !filter.is_all() && found > 0 {
         output.warn(format_args!("looked at {}; {shown} shown", counted(found, "message")));
     }
-    Ok(ExitStatus::Success)
+    Ok(if view.has_unreadable.get() { ExitStatus::Incomplete } else { ExitStatus::Success })
 }
 
 /// How messages are printed.
@@ -133,6 +142,8 @@ struct View<'r> {
     max_receive_count: Option<u32>,
     /// The body is cut to one line of so many characters.
     width: Option<usize>,
+    /// Whether the body of a message could not be read.
+    has_unreadable: Cell<bool>,
 }
 
 impl View<'_> {
@@ -146,6 +157,9 @@ impl View<'_> {
     ) -> Result<(), Error> {
         let min_bytes = self.width.map(|width| width * BYTES_PER_CHARACTER);
         let content = payload::read(clients, message, min_bytes).await;
+        if content.bytes.is_err() {
+            self.has_unreadable.set(true);
+        }
         match context.output.is_json {
             true => context.output.json_line(&self.json(message, received, &content)),
             false => context.output.line(self.text(message, received, &content)),

@@ -69,6 +69,7 @@ fn queue_parser() -> impl TypedValueParser<Value = Queues> {
 
 /// Redrives what is there now, and prints the summary.
 pub async fn run(command: &Redrive, context: &Context) -> Result<ExitStatus, Error> {
+    command.filter.window(context.now())?;
     let (clients, stack) = match command.dry_run {
         true => context.find_stack().await?,
         false => context.find_stack_to_change().await?,

@@ -118,10 +118,7 @@ pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Erro
         None => Checkpoint { folder, plan: command.plan(context, stack)? },
     };
     let plan = &checkpoint.plan.clone();
-    let window = match (plan.filter.since, plan.filter.until) {
-        (Some(Moment::At(since)), Some(Moment::At(until))) if since < until => since..until,
-        _ => return Err(Error::Usage("--since must be before --until, and before now".to_owned())),
-    };
+    let window = plan.filter.window(context.now())?;
     let sqs = client_of(&clients.sqs, plan.to.as_deref().unwrap_or_default());
     let mut queues = Vec::new();
     if let Some(url) = &plan.to {

@@ -58,6 +58,7 @@ async fn replay(
     context: &Context,
     summary: &mut Summary,
 ) -> Result<(), Error> {
+    command.filter.window(context.now())?;
     let (clients, stack) = &match command.dry_run {
         true => context.find_stack().await?,
         false => context.find_stack_to_change().await?,

@@ -10,11 +10,13 @@ use crate::error::{Error, ExitStatus};
 use crate::prompt;
 use crate::sanitize::sanitize;
 use crate::secret::{self, Fault, Text, Value, is_usable};
+use crate::summary::counted;
 use clap::Subcommand;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
-use std::fmt;
+use serde_json::json;
+use std::{fmt, slice};
 
 const ABOUT: &str = "\
 The stack's secret is plain text, one secret for every route, or a JSON object from webhook name, the last part of \
@@ -65,15 +67,22 @@ struct ShowNames {
 
 async fn show_names(command: &ShowNames, context: &Context) -> Result<ExitStatus, Error> {
     let (clients, stack) = context.find_stack().await?;
-    let current = Store::of(clients.secrets_manager, &stack)?.read().await?;
-    context.output.show(&Names::of(&current.value?, command.values))?;
+    let value = Store::of(clients.secrets_manager, &stack)?.read().await?.value?;
+    let row = |name, texts| Row::of(name, texts, command.values);
+    let (form, rows) = match &value {
+        Value::Plain(text) => ("plain_text", vec![row(None, slice::from_ref(text))]),
+        Value::Named(names) => {
+            ("object", names.iter().map(|(name, it)| row(Some(name), it.texts())).collect())
+        }
+    };
+    if context.output.is_json {
+        context.output.json(&json!({ "form": form, "names": rows }))?;
+    } else if rows.is_empty() {
+        context.output.line("The secret has no names: every event is refused.")?;
+    } else {
+        context.output.line(table(&rows).trim_fmt())?;
+    }
     Ok(ExitStatus::Success)
-}
-
-#[derive(Serialize)]
-struct Names<'v> {
-    form: &'static str,
-    names: Vec<Row<'v>>,
 }
 
 #[derive(Serialize)]
@@ -84,49 +93,37 @@ struct Row<'v> {
     usable: usize,
     problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<Vec<&'v str>>,
+    values: Option<&'v [Text]>,
 }
 
-impl<'v> Names<'v> {
-    fn of(value: &'v Value, with_values: bool) -> Self {
-        let row = |name, texts: &'v [Text]| Row {
+impl<'v> Row<'v> {
+    fn of(name: Option<&'v str>, texts: &'v [Text], with_values: bool) -> Self {
+        Self {
             name,
             secrets: texts.len(),
             usable: texts.iter().filter(|text| is_usable(text)).count(),
             problem: Fault::find(name, texts).map(|fault| fault.message),
-            values: with_values.then(|| texts.iter().map(|text| text.as_str()).collect()),
-        };
-        let rows = value.entries().map(|(name, entry)| row(Some(name), entry.texts()));
-        match value {
-            Value::Plain(text) => {
-                Self { form: "plain_text", names: vec![row(None, std::slice::from_ref(text))] }
-            }
-            Value::Named(_) => Self { form: "object", names: rows.collect() },
+            values: with_values.then_some(texts),
         }
     }
 }
 
-impl fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.names.is_empty() {
-            return writeln!(f, "The secret has no names: every event is refused.");
-        }
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_header(["NAME", "SECRETS", "PROBLEM", ""]);
-        for Row { name, secrets, problem, values, .. } in &self.names {
-            let values = values.as_ref().map(|values| values.join("\n")).unwrap_or_default();
-            table.add_row([
-                &sanitize(name.unwrap_or("every name (plain text)")),
-                &secrets.to_string(),
-                problem.as_deref().unwrap_or("-"),
-                &sanitize(&values),
-            ]);
-        }
-        if let Some(first) = table.column_mut(0) {
-            first.set_padding((0, 1));
-        }
-        writeln!(f, "{}", table.trim_fmt())
+fn table(rows: &[Row<'_>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(["NAME", "SECRETS", "PROBLEM", ""]);
+    for Row { name, secrets, problem, values, .. } in rows {
+        let values: Vec<_> = values.iter().copied().flatten().map(|it| sanitize(it)).collect();
+        table.add_row([
+            &sanitize(name.unwrap_or("every name (plain text)")),
+            &secrets.to_string(),
+            problem.as_deref().unwrap_or("-"),
+            &values.join("\n"),
+        ]);
     }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table
 }
 
 /// The secret that is edited.
@@ -229,18 +226,17 @@ async fn remove_secrets(command: &Remove, context: &Context) -> Result<ExitStatu
         )));
     }
     let (about, done) = if command.old {
-        let secrets = if count == 1 { "secret" } else { "secrets" };
+        let secrets = format!("{} of {name}", counted(count as u64, "old secret"));
         let about = format!(
-            "{count} old {secrets} of {name} will be removed. What Labelbox still signs with that is refused then: is the \
-             webhook that uses it disabled?"
+            "{secrets} will be removed. What Labelbox still signs with that is refused then: is the webhook that uses it \
+             disabled?"
         );
-        (about, format!("Removed {count} old {secrets} of {name}; the newest stays."))
+        (about, format!("Removed {secrets}; the newest stays."))
     } else {
-        let others: Vec<_> = value.entries().map(|(name, _)| name).collect();
-        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
         let about = format!(
             "{name} will be removed with all its secrets. What Labelbox sends to it is refused with 404 then: is its \
-             webhook disabled? The names that stay: {others}."
+             webhook disabled? The names that stay: {}.",
+            value.list()
         );
         (about, format!("Removed {name}."))
     };
@@ -251,6 +247,3 @@ async fn remove_secrets(command: &Remove, context: &Context) -> Result<ExitStatu
     ];
     session.write(&value, change(done, next)).await
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,7 +59,7 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
     }
     output.warn("waiting for events; Ctrl-C ends");
     let start_ms = command.since.unix_ms(context.now());
-    let count = Cell::new(0);
+    let (count, failure) = (Cell::new(0), Cell::new(None));
     let print = |event: &LogEvent| {
         let request = Request::from_event(event).filter(|request| command.matches(request));
         let Some(request) = request else { return Ok(ControlFlow::Continue(())) };
@@ -72,18 +72,19 @@ pub async fn run(command: &Tail, context: &Context) -> Result<ExitStatus, Error>
         Ok(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     tokio::select! {
-        followed = log::follow(&clients, &group, start_ms, true, print, output) => {
+        followed = log::follow(&clients, &group, start_ms, true, print, output, &failure) => {
             followed.map(|()| ExitStatus::Success)
         }
-        () = command.end.time_over() => Ok(match command.end.count {
-            Some(most) => {
+        () = command.end.time_over() => match (failure.take(), command.end.count) {
+            (Some(error), _) => Err(error),
+            (None, Some(most)) => {
                 let time = command.end.time.unwrap_or_default();
                 let time = humantime::format_duration(time);
                 output.warn(format_args!("{} of {} in {time}", count.get(), counted(most, "request")));
-                ExitStatus::Incomplete
+                Ok(ExitStatus::Incomplete)
             }
-            None => ExitStatus::Success,
-        }),
+            (None, None) => Ok(ExitStatus::Success),
+        },
         () = context.interrupt.pressed() => Ok(match command.end.is_given() {
             false => ExitStatus::Success,
             true => ExitStatus::Interrupted,
@@ -168,8 +169,8 @@ impl Request {
         let get_or_empty = |name| get(name).unwrap_or_default();
         let about = match (get("entity"), get("route"), get("webhook")) {
             (Some(entity), ..) => {
-                let topic = get("event").unwrap_or_else(|| "-".to_owned());
-                format!("{entity:9} {topic:18} {}", get_or_empty("entity_id"))
+                let get_or_dash = |name| get(name).unwrap_or_else(|| "-".to_owned());
+                format!("{entity:9} {:18} {}", get_or_dash("event"), get_or_dash("entity_id"))
             }
             (None, Some(route), Some(webhook)) => format!("{route} {webhook}"),
             (None, route, _) => route.unwrap_or_else(|| get_or_empty("message")),

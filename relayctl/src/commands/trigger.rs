@@ -1,11 +1,13 @@
 //! `relayctl trigger`: sample events to the relay, in any number and at any rate.
 
+use crate::cli::positive;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
 use crate::relay::client::{Delivery, Route, Sender, new_id};
 use crate::relay::event_file::webhook_name;
-use crate::relay::sample_event::{self, Setting, any_topic_parser};
+use crate::relay::sample_event::{self, Setting, any_topic_parser, other_topic};
 use crate::relay::summary::DeliverySummary;
+use crate::secret::DEFAULT_NAME;
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
 use labelbox_relay::event::{MODEL_RUN_CREATED, timestamp};
@@ -19,7 +21,8 @@ const ABOUT: &str = "\
 Each event is unique: its body has a new id and the current time, and its delivery id is new. Up to 10 events are printed one by \
 one; of more, the summary. --json has all.
 
-MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue.";
+MODEL_RUN_CREATED is a request for a training run. With --any-topic, the event goes to the Unrouted queue, unless the topic begins \
+with LABEL_, WORKFLOW_ or REVIEW_.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,11 +39,11 @@ pub struct Trigger {
     #[arg(required_unless_present = "any_topic", ignore_case = true)]
     #[arg(value_parser = any_topic_parser())]
     topic: Option<String>,
-    /// A topic that the relay does not know
-    #[arg(long, value_name = "TOPIC", conflicts_with = "topic")]
+    /// A topic that Labelbox does not have yet
+    #[arg(long, value_name = "TOPIC", conflicts_with = "topic", value_parser = other_topic)]
     any_topic: Option<String>,
     /// How many events
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     count: u64,
     /// How many per second, at most [default: as fast as they are answered]
     #[arg(long, value_parser = rate)]
@@ -51,9 +54,9 @@ pub struct Trigger {
     /// Set a field of the body; the value is JSON, or else a string; may be given more than once
     #[arg(long = "set", value_name = "FIELD.FIELD=VALUE")]
     settings: Vec<Setting>,
-    /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox", value_parser = webhook_name)]
-    webhook: String,
+    /// Name of the webhook, which selects its secret [default: labelbox]
+    #[arg(long, value_parser = webhook_name)]
+    webhook: Option<String>,
 }
 
 fn rate(text: &str) -> Result<f64, &'static str> {
@@ -73,11 +76,15 @@ impl Trigger {
         }
         let body = body.to_string().into_bytes();
         if topic.eq_ignore_ascii_case(MODEL_RUN_CREATED) {
+            if self.webhook.is_some() {
+                let message = "a training run is no webhook's: leave out --webhook";
+                return Err(Error::Usage(message.to_owned()));
+            }
             let route = Route::ModelRun;
             return Ok(Delivery { route, topic: None, delivery_id: None, body });
         }
         Ok(Delivery {
-            route: Route::Webhook(self.webhook.clone()),
+            route: Route::Webhook(self.webhook.as_deref().unwrap_or(DEFAULT_NAME).to_owned()),
             topic: Some(topic.to_owned()),
             delivery_id: Some(new_id()),
             body,

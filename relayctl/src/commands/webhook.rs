@@ -11,7 +11,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
-use std::fmt;
+use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -43,9 +43,8 @@ pub struct Api {
     pub api_url: Option<String>,
 }
 
-fn api_url(text: &str) -> Result<String, &'static str> {
-    let url = labelbox::parse_url(text).map(|_| text.to_owned());
-    url.map_err(|_| "the API key is sent to it, so it has to begin with https://")
+fn api_url(text: &str) -> Result<String, LabelboxError> {
+    labelbox::parse_url(text).map(|_| text.to_owned())
 }
 
 impl Api {
@@ -126,17 +125,16 @@ async fn list(command: &List, labelbox: &Labelbox, context: &Context) -> Result<
         },
         webhook,
     });
-    let webhooks = rows.buffered(CONCURRENCY).collect().await;
-    let create = context.args.relayctl("webhook create");
-    context.output.show(&Webhooks { webhooks, create })?;
+    let rows: Vec<Row> = rows.buffered(CONCURRENCY).collect().await;
+    if context.output.is_json {
+        context.output.json(&json!({ "webhooks": rows }))?;
+    } else if rows.is_empty() {
+        let create = context.args.relayctl("webhook create");
+        context.output.line(format_args!("There are no webhooks; {create} makes one."))?;
+    } else {
+        context.output.line(format_args!("{}\n* leads to this stack", table(&rows).trim_fmt()))?;
+    }
     Ok(ExitStatus::Success)
-}
-
-#[derive(Serialize)]
-struct Webhooks {
-    webhooks: Vec<Row>,
-    #[serde(skip)]
-    create: String,
 }
 
 #[derive(Serialize)]
@@ -148,25 +146,20 @@ struct Row {
     this_stack: bool,
 }
 
-impl fmt::Display for Webhooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.webhooks.is_empty() {
-            return writeln!(f, "There are no webhooks; {} makes one.", self.create);
-        }
-        let mut table = Table::new();
-        let header = ["", "ID", "STATUS", "SCOPE", "TOPICS", "CREATED", "URL"];
-        table.load_style(NOTHING).set_header(header);
-        for Row { webhook, scope, this_stack } in &self.webhooks {
-            let mark = if *this_stack { "*" } else { "" };
-            let labelbox::Webhook { id, url, topics, status, created_at } = webhook;
-            let (scope, topics) = (scope.to_string(), topics.join("\n"));
-            table.add_row([mark, id, status, &scope, &topics, created_at, url]);
-        }
-        if let Some(first) = table.column_mut(0) {
-            first.set_padding((0, 1));
-        }
-        writeln!(f, "{}\n* leads to this stack", table.trim_fmt())
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    let header = ["", "ID", "STATUS", "SCOPE", "TOPICS", "CREATED", "URL"];
+    table.load_style(NOTHING).set_header(header);
+    for Row { webhook, scope, this_stack } in rows {
+        let mark = if *this_stack { "*" } else { "" };
+        let labelbox::Webhook { id, url, topics, status, created_at } = webhook;
+        let (scope, topics) = (scope.to_string(), topics.join("\n"));
+        table.add_row([mark, id, status, &scope, &topics, created_at, url]);
     }
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table
 }
 
 async fn disable(

@@ -22,10 +22,7 @@ pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
     let identity = clients.sts.get_caller_identity().send().await;
     let identity = identity.map_err(|error| aws::error("sts:GetCallerIdentity", &error))?;
     let name = context.args.stack();
-    let (stack_status, error) = match Stack::find(&clients, name).await {
-        Ok(stack) => (Some(stack.status), None),
-        Err(error) => (None, Some(error.line(&context.args))),
-    };
+    let stack = Stack::find(&clients, name).await;
     let environment = &context.environment;
     let profile = match &context.args.profile {
         None if environment.has_access_key => None,
@@ -41,20 +38,20 @@ pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
             // None: the credentials are in environment variables.
             "profile": profile,
             "stack": name,
-            "stack_status": stack_status,
-            "error": error,
+            "stack_status": stack.as_ref().ok().map(|stack| &stack.status),
+            "error": stack.as_ref().err().map(|error| error.line(&context.args)),
         }))?;
     } else {
-        let status = stack_status.as_ref().or(error.as_ref()).map_or("", String::as_str);
+        let status = stack.as_ref().map(|stack| format!(": {}", stack.status)).unwrap_or_default();
         for (label, value) in [
             ("account", account.as_str()),
             ("caller", &arn),
             ("region", &clients.region),
             ("profile", profile.unwrap_or("none; credentials from environment variables")),
-            ("stack", &format!("{name}: {status}")),
+            ("stack", &format!("{name}{status}")),
         ] {
             context.output.line(format_args!("{label:8} {}", one_line(value)))?;
         }
     }
-    Ok(if error.is_none() { ExitStatus::Success } else { ExitStatus::Incomplete })
+    stack.map(|_| ExitStatus::Success)
 }

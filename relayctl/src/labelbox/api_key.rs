@@ -54,8 +54,13 @@ pub fn parse_url(text: &str) -> Result<Url, LabelboxError> {
     url.ok_or_else(|| LabelboxError::BadAddress(one_line(text)))
 }
 
+/// Whether Labelbox could reach this address.
+pub fn is_public(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "https" && !is_local(&url))
+}
+
 /// Whether an address leads to the machine that it is used on.
-pub fn is_local(url: &Url) -> bool {
+fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
     address.is_ok_and(|address| address.is_loopback()) || http::is_local(host)

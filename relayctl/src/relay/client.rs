@@ -4,7 +4,7 @@ use crate::aws::Clients;
 use crate::aws::secret_store::Store;
 use crate::aws::stack::Stack;
 use crate::cli::GlobalArgs;
-use crate::error::{Error, FAILURE};
+use crate::error::Error;
 use crate::sanitize::excerpt;
 use crate::secret::{TRAINING, Value, no_usable_secret};
 use hmac::{Hmac, KeyInit, Mac};
@@ -184,7 +184,7 @@ impl Sender {
             Route::Webhook(name) => name,
             Route::ModelRun => TRAINING,
         };
-        let text = self.secrets.newest(name).ok_or_else(|| no_usable_secret(name, FAILURE))?;
+        let text = self.secrets.newest(name).ok_or_else(|| no_usable_secret(name))?;
         Ok(Secret::new(text.to_string()))
     }
 

@@ -3,12 +3,11 @@
 use crate::error::Error;
 use crate::output::Output;
 use crate::relay::client::{Delivery, Route, new_id};
-use crate::relay::sample_event::topic_parser;
+use crate::relay::sample_event::{header_value, other_topic, topic_parser};
 use crate::sanitize::one_line;
-use crate::secret::check_webhook_name;
+use crate::secret::{DEFAULT_NAME, check_webhook_name};
 use labelbox_relay::http::{GatewayEvent, Request};
 use lambda_http::Context;
-use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -28,26 +27,20 @@ struct GatewayEventMark {
     _request_context: serde_json::Map<String, serde_json::Value>,
 }
 
-fn header_value(text: &str) -> Result<String, &'static str> {
-    HeaderValue::from_str(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| "no header can have this value")
-}
-
 /// Route and headers of a file that is not a gateway's event.
 #[derive(Debug, clap::Args)]
 pub struct Address {
     /// Topic, as Labelbox's header names it; without it the event is unrouted
     #[arg(long, conflicts_with = "training", value_parser = topic_parser(), ignore_case = true)]
     topic: Option<String>,
-    /// A topic that the relay does not know, to see how it is unrouted
-    #[arg(long, conflicts_with_all = ["training", "topic"], value_name = "TOPIC")]
+    /// A topic that Labelbox does not have yet, to see where it goes
+    #[arg(long, conflicts_with_all = ["training", "topic"], value_name = "TOPIC", value_parser = other_topic)]
     any_topic: Option<String>,
     /// Delivery id, as Labelbox's header has it [default: a new one for each]
     #[arg(long, conflicts_with = "training", value_parser = header_value)]
     delivery_id: Option<String>,
     /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = "labelbox", conflicts_with = "training", value_parser = webhook_name)]
+    #[arg(long, default_value = DEFAULT_NAME, conflicts_with = "training", value_parser = webhook_name)]
     webhook: String,
     /// Send it as a request for a training run
     #[arg(long)]

@@ -34,6 +34,21 @@ pub fn any_topic_parser() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(TOPICS.into_iter().chain([MODEL_RUN_CREATED]))
 }
 
+/// Accepts a topic that the others do not.
+pub fn other_topic(text: &str) -> Result<String, &'static str> {
+    let mut known = TOPICS.into_iter().chain([MODEL_RUN_CREATED]);
+    if known.any(|topic| topic.eq_ignore_ascii_case(text)) {
+        return Err("the relay knows this topic; give it without --any-topic");
+    }
+    header_value(text)
+}
+
+/// Accepts what the relay takes from a header.
+pub fn header_value(text: &str) -> Result<String, &'static str> {
+    let is_valid = (1..=256).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic());
+    if is_valid { Ok(text.to_owned()) } else { Err("give 1 to 256 visible ASCII characters") }
+}
+
 /// The sample for a topic.
 pub fn of_topic(topic: &str) -> Value {
     let topic = topic.to_ascii_uppercase();

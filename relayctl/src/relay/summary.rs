@@ -4,6 +4,7 @@ use super::client::{DeliveryResult, RelayResponse};
 use crate::cli::GlobalArgs;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
+use crate::summary::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,12 +59,11 @@ impl DeliverySummary {
     }
 
     fn spill_warning(&self, args: &GlobalArgs) -> String {
-        let unit = if self.spilled == 1 { "event was" } else { "events were" };
+        let events = counted(self.spilled, "event");
         let (doctor, replay) = (args.relayctl("doctor"), args.relayctl("replay-spill"));
         format!(
-            "warning: {} {unit} spilled to the bucket, because the queue did not accept the message; {doctor} says why, and \
-             then {replay} sends what was spilled",
-            self.spilled
+            "warning: {events} spilled to the bucket, because the queue did not accept the message; {doctor} says why, and \
+             then {replay} sends what was spilled"
         )
     }
 }

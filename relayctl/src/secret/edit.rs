@@ -1,8 +1,11 @@
 //! The edits of the stack's secret. What signs today is still accepted afterwards, unless it is removed by name.
 
-use super::value::{DEFAULT_NAME, Entry, Names, TRAINING, Text, Value, bare, no_usable_secret};
+use super::value::{
+    DEFAULT_NAME, Entry, Names, TRAINING, Text, Value, bare, list, no_usable_secret,
+};
 use crate::cli::quote;
-use crate::error::{Error, INCOMPLETE, USAGE};
+use crate::error::{Error, USAGE};
+use indexmap::IndexSet;
 use labelbox_relay::http::Route;
 
 /// Puts a new secret before those of a name. A rotation is of a name that there is, or without a name, of all that keep a plain
@@ -21,22 +24,23 @@ pub fn give(
     };
     // Names that exist keep their secrets anyway, so that a script need not know which form the secret has.
     if !keep.iter().all(|name| names.contains_key(name)) {
-        let known = list(&names);
         return Err(Error::Usage(format!(
-            "--keep is for a secret that is plain text; this one has the names {known}"
+            "--keep is for a secret that is plain text; this one has the names {}",
+            list(&names)
         )));
     }
     let name = name
         .ok_or_else(|| Error::Usage(format!("say which name: the secret has {}", list(&names))))?;
+    let advise = |message, verb| {
+        let command = format!("secret {verb} {}", quote(name));
+        Err(Error::Secret { message, code: USAGE, command })
+    };
     if is_rotation && !names.contains_key(name) {
-        let (message, command) = (unknown(name, &names), format!("secret add {}", quote(name)));
-        return Err(Error::Secret { message, code: USAGE, command });
+        return advise(unknown(name, &names), "add");
     }
-    let old = names.get(name).into_iter().flat_map(Entry::usable).cloned().collect::<Vec<_>>();
+    let old: Vec<_> = names.get(name).into_iter().flat_map(Entry::usable).cloned().collect();
     if !is_rotation && !old.is_empty() {
-        let (message, command) =
-            (format!("{name} has a secret"), format!("secret rotate {}", quote(name)));
-        return Err(Error::Secret { message, code: USAGE, command });
+        return advise(format!("{name} has a secret"), "rotate");
     }
     if old.iter().any(|text| bare(text) == fresh) {
         return Err(Error::Usage(format!("{name} has this secret already")));
@@ -52,10 +56,9 @@ pub fn give(
 /// Removes a name, or with `only_old` all its secrets but the newest usable one. Returns how many it has removed, too.
 pub fn remove(value: Value, name: &str, only_old: bool) -> Result<(Value, usize), Error> {
     let Value::Named(mut names) = value else {
-        return Err(Error::Usage(
-            "the secret is plain text, which every name shares; there is no name to remove"
-                .to_owned(),
-        ));
+        let message =
+            "the secret is plain text, which every name shares; there is no name to remove";
+        return Err(Error::Usage(message.to_owned()));
     };
     let Some(entry) = names.get_mut(name) else { return Err(Error::Usage(unknown(name, &names))) };
     let count = entry.texts().len();
@@ -64,19 +67,13 @@ pub fn remove(value: Value, name: &str, only_old: bool) -> Result<(Value, usize)
         return Ok((Value::Named(names), count));
     }
     let newest = entry.usable().next().cloned();
-    *entry = Entry::One(newest.ok_or_else(|| no_usable_secret(name, INCOMPLETE))?);
+    *entry = Entry::One(newest.ok_or_else(|| no_usable_secret(name))?);
     Ok((Value::Named(names), count - 1))
 }
 
 /// The names that keep a plain text when it becomes an object.
-pub fn kept_names(keep: &[String]) -> Vec<&str> {
-    let mut names = vec![DEFAULT_NAME, TRAINING];
-    for name in keep {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
+pub fn kept_names(keep: &[String]) -> IndexSet<&str> {
+    [DEFAULT_NAME, TRAINING].into_iter().chain(keep.iter().map(String::as_str)).collect()
 }
 
 /// An object in place of a plain text. The name with a new secret, or all, keep the plain text beside it: a webhook may use it
@@ -98,11 +95,6 @@ fn split(plain: &Text, name: Option<&str>, fresh: &Text, keep: &[String]) -> Res
 
 fn unknown(name: &str, names: &Names) -> String {
     format!("the secret has no name {name}; it has {}", list(names))
-}
-
-fn list(names: &Names) -> String {
-    let names: Vec<_> = names.keys().map(String::as_str).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Refuses what neither a webhook nor the training can be called.

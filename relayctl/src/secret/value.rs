@@ -1,8 +1,7 @@
 //! The value of the stack's secret: which names have which secrets, in the order and form in which somebody wrote it.
 
 use crate::cli::quote;
-use crate::error::{Error, INCOMPLETE};
-use crate::sanitize::find_invisible;
+use crate::error::{Error, INCOMPLETE, USAGE};
 use indexmap::IndexMap;
 use labelbox_relay::secrets::{Secret, Secrets};
 use serde::{Deserialize, Serialize};
@@ -68,18 +67,9 @@ impl Value {
     /// # Errors
     /// If the function could not use it.
     pub fn read(text: Text) -> Result<Self, Error> {
-        match Secrets::parse(text.to_string()) {
-            Ok(Secrets::Shared(_)) => return Ok(Self::Plain(text)),
-            Ok(_) => {}
-            Err(error) => {
-                // One byte order mark is allowed.
-                let before = text.split_once('{').map(|(before, _)| before.trim());
-                let before = before.map(|it| it.strip_prefix('\u{feff}').unwrap_or(it));
-                return Err(unusable(&match before.and_then(find_invisible) {
-                    Some(hidden) => format!("{error}; it has {hidden} before the brace"),
-                    None => error.to_string(),
-                }));
-            }
+        let secrets = Secrets::parse(text.to_string()).map_err(|it| unusable(&it.to_string()))?;
+        if matches!(secrets, Secrets::Shared(_)) {
+            return Ok(Self::Plain(text));
         }
         // The function ignores a byte order mark and white space around the object.
         let object = text.trim_start_matches(|it| it != '{').trim_end();
@@ -90,7 +80,7 @@ impl Value {
     /// Writes the value.
     ///
     /// # Errors
-    /// If it is too large, or the function could not read it.
+    /// If the function could not read it.
     pub fn write(&self) -> Result<Text, Error> {
         let text = match self {
             Self::Plain(text) => text.clone(),
@@ -101,11 +91,6 @@ impl Value {
                 Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
             }
         };
-        if text.len() > MAX_BYTES {
-            let message =
-                "the secret would be larger than the 65,536 bytes that Secrets Manager keeps";
-            return Err(refused(message.to_owned(), "secret remove NAME --old".to_owned()));
-        }
         Secrets::parse(text.to_string()).map_err(unwritable)?;
         Ok(text)
     }
@@ -113,6 +98,11 @@ impl Value {
     /// The names with their secrets; a plain text has none.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.names().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// The names, as a sentence has them.
+    pub fn list(&self) -> String {
+        self.names().map(list).unwrap_or_default()
     }
 
     pub fn entry(&self, name: &str) -> Option<&Entry> {
@@ -141,24 +131,26 @@ impl Value {
     }
 }
 
-fn unwritable(error: impl std::fmt::Display) -> Error {
-    Error::Refused(format!("the function could not use what was about to be written: {error}"))
+pub fn list(names: &Names) -> String {
+    let names: Vec<_> = names.keys().map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn refused(message: String, command: String) -> Error {
-    Error::Secret { message, code: INCOMPLETE, command }
+fn unwritable(error: impl std::fmt::Display) -> Error {
+    Error::Refused(format!("the function could not use what was about to be written: {error}"))
 }
 
 /// The error of a value that the function cannot use.
 pub fn unusable(message: &str) -> Error {
     let message = format!("{message}, so the function cannot use the secret");
-    refused(message, "secret add NAME --replace-broken".to_owned())
+    let command = "secret add NAME --replace-broken".to_owned();
+    Error::Secret { message, code: INCOMPLETE, command }
 }
 
 /// The error of a command that needs a secret of this name.
-pub fn no_usable_secret(name: &str, code: u8) -> Error {
+pub fn no_usable_secret(name: &str) -> Error {
     let message = format!("the stack has no usable secret for {name}");
-    Error::Secret { message, code, command: format!("secret add {}", quote(name)) }
+    Error::Secret { message, code: USAGE, command: format!("secret add {}", quote(name)) }
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ async fn ids_until(last: &str, pages: &[(u16, String)]) -> (Vec<String>, Vec<i64
         ids.push(event.id.clone());
         Ok(if event.id == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
-    follow(&clients, "group", 100_000, true, each, &Output::new(false)).await.unwrap();
+    follow(&clients, "group", 100_000, true, each, &Output::new(false), &Cell::new(None))
+        .await
+        .unwrap();
     let start = |request: &aws_sdk_sqs::config::http::HttpRequest| {
         let body: serde_json::Value =
             serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
@@ -67,6 +69,8 @@ async fn a_missing_log_group_is_an_error() {
     let error = r#"{"__type": "ResourceNotFoundException", "message": "Gone."}"#;
     let (clients, _) = offline(&[(400, error)]);
     let each = |_: &LogEvent| Ok(ControlFlow::Continue(()));
-    let error = follow(&clients, "group", 0, true, each, &Output::new(false)).await.unwrap_err();
+    let error = follow(&clients, "group", 0, true, each, &Output::new(false), &Cell::new(None))
+        .await
+        .unwrap_err();
     assert!(error.is_not_found(), "{error}");
 }

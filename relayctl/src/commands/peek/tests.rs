@@ -40,7 +40,7 @@ fn with_view<T>(
 ) -> T {
     let (clients, _) = offline(&[]);
     let queue = Queue::at(&clients.sqs, "https://sqs/queue", "label");
-    show(View { queue, max_receive_count, width })
+    show(View { queue, max_receive_count, width, has_unreadable: Cell::new(false) })
 }
 
 /// Without styles.

@@ -4,6 +4,7 @@ use super::{Change, Session};
 use crate::aws::log;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
+use crate::labelbox::is_public;
 use crate::prompt;
 use crate::secret::{TRAINING, Text, Value, bare, give, kept_names, weakness};
 use std::collections::BTreeSet;
@@ -116,16 +117,16 @@ async fn change(
     let edited = give(value, name, is_rotation, fresh.clone(), &keep)?;
     if is_plain {
         // Every name that is not in the object is unknown to the relay from then on.
-        let names: Vec<_> = edited.entries().map(|(name, _)| name).collect();
         let about = format!(
             "The secret is plain text, which every webhook name shares. It becomes an object of names, and these keep \
              today's secret: {}. Events for any other name will be refused with 404; --keep names more.",
-            names.join(", ")
+            edited.list()
         );
         let question = "Make it an object of just these names?";
         prompt::confirm(context, &about, question, options.yes).await?;
     }
-    let names = name.map_or_else(|| kept_names(&keep), |name| vec![name]);
+    let names: Vec<_> =
+        name.map_or_else(|| kept_names(&keep).into_iter().collect(), |name| vec![name]);
     let change = Change {
         done: format!("New secret for {}.", names.join(", ")),
         in_effect_within: &session.store.ttl,
@@ -135,20 +136,32 @@ async fn change(
     session.write(&edited, change).await
 }
 
-/// # Errors
-/// If nobody can be asked although it is not known which names are in use.
+/// The webhook names that the function has accepted lately, and those of the active webhooks at Labelbox. Those to keep need not be
+/// among them. On a terminal, the user decides if it is not known which they are.
 async fn find_names_in_use(
     session: &Session<'_>,
     options: &Options,
 ) -> Result<BTreeSet<String>, Error> {
     let context = session.context;
-    let error = match context.interrupt.cancels(names_in_use(session, &options.keep)).await {
-        Err(error) if !matches!(error, Error::Cancelled(_)) => error,
+    let find = async {
+        let logged = logged_names(session, &options.keep).await;
+        let Some(key) = &context.api_key else { return logged };
+        let url = session.stack.webhooks_url()?;
+        let webhooks = context.labelbox(key, None).await?.webhooks(None).await?;
+        let mut names = logged.unwrap_or_else(|error| {
+            context.output.warn(error.line(&context.args));
+            BTreeSet::new()
+        });
+        let active = webhooks.iter().filter(|webhook| webhook.is_active());
+        names.extend(active.filter_map(|it| it.url.strip_prefix(url)).map(str::to_owned));
+        Ok(names)
+    };
+    let error = match context.interrupt.cancels(find).await {
+        Err(error) if !matches!(error, Error::Cancelled(_)) => error.line(&context.args),
         found => return found,
     };
     let message = format!(
-        "the secret is plain text, which every name shares, and it is not known which names are in use: {}",
-        error.line(&context.args)
+        "the secret is plain text, which every name shares, and it is not known which names are in use: {error}"
     );
     if options.yes {
         return Err(Error::Refused(format!(
@@ -157,26 +170,6 @@ async fn find_names_in_use(
     }
     context.output.warn(message);
     Ok(BTreeSet::new())
-}
-
-/// The webhook names that the function has accepted lately, and those of the active webhooks at Labelbox. Those to keep need
-/// not be among them.
-///
-/// # Errors
-/// If Labelbox cannot be asked although there is an API key, or without a key, if the log does not tell.
-async fn names_in_use(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet<String>, Error> {
-    let context = session.context;
-    let logged = logged_names(session, keep).await;
-    let Some(key) = &context.api_key else { return logged };
-    let url = session.stack.webhooks_url()?;
-    let webhooks = context.labelbox(key, None).await?.webhooks(None).await?;
-    let mut names = logged.unwrap_or_else(|error| {
-        context.output.warn(error.line(&context.args));
-        BTreeSet::new()
-    });
-    let active = webhooks.iter().filter(|webhook| webhook.is_active());
-    names.extend(active.filter_map(|webhook| webhook.url.strip_prefix(url)).map(str::to_owned));
-    Ok(names)
 }
 
 async fn logged_names(session: &Session<'_>, keep: &[String]) -> Result<BTreeSet<String>, Error> {
@@ -205,36 +198,33 @@ fn next_steps(
     names: &[&str],
     is_rotation: bool,
 ) -> Vec<String> {
-    let relayctl = |words: String| session.context.args.relayctl(&words);
+    let relayctl = |words: &str| session.context.args.relayctl(words);
     let mut steps = vec![format!(
         "the relay fetches the new secret when an event is signed with it, at most once in 30 s, and after {} in any case",
         session.store.ttl
     )];
     let again = if is_rotation { " --again" } else { "" };
-    let (training, webhooks): (Vec<&str>, Vec<&str>) =
-        names.iter().partition(|name| **name == TRAINING);
-    for name in &webhooks {
-        let create = format!("webhook create --name {name}{again} --global --all-topics");
-        let create = relayctl(create);
-        steps.push(format!("create a webhook, with the scope and topics that you want: {create}"));
+    let is_public = session.stack.webhooks_url().is_ok_and(is_public);
+    let local = if is_public { "" } else { " --allow-local" };
+    for name in names {
+        steps.push(if *name == TRAINING {
+            let show = relayctl("secret show-names --values");
+            format!("enter the new secret at Labelbox, in the settings of its model training; this shows it: {show}")
+        } else {
+            let create = format!("webhook create --name {name}{again}{local} --global --all-topics");
+            let create = relayctl(&create);
+            format!("create a webhook, with the scope and topics that you want: {create}")
+        });
     }
-    if !training.is_empty() {
-        let show = relayctl("secret show-names --values".to_owned());
-        steps.push(format!(
-            "enter the new secret at Labelbox, in the settings of its model training; this shows it: {show}"
-        ));
-    }
-    if is_rotation && !webhooks.is_empty() {
-        let [list, disable] =
-            ["list", "disable ID"].map(|verb| relayctl(format!("webhook {verb}")));
+    if is_rotation && names != [TRAINING] {
+        let (list, disable) = (relayctl("webhook list"), relayctl("webhook disable ID"));
         steps.push(format!(
             "every event comes twice now; find the id of the first webhook: {list}; and disable it: {disable}"
         ));
     }
     let has_old = |name: &&&str| edited.entry(name).is_some_and(|it| it.texts().len() > 1);
-    let old =
-        names.iter().filter(has_old).map(|name| relayctl(format!("secret remove {name} --old")));
-    let old: Vec<_> = old.collect();
+    let remove = |name: &&str| relayctl(&format!("secret remove {name} --old"));
+    let old: Vec<_> = names.iter().filter(has_old).map(remove).collect();
     if !old.is_empty() {
         steps.push(format!("when nothing signs with an old secret: {}", old.join("; ")));
     }

@@ -52,6 +52,9 @@ fn prints_an_accepted_request() {
     );
     assert_eq!(text(&queued(), false), format!("{line} {ids}"));
     assert_eq!(text(&queued(), true), format!("{line}\n  {ids}"));
+    let mut without_id = queued();
+    without_id.as_object_mut().unwrap().remove("entity_id");
+    assert!(text(&without_id, false).contains("LABEL_CREATED      - 12 ms"));
 }
 
 #[test]

@@ -3,13 +3,12 @@
 use super::Row;
 use crate::aws::secret_store::Store;
 use crate::context::Context;
-use crate::error::{Error, ExitStatus, INCOMPLETE};
-use crate::labelbox::{self, Labelbox, Scope, TOPICS, is_local};
+use crate::error::{Error, ExitStatus};
+use crate::labelbox::{self, Labelbox, Scope, TOPICS, is_public};
 use crate::prompt;
 use crate::secret::{DEFAULT_NAME, Text, bare, check_webhook_name, no_usable_secret};
 use clap::ArgGroup;
 use clap::builder::PossibleValuesParser;
-use reqwest::Url;
 
 const ABOUT: &str = "\
 Creates a webhook that sends to this stack. The name is the last part of its URL, and the newest secret of that name \
@@ -60,6 +59,8 @@ struct Plan {
     topics: Vec<String>,
     secret: Text,
     scope: Scope,
+    /// The active webhooks that send some of the same events to this stack, a line each.
+    duplicates: String,
 }
 
 pub async fn run(
@@ -74,13 +75,9 @@ pub async fn run(
     let webhook = labelbox.create(&plan.topics, &plan.url, &plan.secret, project).await?;
     let labelbox::Webhook { id, status, .. } = &webhook;
     let line = format!("Created the webhook {id}, {}, {status}.", plan.scope);
-    let note = format!("the webhook {id} is created all the same");
     let created = Row { webhook, scope: plan.scope, this_stack: true };
-    let printed = context.output.show_line(&created, line);
-    if printed.is_err() {
-        context.output.warn(note);
-    }
-    printed.map(|()| ExitStatus::Success)
+    context.output.show_line(&created, line)?;
+    Ok(ExitStatus::Success)
 }
 
 async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Result<Plan, Error> {
@@ -93,48 +90,66 @@ async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Resul
         )));
     }
     let value = Store::of(clients.secrets_manager, &stack)?.read().await?.value?;
-    let secret = value.newest(name).ok_or_else(|| no_usable_secret(name, INCOMPLETE))?;
+    let secret = value.newest(name).ok_or_else(|| no_usable_secret(name))?;
     let is_wanted = |topic: &&str| {
         command.all_topics || command.topic.iter().any(|it| it.eq_ignore_ascii_case(topic))
     };
     let topics = TOPICS.into_iter().filter(is_wanted).map(str::to_owned).collect();
     let scope = Scope::of(command.project.as_deref());
-    let plan = Plan { url, topics, secret: bare(secret), scope };
-    match find_same(command, labelbox, &plan).await? {
-        Some(id) if !command.again => Err(Error::Refused(format!(
-            "the active webhook {id} sends the same, and every event would come twice; --again creates it all the same, as \
-             a rotation needs it"
-        ))),
-        _ => Ok(plan),
-    }
+    let mut plan = Plan { url, topics, secret: bare(secret), scope, duplicates: String::new() };
+    plan.duplicates = find_duplicates(command, labelbox, &plan, stack.webhooks_url()?).await?;
+    Ok(plan)
 }
 
-/// An active webhook that sends the same. The query fails if the project does not exist.
-async fn find_same(
+/// Describes the active webhooks that send some of the same events to this stack.
+///
+/// # Errors
+/// If one of them sends all of them, unless that is meant; or if the project does not exist.
+async fn find_duplicates(
     command: &Create,
     labelbox: &Labelbox,
     plan: &Plan,
-) -> Result<Option<String>, Error> {
-    for webhook in labelbox.webhooks(command.project.as_deref()).await? {
-        let is_same = webhook.is_active() && webhook.sends(&plan.topics, &plan.url);
-        let is_of_project =
-            async || matches!(labelbox.scope(&webhook.id).await, Scope::Project { .. });
-        if is_same && !(command.global && is_of_project().await) {
-            return Ok(Some(webhook.id));
+    stack_url: &str,
+) -> Result<String, Error> {
+    if command.project.is_some() {
+        labelbox.webhooks(command.project.as_deref()).await?;
+    }
+    let mut found = String::new();
+    for webhook in labelbox.webhooks(None).await? {
+        let labelbox::Webhook { id, url, topics, .. } = &webhook;
+        let has_topic = topics.iter().any(|topic| plan.topics.contains(topic));
+        if !(webhook.is_active() && url.starts_with(stack_url) && has_topic) {
+            continue;
+        }
+        let scope = labelbox.scope(id).await;
+        let is_same_scope = scope == plan.scope || scope == Scope::Unknown;
+        if is_same_scope && webhook.sends(&plan.topics, &plan.url) && !command.again {
+            return Err(Error::Refused(format!(
+                "the active webhook {id} sends the same, and every event would come twice; --again creates it all the \
+                 same, as a rotation needs it"
+            )));
+        }
+        if is_same_scope || scope == Scope::Global || command.global {
+            found += &format!("  {id}  {scope}  {}  {url}\n", topics.join(", "));
         }
     }
-    Ok(None)
-}
-
-fn is_public(url: &str) -> bool {
-    Url::parse(url).is_ok_and(|url| url.scheme() == "https" && !is_local(&url))
+    Ok(found)
 }
 
 impl Plan {
     fn describe(&self, name: &str) -> String {
         let all = if self.scope == Scope::Global { ": every project of the workspace" } else { "" };
-        let warning =
-            if is_public(&self.url) { "" } else { "\nLabelbox cannot reach this address." };
+        let mut warning = String::new();
+        if !is_public(&self.url) {
+            warning += "\nLabelbox cannot reach this address.";
+        }
+        if !self.duplicates.is_empty() {
+            warning += &format!(
+                "\nActive webhooks send some of these events to this stack already, so that they will come twice:\n{}\
+                 Consumers process both, unless it is an event of a label and the URL is the same: only then the dedup_id is, too.",
+                self.duplicates
+            );
+        }
         format!(
             "A webhook at Labelbox:\n  url     {}\n  topics  {}\n  scope   {}{all}\n  secret  the newest of {name}\n\
              Scope and secret are permanent: Labelbox cannot change them, and its API cannot delete the webhook.{warning}",

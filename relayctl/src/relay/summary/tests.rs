@@ -45,6 +45,6 @@ fn spilled_events_have_a_remediation_for_the_same_stack() {
     summary.add(&spilled, &args);
     summary.add(&spilled, &args);
     let warning = summary.spill_warning(&args);
-    assert!(warning.contains("2 events were spilled"), "{warning}");
+    assert!(warning.contains("2 events spilled"), "{warning}");
     assert!(warning.contains("relayctl replay-spill --profile mine"), "{warning}");
 }

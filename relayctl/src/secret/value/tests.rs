@@ -53,14 +53,6 @@ fn what_the_function_cannot_use_is_not_edited() {
 }
 
 #[test]
-fn what_is_too_large_for_secrets_manager_is_not_written() {
-    let value = |length: usize| read(&format!(r#"{{"a":"{}"}}"#, "x".repeat(length)));
-    let frame = r#"{"a":""}"#.len();
-    assert!(value(MAX_BYTES - frame).write().is_ok());
-    assert!(value(MAX_BYTES - frame + 1).write().is_err());
-}
-
-#[test]
 fn the_newest_is_the_first_that_can_be_used() {
     let value = read(r#"{"a":["","\n","new","old"],"b":"","training":"t"}"#);
     assert_eq!(value.newest("a").unwrap().as_str(), "new");
