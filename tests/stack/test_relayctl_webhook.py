@@ -206,7 +206,7 @@ def test_a_second_webhook_that_does_the_same_is_made_only_if_it_is_meant(operato
 
 
 def test_webhooks_that_send_the_same_events_to_this_stack_are_named_first(operator: Operator, api: Api) -> None:
-    other, topics = f"{ADDRESS}project-x", ["LABEL_CREATED", "LABEL_DELETED"]
+    other, topics = f"{ADDRESS}/webhooks/project-x", ["LABEL_CREATED", "LABEL_DELETED"]
     overlapping = [api.add(other, topics), api.add(OURS, topics, PROJECT)]
     of_another_project = api.add(other, topics, "another")
     api.add(other, ["LABEL_DELETED"])

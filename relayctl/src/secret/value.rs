@@ -2,6 +2,7 @@
 
 use crate::cli::quote;
 use crate::error::{Error, INCOMPLETE, USAGE};
+use crate::sanitize::find_invisible;
 use indexmap::IndexMap;
 use labelbox_relay::secrets::{Secret, Secrets};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,13 @@ impl Value {
     /// # Errors
     /// If the function could not use it.
     pub fn read(text: Text) -> Result<Self, Error> {
-        let secrets = Secrets::parse(text.to_string()).map_err(|it| unusable(&it.to_string()))?;
+        let secrets = Secrets::parse(text.to_string()).map_err(|error| {
+            // One byte order mark is allowed.
+            let start = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let hidden = start.split('{').next().map(str::trim).and_then(find_invisible);
+            let hidden = hidden.map(|it| format!("; it has {it} before the brace"));
+            unusable(&format!("{error}{}", hidden.unwrap_or_default()))
+        })?;
         if matches!(secrets, Secrets::Shared(_)) {
             return Ok(Self::Plain(text));
         }
