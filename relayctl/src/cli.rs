@@ -48,9 +48,9 @@ impl End {
     }
 }
 
-/// Reads a number of things.
+/// Parses a positive integer.
 pub fn positive(text: &str) -> Result<u64, &'static str> {
-    text.parse().ok().filter(|number| *number > 0).ok_or("give a whole number from 1 on")
+    text.parse().ok().filter(|number| *number > 0).ok_or("it must be an integer of at least 1")
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

@@ -61,6 +61,11 @@ impl Context {
         Ok((clients, stack))
     }
 
+    /// The same for a command that changes something unless it is a dry run.
+    pub async fn find_stack_for(&self, is_dry_run: bool) -> Result<(Clients, Stack), Error> {
+        if is_dry_run { self.find_stack().await } else { self.find_stack_to_change().await }
+    }
+
     /// The same for a command that changes something: first it prints which account, region and stack it is about.
     pub async fn find_stack_to_change(&self) -> Result<(Clients, Stack), Error> {
         let found = self.find_stack().await?;

@@ -37,24 +37,3 @@ pub fn client(ca_bundle: Option<&[u8]>) -> Result<Client, Error> {
     }
     builder.build().map_err(error)
 }
-
-/// Whether a host name leads to the machine that it is used on.
-pub fn is_local(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_under_localhost_are_local() {
-        for name in ["localhost", "api.execute-api.localhost", "a.LOCALHOST."] {
-            assert!(is_local(name), "{name}");
-        }
-        for name in ["localhost.example.com", "notlocalhost", "example.com"] {
-            assert!(!is_local(name), "{name}");
-        }
-    }
-}

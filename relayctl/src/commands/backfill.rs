@@ -91,10 +91,7 @@ pub async fn run(command: &Backfill, context: &Context) -> Result<ExitStatus, Er
         ));
     }
     let labelbox = command.api.connect(context).await?;
-    let (clients, stack) = match command.dry_run {
-        true => context.find_stack().await?,
-        false => context.find_stack_to_change().await?,
-    };
+    let (clients, stack) = context.find_stack_for(command.dry_run).await?;
     let label = Queue::new(&clients, &stack, Change::Created.entity(), false)?;
     let workflow = Queue::new(&clients, &stack, Change::Moved.entity(), false)?;
     for queue in [label, workflow] {

@@ -62,14 +62,10 @@ impl<'s> CheckContext<'s> {
     }
 }
 
-/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted. A stack that has
-/// not all outputs of a relay is an error.
+/// Runs all checks, most of them concurrently. Ctrl-C does not interrupt the probe: its event has to be deleted. A stack
+/// without one of the outputs that the checks need is an error.
 pub async fn run(command: &Doctor, context: &Context) -> Result<ExitStatus, Error> {
-    let (clients, stack) = if command.no_probe {
-        context.find_stack().await?
-    } else {
-        context.find_stack_to_change().await?
-    };
+    let (clients, stack) = context.find_stack_for(command.no_probe).await?;
     let scope = CheckContext {
         clients: &clients,
         stack: &stack,

@@ -11,7 +11,7 @@ use crate::error::{Error, ExitStatus};
 use crate::sanitize::{excerpt, one_line};
 use crate::summary::counted;
 use anstyle::{AnsiColor, Style};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use labelbox_relay::error::error_chain;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -99,13 +99,14 @@ pub async fn run(command: &Forward, context: &Context) -> Result<ExitStatus, Err
     output.warn(format_args!("waiting for messages of {}; Ctrl-C ends", queue.name()));
     // One message is received at a time: SQS holds back its FIFO group until it is deleted or visible again, and a message that fails
     // costs those behind it no receive.
-    let messages =
-        stream::unfold((), async |()| forwarder.receive().await.transpose().map(|it| (it, ())));
+    let messages = stream::unfold((), async |()| {
+        let received = forwarder.receive().await.transpose()?;
+        Some((forwarder.stop_after_error(received), ()))
+    });
     let mut work = pin!(
         messages
-            .map(async |message| forwarder.forward(message?).await)
+            .map(async |message| forwarder.stop_after_error(forwarder.forward(message?).await))
             .buffer_unordered(CONCURRENT_REQUESTS)
-            .inspect_err(|_| _ = forwarder.stop.send_replace(true))
             .fold(Ok(()), async |first: Result<(), Error>, result| first.and(result))
     );
     let mut is_interrupted = false;
@@ -164,6 +165,10 @@ struct Forwarder<'r> {
 impl Forwarder<'_> {
     fn is_stopped(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    fn stop_after_error<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|_| _ = self.stop.send_replace(true))
     }
 
     /// Receives one message, when the target can be reached; `None` once the command has to end.

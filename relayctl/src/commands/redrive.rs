@@ -70,10 +70,7 @@ fn queue_parser() -> impl TypedValueParser<Value = Queues> {
 /// Redrives what is there now, and prints the summary.
 pub async fn run(command: &Redrive, context: &Context) -> Result<ExitStatus, Error> {
     command.filter.window(context.now())?;
-    let (clients, stack) = match command.dry_run {
-        true => context.find_stack().await?,
-        false => context.find_stack_to_change().await?,
-    };
+    let (clients, stack) = context.find_stack_for(command.dry_run).await?;
     let mut summary = Summary::new(command.dry_run);
     let result = redrive(command, context, &clients, &stack, &mut summary).await;
     summary.close(result, &context.output)

@@ -22,7 +22,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::iter::Peekable;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 use std::vec;
@@ -105,14 +105,13 @@ fn queue_url(text: &str) -> Result<String, &'static str> {
 pub async fn run(command: &Replay, context: &Context) -> Result<ExitStatus, Error> {
     let folder = context.environment.state_dir.as_ref().map(|folder| folder.join("replay"));
     let no_folder = "there is no home directory to keep the progress in; set HOME";
+    // A dry run has no progress.
+    let folder = folder.or_else(|| command.dry_run.then(PathBuf::new));
     let folder = folder.ok_or_else(|| Error::Usage(no_folder.to_owned()))?;
     if command.list {
         return list(&folder, context);
     }
-    let (clients, stack) = &match command.dry_run {
-        true => context.find_stack().await?,
-        false => context.find_stack_to_change().await?,
-    };
+    let (clients, stack) = &context.find_stack_for(command.dry_run).await?;
     let mut checkpoint = match &command.resume {
         Some(id) => Checkpoint::find(folder, &stack.id, id)?,
         None => Checkpoint { folder, plan: command.plan(context, stack)? },

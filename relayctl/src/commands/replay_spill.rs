@@ -59,10 +59,7 @@ async fn replay(
     summary: &mut Summary,
 ) -> Result<(), Error> {
     command.filter.window(context.now())?;
-    let (clients, stack) = &match command.dry_run {
-        true => context.find_stack().await?,
-        false => context.find_stack_to_change().await?,
-    };
+    let (clients, stack) = &context.find_stack_for(command.dry_run).await?;
     let replay = Replay {
         clients,
         stack,

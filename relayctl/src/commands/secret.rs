@@ -247,3 +247,6 @@ async fn remove_secrets(command: &Remove, context: &Context) -> Result<ExitStatu
     ];
     session.write(&value, change(done, next)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ impl Trigger {
         let body = body.to_string().into_bytes();
         if topic.eq_ignore_ascii_case(MODEL_RUN_CREATED) {
             if self.webhook.is_some() {
-                let message = "a training run is no webhook's: leave out --webhook";
+                let message = "a training run does not belong to a webhook: leave out --webhook";
                 return Err(Error::Usage(message.to_owned()));
             }
             let route = Route::ModelRun;

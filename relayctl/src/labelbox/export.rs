@@ -185,7 +185,7 @@ impl Export<'_> {
     }
 
     /// Downloads the next file as a whole, as the SDK does, but to the disk.
-    async fn download(&mut self) -> Result<std::fs::File, Error> {
+    async fn download(&mut self) -> Result<File, Error> {
         let variables = json!({
             "where": { "id": self.task },
             "streamType": self.stream,
@@ -195,7 +195,9 @@ impl Export<'_> {
         let data = self.labelbox.patient_query(&query, "export").await?;
         let file: Value = read(&data, &["task", "exportFileFromOffset"], "file of this export")?;
         let (start, end) = (number(&file, "/offsets/start")?, number(&file, "/offsets/end")?);
-        let url = file.get("file").and_then(Value::as_str).unwrap_or_default();
+        let no_url =
+            || LabelboxError::Unreadable("a file of the export without its URL".to_owned());
+        let url = file.get("file").and_then(Value::as_str).ok_or_else(no_url)?;
         let next_offset = end.saturating_add(1);
         if next_offset <= self.offset || next_offset <= start {
             return Err(LabelboxError::Unreadable(format!("a file from {start} to {end}")).into());

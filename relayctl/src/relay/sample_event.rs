@@ -34,10 +34,14 @@ pub fn any_topic_parser() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(TOPICS.into_iter().chain([MODEL_RUN_CREATED]))
 }
 
-/// Accepts a topic that the others do not.
+/// Accepts a topic that is not a known one.
 pub fn other_topic(text: &str) -> Result<String, &'static str> {
-    let mut known = TOPICS.into_iter().chain([MODEL_RUN_CREATED]);
-    if known.any(|topic| topic.eq_ignore_ascii_case(text)) {
+    if MODEL_RUN_CREATED.eq_ignore_ascii_case(text) {
+        return Err(
+            "this is a training run: relayctl trigger MODEL_RUN_CREATED, or send --training",
+        );
+    }
+    if TOPICS.into_iter().any(|topic| topic.eq_ignore_ascii_case(text)) {
         return Err("the relay knows this topic; give it without --any-topic");
     }
     header_value(text)

@@ -71,7 +71,8 @@ impl Value {
         let secrets = Secrets::parse(text.to_string()).map_err(|error| {
             // One byte order mark is allowed.
             let start = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let hidden = start.split('{').next().map(str::trim).and_then(find_invisible);
+            let before = start.split_once('{').map(|(before, _)| before.trim());
+            let hidden = before.and_then(find_invisible);
             let hidden = hidden.map(|it| format!("; it has {it} before the brace"));
             unusable(&format!("{error}{}", hidden.unwrap_or_default()))
         })?;
@@ -87,7 +88,7 @@ impl Value {
     /// Writes the value.
     ///
     /// # Errors
-    /// If the function could not read it.
+    /// If it is too large, or the function could not read it.
     pub fn write(&self) -> Result<Text, Error> {
         let text = match self {
             Self::Plain(text) => text.clone(),
@@ -98,6 +99,10 @@ impl Value {
                 Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
             }
         };
+        if text.len() > MAX_BYTES {
+            let message = "it is larger than the 65,536 bytes that Secrets Manager keeps; relayctl secret remove NAME --old makes room";
+            return Err(unwritable(message));
+        }
         Secrets::parse(text.to_string()).map_err(unwritable)?;
         Ok(text)
     }
@@ -107,7 +112,7 @@ impl Value {
         self.names().into_iter().flatten().map(|(name, entry)| (name.as_str(), entry))
     }
 
-    /// The names, as a sentence has them.
+    /// The names, separated by commas.
     pub fn list(&self) -> String {
         self.names().map(list).unwrap_or_default()
     }

@@ -194,9 +194,9 @@ impl<'p> Probe<'p> {
         Check::new(status, PROBE, message).run([peek, self.scope.log_command()])
     }
 
-    /// Whether somebody else receives from the queue: messages are in flight, or one that is sent to it directly is gone, too.
+    /// Whether somebody else receives from the queue: messages were in flight before, or one that is sent to it directly is gone, too.
     async fn has_consumer(&self) -> Result<bool, Error> {
-        if self.queue.stats().await?.in_flight > 0 {
+        if self.stats.is_some_and(|stats| stats.in_flight > 0) {
             return Ok(true);
         }
         let (id, body) = (new_id(), probe_body());

@@ -14,7 +14,9 @@ use aws_sdk_cloudformation::types::{
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
+const DRIFT_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 const ALIAS: &str = "AWS::Lambda::Alias";
@@ -30,6 +32,8 @@ const CHECKED_KINDS: [&str; 5] = [
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
 ];
+/// Properties of the bucket that its check names if they are missing as a whole.
+const CHECKED_SETTINGS: [&str; 2] = ["/LifecycleConfiguration", "/PublicAccessBlockConfiguration"];
 /// Properties without which events are refused or lost. The function's are not among them: requests go to a published version,
 /// which nobody can change.
 const SERIOUS: [(&str, &str); 6] = [
@@ -76,9 +80,14 @@ pub fn check_status(scope: &CheckContext<'_>) -> Check {
 
 /// Lets CloudFormation compare all resources with the template.
 pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
-    let (drifts, failure) = match detect_drift(scope).await {
-        Ok(found) => found,
-        Err(error) => return vec![Check::failed_at_most_warning("drift", &error, scope.args)],
+    let (drifts, failure) = match timeout(DRIFT_TIMEOUT, detect_drift(scope)).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return vec![Check::failed_at_most_warning("drift", &error, scope.args)],
+        Err(_) => {
+            let message = "CloudFormation has not finished detecting drift within two minutes";
+            let check = Check::new(Status::NotChecked, "drift", message);
+            return vec![check.run([scope.args.relayctl("doctor")])];
+        }
     };
     let mut checks: Vec<_> =
         drifts.iter().filter_map(|drift| check_resource(drift, scope)).collect();
@@ -106,7 +115,7 @@ async fn detect_drift(
         let status = request.stack_drift_detection_id(&id).send().await;
         let status = status.action("cloudformation:DescribeStackDriftDetectionStatus")?;
         match status.detection_status() {
-            Some(DetectionStatus::DetectionInProgress) => tokio::time::sleep(POLL_INTERVAL).await,
+            Some(DetectionStatus::DetectionInProgress) => sleep(POLL_INTERVAL).await,
             Some(DetectionStatus::DetectionFailed) => {
                 break Some(status.detection_status_reason.unwrap_or_default());
             }
@@ -144,7 +153,13 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
             check.run(create(kind, name, id, scope))
         });
     }
-    let differences = drift.property_differences();
+    let is_checked = |it: &&PropertyDifference| {
+        let is_missing = it.difference_type() == Some(&DifferenceType::Remove);
+        let is_setting = it.property_path().is_some_and(|path| CHECKED_SETTINGS.contains(&path));
+        kind == BUCKET && is_missing && is_setting
+    };
+    let differences = drift.property_differences().iter().filter(|it| !is_checked(it));
+    let differences: Vec<_> = differences.collect();
     let paths: Vec<_> = differences.iter().filter_map(|it| it.property_path()).collect();
     let is_serious =
         |path: &str| SERIOUS.iter().any(|(of, prefix)| *of == kind && path.starts_with(prefix));
@@ -152,9 +167,9 @@ fn check_resource(drift: &StackResourceDrift, scope: &CheckContext<'_>) -> Optio
     let status = if is_serious { Status::Problem } else { Status::Warning };
     let template = scope.template().and_then(|it| it.properties(name)).unwrap_or_default();
     let command = restore(drift, &paths, &template, scope.args);
-    let list: Vec<_> = differences.iter().map(describe).collect();
+    let list: Vec<_> = differences.iter().map(|it| describe(it)).collect();
     let message = format!("differs from the template: {}", list.join("; "));
-    Some(Check::new(status, name, message).run(command))
+    (!list.is_empty()).then(|| Check::new(status, name, message).run(command))
 }
 
 /// What was added is not printed: a variable that somebody has added may hold a credential.

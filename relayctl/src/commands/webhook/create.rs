@@ -75,9 +75,13 @@ pub async fn run(
     let webhook = labelbox.create(&plan.topics, &plan.url, &plan.secret, project).await?;
     let labelbox::Webhook { id, status, .. } = &webhook;
     let line = format!("Created the webhook {id}, {}, {status}.", plan.scope);
+    let note = format!("the webhook {id} is created all the same");
     let created = Row { webhook, scope: plan.scope, this_stack: true };
-    context.output.show_line(&created, line)?;
-    Ok(ExitStatus::Success)
+    let printed = context.output.show_line(&created, line);
+    if printed.is_err() {
+        context.output.warn(note);
+    }
+    printed.map(|()| ExitStatus::Success)
 }
 
 async fn plan(command: &Create, labelbox: &Labelbox, context: &Context) -> Result<Plan, Error> {
