@@ -6,6 +6,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,9 @@ def main() -> int:
         console.print(f"[red]The local stack failed:[/red] {error}\n`make down` and `make up` start anew.")
     except UserError as error:
         console.print(f"[red]{error}[/red]")
+    except BrokenPipeError:
+        # Python reports it once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 

@@ -22,6 +22,10 @@ export const { handler } = new Consumer(onNewest, process.env.TABLE ?? '')
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { positionals, values } = parseArgs({ allowPositionals: true, options: { 'until-empty': { type: 'boolean' } } })
   const [queueUrl, table] = positionals
+  if (positionals.length !== 2) {
+    console.error('usage: node consumer.js QUEUE_URL TABLE [--until-empty]')
+    process.exit(2)
+  }
   const allDone = await new Consumer(onNewest, table).poll(queueUrl, { untilEmpty: values['until-empty'] })
   process.exitCode = allDone ? 0 : 1
 }

@@ -86,6 +86,8 @@ pub struct Environment {
     pub profile: Option<String>,
     /// Whether there is an `AWS_ACCESS_KEY_ID`.
     pub has_access_key: bool,
+    /// A variable of the kind `AWS_ENDPOINT_URL` that is empty, at which the SDK panics.
+    pub empty_endpoint: Option<String>,
     /// Whether there is an `AWS_ENDPOINT_URL_S3`.
     pub has_s3_endpoint: bool,
     /// Where the tool keeps what it has to know after it was interrupted.

@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -12,13 +13,13 @@ pub const DEFAULT_STACK: &str = "labelbox-relay";
 #[command(next_help_heading = "Target")]
 pub struct GlobalArgs {
     /// Name of the relay's CloudFormation stack [env: RELAY_STACK] [default: labelbox-relay]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     stack: Option<String>,
     /// Profile of your AWS configuration; it comes before credentials in environment variables
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
     /// AWS region of the stack
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = NonEmptyStringValueParser::new())]
     pub region: Option<String>,
     /// Print JSON for scripts, one value on a line
     #[arg(long, global = true, help_heading = "Output")]

@@ -51,6 +51,10 @@ async fn main() -> ExitCode {
             ca_bundle: variable("AWS_CA_BUNDLE"),
             profile: variable("AWS_PROFILE"),
             has_access_key: variable("AWS_ACCESS_KEY_ID").is_some(),
+            empty_endpoint: std::env::vars_os().find_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                (name.starts_with("AWS_ENDPOINT_URL") && value.is_empty()).then_some(name)
+            }),
             has_s3_endpoint: variable("AWS_ENDPOINT_URL_S3").is_some(),
             state_dir: etcetera::choose_base_strategy().ok().map(|user| {
                 // Windows has no folder for state.

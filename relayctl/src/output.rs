@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use terminal_size::{Width, terminal_size_of};
 
 const PROGRESS_TEMPLATE: &str = "{msg:9} {wide_bar} {pos} of {len}, {eta} to go";
-const TIMELINE_TEMPLATE: &str = "{msg} {wide_bar} {percent}%, {eta} to go";
+const TIMELINE_TEMPLATE: &str = "{msg} {wide_bar} {percent}% of the time";
 
 /// What a command is about.
 #[derive(Debug, Serialize)]

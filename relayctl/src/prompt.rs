@@ -33,7 +33,11 @@ pub async fn confirm(
         io::stdin().lock().read_line(&mut line).map(|_| line)
     });
     let line = context.interrupt.cancels(async { Ok::<_, Error>(line.await.unwrap_or_default()) });
-    if is_yes(&line.await?) { Ok(()) } else { Err(Error::Cancelled(ExitStatus::Incomplete)) }
+    let line = line.await;
+    if !line.as_ref().is_ok_and(|line| line.ends_with('\n')) {
+        let _ = writeln!(io::stderr());
+    }
+    if is_yes(&line?) { Ok(()) } else { Err(Error::Cancelled(ExitStatus::Incomplete)) }
 }
 
 /// Reads a short text from standard input.

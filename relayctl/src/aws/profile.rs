@@ -30,25 +30,43 @@ pub async fn check(
             "the AWS profile {name} does not exist; aws configure list-profiles lists yours"
         )));
     }
+    let of_profile = profiles.get("endpoint_url").filter(|url| url.is_empty());
+    let of_profile = of_profile.map(|_| "endpoint_url in the AWS configuration");
+    if let Some(empty) = environment.empty_endpoint.as_deref().or(of_profile) {
+        return Err(Error::Setup(format!("{empty} is empty; unset it, or set it to a URL")));
+    }
     if option.is_some() || !environment.has_access_key {
-        check_mfa(&profiles)?;
+        check_chain(&profiles)?;
     }
     Ok(profiles.get("ca_bundle").map(str::to_owned))
 }
 
-/// The Rust SDK assumes roles without MFA, so that AWS would answer only that access is denied. Source:
+/// Checks that the SDK supports the credentials of the selected profile, and of those that it takes them from. It assumes roles
+/// without MFA, so that AWS would answer only that access is denied. Source:
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>, `mfa_serial`.
-fn check_mfa(profiles: &ProfileSet) -> Result<(), Error> {
+fn check_chain(profiles: &ProfileSet) -> Result<(), Error> {
     let selected = profiles.selected_profile();
     let chain = std::iter::successors(profiles.get_profile(selected), |profile| {
         profiles.get_profile(profile.get("source_profile")?)
     });
     // A chain that leads back to itself is for the SDK to report.
-    let mut chain = chain.take(profiles.profiles().count());
-    if chain.any(|it| it.get("role_arn").is_some() && it.get("mfa_serial").is_some()) {
+    for profile in chain.take(profiles.profiles().count()) {
+        let missing = |source: &&str| profiles.get_profile(source).is_none();
+        if let Some(source) = profile.get("source_profile").filter(missing) {
+            return Err(Error::Setup(format!(
+                "the AWS profile {selected} takes its credentials from the profile {source}, which does not exist"
+            )));
+        }
+        let unsupported = if profile.get("role_arn").and(profile.get("mfa_serial")).is_some() {
+            "needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI ask"
+        } else if profile.get("login_session").is_some() {
+            "is of aws login, which relayctl does not read; let the AWS CLI read it"
+        } else {
+            continue;
+        };
         return Err(Error::Setup(format!(
-            "the AWS profile {selected} needs an MFA code, which the AWS SDK for Rust cannot ask for; let the AWS CLI \
-             ask: eval \"$(aws configure export-credentials --format env --profile {})\", and then without --profile",
+            "the AWS profile {selected} {unsupported}: eval \"$(aws configure export-credentials --format env --profile {})\", \
+             and then without --profile",
             quote(selected)
         )));
     }

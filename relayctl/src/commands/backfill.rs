@@ -66,7 +66,7 @@ pub struct Backfill {
     /// The project, by its id; may be given more than once
     #[arg(long, value_name = "ID", required = true)]
     project: Vec<String>,
-    /// What changed at this time or later: RFC 3339, or how long ago, such as 2h
+    /// What changed at this time or later: a day, RFC 3339, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     since: Moment,
     /// What changed before this time. A label that was edited again since is left out: its present state is newer

@@ -71,6 +71,9 @@ pub struct Forward {
 fn parse_url(text: &str) -> Result<Url, String> {
     let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
     if let Some(url) = Url::parse(text).ok().filter(is_http) {
+        if url.password().is_some() {
+            return Err("a URL with a password would be printed; give one without".to_owned());
+        }
         return Ok(url);
     }
     // Of `localhost:3000`, a URL has `localhost` as its scheme.

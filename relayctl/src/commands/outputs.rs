@@ -23,6 +23,7 @@ pub struct Outputs {
 
 pub async fn run(command: &Outputs, context: &Context) -> Result<ExitStatus, Error> {
     let (_, stack) = context.find_stack().await?;
+    stack.output("WebhookUrl")?;
     let outputs = stack.outputs();
     if context.output.is_json {
         context.output.json(&outputs)?;

@@ -41,7 +41,8 @@ the order received, with their bodies and attributes unchanged. The stack has an
 ignore events that they have recorded: docs/consuming.md says how they forget them first.
 
 An event that its queue rejects is named and left out, and holds back the later ones of its FIFO group. An object that cannot be read \
-is named and left out. If a queue or the bucket fails, the replay stops.
+is named and left out. Skipped are events that the options leave out, and the doctor's. If a queue or the bucket fails, the replay \
+stops.
 
 The command may be interrupted at any time, also by a loss of power, and run by two people at once: no event is left out. It prints \
 the command that resumes it, and --list shows it again. Some events may arrive twice, with the same dedup_id.";
@@ -323,6 +324,7 @@ impl Run<'_> {
                         lane.events.push(event);
                     }
                 }
+                // Of the window's hours, but not chosen; or the doctor's.
                 Ok(_) => summary.skipped += 1,
             }
         }

@@ -102,6 +102,9 @@ impl RelayResponse {
             Some(400) => "send it as the gateway's event does: the body is not valid base64".into(),
             Some(401) => "if the secret was just changed, try again in 30 s".into(),
             Some(403) => "this machine's address is not in AllowedSourceCidrs".into(),
+            Some(404) if self.body.error.is_none() => {
+                "API Gateway answered, not the relay: the API has no such route or stage".into()
+            }
             Some(404) => {
                 let names = args.relayctl("secret show-names");
                 format!("if the name was just added, try again in 30 s; {names} lists the names")

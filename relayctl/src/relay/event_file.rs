@@ -39,9 +39,9 @@ pub struct Address {
     /// Delivery id, as Labelbox's header has it [default: a new one for each]
     #[arg(long, conflicts_with = "training", value_parser = header_value)]
     delivery_id: Option<String>,
-    /// Name of the webhook, which selects its secret
-    #[arg(long, default_value = DEFAULT_NAME, conflicts_with = "training", value_parser = webhook_name)]
-    webhook: String,
+    /// Name of the webhook, which selects its secret [default: labelbox]
+    #[arg(long, conflicts_with = "training", value_parser = webhook_name)]
+    webhook: Option<String>,
     /// Send it as a request for a training run
     #[arg(long)]
     training: bool,
@@ -58,6 +58,13 @@ impl Address {
         let error = |reason| Error::File { file: file.display().to_string(), reason };
         let body = read(file, output).map_err(|it| error(it.to_string()))?;
         if is_gateway_event(&body) {
+            let Self { topic, any_topic, delivery_id, webhook, training } = self;
+            let given = [topic, any_topic, delivery_id, webhook];
+            if *training || given.into_iter().any(Option::is_some) {
+                let name = one_line(&file.display().to_string());
+                let message = "is a gateway's event, which has its own topic, delivery id and route; give it without options";
+                return Err(Error::Usage(format!("{name} {message}")));
+            }
             return from_gateway_event(&body).map_err(error);
         }
         if self.training {
@@ -72,7 +79,7 @@ impl Address {
             ));
         }
         Ok(Delivery {
-            route: Route::Webhook(self.webhook.clone()),
+            route: Route::Webhook(self.webhook.as_deref().unwrap_or(DEFAULT_NAME).to_owned()),
             topic,
             delivery_id: Some(self.delivery_id.clone().unwrap_or_else(new_id)),
             body,

@@ -135,7 +135,7 @@ fn check_failure(
         return Check::ok(name, format!("{message} events were accepted"));
     }
     Check::new(Status::Warning, name, format!("{message} no event was accepted"))
-        .run([scope.log_command()])
+        .run([scope.args.relayctl("tail --since 1d --status spilled --status failed --for 5s")])
 }
 
 /// The newest entry of the log with one of these messages.

@@ -30,7 +30,7 @@ pub async fn check(scope: &CheckContext<'_>) -> Result<(Vec<Check>, Option<Value
             let previous = store.read_stage("AWSPREVIOUS").await.ok();
             (vec![unusable(&error, arn, &id, previous, scope.args)], None)
         }
-        Err(error) => (vec![check_missing(arn, &description, &error, scope)], None),
+        Err(error) => (vec![check_missing(arn, &description, &error, scope).await], None),
     };
     checks.extend(description.ok().and_then(|it| check_arn(arn, &it)));
     Ok((checks, value))
@@ -46,7 +46,7 @@ fn check_arn(arn: &str, description: &DescribeSecretOutput) -> Option<Check> {
 }
 
 /// A secret whose value cannot be read.
-fn check_missing(
+async fn check_missing(
     arn: &str,
     description: &Result<DescribeSecretOutput, AwsError>,
     error: &Error,
@@ -64,6 +64,12 @@ fn check_missing(
             (format!("has no value yet; {new_value}"), vec![command(put)])
         }
         Err(it) if it.kind == AwsErrorKind::NotFound => {
+            let client = &scope.clients.secrets_manager;
+            let same_name = client.describe_secret().secret_id(name_of(arn)).send().await;
+            if let Some(new) = same_name.ok().and_then(|it| it.arn) {
+                return Check::problem(NAME, "is deleted, and another one has its name")
+                    .advise(format!("deploy again with SecretArn={new}"));
+            }
             let message = format!(
                 "is deleted. Create a new one, then deploy again with SecretArn set to its ARN, which is another one; {new_value}"
             );
@@ -74,12 +80,16 @@ fn check_missing(
     Check::problem(NAME, message).run(commands)
 }
 
-/// The commands that create a secret with the name that an ARN has.
-fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
+fn name_of(arn: &str) -> &str {
     let name = arn.rsplit(':').next().unwrap_or(arn);
     let end = name.len().saturating_sub(SUFFIX_LENGTH);
     let is_whole = name.get(end..).is_some_and(|suffix| suffix.starts_with('-'));
-    let name = quote(name.get(..end).filter(|_| is_whole).unwrap_or(name));
+    name.get(..end).filter(|_| is_whole).unwrap_or(name)
+}
+
+/// The commands that create a secret with the name that an ARN has.
+fn create(arn: &str, scope: &CheckContext<'_>) -> Vec<String> {
+    let name = quote(name_of(arn));
     let property = |kind, name| scope.template()?.all_properties(kind).next()?.get(name).cloned();
     let key = property("AWS::SecretsManager::Secret", "KmsKeyId");
     let key = key.map(|key| format!(" --kms-key-id {}", quote(&text(&key)))).unwrap_or_default();

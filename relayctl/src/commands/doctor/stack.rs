@@ -97,7 +97,10 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
             Check::new(Status::NotChecked, "drift", message).advise("ask for the permissions"),
         );
     } else if drifts.is_empty() {
-        checks.push(Check::ok("drift", "every resource is as in the template"));
+        checks.push(Check::ok(
+            "drift",
+            "everything that CloudFormation compares is as in the template",
+        ));
     }
     checks
 }
