@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from conftest import own_instance
-from scenario import wait_until
+from repair import wait_for
 
 from dev import emulator, log_filter
 from dev.paths import PROJECT
@@ -77,7 +77,7 @@ with emulator.run(emulator.Instance("{instance.name}")) as running:
         assert _is_listening(endpoint)
         starter.kill()
     try:
-        wait_until(lambda: not _is_listening(endpoint))
+        wait_for(lambda: not _is_listening(endpoint))
     finally:
         emulator.stop(instance)
 
