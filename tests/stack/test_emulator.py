@@ -63,6 +63,13 @@ def test_receipt_handles_have_no_dash(empty: Stack) -> None:
     assert "-" not in message.receipt
 
 
+def test_a_record_of_another_version_names_no_emulator() -> None:
+    instance = own_instance("old-record")
+    instance.prepare()
+    instance.record.write_text('{"pid": 1}')
+    assert emulator.find(instance) is None
+
+
 @pytest.mark.extended
 def test_emulator_ends_with_a_process_that_is_killed() -> None:
     instance = own_instance("killed")
