@@ -6,4 +6,4 @@ emulator with its own folder. `environment` makes sure that no program that we s
 
 
 class UserError(Exception):
-    """An error that its text explains, without a traceback."""
+    """An error whose message is enough for the user; printed without a traceback."""

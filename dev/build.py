@@ -33,7 +33,7 @@ def build_locally(instance: Instance, *, function_only: bool = False) -> Path:
         if function_only
         else [*WORKSPACE, "--bin", "labelbox-relay", "--bin", "relayctl", "--examples"]
     )
-    target = _cargo(instance, ["build", *programs]) / "debug"
+    target = cargo(instance, ["build", *programs]) / "debug"
     program = instance.build / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)
     # The emulator unpacks the program for each stack; without symbols that is quick.
@@ -64,7 +64,7 @@ def build_settings_check() -> Path:
     instance = Instance("build")
     instance.prepare()
     build = ["build", "--locked", "--package", "labelbox-relay", "--example", "check-settings"]
-    return _cargo(instance, build) / "debug" / "examples" / "check-settings"
+    return cargo(instance, build) / "debug" / "examples" / "check-settings"
 
 
 def build_to_compare(instance: Instance, *packages: str) -> list[Path]:
@@ -104,7 +104,7 @@ def code_sha256(package: Path) -> str:
     return base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
 
 
-def _cargo(instance: Instance, arguments: list[str]) -> Path:
+def cargo(instance: Instance, arguments: list[str]) -> Path:
     """Runs cargo, which shows its progress on standard error. Returns its target folder."""
     _require_cargo()
     settings = environment.for_building(instance)

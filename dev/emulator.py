@@ -74,11 +74,12 @@ def find(instance: Instance) -> Emulator | None:
     """Returns the instance's emulator if it runs: the recorded process itself, not a later one with the same id."""
     try:
         record = json.loads(instance.record.read_text())
+        running = Emulator(instance, f"http://{_ADDRESS}:{record['port']}")
         process = psutil.Process(record["pid"])
         is_same = process.create_time() == record["started"] and process.status() != psutil.STATUS_ZOMBIE
-    except (FileNotFoundError, ValueError, psutil.Error):
+    except (FileNotFoundError, ValueError, KeyError, psutil.Error):
         return None
-    return Emulator(instance, f"http://{_ADDRESS}:{record['port']}") if is_same else None
+    return running if is_same else None
 
 
 def stop(instance: Instance) -> bool:
@@ -119,7 +120,7 @@ def _last_port(instance: Instance) -> int:
     """Returns the port of the last time, so that addresses stay the same; 0 if there was none."""
     try:
         return int(json.loads(instance.record.read_text())["port"])
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, KeyError):
         return 0
 
 

@@ -33,9 +33,9 @@ class Api:
     url: str = ""
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    troubles: list[Answer] = field(default_factory=list)
+    faults: list[Answer] = field(default_factory=list)
     """Answered in place of what would be right, one after the other."""
-    trouble_of_changes: Answer | None = None
+    change_fault: Answer | None = None
     """Answered to every change in place of doing it."""
     rows: dict[str, list[bytes]] = field(default_factory=dict)
     """The lines that an export of each project has."""
@@ -63,10 +63,10 @@ class Api:
         return [asked.query[1] for asked in self.asked]
 
     def answer(self, query: str, variables: dict[str, Any]) -> Answer:
-        if self.troubles:
-            return self.troubles.pop(0)
-        if self.trouble_of_changes and query.startswith("mutation"):
-            return self.trouble_of_changes
+        if self.faults:
+            return self.faults.pop(0)
+        if self.change_fault and query.startswith("mutation"):
+            return self.change_fault
         name = re.findall(r"\w+", query)[1]
         of = variables.get("param_0")
         known = {webhook["id"]: webhook for webhook in self.webhooks}

@@ -49,10 +49,13 @@ def up(parameters: dict[str, str]) -> None:
         raise UserError(f"{what}; `{_make('down')}` and `{_make('up')}` start anew")
     for name, value in _outputs(stack).items():
         print(f"{name:<28} {value}")
+    repeated = "A FIFO queue drops an event that it has seen in the last five minutes."
+    if not stack.is_fifo:
+        repeated = "A standard queue delivers what is sent twice twice."
     print(f"""
 {_how_to_send(stack)}
 
-A FIFO queue drops an event that it has seen in the last five minutes.
+{repeated}
 
 Use relayctl and the AWS CLI in this shell after
 

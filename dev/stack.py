@@ -81,13 +81,7 @@ class Stack:
 
     def take(self, entity: str, seconds: int = 2) -> list[Message]:
         """Receives and deletes up to ten messages, and waits for the first one for `seconds`."""
-        sqs, queue = self.emulator.client("sqs"), self.queue_url(entity)
-        names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, **names)
-        messages = [_read(message) for message in answer.get("Messages", [])]
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message.receipt)
-        return messages
+        return [_read(message) for message in take(self.emulator.client("sqs"), self.queue_url(entity), seconds)]
 
     def payload(self, message: Message) -> bytes | None:
         """Returns the object that a message points to; `None` if the message has the body itself."""
@@ -186,6 +180,16 @@ class Stack:
         paginator = self.emulator.client("logs").get_paginator("filter_log_events")
         pages = paginator.paginate(logGroupName=self.log_group, startTime=int(since * 1000))
         return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+
+
+def take(sqs: Any, queue: str, seconds: int = 0) -> list[dict[str, Any]]:
+    """Receives and deletes up to ten messages with all attributes, and waits for the first one for `seconds`."""
+    names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+    answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, **names)
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return messages
 
 
 def _read(message: dict[str, Any]) -> Message:

@@ -20,8 +20,8 @@ from dev.paths import PROJECT, Instance
 _PAGE = PROJECT / "docs" / "aws-acceptance.md"
 _REACH = {
     True: "The stack was created for this run and deleted after it.",
-    False: "The emulator is no evidence of what AWS does: what only AWS can show is *not shown here*. Run `make accept`"
-    " with your own credentials to fill this page.",
+    False: "The emulator is no evidence of what AWS does, and encrypts nothing: what only AWS can show is *not shown"
+    " here*. Run `make accept` with your own credentials to fill this page.",
 }
 _DOLLARS_PER_HOUR = (25 * 0.1 + 3.0 + 0.4 + 2 * 1.0) / 730
 """List prices in us-east-1: 25 alarms, a dashboard, a secret, two keys until they wait for their deletion."""

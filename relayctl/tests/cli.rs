@@ -6,6 +6,7 @@ use std::fs::File;
 use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_relayctl");
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// `TRYCMD=overwrite` writes what is printed today into the files.
 #[test]
@@ -13,15 +14,49 @@ fn prints_what_the_files_say() {
     let cases = trycmd::TestCases::new();
     // These come before what a case sets.
     for (name, value) in [
-        ("AWS_CONFIG_FILE", "/dev/null"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_CA_BUNDLE", ""),
+        ("AWS_ENDPOINT_URL", NOWHERE),
         ("AWS_PROFILE", ""),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("LABELBOX_API_URL", ""),
     ] {
         cases.env(name, value);
     }
     cases.case("tests/cli/*.trycmd");
+}
+
+#[test]
+fn what_makes_every_command_impossible_is_said_on_one_line() {
+    let region = ("AWS_REGION", "us-east-1");
+    let credentials = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+    for (variables, start, end) in [
+        (
+            vec![region],
+            "no usable AWS credentials: neither environment variables nor the profile have any; ",
+            "",
+        ),
+        (vec![("AWS_ENDPOINT_URL_SQS", "")], "AWS_ENDPOINT_URL_SQS is empty; unset it, or ", ""),
+        (credentials.to_vec(), "no AWS region is set; give --region, or set AWS_REGION, or ", ""),
+        (
+            [&credentials[..], &[region]].concat(),
+            "no response from AWS to cloudformation:DescribeStacks: Connection refused",
+            "; check the network, the region and AWS_ENDPOINT_URL\n",
+        ),
+    ] {
+        let output = Command::new(PROGRAM)
+            .args(["count", "--json"])
+            .env_clear()
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", NOWHERE)
+            .envs(variables)
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(3), vec![]), "{error}");
+        assert!(error.starts_with(&format!("relayctl: {start}")), "{error}");
+        assert!(error.ends_with(end) && error.lines().count() == 1, "{error}");
+    }
 }
 
 fn output(words: &str) -> String {

@@ -71,7 +71,7 @@ def running(built: tuple[Instance, Path], secrets_manager: TcpProxy) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def grounds() -> Iterator[Endpoints]:
+def iam_emulator() -> Iterator[Endpoints]:
     """An emulator with IAM enforced: in the other, the function may do everything."""
     with run_emulator(own_instance("guarded")) as started:
         yield started

@@ -17,7 +17,7 @@ import terminal
 
 from dev import environment
 from dev.emulator import Emulator
-from dev.stack import QUEUES, Stack
+from dev.stack import QUEUES, Stack, take
 
 DAY = "2026/11/23"
 SECONDS = 60
@@ -37,9 +37,9 @@ class Done:
     err: str
 
     @property
-    def account(self) -> dict[str, Any]:
-        account: dict[str, Any] = json.loads(self.out)
-        return account
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads(self.out)
+        return summary
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ class Done:
     @property
     def kept(self) -> dict[str, str]:
         """Each message that was kept, with the reason."""
-        return {kept["message"]: kept["reason"] for kept in self.account["kept"]}
+        return {kept["message"]: kept["reason"] for kept in self.summary["kept"]}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Site:
 
     def type(
         self, dialogue: Sequence[tuple[str, str]], *arguments: str, columns: int = 200, **variables: str
-    ) -> terminal.Seen:
+    ) -> terminal.TerminalOutput:
         """Runs relayctl at a terminal, and answers its prompts."""
         return terminal.run([str(self.program), *arguments], self._environment(variables), dialogue, columns)
 
@@ -120,10 +120,6 @@ class Site:
         self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
         return key
 
-    def get(self, key: str) -> bytes:
-        content: bytes = self.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return content
-
     def spill(self, event: str, entity: str = "label", **changes: Any) -> str:
         """Spills a message as the function does, with some of its fields changed."""
         record = {**spilled(event, entity, self.stack.is_fifo), **changes}
@@ -131,10 +127,7 @@ class Site:
 
     def pointer(self, event: str, key: str, size: int) -> dict[str, Any]:
         """The fields of a message whose body is in the bucket."""
-        attributes = spilled(event, "label", False)["MessageAttributes"]
-        attributes["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(size)}
-        body = json.dumps([POINTER, {"s3BucketName": self.bucket, "s3Key": key}], separators=(",", ":"))
-        return {"MessageBody": body, "MessageAttributes": attributes}
+        return pointer(self.bucket, key, size, spilled(event, "label", False)["MessageAttributes"])
 
     def objects(self) -> set[str]:
         """Returns the keys of the spilled messages."""
@@ -148,7 +141,7 @@ class Site:
         answer = self.client("sqs").send_message(QueueUrl=self.stack.queue_url(entity), **message)
         return str(answer["MessageId"])
 
-    def let_die(self, entity: str = "label") -> None:
+    def dead_letter_all(self, entity: str = "label") -> None:
         """Receives every message until it is in the dead-letter queue."""
         sqs, queue = self.client("sqs"), self.stack.queue_url(entity)
         while sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages"):
@@ -163,12 +156,9 @@ class Site:
         return self.take(self.stack.dead_letter_queue_url(entity))
 
     def take(self, queue: str) -> list[dict[str, Any]]:
-        sqs, taken = self.client("sqs"), []
-        question = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        while messages := sqs.receive_message(QueueUrl=queue, **question).get("Messages"):
+        taken = []
+        while messages := take(self.client("sqs"), queue):
             taken += messages
-            for message in messages:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return taken
 
     # ---- the log and the secret
@@ -246,7 +236,7 @@ def wait_for(find: Callable[[], Any]) -> Any:
     """Waits for a true value, and returns it."""
     deadline = time.monotonic() + SECONDS
     while not (found := find()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not within {SECONDS} s"
         time.sleep(0.05)
     return found
 
@@ -273,8 +263,10 @@ def serving(answer: Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes]]
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def make_site(
@@ -305,6 +297,10 @@ def key_of(event: str, entity: str = "label") -> str:
     return f"spill/{entity}/{DAY}/{dedup_id(event)}.json"
 
 
+def names(count: int) -> list[str]:
+    return [f"event{number:03}" for number in range(count)]
+
+
 def body_of(event: str) -> str:
     return json.dumps({"id": f"id of {event}", "text": "ünïcode\u2028\n"}, ensure_ascii=False)
 
@@ -325,6 +321,13 @@ def spilled(event: str, entity: str, is_fifo: bool) -> dict[str, Any]:
     }
     of_fifo = {"MessageGroupId": event, "MessageDeduplicationId": dedup_id(event)}
     return {**record, **of_fifo} if is_fifo else record
+
+
+def pointer(bucket: str, key: str, size: int, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Returns a message whose body is an object: the part of the input of SendMessage that says so."""
+    body = json.dumps([POINTER, {"s3BucketName": bucket, "s3Key": key}], separators=(",", ":"))
+    of_size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": str(size)}}
+    return {"MessageBody": body, "MessageAttributes": attributes | of_size}
 
 
 def attributes(**texts: str) -> dict[str, dict[str, Any]]:

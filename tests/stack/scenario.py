@@ -3,16 +3,15 @@
 import hashlib
 import hmac
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_hex
+
+from repair import wait_for
 
 from dev.samples import sign
 from dev.stack import Stack
 from dev.tcp_proxy import TcpProxy
 
-SECONDS = 20
 PARAMETERS = {
     "AllowedSourceCidrs": "127.0.0.0/8",
     "AlarmQuietHours": "24",
@@ -125,10 +124,10 @@ class Scenario:
         """Sends labels until the function has reported a stale secret, and until it has fetched its secret again."""
         secrets_manager.close()
         try:
-            wait_until(lambda: self.label(10 + self.sent, "stale") == 200 and "SecretStale" in self._last_line())
+            wait_for(lambda: self.label(10 + self.sent, "stale") == 200 and "SecretStale" in self._last_line())
         finally:
             secrets_manager.open()
-        wait_until(lambda: self.label(10 + self.sent, "stale") == 200 and "SecretStale" not in self._last_line())
+        wait_for(lambda: self.label(10 + self.sent, "stale") == 200 and "SecretStale" not in self._last_line())
 
     def _last_line(self) -> str:
         """The log line of the last request that fetched the secret, successfully or not."""
@@ -146,10 +145,3 @@ class Scenario:
         self.bucket = [(key, json.dumps(stack.head_object(key), default=str)) for key in stack.objects()]
         stack.delete_bucket()
         assert self.label(6, "failed") == 503
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Evaluates the condition until it is true. Requests in it are the pause."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {SECONDS} s"

@@ -16,7 +16,7 @@ CTRL_C = "\x03"
 
 
 @dataclass(frozen=True)
-class Seen:
+class TerminalOutput:
     """The exit status, and the output."""
 
     status: int
@@ -25,7 +25,7 @@ class Seen:
 
 def run(
     program: Sequence[str], variables: Mapping[str, str], dialogue: Sequence[tuple[str, str]], columns: int
-) -> Seen:
+) -> TerminalOutput:
     """Waits for each question, and types the answer to it."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
@@ -37,7 +37,7 @@ def run(
                 screen += _read(ours, question)
                 os.write(ours, answer.encode())
             screen += _read(ours, None)
-            return Seen(started.wait(SECONDS), screen.replace("\r\n", "\n"))
+            return TerminalOutput(started.wait(SECONDS), screen.replace("\r\n", "\n"))
         finally:
             started.kill()
             os.close(ours)

@@ -27,14 +27,14 @@ MOMENTS = [
 ]
 
 
-def start(grounds: Endpoints, page: Path) -> "subprocess.Popen[str]":
-    program = [sys.executable, "-m", "dev", "accept", "--on", grounds.tls.endpoint, "--page", str(page)]
+def start(iam_emulator: Endpoints, page: Path) -> "subprocess.Popen[str]":
+    program = [sys.executable, "-m", "dev", "accept", "--on", iam_emulator.tls.endpoint, "--page", str(page)]
     return subprocess.Popen(program, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def left(grounds: Endpoints) -> list[str]:
+def left(iam_emulator: Endpoints) -> list[str]:
     """All that there is of any run."""
-    client = grounds.tls.client
+    client = iam_emulator.tls.client
     stacks = client("cloudformation").describe_stacks()["Stacks"]
     names = [each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"]
     names += [url.rpartition("/")[2] for url in client("sqs").list_queues().get("QueueUrls", [])]
@@ -45,8 +45,8 @@ def left(grounds: Endpoints) -> list[str]:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupted_run_leaves_nothing(grounds: Endpoints, tmp_path: Path, moment: str) -> None:
-    run = start(grounds, tmp_path / "page.md")
+def test_an_interrupted_run_leaves_nothing(iam_emulator: Endpoints, tmp_path: Path, moment: str) -> None:
+    run = start(iam_emulator, tmp_path / "page.md")
     assert run.stderr is not None
     for line in run.stderr:
         if line.startswith(moment):
@@ -54,17 +54,17 @@ def test_an_interrupted_run_leaves_nothing(grounds: Endpoints, tmp_path: Path, m
             break
     out, err = run.communicate(timeout=120)
     assert run.returncode == 130, out + err
-    assert left(grounds) == []
+    assert left(iam_emulator) == []
     assert not (tmp_path / "page.md").exists(), "a page would look like a whole run"
 
 
 def test_a_run_says_of_each_claim_what_was_shown_and_what_the_emulator_cannot_show(
-    grounds: Endpoints, tmp_path: Path
+    iam_emulator: Endpoints, tmp_path: Path
 ) -> None:
-    run = start(grounds, tmp_path / "page.md")
+    run = start(iam_emulator, tmp_path / "page.md")
     out, err = run.communicate(timeout=400)
     assert run.returncode == 0, out + err
-    assert left(grounds) == []
+    assert left(iam_emulator) == []
     page = (tmp_path / "page.md").read_text()
     status = dict(re.findall(r"^\| (.+?) \| (\S.*?) \| .+ \|$", page, re.MULTILINE)[1:])
     assert status.keys() == {claim for claim, _ in CLAIMS}

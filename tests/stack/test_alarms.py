@@ -53,6 +53,12 @@ def test_metrics_of_the_function_are_emitted_with_the_dimensions_of_their_alarms
     assert {name for _, name, _ in missing} == {"TooLarge", "Throttled"}, "those of metric filters"
 
 
+def test_few_requests_are_enough_for_a_percentile() -> None:
+    # CloudWatch considers few samples insufficient for p99, and most stacks have few.
+    [alarm] = [alarm for alarm in ALARMS.values() if "ExtendedStatistic" in alarm]
+    assert alarm["EvaluateLowSampleCountPercentile"] == "evaluate"
+
+
 def test_metric_filters_read_fields_of_the_access_log(scenario: Scenario) -> None:
     fields = scenario.stack.access_log_format()
     for metric_filter in of_type("AWS::Logs::MetricFilter").values():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.build import WORKSPACE
-from dev.paths import PROJECT
+from dev.build import WORKSPACE, cargo
+from dev.paths import PROJECT, Instance
 
 pytestmark = pytest.mark.extended
 
@@ -15,10 +15,9 @@ PAGE = "# A page\n\n<!-- figures: written by `make bench` -->\nold figures\n<!--
 
 
 @pytest.fixture(scope="module")
-def folder(relayctl: Path) -> Path:
+def folder(built: tuple[Instance, Path]) -> Path:
     """Where all programs are."""
-    subprocess.run(["cargo", "build", "--quiet", *WORKSPACE, "--bins"], cwd=PROJECT, check=True)
-    return relayctl.parent
+    return cargo(built[0], ["build", "--quiet", *WORKSPACE, "--bins"]) / "debug"
 
 
 def bench(folder: Path, relay: str, *options: str) -> "subprocess.CompletedProcess[str]":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repair import POINTER, attributes
+from repair import attributes, pointer
 
 from dev import environment, processes
 from dev.deploy import sam_deploy
@@ -77,19 +77,14 @@ class Feed:
     def deliver(self, event: Event, *, keep_payload: bool = True) -> None:
         """Sends an event in the relay's format. FIFO queues do not drop repetitions: they count as late ones."""
         group = {"MessageGroupId": event.group_id, "MessageDeduplicationId": uuid.uuid4().hex}
-        values, body = event.attributes(), event.payload.decode("latin-1")
+        message = {"MessageBody": event.payload.decode("latin-1"), "MessageAttributes": event.attributes()}
         if event.by_pointer:
             key = f"payloads/{event.dedup_id}/{uuid.uuid4()}"
             if keep_payload:
                 self.emulator.client("s3").put_object(Bucket=self.name, Key=key, Body=event.payload)
-            values["ExtendedPayloadSize"] = {"DataType": "Number", "StringValue": str(len(event.payload))}
-            body = json.dumps([POINTER, {"s3BucketName": self.name, "s3Key": key}], separators=(",", ":"))
-        self.emulator.client("sqs").send_message(
-            QueueUrl=self.queue,
-            MessageBody=body,
-            MessageAttributes=values,
-            **(group if self.queue.endswith(".fifo") else {}),
-        )
+            message = pointer(self.name, key, len(event.payload), event.attributes())
+        message |= group if self.queue.endswith(".fifo") else {}
+        self.emulator.client("sqs").send_message(QueueUrl=self.queue, **message)
 
     def items(self, table: str | None = None) -> dict[str, dict[str, Any]]:
         """Returns what the table contains, by id, with plain values."""

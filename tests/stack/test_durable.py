@@ -74,7 +74,7 @@ def test_events_outlast_the_loss_of_their_queue(deployed: Deploy, queue_type: st
     sqs.create_queue(QueueName=queue.rpartition("/")[2], Attributes=settings)
     done = Site(stack, relayctl).run("replay-spill", "--json")
     assert done.status == 0, done
-    assert {"found": 20, "sent": 20, "deleted": 20}.items() <= done.account.items()
+    assert {"found": 20, "sent": 20, "deleted": 20}.items() <= done.summary.items()
     assert stack.objects("spill/") == []
     assert stack.count()["label"] == 20
     found = [message.body for _ in range(2) for message in stack.take("label")]

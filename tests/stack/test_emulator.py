@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 from conftest import own_instance
-from scenario import wait_until
+from repair import wait_for
 
 from dev import emulator, log_filter
 from dev.paths import PROJECT
@@ -63,6 +63,13 @@ def test_receipt_handles_have_no_dash(empty: Stack) -> None:
     assert "-" not in message.receipt
 
 
+def test_a_record_of_another_version_names_no_emulator() -> None:
+    instance = own_instance("old-record")
+    instance.prepare()
+    instance.record.write_text('{"pid": 1}')
+    assert emulator.find(instance) is None
+
+
 @pytest.mark.extended
 def test_emulator_ends_with_a_process_that_is_killed() -> None:
     instance = own_instance("killed")
@@ -77,7 +84,7 @@ with emulator.run(emulator.Instance("{instance.name}")) as running:
         assert _is_listening(endpoint)
         starter.kill()
     try:
-        wait_until(lambda: not _is_listening(endpoint))
+        wait_for(lambda: not _is_listening(endpoint))
     finally:
         emulator.stop(instance)
 

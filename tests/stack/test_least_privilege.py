@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import QUEUE_TYPES, Deploy
 from permissions import Endpoints, Permission
-from scenario import wait_until
+from repair import wait_for
 
 from dev import deploy, environment
 from dev.demonstration import MODELS
@@ -60,9 +60,9 @@ USED_BY_AWS: dict[str, list[str] | None] = {
 
 
 @pytest.fixture(scope="module")
-def restricted(grounds: Endpoints) -> Deploy:
+def restricted(iam_emulator: Endpoints) -> Deploy:
     """Deploys a relay that refreshes its secret every second, so that a missing permission has an effect."""
-    package = deploy.Package.upload(grounds.tls)
+    package = deploy.Package.upload(iam_emulator.tls)
     usual = {"TrainingModels": ",".join(MODELS), "SecretTtlSeconds": "1", "ArchiveDays": "30"}
 
     def deploy_restricted(name: str, **parameters: str) -> Stack:
@@ -75,14 +75,14 @@ def restricted(grounds: Endpoints) -> Deploy:
 
 @pytest.fixture(scope="module", params=QUEUE_TYPES)
 def relay(restricted: Deploy, request: pytest.FixtureRequest) -> Stack:
-    """A relay without a key of one's own, with each kind of queue."""
+    """A relay without a custom KMS key, with each kind of queue."""
     return restricted(f"guarded-{request.param}", QueueType=request.param)
 
 
 @pytest.fixture(scope="module")
-def keyed(restricted: Deploy, grounds: Endpoints) -> Stack:
+def keyed(restricted: Deploy, iam_emulator: Endpoints) -> Stack:
     """A relay with one."""
-    key = grounds.tls.client("kms").create_key()["KeyMetadata"]["Arn"]
+    key = iam_emulator.tls.client("kms").create_key()["KeyMetadata"]["Arn"]
     return restricted("guarded-keyed", KmsKeyArn=key)
 
 
@@ -137,8 +137,10 @@ def failing(stack: Stack) -> dict[str, str]:
     policy = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
     denied = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Statement": [denied]})})
-    found["spilled"] = send(stack, "label")
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    try:
+        found["spilled"] = send(stack, "label")
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     before, status = len(stack.objects("archive/")), send(stack, "label")
     is_accepted = status in ("queued", "spilled")
     found["archived"] = f"{len(stack.objects('archive/')) - before} more" if is_accepted else status
@@ -160,7 +162,7 @@ def get(stack: Stack, path: str) -> str:
     return "200" if response.status == 200 else f"{response.status} {json.loads(response.data)['error']}"
 
 
-def test_with_all_its_rights_every_way_leads_where_it_has_to(relay: Stack, keyed: Stack) -> None:
+def test_with_all_permissions_every_request_ends_as_usual(relay: Stack, keyed: Stack) -> None:
     assert failing(relay) == {}
     assert failing(keyed) == {}
 
@@ -171,7 +173,7 @@ def test_without_any_one_right_something_fails(relay: Stack) -> None:
         with without(relay, name):
             if name.startswith("secretsmanager:"):
                 # It still has the secret in memory.
-                wait_until(lambda: get(relay, "/training/models") != "200")
+                wait_for(lambda: get(relay, "/training/models") != "200")
             found[name] = failing(relay)
         assert failing(relay) == {}, f"{name} is granted again"
     assert found == FAILS_WITHOUT
@@ -186,9 +188,9 @@ def test_every_right_is_in_one_of_the_tables(relay: Stack, keyed: Stack) -> None
         assert condition == (services and {"StringEquals": {"kms:ViaService": services}}), name
 
 
-def test_over_plain_http_no_queue_gives_anything(relay: Stack, grounds: Endpoints) -> None:
-    plain = grounds.plain.client("sqs")
+def test_over_plain_http_no_queue_gives_anything(relay: Stack, iam_emulator: Endpoints) -> None:
+    plain = iam_emulator.plain.client("sqs")
     for url in (url(entity) for url in (relay.queue_url, relay.dead_letter_queue_url) for entity in QUEUES):
-        assert "Messages" not in grounds.tls.client("sqs").receive_message(QueueUrl=url)
+        assert "Messages" not in iam_emulator.tls.client("sqs").receive_message(QueueUrl=url)
         with pytest.raises(ClientError, match="AccessDenied"):
             plain.receive_message(QueueUrl=url)

@@ -20,7 +20,7 @@ from dev.emulator import Emulator
 from dev.environment import REGION
 from dev.paths import EVENTS, PROGRAM
 from dev.samples import event, label, load
-from dev.stack import QUEUES
+from dev.stack import QUEUES, take
 
 pytestmark = pytest.mark.extended
 
@@ -50,13 +50,7 @@ class Account:
         )
 
     def received(self, entity: str) -> list[dict[str, Any]]:
-        sqs, queue = self.client("sqs"), self.queues[entity]
-        names = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        messages: list[dict[str, Any]]
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, **names).get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return messages
+        return take(self.client("sqs"), self.queues[entity])
 
 
 @pytest.fixture(scope="module", params=["fifo", "standard"])

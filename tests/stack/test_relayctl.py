@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import MakeSite
-from repair import Run, Site, attributes, body_of, dedup_id, event_of, key_of, spilled
+from repair import Run, Site, attributes, body_of, dedup_id, event_of, key_of, names, spilled
 
 from dev.environment import NOWHERE
 from dev.stack import QUEUES
@@ -28,22 +28,18 @@ def events(site: Site, entity: str = "label") -> list[str]:
     return [event_of(message) for message in site.messages(entity)]
 
 
-def names(count: int) -> list[str]:
-    return [f"event{number:03}" for number in range(count)]
-
-
-def strand(site: Site, command: tuple[str, ...], count: int) -> None:
+def put_failed(site: Site, command: tuple[str, ...], count: int) -> None:
     """Puts so many labels where the command finds them."""
     for event in names(count):
         if command == REPLAY:
             site.spill(event)
         else:
             site.send(event)
-    site.let_die()
+    site.dead_letter_all()
 
 
 def check(site: Site, message: dict[str, Any], event: str, entity: str, deduplicated_by: str) -> None:
-    """A message is as it was before it was stranded."""
+    """A message is as it was before it was spilled or dead-lettered."""
     assert message["Body"] == body_of(event)
     known = attributes(event="LABEL_UPDATED", entity=entity, entity_id=event, dedup_id=dedup_id(event))
     assert known == message["MessageAttributes"]
@@ -66,7 +62,7 @@ def check_nothing_is_lost(site: Site, count: int) -> None:
 def test_what_can_be_sent_is_sent_and_what_cannot_stays_and_is_named(site: Site) -> None:
     for event in names(100):
         site.spill(event)
-    good = site.get(key_of("event000"))
+    good = site.stack.read_object(key_of("event000"))
     broken = {
         site.put(key_of("cut off"), good[:-20]): "not a stored message",
         site.put(key_of("event000", "review"), good): "attribute entity differ",
@@ -77,7 +73,7 @@ def test_what_can_be_sent_is_sent_and_what_cannot_stays_and_is_named(site: Site)
     for sent in (100, 0):
         done = site.run("replay-spill", "--json")
         counts = {"found": sent + len(broken), "sent": sent, "deleted": sent, "already_gone": 0}
-        assert counts.items() <= done.account.items(), done
+        assert counts.items() <= done.summary.items(), done
         assert done.kept.keys() == broken.keys() == site.objects()
         assert [key for key, reason in broken.items() if reason not in done.kept[key]] == []
         assert (done.status, done.warnings) == (1, "")
@@ -98,14 +94,14 @@ def test_a_message_arrives_as_it_was_spilled(site: Site) -> None:
     site.spill("confirmed", **wrong)
     site.put("spill/label/", b"")
     done = site.run("replay-spill", "--entity", "label", "--entity", "model-run", "--entity", "label", "--json")
-    assert (done.status, done.account["sent"]) == (0, 5)
+    assert (done.status, done.summary["sent"]) == (0, 5)
     left = {key_of(entity, entity) for entity in ("workflow", "review", "unrouted")}
     assert site.objects() == {"spill/label/", *left}, "a folder of S3's console is no message"
     assert site.run("replay-spill").status == 0
     arrived = {event_of(message): message for entity in QUEUES for message in site.messages(entity)}
     pointer = arrived.pop("large")
     assert (pointer["Body"], pointer["MessageAttributes"]) == (large["MessageBody"], large["MessageAttributes"])
-    assert site.get("payloads/large/1") == b"large"
+    assert site.stack.read_object("payloads/large/1") == b"large"
     check(site, arrived.pop("confirmed"), "confirmed", "label", own_id)
     assert arrived.keys() == {*QUEUES, "other-kind"}
     for event, message in arrived.items():
@@ -126,10 +122,10 @@ def test_a_dead_letter_goes_back_as_it_was_however_often_it_dies(site: Site) -> 
     site.send("bare", MessageAttributes={})
     for _ in range(2):
         for entity in QUEUES:
-            site.let_die(entity)
+            site.dead_letter_all(entity)
         done = site.run("redrive", "all", "--json")
         assert (done.status, done.warnings) == (0, "")
-        assert {"found": 7, "sent": 7, "deleted": 7}.items() <= done.account.items()
+        assert {"found": 7, "sent": 7, "deleted": 7}.items() <= done.summary.items()
         assert not [letter for entity in QUEUES for letter in site.dead_letters(entity)]
     arrived = {message["Body"]: message for entity in QUEUES for message in site.messages(entity)}
     assert arrived.pop(body_of("typed"))["MessageAttributes"] == typed
@@ -143,8 +139,8 @@ def test_hundred_dead_letters_go_back_in_the_order_of_their_group(make: MakeSite
     site = make("fifo")
     for event in names(100):
         site.send(event, MessageGroupId=f"group{event[-1]}")
-    site.let_die()
-    assert site.run("redrive", "label", "--json").account["deleted"] == 100
+    site.dead_letter_all()
+    assert site.run("redrive", "label", "--json").summary["deleted"] == 100
     arrived = events(site)
     assert sorted(arrived, key=lambda event: event[-1]) == sorted(names(100), key=lambda event: event[-1])
 
@@ -152,22 +148,22 @@ def test_hundred_dead_letters_go_back_in_the_order_of_their_group(make: MakeSite
 def test_what_an_ended_run_has_sent_and_not_deleted_is_not_doubled(make: MakeSite) -> None:
     site = make("fifo")
     died_as = site.send("event")
-    site.let_die()
+    site.dead_letter_all()
     # Just what a run sends before it deletes.
     site.send("event", MessageDeduplicationId=died_as)
-    assert site.run("redrive", "label", "--json").account["deleted"] == 1
+    assert site.run("redrive", "label", "--json").summary["deleted"] == 1
     assert events(site) == ["event"]
 
 
 def test_what_its_queue_does_not_take_stays_visible_and_is_named(make: MakeSite) -> None:
     site = make("fifo")
     ids = [site.send(event, MessageGroupId="group") for event in names(12)]
-    site.let_die()
+    site.dead_letter_all()
     for event in names(5):
         site.spill(event)
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
     done = site.run("redrive", "label", "--json")
-    assert (done.status, done.account["sent"]) == (1, 0)
+    assert (done.status, done.summary["sent"]) == (1, 0)
     reasons = list(done.kept.items())
     assert reasons[0][0] == f"label {ids[0]}" and "NonExistentQueue" in reasons[0][1]
     assert reasons[1][0] == f"label {ids[1]}" and f"held back by {ids[0]}" in reasons[1][1]
@@ -178,7 +174,7 @@ def test_what_its_queue_does_not_take_stays_visible_and_is_named(make: MakeSite)
     assert (done.status, reason.startswith("  5 messages: ")) == (1, True), done
     assert "    and 2 more, which --json names\n" in done.out
     dry = site.run("replay-spill", "--dry-run", "--json")
-    assert (dry.status, dry.account["would_send"], len(dry.kept)) == (1, 0, 5)
+    assert (dry.status, dry.summary["would_send"], len(dry.kept)) == (1, 0, 5)
 
 
 # ---- both
@@ -186,10 +182,10 @@ def test_what_its_queue_does_not_take_stays_visible_and_is_named(make: MakeSite)
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_two_people_at_once_lose_nothing(site: Site, command: tuple[str, ...]) -> None:
-    strand(site, command, 100)
+    put_failed(site, command, 100)
     runs = [run.end(None) for run in [Run(site, *command, "--json") for _ in range(2)]]
     assert [(run.status, run.warnings) for run in runs] == [(0, "")] * 2, runs
-    assert sum(run.account["deleted"] for run in runs) == 100
+    assert sum(run.summary["deleted"] for run in runs) == 100
     check_nothing_is_lost(site, 100)
 
 
@@ -199,15 +195,15 @@ def test_two_people_at_once_lose_nothing(site: Site, command: tuple[str, ...]) -
 def test_a_run_that_is_ended_in_the_middle_loses_nothing(
     site: Site, command: tuple[str, ...], number: signal.Signals
 ) -> None:
-    strand(site, command, MANY)
+    put_failed(site, command, MANY)
     run = Run(site, *command, "--json")
     run.wait_until(lambda: site.stack.count()["label"])
     done = run.end(number)
     again = site.run(*command, "--json")
-    assert again.status == 0 and again.account["deleted"] > 0, (done, again)
+    assert again.status == 0 and again.summary["deleted"] > 0, (done, again)
     if number == signal.SIGINT:
-        assert (done.status, done.account["interrupted"], done.kept) == (130, True, {})
-        assert done.account["deleted"] + again.account["deleted"] == MANY
+        assert (done.status, done.summary["interrupted"], done.kept) == (130, True, {})
+        assert done.summary["deleted"] + again.summary["deleted"] == MANY
     check_nothing_is_lost(site, MANY)
 
 
@@ -215,10 +211,10 @@ def test_a_dry_run_changes_nothing(site: Site) -> None:
     site.spill("spilled")
     broken = site.put(key_of("broken"), b"")
     site.send("dead", "review")
-    site.let_die("review")
+    site.dead_letter_all("review")
     for command, status, kept in ((("replay-spill",), 1, [broken]), (("redrive", "all"), 0, [])):
         done = site.run(*command, "--dry-run", "--json")
-        assert (done.account["would_send"], done.account["sent"], done.account["deleted"]) == (1, 0, 0)
+        assert (done.summary["would_send"], done.summary["sent"], done.summary["deleted"]) == (1, 0, 0)
         assert (done.status, list(done.kept)) == (status, kept)
     assert site.objects() == {key_of("spilled"), broken}
     assert not any(site.stack.count().values())
@@ -250,15 +246,15 @@ def test_count_names_what_is_missing_and_counts_the_rest(make: MakeSite) -> None
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
     site.client("sqs").delete_queue(QueueUrl=site.stack.dead_letter_queue_url("workflow"))
     done = site.run("count", "--json")
-    queues = {queue.pop("queue"): queue for queue in done.account["queues"]}
+    queues = {queue.pop("queue"): queue for queue in done.summary["queues"]}
     assert queues["label"] == {"waiting": None, "in_flight": None, "dead_letters": 0, "spilled": 1}
     assert queues["workflow"] == {"waiting": 0, "in_flight": 0, "dead_letters": None, "spilled": 0}
     assert queues["review"]["waiting"] == 1
     missing = ["queue label", "dead-letter queue workflow"]
-    assert (done.status, done.account["missing"]) == (1, missing)
+    assert (done.status, done.summary["missing"]) == (1, missing)
     assert done.err.startswith(f"relayctl: does not exist: {', '.join(missing)}; relayctl doctor"), done
     site.stack.delete_bucket()
-    assert site.run("count", "--json").account["missing"] == [*missing, f"bucket {site.bucket}"]
+    assert site.run("count", "--json").summary["missing"] == [*missing, f"bucket {site.bucket}"]
     text = site.run("count")
     assert text.out.split("\n")[1].split() == ["label", "missing", "missing", "0", "missing"]
 
@@ -270,7 +266,7 @@ def test_outputs_are_printed_for_people_scripts_and_shells(make: MakeSite) -> No
     site = make()
     outputs = site.stack.outputs
     target = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name}
-    assert site.run("outputs", "--json").account == {"target": target, **outputs}
+    assert site.run("outputs", "--json").summary == {"target": target, **outputs}
     assert dict(line.split() for line in site.run("outputs").out.splitlines()) == outputs
     exported = site.run("outputs", "--export").out
     script = f'{exported}\nprintf "%s %s" "$LABEL_QUEUE_URL" "$PAYLOAD_BUCKET_NAME"'
@@ -295,7 +291,7 @@ def test_open_prints_the_dashboards_url_and_starts_the_browser(make: MakeSite, t
     assert opened.read_text() == url
     # It would wait for a reader if it opened anything.
     printed = site.run("open", "--print", "--stack", "with-dashboard", "--json", PATH=str(tmp_path))
-    assert (printed.status, printed.account["url"]) == (0, url)
+    assert (printed.status, printed.summary["url"]) == (0, url)
     alone = site.run("open", "--stack", "with-dashboard", PATH="/nowhere")
     assert (alone.status, alone.out) == (0, url + "\n") and "open the URL yourself" in alone.err
 
@@ -305,8 +301,8 @@ def test_whoami_says_whose_account_it_is_and_names_a_missing_stack(make: MakeSit
     done = site.run("whoami", "--json")
     expected = {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name, "profile": None}
     assert done.status == 0
-    assert {**expected, "stack_status": "CREATE_COMPLETE"}.items() <= done.account.items()
-    assert done.account["arn"].startswith("arn:aws:")
+    assert {**expected, "stack_status": "CREATE_COMPLETE"}.items() <= done.summary.items()
+    assert done.summary["arn"].startswith("arn:aws:")
     missing = site.run("whoami", "--stack", "nobodys")
     assert (missing.status, missing.err.count("\n")) == (3, 1)
     assert missing.err.startswith("relayctl: there is no stack nobodys in us-east-1; name yours with --stack")

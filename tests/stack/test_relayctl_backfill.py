@@ -94,7 +94,7 @@ def body(site: Site, message: dict[str, Any]) -> bytes:
         return str(message["Body"]).encode()
     kind, pointer = json.loads(message["Body"])
     assert kind == POINTER and pointer["s3BucketName"] == site.bucket
-    content = site.get(pointer["s3Key"])
+    content = site.stack.read_object(pointer["s3Key"])
     size = {"DataType": "Number", "StringValue": str(len(content))}
     assert message["MessageAttributes"]["ExtendedPayloadSize"] == size
     return content
@@ -164,7 +164,7 @@ def test_only_what_changed_in_the_window_is_sent(site: Site, api: Api) -> None:
     assert (rehearsal.status, sent(site)) == (0, [])
     window = {"since": "2026-11-27T10:00:00.000Z", "until": None, "dry_run": True, "interrupted": False}
     counts = {"rows": 6, "created": 2, "updated": 2, "moved": 2, "not_sent": 1, "failed": [], "rest": None}
-    assert rehearsal.account == {"target": rehearsal.account["target"], **window, **counts}
+    assert rehearsal.summary == {"target": rehearsal.summary["target"], **window, **counts}
     done = backfill(site, api, "--json")
     assert done.status == 0
     assert sent(site) == [
@@ -172,7 +172,7 @@ def test_only_what_changed_in_the_window_is_sent(site: Site, api: Api) -> None:
         *(("LABEL_UPDATED", name) for name in ("edited", "late")),
         *(("WORKFLOW_ACTION", name) for name in ("all", "moved")),
     ]
-    assert done.account == {**rehearsal.account, "dry_run": False}
+    assert done.summary == {**rehearsal.summary, "dry_run": False}
     assert done.err.count("does not show deleted labels") == 1
     # What follows has other deduplication ids, or the queue would ignore it.
     api.rows[PROJECT] = [each.replace(b"https://x.example/1", b"https://x.example/2") for each in api.rows[PROJECT]]
@@ -294,8 +294,8 @@ def test_an_export_of_a_hundred_thousand_rows_takes_little_memory(site: Site, ap
         api.rows.setdefault(PROJECT, []).append(re.sub(rb'"last_activity_at": "[^"]*"', active, each))
     run = Run(site, *COMMAND, "--since", SINCE, "--json", **variables(api))
     assert 0 < run.peak() < 64 * 1024
-    account = run.end(None).account
-    assert (account["rows"], account["updated"], account["moved"]) == (100_000, 1000, 1000)
+    summary = run.end(None).summary
+    assert (summary["rows"], summary["updated"], summary["moved"]) == (100_000, 1000, 1000)
     assert len(sent(site)) == 2000
 
 
@@ -304,20 +304,20 @@ def test_an_export_of_a_hundred_thousand_rows_takes_little_memory(site: Site, ap
 
 def test_it_goes_on_when_labelbox_is_busy(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("busy", edited=WITHIN)]
-    api.troubles = [(429, ""), (502, "<html>")]
+    api.faults = [(429, ""), (502, "<html>")]
     api.tasks = [{"status": "IN_PROGRESS"}, {}]
     assert backfill(site, api).status == 0
     assert sent(site) == [("LABEL_UPDATED", "busy")]
     assert api.names().count("GetUserCreatedTasksPyApi") == 2
 
 
-@pytest.mark.parametrize("troubles", [[403], [None, 503], [200, None, 200, None]])
+@pytest.mark.parametrize("faults", [[403], [None, 503], [200, None, 200, None]])
 def test_a_file_is_asked_for_again_when_its_url_has_expired_or_its_connection_breaks(
-    site: Site, api: Api, troubles: list[int | None]
+    site: Site, api: Api, faults: list[int | None]
 ) -> None:
-    api.rows[PROJECT] = [row(f"row{number}", edited=WITHIN, pad=str(troubles)) for number in range(30)]
+    api.rows[PROJECT] = [row(f"row{number}", edited=WITHIN, pad=str(faults)) for number in range(30)]
     api.file_bytes = 7001
-    api.file_faults = list(troubles)
+    api.file_faults = list(faults)
     assert backfill(site, api).status == 0
     bodies = [message["Body"].encode() for message in site.messages("label")]
     assert sorted(bodies) == sorted(api.rows[PROJECT])
@@ -342,7 +342,7 @@ def test_what_labelbox_could_not_export_is_named(site: Site, api: Api) -> None:
     api.rows[PROJECT], api.errors = [row("whole", edited=WITHIN)], b'{"data_row": "other", "message": "broken"}\n'
     done = backfill(site, api, "--json")
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "whole")])
-    [failed] = done.account["failed"]
+    [failed] = done.summary["failed"]
     assert failed["what"] == f"project {PROJECT}" and '"message": "broken"' in failed["reason"]
 
 
@@ -364,14 +364,14 @@ def test_another_project_is_backfilled_when_one_is_not_there_and_none_twice(site
     api.rows[PROJECT] = [row("there", edited=WITHIN)]
     done = backfill(site, api, "--project", "gone", "--project", PROJECT, "--json")
     assert (done.status, sent(site)) == (1, [("LABEL_UPDATED", "there")])
-    assert [failed["what"] for failed in done.account["failed"]] == ["project gone"]
-    assert done.account["updated"] == 1 and f"project {PROJECT}: 1 data row with any activity\n" in done.err
+    assert [failed["what"] for failed in done.summary["failed"]] == ["project gone"]
+    assert done.summary["updated"] == 1 and f"project {PROJECT}: 1 data row with any activity\n" in done.err
 
 
 def test_a_window_without_changes_is_a_success_and_says_so(site: Site, api: Api) -> None:
     api.rows[PROJECT] = [row("old")]
     done = backfill(site, api, "--json")
-    assert (done.status, done.account["rows"], sent(site)) == (0, 0, [])
+    assert (done.status, done.summary["rows"], sent(site)) == (0, 0, [])
     assert f"project {PROJECT}: no data row had any activity since then\n" in done.err
 
 
@@ -399,8 +399,8 @@ def test_it_stops_when_the_bucket_or_a_queue_refuses(make: MakeSite, api: Api) -
         api.rows[PROJECT] = [row(f"row{number}", edited=WITHIN, pad="x" * size) for number in range(40)]
         done = backfill(site, api, "--json")
         assert done.status == 1 and sent(site) == []
-        failed = done.account["failed"]
-        assert 10 <= len(failed) < 20 and done.account["rest"]
+        failed = done.summary["failed"]
+        assert 10 <= len(failed) < 20 and done.summary["rest"]
         assert all(reason in each["reason"] for each in failed), failed
 
 
@@ -413,8 +413,8 @@ def test_after_an_interruption_the_same_command_does_the_rest(make: MakeSite, ap
     done = run.end()
     assert done.status == 130, done
     first = sent(site)
-    assert 20 < len(first) < 3000 and done.account["updated"] == len(first)
-    assert done.account["rest"].startswith(f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z")
+    assert 20 < len(first) < 3000 and done.summary["updated"] == len(first)
+    assert done.summary["rest"].startswith(f"relayctl backfill --project {PROJECT} --since 2026-11-27T10:00:00.000Z")
     assert backfill(site, api).status == 0
     assert sorted({*first, *sent(site)}) == sorted(("LABEL_UPDATED", name) for name in names)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Deploy
-from repair import Site
-from scenario import wait_until
+from repair import Site, wait_for
 
 from dev.paths import EVENTS
 from dev.samples import sign
@@ -31,8 +30,8 @@ def site(stack: Stack, relayctl: Path) -> Iterator[Site]:
 
 
 def test_finds_the_stack(site: Site) -> None:
-    assert site.run("outputs", "--json").account["WebhookUrl"] == site.stack.outputs["WebhookUrl"]
-    assert site.run("whoami", "--json").account["stack"] == site.stack.name
+    assert site.run("outputs", "--json").summary["WebhookUrl"] == site.stack.outputs["WebhookUrl"]
+    assert site.run("whoami", "--json").summary["stack"] == site.stack.name
     assert site.stack.outputs["DashboardUrl"] in site.run("open", "--print").out
     assert "relayctl" in site.run("completions", "bash").out
 
@@ -49,7 +48,7 @@ def test_sends_and_reads_events(site: Site) -> None:
     assert site.run("send", str(PAYLOAD), "--topic", "REVIEW_CREATED").status == 0
     signed = site.run("sign", str(PAYLOAD), "--topic", "MOVE").out
     assert f"x-hub-signature: {sign(PAYLOAD.read_bytes(), SECRET)}\n" in signed and SECRET not in signed
-    assert site.run("count", "--json").account["total"]["waiting"] == 2
+    assert site.run("count", "--json").summary["total"]["waiting"] == 2
     message_id = json.loads(site.run("peek", "label", "--json").out)["message_id"]
     assert message_id in sent.out
     assert message_id in site.run("tail", "label", "--since", "5m", "--count", "1", "--for", "20s").out
@@ -60,12 +59,12 @@ def test_sends_and_reads_events(site: Site) -> None:
 
 def test_redrives_dead_letters_and_replays_spilled_messages(site: Site) -> None:
     site.send("dead")
-    site.let_die()
-    assert site.run("redrive", "label", "--json").account["sent"] == 1
+    site.dead_letter_all()
+    assert site.run("redrive", "label", "--json").summary["sent"] == 1
     site.spill("spilled")
-    assert site.run("replay-spill", "--json").account["sent"] == 1
+    assert site.run("replay-spill", "--json").summary["sent"] == 1
     assert site.stack.count()["label"] == 2
-    assert site.run("count", "--json").account["total"]["dead_letters"] == 0
+    assert site.run("count", "--json").summary["total"]["dead_letters"] == 0
 
 
 def test_rotates_the_secret(site: Site) -> None:
@@ -77,5 +76,5 @@ def test_rotates_the_secret(site: Site) -> None:
         headers = [("Content-Type", "application/json"), ("X-Hub-Signature", sign(body, secret))]
         return site.stack.send("POST", "/webhooks/labelbox", headers, body).status == 200
 
-    wait_until(lambda: is_accepted(ROTATED))
+    wait_for(lambda: is_accepted(ROTATED))
     assert is_accepted(SECRET)

@@ -87,7 +87,7 @@ def test_a_healthy_relay_is_healthy_and_nothing_of_the_probe_stays(healthy: Site
     before = healthy.stack.count()
     done = healthy.run("doctor", "--json")
     assert (done.status, differing(done), done.err) == (0, set(), healthy.target), done
-    assert done.account["target"]["stack"] == healthy.stack.name
+    assert done.summary["target"]["stack"] == healthy.stack.name
     assert healthy.stack.count() == before
     log = healthy.stack.logs()
     text = healthy.run("doctor", "--no-probe")
@@ -109,8 +109,8 @@ def test_no_run_spends_the_last_receive_of_another_event(healthy: Site) -> None:
 
 def test_dead_letters_are_reported_and_the_printed_redrive_moves_them(healthy: Site, tmp_path: Path) -> None:
     assert healthy.run("trigger", "LABEL_CREATED", "--count", "12").status == 0
-    healthy.let_die()
-    waiting = healthy.run("count", "--json").account["total"]["dead_letters"]
+    healthy.dead_letter_all()
+    waiting = healthy.run("count", "--json").summary["total"]["dead_letters"]
     message = f"{waiting} dead letters"
     command = expect(healthy, "label dead letters", "problem", message, "relayctl redrive label --stack")
     paste(healthy, tmp_path, command)
@@ -427,7 +427,7 @@ def test_a_probe_that_spills_is_a_problem_and_does_not_stay(make: Callable[..., 
     assert site.objects() == set()
 
 
-# ---- A relay that lies
+# ---- A relay that gives wrong answers
 
 
 def test_an_imposter_is_named_and_nothing_that_it_names_is_deleted(running: Emulator, relayctl: Path) -> None:
@@ -472,7 +472,7 @@ def test_a_probe_that_a_consumer_has_taken_is_a_warning(running: Emulator, relay
 
 def test_the_text_fits_a_terminal_of_60_columns(healthy: Site) -> None:
     assert healthy.run("trigger", "LABEL_CREATED").status == 0
-    key = healthy.spill("stranded")
+    key = healthy.spill("spilled")
     screen = healthy.type([], "doctor", "--no-probe", columns=60).screen
     lines = re.sub(r"\x1b\[[0-9;]*m", "", screen).splitlines()
     assert any("✗ label spilled" in line for line in lines), lines

@@ -118,6 +118,20 @@ def test_a_message_that_fails_to_the_last_becomes_a_dead_letter_and_can_be_forwa
     assert not site.dead_letters()
 
 
+def test_groups_are_posted_concurrently(make: MakeSite, target: Target) -> None:
+    site = make("fifo")
+    all_in_flight = threading.Barrier(3)
+
+    def respond(_: str) -> int:
+        all_in_flight.wait(SECONDS)
+        return 204
+
+    target.respond = respond
+    for event in ("a", "b", "c"):
+        site.send(event)
+    assert site.run("forward", "label", target.url, "--count", "3").status == 0
+
+
 def test_a_message_stays_hidden_while_the_target_takes_long(make: MakeSite, target: Target) -> None:
     site = make()
     site.send("event")

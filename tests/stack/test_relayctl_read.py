@@ -9,16 +9,12 @@ from typing import Any
 
 import pytest
 from conftest import Deploy, MakeSite
-from repair import SECONDS, WAITING, Done, Run, Site, attributes, body_of, dedup_id, event_of, key_of
+from repair import SECONDS, WAITING, Done, Run, Site, attributes, body_of, dedup_id, event_of, key_of, names
 
 from dev.stack import QUEUES
 from dev.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.extended
-
-
-def names(count: int) -> list[str]:
-    return [f"event{number:03}" for number in range(count)]
 
 
 def about(done: Done) -> list[str]:
@@ -310,7 +306,7 @@ def test_counts_are_those_of_each_queue_and_change_nothing(make: MakeSite) -> No
         site.send(event)
     site.client("sqs").receive_message(QueueUrl=site.stack.queue_url("label"), VisibilityTimeout=60)
     site.send("dead", "review")
-    site.let_die("review")
+    site.dead_letter_all("review")
     site.spill("spilled", "review")
     site.put("spill/label/", b"")
     site.put("spill/notes.txt", b"mine")
@@ -321,7 +317,7 @@ def test_counts_are_those_of_each_queue_and_change_nothing(make: MakeSite) -> No
         "label": {**nothing, "waiting": 2, "in_flight": 1},
         "review": {**nothing, "dead_letters": 1, "spilled": 1},
     }
-    assert done.account == {
+    assert done.summary == {
         "target": {"account": "000000000000", "region": "us-east-1", "stack": site.stack.name},
         "queues": [{"queue": entity, **counted.get(entity, nothing)} for entity in QUEUES],
         "total": {"waiting": 2, "in_flight": 1, "dead_letters": 1, "spilled": 1},
@@ -364,14 +360,14 @@ def test_what_filters_take_is_shown_and_moved_and_the_rest_stays(
     peek = dead.run("peek", "label", "--json", *arguments)
     assert sorted(about(peek)) == taken
     assert peek.err == f"relayctl: looked at 3 messages; {len(taken)} shown\n"
-    dead.let_die()
+    dead.dead_letter_all()
     left = sorted({"old", "new", "other"} - set(taken))
     for site, command in (dead, ("redrive", "label")), (spilled, ("replay-spill",)):
         dry = site.run(*command, "--json", "--dry-run", *arguments)
-        assert (dry.status, dry.account["would_send"], dry.account["skipped"]) == (0, len(taken), len(left))
+        assert (dry.status, dry.summary["would_send"], dry.summary["skipped"]) == (0, len(taken), len(left))
         done = site.run(*command, "--json", *arguments)
         counts = {"found": 3, "sent": len(taken), "deleted": len(taken), "skipped": len(left), "kept": []}
-        assert (done.status, done.warnings) == (0, "") and counts.items() <= done.account.items(), done
+        assert (done.status, done.warnings) == (0, "") and counts.items() <= done.summary.items(), done
         assert sorted(map(event_of, site.messages())) == taken
     assert sorted(map(event_of, dead.dead_letters())) == left, "and they are visible"
     assert spilled.objects() == {key_of(event) for event in left}
@@ -391,15 +387,15 @@ def test_a_filter_keeps_the_order_within_a_group_and_names_what_it_cannot_reach(
     for event in events:
         project = "p2" if event in wanted else "p1"
         site.send(event, MessageGroupId="one", MessageAttributes=known(event, "label", project_id=project))
-    site.let_die()
+    site.dead_letter_all()
     done = site.run("redrive", "label", "--project", "p2", "--json")
     reached = [] if done.status else wanted
     assert list(map(event_of, site.messages())) == reached
     assert list(map(event_of, site.dead_letters())) == [event for event in events if event not in reached]
     if count == 14:
-        assert (done.status, done.account["deleted"], done.account["skipped"]) == (0, 5, 9), done
+        assert (done.status, done.summary["deleted"], done.summary["skipped"]) == (0, 5, 9), done
     else:
-        assert (done.status, done.account["sent"], done.account["skipped"]) == (1, 0, 10), done
+        assert (done.status, done.summary["sent"], done.summary["skipped"]) == (1, 0, 10), done
         assert "SQS does not show what may come after" in done.kept["label group one"]
 
 
@@ -407,10 +403,10 @@ def test_a_redrive_of_all_goes_on_past_a_queue_that_is_broken(make: MakeSite) ->
     site = make("fifo")
     for entity in QUEUES:
         site.send(entity, entity)
-        site.let_die(entity)
+        site.dead_letter_all(entity)
     site.client("sqs").delete_queue(QueueUrl=site.stack.dead_letter_queue_url("workflow"))
     done = site.run("redrive", "all", "--json")
-    assert (done.status, done.account["deleted"]) == (1, 4), done
+    assert (done.status, done.summary["deleted"]) == (1, 4), done
     assert "NonExistentQueue" in done.kept["workflow"] or "QueueDoesNotExist" in done.kept["workflow"]
     assert site.run("redrive", "workflow").status == 3
 

@@ -70,8 +70,8 @@ def names(messages: list[dict[str, Any]]) -> list[str]:
 
 
 def counts(done: Done) -> tuple[int, int, int, int]:
-    account = done.account
-    return account["found"], account["sent"], account["skipped"], len(account["kept"])
+    summary = done.summary
+    return summary["found"], summary["sent"], summary["skipped"], len(summary["kept"])
 
 
 def test_a_window_arrives_again_unchanged_in_order_and_as_often_as_asked(site: Site) -> None:
@@ -96,7 +96,8 @@ def test_a_window_arrives_again_unchanged_in_order_and_as_often_as_asked(site: S
             record = each.record(site)
             if each.payload:
                 copies.add(key := json.loads(message["Body"])[1]["s3Key"])
-                assert (site.get(key), key.split("/")[:2]) == (each.payload, ["payloads", dedup_id("large")])
+                assert site.stack.read_object(key) == each.payload
+                assert key.split("/")[:2] == ["payloads", dedup_id("large")]
                 record["MessageBody"] = site.pointer("large", key, len(each.payload))["MessageBody"]
             assert message["Body"] == record["MessageBody"]
             assert message["MessageAttributes"] == record["MessageAttributes"]
@@ -129,7 +130,7 @@ def test_filters_choose(make: MakeSite) -> None:
         assert done.status == 0, done
         arrived = [name for entity in QUEUES for name in names(site.messages(entity))]
         assert "".join(sorted(arrived)) == expected, words
-        assert done.account["sent"] == len(expected)
+        assert done.summary["sent"] == len(expected)
 
 
 def test_all_can_go_to_another_queue(site: Site) -> None:
@@ -175,7 +176,7 @@ def test_a_dry_run_changes_nothing_and_finds_a_missing_queue(site: Site) -> None
     Archived("small").put(site)
     before = set(site.stack.objects(""))
     done = site.run("replay", *WINDOW, "--dry-run", "--json")
-    assert (done.status, done.account["would_send"], done.account["sent"]) == (0, 2, 0), done
+    assert (done.status, done.summary["would_send"], done.summary["sent"]) == (0, 2, 0), done
     assert set(site.stack.objects("")) == before and not any(site.stack.count().values())
     site.client("sqs").delete_queue(QueueUrl=site.stack.queue_url("label"))
     assert "the queue of label does not exist" in site.run("replay", *WINDOW, "--dry-run").error
@@ -216,7 +217,7 @@ def test_what_is_no_event_is_named_and_left_out(make: MakeSite) -> None:
     for key, reason in bad.items():
         assert reason in done.kept[key]
     assert names(site.messages()) == ["first", "last"]
-    assert done.account["resume"] is None
+    assert done.summary["resume"] is None
 
 
 def test_without_an_archive_or_events_one_line_says_so(make: MakeSite) -> None:
@@ -246,7 +247,7 @@ def test_a_queue_that_refuses_ends_the_replay_which_can_be_resumed(site: Site) -
     done = run.end(None)
     assert done.status == 3, done
     assert "the queue of label does not exist" in done.err
-    resume = done.account["resume"].split()[1:]
+    resume = done.summary["resume"].split()[1:]
     assert resume[:2] == ["replay", "--resume"]
     kept = {"FifoQueue", "DeduplicationScope", "FifoThroughputLimit"} & settings.keys()
     sqs.create_queue(QueueName=queue.rsplit("/", 1)[1], Attributes={name: settings[name] for name in kept})
@@ -297,8 +298,8 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
     text = site.run("peek", "label", "--archive", "--id", dedup_id("a")).out
     assert text.startswith("2025-11-23T12:00:00.000Z label     LABEL_CREATED      a project p1 "), text
     counted = site.run("count", "--archive", "--json")
-    assert (counted.status, counted.account["total"]) == (0, 4), counted
-    rows = [(row["day"], row["entity"], row["topic"], row["events"]) for row in counted.account["archived"]]
+    assert (counted.status, counted.summary["total"]) == (0, 4), counted
+    rows = [(row["day"], row["entity"], row["topic"], row["events"]) for row in counted.summary["archived"]]
     assert rows == [
         ("2025-11-23", "label", "LABEL_CREATED", 1),
         ("2025-11-24", "label", "LABEL_CREATED", 1),
@@ -306,7 +307,7 @@ def test_peek_and_count_look_into_the_archive(make: MakeSite) -> None:
         ("2025-11-24", "review", "REVIEW_CREATED", 1),
     ]
     for words, total in ((["--topic", "label_created", "--until", "2025-11-25"], 2), (["--entity", "review"], 1)):
-        assert site.run("count", "--archive", *words, "--json").account["total"] == total
+        assert site.run("count", "--archive", *words, "--json").summary["total"] == total
     lines = [line.split() for line in site.run("count", "--archive").out.splitlines()]
     assert lines[0] == ["day", "entity", "topic", "events"] and lines[-1] == ["total", "4"]
     assert not any(site.stack.count().values())
@@ -394,7 +395,7 @@ def test_interrupted_replays_bring_each_event_back_in_order(make: MakeSite) -> N
             resume = re.findall(r"resume with: relayctl (.*)", done.out)[0]
             assert resume in done.err and resume.endswith(f" --stack {site.stack.name}"), done
         words = tuple(resume.split())
-        replays = site.run("replay", "--list", "--json").account["replays"]
+        replays = site.run("replay", "--list", "--json").summary["replays"]
         [listed] = [each for each in replays if each["resume"] == f"relayctl {resume}"]
         assert listed["command"] == f"relayctl {' '.join(command)}"
         assert f"replay {listed['id']}, begun " in site.run("replay", "--list").out

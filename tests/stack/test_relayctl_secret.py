@@ -143,9 +143,9 @@ def test_it_says_what_to_do_next_and_how_long_to_wait(make: MakeSite, tmp_path: 
     config.write_text("[profile staging]\naws_access_key_id = test\naws_secret_access_key = test\n")
     site = make(OBJECT)
     done = site.run("secret", "rotate", "labelbox", "--json", "--profile", "staging", AWS_CONFIG_FILE=str(config))
-    assert done.account["in_effect_within"] == "77 s"
+    assert done.summary["in_effect_within"] == "77 s"
     options = f"--stack {site.stack.name} --profile staging"
-    steps = [step for step in done.account["next"] if options in step]
+    steps = [step for step in done.summary["next"] if options in step]
     order = ("webhook create --name labelbox --again", "webhook disable", "secret remove labelbox --old")
     assert len(steps) == 3 and all(words in step for words, step in zip(order, steps, strict=True)), steps
     text = site.run("secret", "rotate", "training").out
@@ -202,7 +202,7 @@ def test_of_edits_at_once_none_is_lost_and_who_was_late_is_told(make: MakeSite) 
     site = make({"labelbox": "hush"})
     runs = [Run(site, "secret", "rotate", "labelbox", "--values", "--json") for _ in range(8)]
     ended = [run.end(None) for run in runs]
-    fresh = {run.account["value"] for run in ended if run.status == 0}
+    fresh = {run.summary["value"] for run in ended if run.status == 0}
     late = [run for run in ended if run.status != 0]
     assert fresh and {*secrets(site)["labelbox"]} == {*fresh, "hush"}
     assert all(run.status == 1 and "somebody else has changed the secret" in run.err for run in late), late
@@ -243,7 +243,7 @@ def test_nobody_is_cut_off_unasked_if_the_names_in_use_are_not_known(running: Em
     assert (seen.status, site.secret) == (1, "hush-shared") and "not known which names are in use" in seen.screen
     with labelbox_api.serve() as api:
         key = {"LABELBOX_API_URL": api.url, "LABELBOX_API_KEY": labelbox_api.KEY}
-        api.troubles = [(401, "")]
+        api.faults = [(401, "")]
         done = site.run("secret", "add", "a", "--yes", **key)
         assert done.status == 1 and "does not accept this API key" in done.err and site.secret == "hush-shared", done
         api.add(f"{ADDRESS}/webhooks/at-labelbox", ["LABEL_CREATED"])
@@ -266,7 +266,7 @@ def test_no_value_is_printed_unless_it_is_asked_for(make: MakeSite, arguments: l
 
 def test_values_are_printed_to_who_asks_for_them(make: MakeSite) -> None:
     site = make(OBJECT)
-    shown = site.run("secret", "show-names", "--values", "--json").account
+    shown = site.run("secret", "show-names", "--values", "--json").summary
     assert [row["values"] for row in shown["names"]][:2] == [[NEW, OLD], [TRAINING]]
     added = site.run("secret", "add", "a", "--values").out
     assert secrets(site)["a"] in added and len(secrets(site)["a"]) == 64
@@ -281,7 +281,7 @@ def test_names_are_shown_with_what_is_wrong_with_them(make: MakeSite) -> None:
         ["project-x", "1", "-"],
         ["empty", "1", "nothing"],
     ]
-    plain = make("hush").run("secret", "show-names", "--json").account
+    plain = make("hush").run("secret", "show-names", "--json").summary
     assert (plain["form"], plain["names"][0]["usable"]) == ("plain_text", 1)
     controls = "\u202e\x1b\u2066\x9b"
     site = make({f"odd{controls}name": "hush", "a": "hush\u200b"})

@@ -95,7 +95,7 @@ def test_a_change_says_first_what_it_is_about(site: Site, config: dict[str, str]
     assert (text.status, text.err) == (0, site.target)
     done = site.run("redrive", "all", "--json")
     assert (done.status, done.err) == (0, site.target)
-    assert done.account["target"] == {"account": "000000000000", "region": "us-east-1", "stack": "target"}
+    assert done.summary["target"] == {"account": "000000000000", "region": "us-east-1", "stack": "target"}
 
 
 def test_a_printed_command_keeps_the_options_and_quotes_them(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from repair import ADDRESS, Done, Site, make_site
-from terminal import CTRL_C, Seen
+from terminal import CTRL_C, TerminalOutput
 
 from dev import labelbox_api
 from dev.emulator import Emulator
@@ -48,7 +48,7 @@ class Operator:
         assert "hush" not in done.out + done.err, done
         return done
 
-    def type(self, question: str, answer: str, *arguments: str) -> Seen:
+    def type(self, question: str, answer: str, *arguments: str) -> TerminalOutput:
         return self.site.type([(question, answer)], "webhook", *arguments, columns=200, **self.settings)
 
 
@@ -132,7 +132,7 @@ def test_webhooks_are_listed_with_their_scope_and_those_of_this_stack_are_marked
     api.add(OURS, TOPICS)
     api.add(f"{ADDRESS}/webhooks/project-x", ["LABEL_CREATED"], PROJECT, "INACTIVE")
     api.add(ELSEWHERE, ["MOVE"])
-    listed = operator.run("list", "--json").account["webhooks"]
+    listed = operator.run("list", "--json").summary["webhooks"]
     first = {"id": "webhook0", "url": OURS, "topics": TOPICS, "status": "ACTIVE", "created_at": WHEN}
     assert listed[0] == {**first, "scope": "global", "this_stack": True}
     told = [(each["id"], each["scope"], each.get("project"), each["this_stack"]) for each in listed[1:]]
@@ -143,7 +143,7 @@ def test_webhooks_are_listed_with_their_scope_and_those_of_this_stack_are_marked
     # On several pages.
     for number in range(250):
         api.add(f"https://elsewhere.example/{number}", [], PROJECT)
-    of_project = operator.run("list", "--project", PROJECT, "--json").account["webhooks"]
+    of_project = operator.run("list", "--project", PROJECT, "--json").summary["webhooks"]
     assert {each["id"] for each in of_project} == {"webhook1", *(f"webhook{number}" for number in range(3, 253))}
 
 
@@ -164,7 +164,7 @@ def test_a_webhook_gets_the_newest_secret_of_its_name(operator: Operator, api: A
     done = operator.run("create", "--topic", "label_deleted", "--topic", "LABEL_CREATED", *scope, "--yes", "--json")
     assert (done.status, done.err.startswith(operator.site.target)) == (0, True), done
     assert '"hush-new"' in api.asked[-1].query and api.asked[-1].query[1] == "CreateWebhookPyApi"
-    made = done.account
+    made = done.summary
     assert (made["url"], made["topics"]) == (OURS, ["LABEL_CREATED", "LABEL_DELETED"])
     assert (made["scope"], made["target"]["stack"]) == (scope[0].removeprefix("--"), "hooked")
     assert "permanent" in done.err and made["scope"] in done.err
@@ -239,7 +239,7 @@ def test_a_webhook_is_switched_off_once(operator: Operator, api: Api) -> None:
     refused = operator.run("disable", which)
     assert (refused.status, api.webhooks[0]["status"]) == (2, "ACTIVE") and "no terminal" in refused.err
     done = operator.run("disable", which, "--yes", "--json")
-    assert (done.status, done.account["status"], api.webhooks[0]["status"]) == (0, "INACTIVE", "INACTIVE")
+    assert (done.status, done.summary["status"], api.webhooks[0]["status"]) == (0, "INACTIVE", "INACTIVE")
     assert done.err.startswith(operator.site.target) and "not this stack" not in done.err
     asked = len(api.asked)
     assert operator.run("disable", which, "--yes").status == 0
@@ -286,7 +286,7 @@ def error(code: str, message: str = "no") -> labelbox_api.Answer:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said", "times"),
+    ("fault", "said", "times"),
     [
         ((401, ""), "Labelbox does not accept this API key", 1),
         (error("AUTHORIZATION_ERROR", "not\nyours"), "Labelbox does not allow this: not yours; ask for", 1),
@@ -296,18 +296,18 @@ def error(code: str, message: str = "no") -> labelbox_api.Answer:
     ],
 )
 def test_a_fault_of_labelbox_is_said_on_one_line(
-    operator: Operator, api: Api, trouble: labelbox_api.Answer, said: str, times: int
+    operator: Operator, api: Api, fault: labelbox_api.Answer, said: str, times: int
 ) -> None:
-    api.troubles = [trouble] * times
+    api.faults = [fault] * times
     assert operator.run("list").error.startswith(f"relayctl: {said}")
     # It was asked again if Labelbox was busy, and is again now.
     assert len(api.asked) == times
-    api.troubles = [(429, ""), (503, "")]
+    api.faults = [(429, ""), (503, "")]
     assert operator.run("list", "--project", PROJECT).status == 0
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("fault", "said"),
     [
         ((502, "<html>"), "it is not known whether the change was made"),
         ((429, ""), "limits the requests"),
@@ -316,9 +316,9 @@ def test_a_fault_of_labelbox_is_said_on_one_line(
     ],
 )
 def test_a_change_is_sent_once_and_an_error_that_quotes_it_is_not_repeated(
-    operator: Operator, api: Api, trouble: labelbox_api.Answer, said: str
+    operator: Operator, api: Api, fault: labelbox_api.Answer, said: str
 ) -> None:
-    api.trouble_of_changes = trouble
+    api.change_fault = fault
     done = operator.run(*CREATE, "--yes")
     assert (done.status, done.out) == (3, "") and said in done.err, done
     assert api.names().count("CreateWebhookPyApi") == 1

@@ -3,7 +3,7 @@
 import time
 
 from conftest import Deploy
-from scenario import wait_until
+from repair import wait_for
 
 from dev.samples import SECRET, event
 from dev.stack import Stack
@@ -29,6 +29,6 @@ def test_deleted_secret_is_dropped_until_it_is_restored(deployed: Deploy) -> Non
     assert send(stack, SECRET) == 200
     client, secret = stack.emulator.client("secretsmanager"), stack.outputs["SecretArn"]
     client.delete_secret(SecretId=secret)
-    wait_until(lambda: send(stack, SECRET) == 503)
+    wait_for(lambda: send(stack, SECRET) == 503)
     client.restore_secret(SecretId=secret)
-    wait_until(lambda: send(stack, SECRET) == 200)
+    wait_for(lambda: send(stack, SECRET) == 200)

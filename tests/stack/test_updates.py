@@ -98,14 +98,14 @@ def test_the_longest_stack_name_leaves_room_for_the_names_of_the_queues(template
 
 
 @pytest.mark.extended
-def test_another_secret_refuses_and_loses_no_event_under_load(grounds: Endpoints) -> None:
+def test_another_secret_refuses_and_loses_no_event_under_load(iam_emulator: Endpoints) -> None:
     """`test_accept.py` has the other updates."""
-    stack = deploy.deploy(grounds.tls, "updated", {"SecretTtlSeconds": "1"})
+    stack = deploy.deploy(iam_emulator.tls, "updated", {"SecretTtlSeconds": "1"})
     stack.put_secret(SECRETS)
-    client = grounds.tls.client("secretsmanager")
+    client = iam_emulator.tls.client("secretsmanager")
     secret = client.create_secret(Name="relay/others", SecretString=json.dumps(SECRETS))["ARN"]
     with Load(stack) as load:
-        deploy.deploy(grounds.tls, stack.name, {"SecretArn": secret})
+        deploy.deploy(iam_emulator.tls, stack.name, {"SecretArn": secret})
         load.wait_for(20)
     assert set(load.count()) == {"queued"}
     assert sorted(received(stack, 0)) == sorted(load.answers)

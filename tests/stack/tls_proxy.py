@@ -42,8 +42,10 @@ def listening(tls: ssl.SSLContext | None = None) -> Iterator[TlsProxy]:
     proxy = TlsProxy(tls)
     with proxy.server as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield proxy
-        server.shutdown()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
 
 
 def _handler(end: TlsProxy) -> type[BaseHTTPRequestHandler]:
