@@ -66,7 +66,7 @@ build: $(INSTALLED) ## Build the function for AWS; ARCH=arm64 or x86_64, or this
 deploy: $(INSTALLED) ## Build for AWS and deploy with your credentials; asks for parameters unless PARAMETERS="Name=value …" is given
 	@$(DEV) deploy $(ARCH) $(if $(PARAMETERS),--set $(PARAMETERS))
 
-accept: $(if $(ON),$(INSTALLED),build) ## Deploy a disposable stack with your credentials, write docs/aws-acceptance.md, and delete it; EMAIL=…, ON=emulator
+accept: $(INSTALLED) ## Deploy a disposable stack with your credentials, write docs/aws-acceptance.md, and delete it; EMAIL=…, ON=emulator
 	@$(DEV) accept $(if $(ON),--on $(ON)) $(if $(EMAIL),--email $(EMAIL))
 
 lock: $(INSTALLED) ## Update uv.lock after a change of pyproject.toml

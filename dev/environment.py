@@ -97,8 +97,9 @@ def reproducible(settings: Mapping[str, str], architecture: str) -> dict[str, st
 
 
 def for_aws() -> dict[str, str]:
-    """For `sam deploy` to AWS: everything that this machine has."""
-    return {**_MACHINE, **_sam()}
+    """For `sam deploy` to AWS: everything that this machine has. botocore does not read `AWS_REGION`."""
+    region = {"AWS_DEFAULT_REGION": _MACHINE["AWS_REGION"]} if _MACHINE.get("AWS_REGION") else {}
+    return {**_MACHINE, **region, **_sam()}
 
 
 def aws(endpoint: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ def up(parameters: dict[str, str]) -> None:
         print(f"{name:<28} {value}")
     repeated = "A FIFO queue drops an event that it has seen in the last five minutes."
     if not stack.is_fifo:
-        repeated = "A standard queue delivers what is sent twice twice."
+        repeated = "A standard queue delivers an event each time that it is sent."
     print(f"""
 {_how_to_send(stack)}
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from dev import build, deploy, environment
+from dev import UserError, build, deploy, environment
 from dev.emulator import Emulator
+from dev.output import console
 from dev.paths import PROGRAM, Instance
 from dev.samples import SECRETS
 from dev.stack import Stack
@@ -39,7 +40,16 @@ class Account:
         session = botocore.session.get_session()
         self.client: Callable[[str], Any] = functools.cache(session.create_client)
         self.instance, self.build = instance, build.FOR_AWS
-        self.where = f"AWS, {session.get_config_variable('region')}"
+        region = session.get_config_variable("region")
+        if not region:
+            raise UserError("no region: set AWS_REGION, or a region in your profile")
+        self.where = f"AWS, {region}"
+        sts: Any = session.create_client("sts", region)
+        try:
+            account = sts.get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            raise UserError(f"no usable AWS credentials: {error}") from None
+        console.print(f"This creates and deletes stacks in account {account}, region {region}")
 
     def deploy(self, name: str, parameters: Mapping[str, str]) -> Stack:
         values = {"Architecture": environment.host_architecture(), **parameters}

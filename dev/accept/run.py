@@ -8,9 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.markup import escape
 
-from dev import build, emulator, processes
+from dev import UserError, build, emulator, environment, processes
 from dev.accept.claims import CLAIMS, Claim
 from dev.accept.relay import TAG, Account, Emulated, NotShown, Relay, Wrong
 from dev.emulator import Emulator
@@ -46,6 +47,8 @@ def run(on: str, page: Path | None = None, email: str = "") -> bool:
 
     Without a `page` to write, a run at AWS writes the document's.
     """
+    if email and "@" not in email:
+        raise UserError(f"{email} is not an email address")
     outcomes: list[Outcome] = []
     page = page or (_PAGE if on == "aws" else None)
     with Instance("accept").claim() as instance, _cloud(on, instance) as cloud:
@@ -55,6 +58,8 @@ def run(on: str, page: Path | None = None, email: str = "") -> bool:
             for claim, shows in CLAIMS:
                 with step(claim):
                     outcomes.append(_outcome(claim, shows, relay))
+                if outcomes[-1].status is Status.FAILED:
+                    console.print(f"  [red]failed:[/red] {escape(outcomes[-1].found)}")
                 if not hasattr(relay, "stack"):
                     break
         finally:
@@ -108,7 +113,7 @@ def _delete_everything(relay: Relay) -> bool:
             finally:
                 relay.delete_the_rest()
             left = relay.leftovers()
-        except (Wrong, ClientError) as error:
+        except (Wrong, BotoCoreError, ClientError) as error:
             console.print(f"[red]Not deleted:[/red] {error}. Delete what has the tag {TAG}={relay.name}.")
             return False
     for service, name in left:
@@ -119,7 +124,10 @@ def _delete_everything(relay: Relay) -> bool:
 @contextmanager
 def _cloud(on: str, instance: Instance) -> Iterator[Account | Emulated]:
     if on == "aws":
-        yield Account(instance)
+        account = Account(instance)
+        with Instance("build").claim() as building, step("Building the function, which takes some minutes"):
+            build.build_for_aws(building, environment.host_architecture())
+        yield account
         return
     with step("Building the function"):
         build.build_locally(instance, function_only=True)
