@@ -382,7 +382,7 @@ def test_a_failure_after_which_events_were_accepted_is_no_warning(make: Callable
     site.log(failure, group=site.stack.log_group, ago=40 * 60 + 30)
     for _ in range(2):
         message = "out of luck; since then, no event was accepted"
-        expect(site, "newest failure", "warning", message, "relayctl logs --since 1h")
+        expect(site, "newest failure", "warning", message, "relayctl tail --since 1d --status spilled")
     assert site.run("trigger", "LABEL_CREATED", "--count", "2").status == 0
     wait_for(lambda: sum('"event queued"' in line for line in site.stack.logs()) == 2)
     found = checks(site.run("doctor", "--no-probe", "--json"))["newest failure"]

@@ -58,14 +58,16 @@ impl Address {
         let error = |reason| Error::File { file: file.display().to_string(), reason };
         let body = read(file, output).map_err(|it| error(it.to_string()))?;
         if is_gateway_event(&body) {
+            let delivery = from_gateway_event(&body).map_err(error)?;
             let Self { topic, any_topic, delivery_id, webhook, training } = self;
             let given = [topic, any_topic, delivery_id, webhook];
             if *training || given.into_iter().any(Option::is_some) {
                 let name = one_line(&file.display().to_string());
-                let message = "is a gateway's event, which has its own topic, delivery id and route; give it without options";
-                return Err(Error::Usage(format!("{name} {message}")));
+                output.warn(format_args!(
+                    "warning: {name} is a gateway's event, whose own topic, delivery id and route are used; the options do not count"
+                ));
             }
-            return from_gateway_event(&body).map_err(error);
+            return Ok(delivery);
         }
         if self.training {
             let route = Route::ModelRun;

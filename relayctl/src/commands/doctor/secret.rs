@@ -108,9 +108,8 @@ fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check>
     if let Value::Plain(text) = value {
         return vec![check_secrets(None, std::slice::from_ref(text), args)];
     }
-    let names = value.entries();
-    let mut checks: Vec<_> =
-        names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), args)).collect();
+    // Before a name that no webhook can have is removed, another has to be there.
+    let mut checks = Vec::new();
     let mut require = |name, message| {
         if value.entry(name).is_none() {
             let add = args.relayctl(&format!("secret add {name}"));
@@ -121,6 +120,8 @@ fn check_value(value: &Value, has_models: bool, args: &GlobalArgs) -> Vec<Check>
     if has_models {
         require(TRAINING, "is missing, but TrainingModels is set: model training is answered 404");
     }
+    let names = value.entries();
+    checks.extend(names.map(|(name, entry)| check_secrets(Some(name), entry.texts(), args)));
     checks
 }
 
