@@ -130,7 +130,8 @@ fn check_failure(
     let name = "newest failure";
     let text = field(failure, "message").unwrap_or_default();
     let error = field(failure, "error").unwrap_or("unknown error");
-    let message = format!("{text} {} ago: {error}; since then,", age(failure, scope));
+    let message =
+        format!("{text} {} ago: {}; since then,", age(failure, scope), error.trim_end_matches('.'));
     if accepted.is_some_and(|event| event.timestamp_ms > failure.timestamp_ms) {
         return Check::ok(name, format!("{message} events were accepted"));
     }

@@ -94,7 +94,8 @@ pub async fn check_drift(scope: &CheckContext<'_>) -> Vec<Check> {
     if let Some(reason) = failure {
         let message = format!("some resources cannot be compared with the template: {reason}");
         checks.push(
-            Check::new(Status::NotChecked, "drift", message).advise("ask for the permissions"),
+            Check::new(Status::NotChecked, "drift", message)
+                .advise("if permissions are missing, ask for them"),
         );
     } else if drifts.is_empty() {
         checks.push(Check::ok(
