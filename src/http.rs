@@ -270,13 +270,14 @@ fn split_at_commas(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns a header value of 1 to 256 visible ASCII characters; any other counts as missing.
+/// Whether a header value is 1 to 256 visible ASCII characters. The relay takes any other for a missing one.
+pub fn is_valid_header(value: &str) -> bool {
+    (1..=MAX_HEADER_BYTES).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn valid_header(value: Option<&str>) -> Option<String> {
-    let is_valid = |value: &&str| {
-        (1..=MAX_HEADER_BYTES).contains(&value.len())
-            && value.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    value.filter(is_valid).map(str::to_owned)
+    value.filter(|value| is_valid_header(value)).map(str::to_owned)
 }
 
 /// Whether SQS accepts a trace header: it has a trace id as `Root`. Source:

@@ -2,7 +2,7 @@
 
 use crate::aws::message::OutgoingMessage;
 use crate::aws::spilled_message::{self, Payload};
-use crate::aws::{self, Clients};
+use crate::aws::{CallResult, Clients};
 use labelbox_relay::error::error_chain;
 use labelbox_relay::message::PAYLOAD_SIZE;
 
@@ -37,7 +37,7 @@ async fn get(
     min_bytes: Option<usize>,
 ) -> Result<Vec<u8>, String> {
     let object = clients.s3.get_object().bucket(bucket).key(key).send().await;
-    let object = object.map_err(|it| aws::error("s3:GetObject", &it).reason().into_owned())?;
+    let object = object.action("s3:GetObject").map_err(|error| error.reason().into_owned())?;
     let mut body = object.body;
     let mut bytes = Vec::new();
     // A payload can have ten megabytes, of which one line of a terminal shows little.

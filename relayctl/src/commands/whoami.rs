@@ -1,6 +1,6 @@
 //! `relayctl whoami`: which account, region and stack the commands are about.
 
-use crate::aws;
+use crate::aws::CallResult;
 use crate::aws::stack::Stack;
 use crate::context::Context;
 use crate::error::{Error, ExitStatus};
@@ -20,7 +20,7 @@ pub struct Whoami {}
 pub async fn run(_: &Whoami, context: &Context) -> Result<ExitStatus, Error> {
     let clients = context.connect().await?;
     let identity = clients.sts.get_caller_identity().send().await;
-    let identity = identity.map_err(|error| aws::error("sts:GetCallerIdentity", &error))?;
+    let identity = identity.action("sts:GetCallerIdentity")?;
     let name = context.args.stack();
     let stack = Stack::find(&clients, name).await;
     let environment = &context.environment;

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fastrand::Rng;
 use labelbox_relay::event::MODEL_RUN_CREATED;
+use labelbox_relay::http::is_valid_header;
 use serde_json::{Value, json};
 
 /// Sources: <https://docs.labelbox.com/reference/webhook> and the SDK's `labelbox/schema/webhook.py`.
@@ -49,8 +50,11 @@ pub fn other_topic(text: &str) -> Result<String, &'static str> {
 
 /// Accepts what the relay takes from a header.
 pub fn header_value(text: &str) -> Result<String, &'static str> {
-    let is_valid = (1..=256).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic());
-    if is_valid { Ok(text.to_owned()) } else { Err("give 1 to 256 visible ASCII characters") }
+    if is_valid_header(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("give 1 to 256 visible ASCII characters")
+    }
 }
 
 /// The sample for a topic.
